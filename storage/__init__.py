@@ -1,0 +1,1 @@
+"""Postgres: schema, queries and the transaction of one batch."""

@@ -1,0 +1,1 @@
+"""The running worker: streams, lanes, relay, operations and the command line."""
