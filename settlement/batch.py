@@ -1,0 +1,274 @@
+"""One lane's batch: inputs and timers in order, each decided on the state the ones before it left.
+
+Pure and deterministic: the same states, inputs, lane time and rules give the same results however a topic's records are
+cut into batches (tests/property).
+
+Source: docs/flow.md; docs/rules.md, Time and Outcomes.
+"""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from settlement.calendar import UnknownYearError
+from settlement.decide import decide, fire
+from settlement.decision import Decision, InvariantBrokenError, Outcome
+from settlement.draft import Moment, Rules
+from settlement.ids import derived_id
+from settlement.messages import Input, TermsPublished
+from settlement.outputs import MerchantActivityRecorded, Output
+from settlement.party import Party, PartyKind
+from settlement.state import NotLoadedError, Parked, PartyState, subject_key
+from settlement.terms import TermsBook, TermsError
+from settlement.timers import Timer, TimerKind
+
+PARKING_TIME = timedelta(hours=72)
+"""How long an input waits for what it names. Source: docs/rules.md, Outcomes."""
+
+MAX_TIME_JUMP = timedelta(days=400)
+"""An occurred_at further ahead of lane time than this is a dead letter, so that a typo can't fire a year of timers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one input (`input`) or timer (`timer`), in the order of deciding.
+
+    `was_parked` tells inputs of earlier records from this batch's own. `error` is the traceback of an `internal_error`.
+    """
+
+    decision: Decision
+    decided_at: datetime
+    input: Input | None = None
+    timer: Timer | None = None
+    was_parked: bool = False
+    error: str | None = None
+
+
+class Batch:
+    """Settles inputs one after the other on the loaded states.
+
+    Args:
+        states: every party the inputs name, and None for the lane itself.
+        rules: terms and calendar in force; `rules` follows `terms.published`.
+        lane_time: wall clock: the batch's time. Event clock: lane time before the batch, None on a new lane.
+        event_clock: lane time is the largest occurred_at seen instead of a fixed time.
+    """
+
+    def __init__(
+        self,
+        states: Mapping[Party | None, PartyState],
+        rules: Rules,
+        lane_time: datetime | None,
+        *,
+        event_clock: bool,
+    ) -> None:
+        if lane_time is None and not event_clock:
+            msg = "a batch under the wall clock needs a lane time"
+            raise ValueError(msg)
+        self.states = states
+        self.rules = rules
+        self.lane_time = lane_time
+        self.results: list[Settled] = []
+        self._event_clock = event_clock
+        self._activity: dict[tuple[str, str], list[int]] = {}
+
+    def receive(self, message: Input) -> None:
+        """Decide one input: its party's due timers first, then it, then what was parked for it.
+
+        Raises:
+            NotLoadedError: something is missing from the states; load it and settle the whole batch anew.
+            InvariantBrokenError: the lane must stop.
+        """
+        now = self._advance(message)
+        if now is None:
+            self.results.append(
+                Settled(Decision(Outcome.DEAD_LETTERED, reason="time_jump"), self._now(message), input=message)
+            )
+            return
+        state = self.states[message.party]
+        if message.party is None:
+            self._settle_lane_input(state, message, now)
+            return
+        self.fire_due(message.party)
+        decision = self._settle(state, message, now, was_parked=False)
+        if decision.outcome is Outcome.PARKED:
+            self._park(state, message, decision, now)
+        self._wake(state, decision, now)
+
+    def fire_due(self, party: Party) -> None:
+        """Fire all timers of a party that are due at lane time, by due time, rank and id."""
+        state = self.states[party]
+        while state.timers and self.lane_time is not None:
+            timer = min(state.timers.values(), key=lambda each: each.order)
+            if timer.due_at > self.lane_time:
+                return
+            self._fire(state, timer)
+
+    def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
+        """What the batch means for merchants: one message per merchant and currency that something changed for."""
+        outputs = []
+        for (merchant_id, currency), (payable_minor, after_sales) in self._activity.items():
+            if payable_minor or after_sales:
+                cause = f"lane-{lane}/batch-{batch_seq}"
+                outputs.append(
+                    Output(
+                        derived_id(f"{cause}/{merchant_id}/{currency}", 0),
+                        self._require_time(),
+                        cause,
+                        Party(PartyKind.MERCHANT, merchant_id),
+                        MerchantActivityRecorded(merchant_id, currency, payable_minor, after_sales),
+                    )
+                )
+        return outputs
+
+    def _advance(self, message: Input) -> datetime | None:
+        """Move lane time on to the message; None when it jumps too far ahead."""
+        if self._event_clock:
+            if self.lane_time is None:
+                self.lane_time = message.occurred_at
+            elif message.occurred_at > self.lane_time:
+                if message.occurred_at - self.lane_time > MAX_TIME_JUMP:
+                    return None
+                self.lane_time = message.occurred_at
+        return self.lane_time
+
+    def _now(self, message: Input) -> datetime:
+        return self.lane_time or message.occurred_at
+
+    def _require_time(self) -> datetime:
+        if self.lane_time is None:
+            msg = "activity without lane time"
+            raise InvariantBrokenError(msg)
+        return self.lane_time
+
+    def _settle(self, state: PartyState, message: Input, now: datetime, *, was_parked: bool) -> Decision:
+        """Decide an input and take over what it changes; a parked outcome is left to the caller."""
+        error = None
+        try:
+            known = None if was_parked else state.seen.get(message.event_hash)
+            if known is not None:
+                decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+            else:
+                decision = decide(state, message, Moment(now, min(message.occurred_at, now)), self.rules)
+        except (NotLoadedError, InvariantBrokenError):
+            raise
+        except UnknownYearError as unknown:
+            decision, error = Decision(Outcome.DEAD_LETTERED, reason="calendar_unknown"), str(unknown)
+        except Exception:
+            decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
+        if decision.outcome is Outcome.PARKED and was_parked:
+            return decision
+        if decision.outcome in (Outcome.APPLIED, Outcome.DECLINED, Outcome.PARKED):
+            state.seen[message.event_hash] = message.fingerprint
+        self._take(state, decision)
+        self.results.append(Settled(decision, now, input=message, was_parked=was_parked, error=error))
+        return decision
+
+    def _take(self, state: PartyState, decision: Decision) -> None:
+        state.apply(decision)
+        for share in decision.activity:
+            sums = self._activity.setdefault((share.merchant_id, share.currency), [0, 0])
+            sums[0] += share.payable_minor
+            sums[1] += share.after_sales
+
+    def _settle_lane_input(self, state: PartyState, message: Input, now: datetime) -> None:
+        """`clock.ticked` and `terms.published`: they concern the lane, not a party."""
+        known = state.seen.get(message.event_hash)
+        error = None
+        if known is not None:
+            decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+        else:
+            decision = Decision(Outcome.APPLIED)
+            if isinstance(message.body, TermsPublished):
+                try:
+                    published = TermsBook.parse(message.body.terms)
+                    self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
+                except TermsError as wrong:
+                    decision, error = Decision(Outcome.DEAD_LETTERED, reason="terms_invalid"), str(wrong)
+            if decision.outcome is Outcome.APPLIED:
+                state.seen[message.event_hash] = message.fingerprint
+        self.results.append(Settled(decision, now, input=message, error=error))
+
+    def _fire(self, state: PartyState, timer: Timer) -> None:
+        key = (timer.kind, timer.subject_id)
+        del state.timers[key]
+        state.timer_changes[key] = None
+        if timer.kind is TimerKind.PARKING_EXPIRY:
+            self._expire(state, timer)
+            return
+        error = None
+        try:
+            decision = fire(state, timer, self.rules)
+        except (NotLoadedError, InvariantBrokenError):
+            raise
+        except Exception:
+            decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
+        self._take(state, decision)
+        self.results.append(Settled(decision, timer.due_at, timer=timer, error=error))
+        self._wake(state, decision, timer.due_at)
+
+    def _park(self, state: PartyState, message: Input, decision: Decision, now: datetime) -> None:
+        parked = Parked(message, decision.waits_for or "", now)
+        state.parked.append(parked)
+        state.newly_parked[message.event_hash] = parked
+        timer = Timer(
+            self._party_of(state), TimerKind.PARKING_EXPIRY, message.event_hash.hex(), parked.parked_at + PARKING_TIME
+        )
+        state.timers[timer.kind, timer.subject_id] = timer
+        state.timer_changes[timer.kind, timer.subject_id] = timer
+
+    def _unpark(self, state: PartyState, parked: Parked) -> None:
+        state.parked.remove(parked)
+        state.newly_parked.pop(parked.input.event_hash, None)
+        state.unparked.add(parked.input.event_hash)
+        key = (TimerKind.PARKING_EXPIRY, parked.input.event_hash.hex())
+        state.timers.pop(key, None)
+        state.timer_changes[key] = None
+
+    def _expire(self, state: PartyState, timer: Timer) -> None:
+        """The time of a parked input is up."""
+        for parked in list(state.parked):
+            if parked.input.event_hash.hex() == timer.subject_id:
+                self._unpark(state, parked)
+                state.seen.pop(parked.input.event_hash, None)
+                unmatched = Decision(Outcome.DEAD_LETTERED, reason="unmatched", waits_for=parked.waits_for)
+                self.results.append(Settled(unmatched, timer.due_at, input=parked.input, was_parked=True))
+                return
+
+    def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:
+        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn."""
+        if not state.parked:
+            return
+        changed = _subjects_of(decision)
+        tried: set[bytes] = set()
+        while waiting := next(
+            (each for each in state.parked if each.waits_for in changed and each.input.event_hash not in tried), None
+        ):
+            tried.add(waiting.input.event_hash)
+            outcome = self._settle(state, waiting.input, now, was_parked=True)
+            if outcome.outcome is Outcome.PARKED:
+                again = replace(waiting, waits_for=outcome.waits_for or "")
+                state.parked[state.parked.index(waiting)] = again
+                state.newly_parked[again.input.event_hash] = again
+                continue
+            self._unpark(state, waiting)
+            more = _subjects_of(outcome)
+            if more:
+                changed |= more
+                tried.clear()  # what changed now may be what an earlier one waits for
+
+    @staticmethod
+    def _party_of(state: PartyState) -> Party:
+        if state.party is None:
+            msg = "the lane itself parks nothing"
+            raise InvariantBrokenError(msg)
+        return state.party
+
+
+def _subjects_of(decision: Decision) -> set[str]:
+    """Subject keys of all that a decision made, changed or declined."""
+    subjects = {subject_key(type(entity), entity.entity_id) for entity in decision.entities}
+    if decision.declined_subject is not None:
+        subjects.add(decision.declined_subject)
+    return subjects

@@ -1,0 +1,288 @@
+"""A decision in the making: rules read the state through it and record what changes.
+
+Dropping a draft undoes everything, so an exception in a rule leaves the state as it was.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from settlement import notices
+from settlement.calendar import WorkingDays
+from settlement.decision import ActivityShare, Decision, DeclineReason, InvariantBrokenError, Outcome
+from settlement.entities import Account, Entity, Merchant, MerchantBalance, Obligation, ObligationStatus
+from settlement.ids import derived_id
+from settlement.ledger import ACCOUNT_BALANCES, DEBIT_NORMAL, MERCHANT_BALANCES, LedgerAccount, Posting, book_of
+from settlement.outputs import NotificationRequested, Output, OutputBody
+from settlement.party import Party, PartyKind
+from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
+from settlement.terms import TermsBook
+from settlement.timers import Timer, TimerKind
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it."""
+
+    now: datetime
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decisions depend on besides state, message and time."""
+
+    terms: TermsBook
+    calendar: WorkingDays
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a decision answers: `id_key` seeds derived ids, `causation_id` is shown in outputs."""
+
+    id_key: str
+    causation_id: str
+
+
+class Draft:
+    """One decision on one party in the making."""
+
+    __slots__ = (
+        "_activity",
+        "_cancelled",
+        "_deltas",
+        "_entities",
+        "_ids",
+        "_outputs",
+        "_postings",
+        "_timers",
+        "cause",
+        "moment",
+        "party",
+        "rules",
+        "state",
+    )
+
+    def __init__(self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause) -> None:
+        self.state = state
+        self.party = party
+        self.moment = moment
+        self.rules = rules
+        self.cause = cause
+        self._ids = 0
+        self._entities: dict[tuple[type[Entity], str], Entity] = {}
+        self._deltas: dict[tuple[LedgerAccount, str], int] = {}
+        self._postings: list[Posting] = []
+        self._timers: dict[tuple[TimerKind, str], Timer | None] = {}
+        self._outputs: list[Output] = []
+        self._activity: list[ActivityShare] = []
+
+    # What rules read.
+
+    def find(self, kind: type[EntityT], entity_id: str) -> EntityT | None:
+        """Return the current version of an entity, or None when it does not exist."""
+        drafted = self._entities.get((kind, entity_id))
+        if drafted is not None:
+            return drafted  # type: ignore[return-value]  # keyed by its own type
+        return self.state.find(kind, entity_id)
+
+    def get(self, kind: type[EntityT], entity_id: str) -> EntityT:
+        """Return the current version of an entity that must exist.
+
+        Raises:
+            InvariantBrokenError: something refers to an entity that does not exist.
+        """
+        found = self.find(kind, entity_id)
+        if found is None:
+            msg = f"{subject_key(kind, entity_id)} of {self.party} is referred to but does not exist"
+            raise InvariantBrokenError(msg)
+        return found
+
+    def each(self, kind: type[EntityT]) -> Iterator[EntityT]:
+        """Every loaded entity of a kind in its current version, those made by this draft included, in no order."""
+        drafted = {key[1]: entity for key, entity in self._entities.items() if key[0] is kind}
+        for entity in self.state.each(kind):
+            yield drafted.pop(entity.entity_id, entity)  # type: ignore[misc]  # keyed by its own type
+        yield from drafted.values()  # type: ignore[misc]
+
+    @property
+    def account(self) -> Account:
+        """The account decided on, balances up to date."""
+        self._settle_balances()
+        return self.get(Account, self.party.id)
+
+    def open_obligations(self) -> Iterator[Obligation]:
+        """Open and overdue obligations in the order they are paid: due date, then the order they were made.
+
+        Raises:
+            NotLoadedError: when consumed beyond the earliest ones that were loaded.
+        """
+        unpaid = (ObligationStatus.OPEN, ObligationStatus.OVERDUE)
+        found = [obligation for obligation in self.each(Obligation) if obligation.status in unpaid]
+        yield from sorted(found, key=lambda obligation: (obligation.due_on, obligation.no))
+        if not self.state.all_open_loaded:
+            raise NotLoadedError(self.party, Obligation, ALL_OPEN)
+
+    def balance(self, currency: str) -> MerchantBalance:
+        """The merchant's balances in one currency, up to date; zeros before the first posting."""
+        self._settle_balances()
+        return self.find(MerchantBalance, currency) or MerchantBalance(self.party.id, currency, 0, 0, 0)
+
+    # What rules record.
+
+    def new_id(self) -> str:
+        """Return the next deterministic id of this decision."""
+        self._ids += 1
+        return derived_id(self.cause.id_key, self._ids)
+
+    def next_no(self) -> int:
+        """Take the party's next running number."""
+        if self.party.kind is PartyKind.ACCOUNT:
+            account = self.account
+            self.put(replace(account, entities_made=account.entities_made + 1))
+            return account.entities_made
+        merchant = self.get(Merchant, self.party.id)
+        self.put(replace(merchant, entities_made=merchant.entities_made + 1))
+        return merchant.entities_made
+
+    def put(self, entity: Entity) -> None:
+        """Record a new entity or a new version of one. Balances are left to `post`."""
+        self._entities[type(entity), entity.entity_id] = entity
+
+    def post(self, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int, currency: str) -> None:
+        """Move an amount from `credit` to `debit`; 0 moves nothing.
+
+        Raises:
+            InvariantBrokenError: a negative amount, or accounts of two books.
+        """
+        if amount_minor == 0:
+            return
+        if amount_minor < 0 or book_of(debit) is not book_of(credit):
+            msg = f"posting {amount_minor} {currency} from {credit} to {debit} for {self.party}"
+            raise InvariantBrokenError(msg)
+        self._postings.append(Posting(debit, credit, currency, amount_minor))
+        for account, sign in ((debit, 1), (credit, -1)):
+            if account in ACCOUNT_BALANCES or account in MERCHANT_BALANCES:
+                signed = amount_minor * sign if account in DEBIT_NORMAL else -amount_minor * sign
+                self._deltas[account, currency] = self._deltas.get((account, currency), 0) + signed
+
+    def emit(self, body: OutputBody) -> str:
+        """Record an output message; returns its event_id."""
+        event_id = self.new_id()
+        self._outputs.append(Output(event_id, self.moment.now, self.cause.causation_id, self.party, body))
+        return event_id
+
+    def notify(
+        self,
+        template: str,
+        recipient: Party | None = None,
+        **params: str | int | bool | None | list[str],  # noqa: FBT001 - parameters of a text
+    ) -> None:
+        """Record a notice to the party itself, or to `recipient`; texts are in settlement/notices.toml."""
+        recipient = recipient or self.party
+        self._notify(recipient.kind.value, recipient.id, template, params)
+
+    def notify_operator(self, template: str, **params: str | int | bool | None | list[str]) -> None:  # noqa: FBT001
+        """Record a notice to the operators, keyed like the party it concerns."""
+        self._notify("operator", "operations", template, params)
+
+    def _notify(
+        self, kind: str, recipient_id: str, template: str, params: dict[str, str | int | bool | None | list[str]]
+    ) -> None:
+        event_id = self.new_id()
+        body = NotificationRequested(event_id, kind, recipient_id, template, params, notices.render(template, params))
+        self._outputs.append(Output(event_id, self.moment.now, self.cause.causation_id, self.party, body))
+
+    def schedule(self, kind: TimerKind, subject_id: str, due_at: datetime) -> None:
+        """Set the timer of this kind and subject, replacing an earlier one; never before now."""
+        due_at = max(due_at, self.moment.now)
+        self._timers[kind, subject_id] = Timer(self.party, kind, subject_id, due_at)
+
+    def schedule_after(self, kind: TimerKind, subject_id: str, delay: timedelta) -> None:
+        """Set the timer of this kind and subject to `delay` from now."""
+        self.schedule(kind, subject_id, self.moment.now + delay)
+
+    def cancel(self, kind: TimerKind, subject_id: str) -> None:
+        """Remove the timer of this kind and subject, if there is one."""
+        self._timers[kind, subject_id] = None
+
+    def hand_to_merchant(self, merchant_id: str, *, payable_minor: int = 0, after_sales: int = 0) -> None:
+        """Record what this decision means for a merchant; it travels by `merchant-activity`."""
+        self._activity.append(ActivityShare(merchant_id, self.account.currency, payable_minor, after_sales))
+
+    # How rules end.
+
+    def applied(self) -> Decision:
+        """Everything recorded takes effect."""
+        self._settle_balances()
+        return Decision(
+            Outcome.APPLIED,
+            postings=tuple(self._postings),
+            entities=tuple(self._entities.values()),
+            timers=tuple(timer for timer in self._timers.values() if timer is not None),
+            cancelled=tuple(key for key, timer in self._timers.items() if timer is None),
+            outputs=tuple(self._outputs),
+            activity=tuple(self._activity),
+        )
+
+    def declined(
+        self, reason: DeclineReason, *more: DeclineReason, subject: tuple[type[Entity], str] | None = None
+    ) -> Decision:
+        """Nothing takes effect but the notices recorded so far.
+
+        Args:
+            reason: the first that applies; `more`: all others, where the rules ask for all.
+            subject: what the message would have made; later steps of it are declined `subject_declined`.
+        """
+        return Decision(
+            Outcome.DECLINED,
+            reason=reason.value,
+            reasons=tuple(each.value for each in (reason, *more)),
+            outputs=tuple(self._outputs),
+            declined_subject=subject_key(*subject) if subject else None,
+        )
+
+    def duplicate(self) -> Decision:
+        """The message says what is so already: nothing takes effect."""
+        return Decision(Outcome.DUPLICATE)
+
+    def conflict(self) -> Decision:
+        """The message's id is taken by other content: nothing takes effect."""
+        return Decision(Outcome.CONFLICT)
+
+    def repeated(self, known: bytes, fingerprint: bytes) -> Decision:
+        """A message for a taken business id: duplicate with equal content, else conflict."""
+        return self.duplicate() if known == fingerprint else self.conflict()
+
+    def missing(self, kind: type[Entity], entity_id: str) -> Decision:
+        """What the message names is not known: declined when that was declined, else parked until it comes."""
+        key = subject_key(kind, entity_id)
+        if key in self.state.declined:
+            return Decision(Outcome.DECLINED, reason=DeclineReason.SUBJECT_DECLINED.value)
+        return Decision(Outcome.PARKED, waits_for=key)
+
+    def wait(self, kind: type[Entity], entity_id: str) -> Decision:
+        """A step's predecessor may still come: parked until the named entity changes."""
+        return Decision(Outcome.PARKED, waits_for=subject_key(kind, entity_id))
+
+    def _settle_balances(self) -> None:
+        """Fold pending posting amounts into the account's or merchant's balance fields."""
+        if not self._deltas:
+            return
+        deltas, self._deltas = self._deltas, {}
+        if self.party.kind is PartyKind.ACCOUNT:
+            account = self.get(Account, self.party.id)
+            changes = {}
+            for (ledger_account, currency), delta in deltas.items():
+                if currency != account.currency:
+                    msg = f"{currency} posted to {self.party}, whose currency is {account.currency}"
+                    raise InvariantBrokenError(msg)
+                name = ACCOUNT_BALANCES[ledger_account]
+                changes[name] = getattr(account, name) + delta
+            self.put(replace(account, **changes))
+            return
+        for (ledger_account, currency), delta in deltas.items():
+            balance = self.find(MerchantBalance, currency) or MerchantBalance(self.party.id, currency, 0, 0, 0)
+            name = MERCHANT_BALANCES[ledger_account]
+            changed: int = getattr(balance, name) + delta
+            self.put(replace(balance, **{name: changed}))

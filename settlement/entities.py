@@ -1,0 +1,356 @@
+"""What postpay remembers of a party, as values. Storage keeps one table for each class here, columns named as fields.
+
+Amounts are minor units of the account's or merchant's currency. `no` is the running number of the party's entities:
+lists are shown, and obligations paid, in that order.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class PlanKind(StrEnum):
+    """How an order is paid later."""
+
+    TRIAL = "trial"
+    DEFERRED = "deferred"
+    STATEMENT = "statement"
+    INSTALMENT = "instalment"
+
+
+class OrderStatus(StrEnum):
+    """States of an order: docs/states.md."""
+
+    HELD = "held"
+    TRIAL = "trial"
+    OWED = "owed"
+    OVERDUE = "overdue"
+    SETTLED = "settled"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+
+
+class ObligationStatus(StrEnum):
+    """States of an obligation: docs/states.md."""
+
+    OPEN = "open"
+    OVERDUE = "overdue"
+    PAID = "paid"
+    RETURNED = "returned"
+
+
+class DebitStatus(StrEnum):
+    """States of an auto-debit: docs/states.md."""
+
+    REQUESTED = "requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ReturnStatus(StrEnum):
+    """States of a return: docs/states.md."""
+
+    AWAITING_REVIEW = "awaiting_review"
+    AWAITING_PARCEL = "awaiting_parcel"
+    REFUNDED = "refunded"
+    REJECTED = "rejected"
+    PARCEL_REFUSED = "parcel_refused"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class DepositRefundStatus(StrEnum):
+    """States of a deposit refund request: docs/states.md."""
+
+    AWAITING_REVIEW = "awaiting_review"
+    APPROVED = "approved"
+    PAID = "paid"
+    REJECTED = "rejected"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+class CaseKind(StrEnum):
+    """What keeps a merchant's deposit from being refunded, besides after-sale cases."""
+
+    PROMOTION = "promotion"
+    DISPUTE = "dispute"
+    VIOLATION = "violation"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A buyer's pay-later account with its balances; the balances change by postings only (`Draft.post`)."""
+
+    account_id: str
+    programme: str
+    currency: str
+    opened_at: datetime
+    fingerprint: bytes
+    score: int | None
+    card_linked: bool
+    identity_verified: bool
+    freeze_reasons: tuple[str, ...]
+    closed_at: datetime | None
+    entities_made: int
+    limit_minor: int
+    available_minor: int
+    held_minor: int
+    used_minor: int
+    receivable_minor: int
+    fee_receivable_minor: int
+    penalty_receivable_minor: int
+    customer_credit_minor: int
+
+    @property
+    def entity_id(self) -> str:
+        """The account's own id: there is one row per account."""
+        return self.account_id
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order placed on credit. `under_return_minor` is the part under open returns, not yet in `returned_minor`."""
+
+    account_id: str
+    order_id: str
+    no: int
+    merchant_id: str
+    plan_kind: PlanKind
+    plan_days: int | None
+    plan_periods: int | None
+    status: OrderStatus
+    amount_minor: int
+    returned_minor: int
+    under_return_minor: int
+    placed_at: datetime
+    received_at: datetime | None
+    captured_at: datetime | None
+    due_on: date | None
+    terms_from: date
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.order_id
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """One amount of principal with one due date, and the fee and penalty on it.
+
+    `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it.
+    """
+
+    account_id: str
+    obligation_id: str
+    no: int
+    order_id: str | None
+    due_on: date
+    status: ObligationStatus
+    principal_minor: int
+    fee_minor: int
+    penalty_minor: int
+    paid_principal_minor: int
+    paid_fee_minor: int
+    paid_penalty_minor: int
+    debit_id: str | None
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.obligation_id
+
+    @property
+    def open_minor(self) -> int:
+        """What is still to be paid of principal, fee and penalty."""
+        return (
+            self.principal_minor
+            + self.fee_minor
+            + self.penalty_minor
+            - self.paid_principal_minor
+            - self.paid_fee_minor
+            - self.paid_penalty_minor
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """One request to debit the buyer's card. `first_requested_at` is when attempt 1 of its series was requested."""
+
+    account_id: str
+    debit_id: str
+    no: int
+    amount_minor: int
+    due_on: date
+    attempt: int
+    reason: str
+    status: DebitStatus
+    first_requested_at: datetime
+    obligation_ids: tuple[str, ...]
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.debit_id
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """One application to send back an order, or a part of it."""
+
+    account_id: str
+    return_id: str
+    no: int
+    order_id: str
+    status: ReturnStatus
+    amount_minor: int
+    reason: str
+    evidence: tuple[str, ...]
+    description: str | None
+    requested_at: datetime
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.return_id
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """One repayment that arrived."""
+
+    account_id: str
+    repayment_id: str
+    no: int
+    amount_minor: int
+    purpose: str
+    order_id: str | None
+    debit_id: str | None
+    channel: str
+    received_at: datetime
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.repayment_id
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A merchant; before it registers, `registered_on` and what comes with it is None. `open_*` count open cases."""
+
+    merchant_id: str
+    registered_on: date | None
+    currency: str | None
+    settlement_cycle_days: int | None
+    fingerprint: bytes | None
+    entities_made: int
+    open_promotions: int
+    open_disputes: int
+    open_after_sales: int
+    open_violations: int
+
+    @property
+    def entity_id(self) -> str:
+        """The merchant's own id: there is one row per merchant."""
+        return self.merchant_id
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantBalance:
+    """A merchant's balances in one currency; they change by postings only (`Draft.post`)."""
+
+    merchant_id: str
+    currency: str
+    payable_minor: int
+    shop_balance_minor: int
+    deposit_minor: int
+
+    @property
+    def entity_id(self) -> str:
+        """One row per merchant and currency."""
+        return self.currency
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantCase:
+    """A promotion, dispute or violation, open or ended."""
+
+    merchant_id: str
+    case_key: str
+    kind: CaseKind
+    is_open: bool
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """`kind:id`, because a promotion and a dispute may bear the same id."""
+        return self.case_key
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """A promotion deposit; frozen until 00:00 of `frozen_until`."""
+
+    merchant_id: str
+    deposit_id: str
+    no: int
+    route: str
+    currency: str
+    amount_minor: int
+    left_minor: int
+    paid_at: datetime
+    frozen_until: date
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the merchant."""
+        return self.deposit_id
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRefund:
+    """A merchant's request to have a deposit, or a part of it, back."""
+
+    merchant_id: str
+    request_id: str
+    no: int
+    deposit_id: str
+    currency: str
+    amount_minor: int
+    refund_to: str
+    status: DepositRefundStatus
+    reasons: tuple[str, ...]
+    urgent: bool
+    urgency: str | None
+    reason: str
+    contact: str
+    requested_at: datetime
+    review_due_on: date
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the merchant."""
+        return self.request_id
+
+
+Entity = (
+    Account
+    | Order
+    | Obligation
+    | Debit
+    | Return
+    | Repayment
+    | Merchant
+    | MerchantBalance
+    | MerchantCase
+    | Deposit
+    | DepositRefund
+)

@@ -1,0 +1,19 @@
+"""Whom money concerns: a buyer's pay-later account or a merchant. Every party lives on exactly one lane."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PartyKind(StrEnum):
+    """The two kinds of party; the key of a message is the id of one of them."""
+
+    ACCOUNT = "account"
+    MERCHANT = "merchant"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Party:
+    """A buyer's account or a merchant, by the id its messages are keyed with."""
+
+    kind: PartyKind
+    id: str

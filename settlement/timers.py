@@ -1,0 +1,53 @@
+"""Timers: what happens to a party at an instant of lane time without a message.
+
+At most one timer lives per (party, kind, subject), so scheduling again moves it and cancelling needs no look-up.
+
+Source: docs/rules.md, Time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from settlement.party import Party
+
+
+class TimerKind(StrEnum):
+    """What a timer does. `RANKS` gives the order of kinds that are due at one instant."""
+
+    PARKING_EXPIRY = "parking_expiry"
+    TRIAL_END = "trial_end"
+    DUE_DAY = "due_day"
+    DEBIT_RETRY = "debit_retry"
+    DEPOSIT_PAYMENT = "deposit_payment"
+
+
+RANKS = {
+    TimerKind.PARKING_EXPIRY: 10,
+    TimerKind.TRIAL_END: 10,
+    TimerKind.DUE_DAY: 30,
+    TimerKind.DEBIT_RETRY: 60,
+    TimerKind.DEPOSIT_PAYMENT: 80,
+}
+"""Order at one instant: expiries and trial ends 10, customer credit 20, debits 30, overdue 40, penalties 50,
+retries 60, restores 70, deposits 80, merchant payouts 90; equal ranks go by timer id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """One timer of one party; `subject_id` is the order, debit, date … it concerns."""
+
+    party: Party
+    kind: TimerKind
+    subject_id: str
+    due_at: datetime
+
+    @property
+    def timer_id(self) -> str:
+        """Names the timer in decisions and outputs; the due time tells its successive firings apart."""
+        return f"{self.kind}:{self.party.id}:{self.subject_id}:{self.due_at.isoformat()}"
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """Sort key in which due timers fire."""
+        return (self.due_at, RANKS[self.kind], self.timer_id)
