@@ -1,0 +1,457 @@
+"""What can be set from outside: names, defaults, and what each value must be.
+
+Every setting is an environment variable `POSTPAY_…`, also read from a file `.env` in the working directory; `__`
+separates a section from its setting. docs/settings.md lists them all, and a test compares it with this module.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
+
+PREFIX = "POSTPAY_"
+ENV_FILE = ".env"
+
+# Read elsewhere, not settings of the worker: fault injection of the tests, folders of the embedded stack.
+NOT_SETTINGS = ("POSTPAY_FAULT", "POSTPAY_DEV", "POSTPAY_TEST", "POSTPAY_BENCHMARK")
+
+MIB = 1024 * 1024
+LANES_MOST = 1024
+# Kafka allows 249 characters in a topic's name; the longest of ours has 22.
+PREFIX_LONGEST = 200
+# Passwords that stand in examples, images and the development stack.
+DEFAULT_PASSWORDS = frozenset({"postpay", "postgres", "password", "secret", "changeme", "admin", "kafka"})
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; one line for each, naming it, what was expected and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a setting must be, in words, for the error line and docs/settings.md."""
+
+    words: str
+
+
+def _lowercase(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _uppercase(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _must_be_readable(path: Path) -> Path:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise ValueError(error.strerror or "cannot be read") from error
+    return path
+
+
+ReadableFile = Annotated[Path, Expected("a file that can be read")]
+Count = Annotated[int, Field(ge=1, le=1_000_000), Expected("a whole number from 1 to 1000000")]
+Bytes = Annotated[int, Field(ge=64 * 1024, le=2**31 - 1), Expected("bytes, a whole number from 65536 to 2147483647")]
+Seconds = Annotated[float, Field(gt=0, le=86_400), Expected("seconds, more than 0, at most 86400")]
+
+
+class Section(BaseModel):
+    """Settings with a common first word; a word that none of them has is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(Section):
+    """How to reach the brokers."""
+
+    bootstrap: Annotated[
+        str,
+        Field(description="brokers, comma-separated", pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$"),
+        Expected("host:port, several separated by commas"),
+    ] = "127.0.0.1:9092"
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        BeforeValidator(_uppercase),
+        Field(description="as librdkafka and aiokafka name it"),
+        Expected("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    ] = "PLAINTEXT"
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None,
+        BeforeValidator(_uppercase),
+        Field(description="how to log in; needed by the SASL protocols"),
+        Expected("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
+    ] = None
+    username: Annotated[str | None, Field(description="SASL user"), Expected("a name")] = None
+    password_file: Annotated[
+        ReadableFile | None,
+        Field(description="file with the SASL password; for OAUTHBEARER with the token, read anew at each log-in"),
+    ] = None
+    ca_file: Annotated[
+        ReadableFile | None, Field(description="PEM file of the authority that signed the brokers' certificates")
+    ] = None
+
+    _readable = field_validator("password_file", "ca_file")(_must_be_readable)
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the brokers want a log-in."""
+        return self.security_protocol.startswith("SASL_")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether what crosses the network is encrypted."""
+        return self.security_protocol.endswith("SSL")
+
+    def password(self) -> SecretStr | None:
+        """The SASL password or token as its file holds it now, without the line end; None without a file."""
+        if self.password_file is None:
+            return None
+        return SecretStr(self.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+
+
+class Postgres(Section):
+    """How to reach the database."""
+
+    # Not a SecretStr: it may hold a password, so it is kept out of repr and of error lines.
+    dsn: Annotated[
+        str,
+        Field(repr=False, description="connection URL", pattern=r"^postgres(ql)?://\S*$"),
+        Expected("postgresql://user:password@host:port/database"),
+    ] = "postgresql://localhost/postpay"
+    password_file: Annotated[
+        ReadableFile | None, Field(description="file with the password, put into the DSN, so that the DSN needs none")
+    ] = None
+
+    _readable = field_validator("password_file")(_must_be_readable)
+
+    @model_validator(mode="after")
+    def _with_password(self) -> Self:
+        if self.password_file is not None:
+            password = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+            # object.__setattr__ because sections are frozen for everybody else.
+            object.__setattr__(self, "dsn", _dsn_with_password(self.dsn, password))
+        return self
+
+    @property
+    def password(self) -> SecretStr | None:
+        """The password in the DSN."""
+        url = urlsplit(self.dsn)
+        password = url.password or parse_qs(url.query).get("password", [""])[0]
+        return SecretStr(unquote(password)) if password else None
+
+    @property
+    def sslmode(self) -> str | None:
+        """The DSN's sslmode, named as libpq does."""
+        return parse_qs(urlsplit(self.dsn).query).get("sslmode", [None])[0]
+
+    @property
+    def uses_socket(self) -> bool:
+        """Whether the database is on this machine, behind a Unix socket, so that nothing crosses a network."""
+        host = urlsplit(self.dsn).hostname or parse_qs(urlsplit(self.dsn).query).get("host", [""])[0]
+        return unquote(host).startswith("/")
+
+
+def _dsn_with_password(dsn: str, password: str) -> str:
+    url = urlsplit(dsn)
+    user = url.username or ""
+    host = url.netloc.rpartition("@")[2]
+    return urlunsplit(url._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+class Topics(Section):
+    """How topics are named."""
+
+    prefix: Annotated[
+        str,
+        Field(description="put before every topic name", pattern=r"^[A-Za-z0-9._-]*$", max_length=PREFIX_LONGEST),
+        Expected(f"letters, digits, dots, underscores, hyphens; at most {PREFIX_LONGEST} characters"),
+    ] = ""
+
+
+class Ops(Section):
+    """Where `/livez`, `/readyz` and `/metrics` are served."""
+
+    host: Annotated[
+        str, Field(description="address to listen on", pattern=r"^[^\s/]+$"), Expected("an address or host name")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Field(ge=0, le=65_535, description="port; 0 takes a free one"), Expected("a whole number from 0 to 65535")
+    ] = 6066
+    refresh_s: Annotated[Seconds, Field(description="how often figures are read from the database and the broker")] = 10
+
+
+class Log(Section):
+    """What is written to standard output."""
+
+    format: Annotated[
+        Literal["json", "console"],
+        BeforeValidator(_lowercase),
+        Field(description="`json` lines for machines or `console` for people"),
+        Expected("json or console"),
+    ] = "json"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(_lowercase),
+        Field(description="least level written"),
+        Expected("debug, info, warning or error"),
+    ] = "info"
+
+
+class Worker(Section):
+    """Bounds of the engine. The defaults keep a worker with eight lanes below 300 MiB."""
+
+    batch_max_messages: Annotated[Count, Field(description="messages settled in one transaction at most")] = 1000
+    batch_max_bytes: Annotated[Bytes, Field(description="bytes of input settled in one transaction at most")] = 4 * MIB
+    inbox_bytes: Annotated[
+        Bytes, Field(description="bytes of fetched input a lane holds before it pauses its own partitions")
+    ] = 4 * MIB
+    fetch_budget_bytes: Annotated[
+        Bytes, Field(description="bytes one fetch may bring over all partitions; each gets its share")
+    ] = 32 * MIB
+    timers_per_batch: Annotated[
+        Count, Field(description="due timers fired in one transaction at most, besides those of the messages' accounts")
+    ] = 500
+    relay_backlog: Annotated[
+        Count, Field(description="settled batches that wait for their relay before the lane waits as well")
+    ] = 16
+    merge_wait_s: Annotated[
+        Seconds,
+        Field(description="how long a lane on the wall clock waits for a topic that may still bring something older"),
+    ] = 0.5
+    pool_size: Annotated[
+        Count, Field(description="connections to the database at most; lanes beyond wait for one another")
+    ] = 10
+    session_timeout_s: Annotated[
+        Seconds, Field(description="a worker silent this long is taken out of the group; its lanes go to others")
+    ] = 10
+    stop_timeout_s: Annotated[
+        Seconds, Field(description="a worker told to stop gives the batch in flight this long")
+    ] = 25
+    watchdog_s: Annotated[
+        Seconds,
+        Field(description="work there and none done for this long: not ready; for twice as long: the process ends"),
+    ] = 60
+
+
+class Settings(BaseSettings):
+    """All settings; read once at the start with `Settings.load()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    kafka: Kafka = Kafka()
+    postgres: Postgres = Postgres()
+    topics: Topics = Topics()
+    lanes: Annotated[
+        int,
+        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic; fixed once the database is created"),
+        Expected(f"a whole number from 1 to {LANES_MOST}"),
+    ] = 8
+    group: Annotated[
+        str,
+        Field(description="consumer group", pattern=r"^[A-Za-z0-9._-]{1,200}$"),
+        Expected("letters, digits, dots, underscores, hyphens"),
+    ] = "postpay"
+    clock: Annotated[
+        Literal["wall", "event"],
+        BeforeValidator(_lowercase),
+        Field(description="`wall`: time of the database; `event`: time of the messages"),
+        Expected("wall or event"),
+    ] = "wall"
+    ops: Ops = Ops()
+    profile: Annotated[
+        Literal["development", "production"],
+        BeforeValidator(_lowercase),
+        Field(description="`production` refuses plaintext and default secrets"),
+        Expected("development or production"),
+    ] = "development"
+    log: Log = Log()
+    worker: Worker = Worker()
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and `.env`.
+
+        Raises:
+            SettingsError: one line for each wrong setting.
+        """
+        given = _given()
+        wrong = list(_unknown(given))
+        try:
+            settings = cls()
+        except ValidationError as error:
+            wrong += [_line(problem, given) for problem in error.errors()]
+        except UnreadableSettingError as error:
+            wrong.append(_unreadable_section(error))
+        else:
+            if not wrong:
+                return settings
+        raise SettingsError("\n".join(dict.fromkeys(wrong)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        objections = [*_login_objections(self.kafka)]
+        if self.profile == "production":
+            objections += [*_kafka_objections(self.kafka), *_postgres_objections(self.postgres)]
+        if objections:
+            raise ValueError("\n".join(objections))
+        return self
+
+
+def _login_objections(kafka: Kafka) -> Iterator[str]:
+    """What a SASL protocol needs and doesn't have."""
+    if not kafka.uses_sasl:
+        return
+    because = f"because POSTPAY_KAFKA__SECURITY_PROTOCOL={kafka.security_protocol}"
+    if kafka.sasl_mechanism is None:
+        yield f"POSTPAY_KAFKA__SASL_MECHANISM: expected PLAIN, SCRAM-SHA-256, … {because}, got nothing"
+    elif kafka.username is None and kafka.sasl_mechanism != "OAUTHBEARER":
+        yield f"POSTPAY_KAFKA__USERNAME: expected a name {because}, got nothing"
+    password = kafka.password()
+    if password is None:
+        yield f"POSTPAY_KAFKA__PASSWORD_FILE: expected a file {because}, got nothing"
+    elif not password.get_secret_value():
+        yield f"POSTPAY_KAFKA__PASSWORD_FILE: expected a password in the file {because}, got an empty file"
+
+
+def _kafka_objections(kafka: Kafka) -> Iterator[str]:
+    because = "because POSTPAY_PROFILE=production"
+    if not kafka.uses_tls:
+        yield f"POSTPAY_KAFKA__SECURITY_PROTOCOL: expected SSL or SASL_SSL {because}, got {kafka.security_protocol}"
+    password = kafka.password()
+    if kafka.uses_sasl and password is not None and password.get_secret_value().lower() in DEFAULT_PASSWORDS:
+        yield f"POSTPAY_KAFKA__PASSWORD_FILE: expected a password of your own {because}, got one from the examples"
+
+
+def _postgres_objections(postgres: Postgres) -> Iterator[str]:
+    because = "because POSTPAY_PROFILE=production"
+    if postgres.uses_socket:
+        return
+    if postgres.sslmode not in {"require", "verify-ca", "verify-full"}:
+        yield (
+            f"POSTPAY_POSTGRES__DSN: expected sslmode=verify-full (or verify-ca, require) {because},"
+            f" got sslmode={postgres.sslmode or 'nothing'}"
+        )
+    if postgres.password is None:
+        yield f"POSTPAY_POSTGRES__DSN: expected a password, or POSTPAY_POSTGRES__PASSWORD_FILE, {because}, got none"
+    elif postgres.password.get_secret_value().lower() in DEFAULT_PASSWORDS:
+        yield f"POSTPAY_POSTGRES__DSN: expected a password of your own {because}, got one from the examples"
+
+
+def setting_name(location: Iterable[str | int]) -> str:
+    """The variable's name of a place in the settings: `("kafka", "bootstrap")` is POSTPAY_KAFKA__BOOTSTRAP."""
+    return PREFIX + "__".join(str(part) for part in location).upper()
+
+
+def described() -> Iterator[tuple[str, str, str, object]]:
+    """Name, what is expected, meaning and default of every setting, in order."""
+    yield from _described(Settings, ())
+
+
+def _described(model: type[BaseModel], place: tuple[str, ...]) -> Iterator[tuple[str, str, str, object]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from _described(field.annotation, (*place, name))
+        else:
+            expected = _expected_words((*place, name))
+            yield setting_name((*place, name)), expected, field.description or "", field.default
+
+
+def _expected_words(place: tuple[str | int, ...]) -> str:
+    model: type[BaseModel] = Settings
+    for part in place[:-1]:
+        model = cast("type[BaseModel]", model.model_fields[str(part)].annotation)
+    field = model.model_fields[str(place[-1])]
+    found = [item for item in field.metadata if isinstance(item, Expected)] or [*_nested_expected(field.annotation)]
+    return found[0].words
+
+
+def _nested_expected(annotation: Any) -> Iterator[Expected]:
+    """The Expected inside `Annotated[…] | None`."""
+    for part in (annotation, *getattr(annotation, "__args__", ())):
+        yield from (item for item in getattr(part, "__metadata__", ()) if isinstance(item, Expected))
+
+
+def _given() -> dict[str, str]:
+    """All variables that look like ours, by upper-case name; the environment goes before the file."""
+    filed = {name: value or "" for name, value in dotenv_values(ENV_FILE).items()} if Path(ENV_FILE).is_file() else {}
+    together = {name.upper(): value for name, value in (*filed.items(), *os.environ.items())}
+    return {name: value for name, value in together.items() if name.startswith(PREFIX)}
+
+
+def _unknown(given: dict[str, str]) -> Iterator[str]:
+    """Names that nobody reads and that look like a slip.
+
+    A name without a section is refused only when it resembles one of ours: Kubernetes puts POSTPAY_SERVICE_HOST and
+    POSTPAY_PORT_… into every container beside a service called postpay.
+    """
+    known = [name for name, *_ in described()]
+    sections = {name.partition("__")[0] for name in known if "__" in name}
+    for name in sorted(set(given) - set(known) - sections):
+        if name.startswith(NOT_SETTINGS):
+            continue
+        similar = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if similar or "__" in name:
+            hint = f"; did you mean {similar[0]}?" if similar else "; docs/settings.md lists all"
+            yield f"{name}: expected the name of a setting, got one that does not exist{hint}"
+
+
+def _line(problem: Any, given: dict[str, str]) -> str:
+    place = problem["loc"]
+    if not place:
+        return re.sub(r"^Value error, ", "", problem["msg"])
+    name = setting_name(place[:2] if place[0] in _section_names() else place[:1])
+    if problem["type"] == "extra_forbidden":
+        return next(iter(_unknown({name: ""})), f"{name}: expected the name of a setting, got one that does not exist")
+    if len(place) == 1 and place[0] in _section_names():
+        return f"{name}: expected {name}__… for each setting of the section, got {_shown(name, given.get(name, ''))}"
+    reason = f" ({re.sub(r'^Value error, ', '', problem['msg'])})" if problem["type"] == "value_error" else ""
+    expected = _expected_words(tuple(place[:2]) if place[0] in _section_names() else (place[0],))
+    return f"{name}: expected {expected}, got {_shown(name, given.get(name, str(problem['input'])))}{reason}"
+
+
+def _section_names() -> frozenset[str]:
+    return frozenset(
+        name
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    )
+
+
+def _shown(name: str, value: str) -> str:
+    """The value for an error line, with what may be a password left out."""
+    if name.endswith("__DSN"):
+        value = re.sub(r"(//[^:@/]*):[^@]*@", r"\1:…@", value)
+        value = re.sub(r"(password=)[^&\s]*", r"\1…", value)
+    return repr(value)
+
+
+def _unreadable_section(error: UnreadableSettingError) -> str:
+    found = re.search(r'field "(\w+)"', str(error))
+    name = setting_name((found.group(1),)) if found else PREFIX
+    return f"{name}: expected {name}__… for each setting of the section, got something else"
