@@ -81,7 +81,11 @@ class CaseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A buyer's pay-later account with its balances; the balances change by postings only (`Draft.post`)."""
+    """A buyer's pay-later account with its balances; the balances change by postings only (`Draft.post`).
+
+    `lifted_freezes` are freeze reasons that were there once and are not now: an `.unfrozen` of one is a repetition, of
+    any other one that came too early.
+    """
 
     account_id: str
     programme: str
@@ -92,6 +96,7 @@ class Account:
     card_linked: bool
     identity_verified: bool
     freeze_reasons: tuple[str, ...]
+    lifted_freezes: tuple[str, ...]
     closed_at: datetime | None
     entities_made: int
     limit_minor: int
@@ -111,7 +116,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order placed on credit. `under_return_minor` is the part under open returns, not yet in `returned_minor`."""
+    """One order placed on credit.
+
+    `under_return_minor` is the part under the open returns `open_return_ids`, not yet in `returned_minor`. `due_on` is
+    the first due date, of a trial its end. `obligation_ids` are all that its capture made, paid or not.
+    """
 
     account_id: str
     order_id: str
@@ -126,9 +135,12 @@ class Order:
     under_return_minor: int
     placed_at: datetime
     received_at: datetime | None
+    kept_at: datetime | None
     captured_at: datetime | None
     due_on: date | None
     terms_from: date
+    obligation_ids: tuple[str, ...]
+    open_return_ids: tuple[str, ...]
     fingerprint: bytes
 
     @property
@@ -295,7 +307,7 @@ class MerchantCase:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A promotion deposit; frozen until 00:00 of `frozen_until`."""
+    """A promotion deposit; frozen until 00:00 of `frozen_until`. `open_request_id` is the refund in progress."""
 
     merchant_id: str
     deposit_id: str
@@ -306,6 +318,7 @@ class Deposit:
     left_minor: int
     paid_at: datetime
     frozen_until: date
+    open_request_id: str | None
     fingerprint: bytes
 
     @property
@@ -316,7 +329,11 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class DepositRefund:
-    """A merchant's request to have a deposit, or a part of it, back."""
+    """A merchant's request to have a deposit, or a part of it, back.
+
+    One declined when it came is kept for its reasons only: its id is free, so its `fingerprint` is None, and nobody
+    reviews it, so `review_due_on` is None as well.
+    """
 
     merchant_id: str
     request_id: str
@@ -332,8 +349,8 @@ class DepositRefund:
     reason: str
     contact: str
     requested_at: datetime
-    review_due_on: date
-    fingerprint: bytes
+    review_due_on: date | None
+    fingerprint: bytes | None
 
     @property
     def entity_id(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar, cast
 
 from settlement.decision import Decision
@@ -87,7 +87,9 @@ class PartyState:
 
     Args:
         whole: nothing of the party is in storage beyond what is here (true of a party that is new).
-        all_open_loaded: every open obligation is here; otherwise only the earliest are.
+        all_open_loaded: every open obligation is here; otherwise only the earliest, and others that were named, are.
+        open_loaded_until: where not all are loaded, (due_on, no) of the last open obligation before which none is
+            missing; None: any may be missing.
         absent: subject keys that were looked for in storage and are not there.
         seen: event hash → fingerprint of inputs decided or parked before, of those the batch names.
         declined: subject keys whose creating message was declined, of those the batch names.
@@ -98,6 +100,7 @@ class PartyState:
     party: Party | None
     whole: bool = False
     all_open_loaded: bool = True
+    open_loaded_until: tuple[date, int] | None = None
     entities: dict[type[Entity], dict[str, Entity]] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     seen: dict[bytes, bytes] = field(default_factory=dict)
