@@ -1,0 +1,177 @@
+"""Logs: one JSON line (or a readable one) per event on standard output, without anything personal.
+
+Only fields named here are written; ids are masked to their last characters. What Faust and aiokafka say goes the same
+way. A state that lasts is told once, when it begins, and once when it ends.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import Hashable
+from typing import TextIO
+
+import structlog
+from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
+
+from workers.settings import Log
+
+# What may be written. Evidence URIs, contacts, names, free texts and whole messages are not here and never get out.
+PLAIN_FIELDS = frozenset(
+    {
+        "attempt",
+        "backlog",
+        "batch_seq",
+        "bytes",
+        "check",
+        "clock",
+        "cluster_id",
+        "database_id",
+        "detail",
+        "epoch",
+        "error",
+        "expected",
+        "found",
+        "group",
+        "host",
+        "lag_records",
+        "lag_seconds",
+        "lane",
+        "lanes",
+        "limit",
+        "migration",
+        "offset",
+        "outcome",
+        "partition",
+        "pid",
+        "port",
+        "positions",
+        "prefix",
+        "profile",
+        "reason",
+        "records",
+        "rules_version",
+        "seconds",
+        "signal",
+        "skew_seconds",
+        "state",
+        "timers",
+        "token",
+        "topic",
+        "topics",
+        "type",
+        "version",
+        "wait_seconds",
+        "worker",
+    }
+)
+MASKED_FIELDS = frozenset(
+    {"account_id", "debit_id", "deposit_id", "event_id", "key", "merchant_id", "order_id", "party", "repayment_id"}
+    | {"request_id", "return_id"}
+)
+# What structlog itself puts on a line.
+OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "timestamp"})
+SHOWN_OF_AN_ID = 4
+# At debug these write whole requests, so records and passwords, into their messages.
+QUIET_LOGGERS = dict.fromkeys(("aiokafka", "asyncio", "faust", "mode"), logging.INFO)
+
+__all__ = ["ChangeOfState", "configure", "get"]
+
+
+def configure(log: Log, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's logging to one place; calling it again replaces what was there.
+
+    Args:
+        log: format and least level.
+        stream: standard output unless given.
+    """
+    shared: list[Processor] = [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(brief_traceback),
+        only_allowed,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+        if log.format == "json"
+        else structlog.dev.ConsoleRenderer(colors=(stream or sys.stdout).isatty())
+    )
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(log.level.upper())
+    for name, level in QUIET_LOGGERS.items():
+        logging.getLogger(name).setLevel(max(level, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return a logger; `get(__name__).warning("database away", lane=3, error=…)`."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger
+
+
+class ChangeOfState:
+    """Says what lasts only when it changes, so that an outage of an hour is two lines and not ten thousand."""
+
+    def __init__(self, logger: structlog.stdlib.BoundLogger) -> None:
+        self._logger = logger
+        self._states: dict[Hashable, str] = {}
+
+    def enter(self, subject: Hashable, state: str, *, level: str = "warning", **fields: object) -> bool:
+        """Log `state` unless the subject is in it already; whether it was logged."""
+        if self._states.get(subject) == state:
+            return False
+        self._states[subject] = state
+        getattr(self._logger, level)(state, **fields)
+        return True
+
+    def leave(self, subject: Hashable, event: str, **fields: object) -> bool:
+        """Log `event` if the subject was in some state; whether it was logged."""
+        if self._states.pop(subject, None) is None:
+            return False
+        self._logger.info(event, **fields)
+        return True
+
+
+def only_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Leave out every field that is not named above, and say which were; show only the end of ids."""
+    internal = {name: value for name, value in event.items() if name.startswith("_")}
+    allowed = {name: value for name, value in event.items() if name in PLAIN_FIELDS or name in OWN_FIELDS}
+    masked_ids = {name: masked(value) for name, value in event.items() if name in MASKED_FIELDS}
+    withheld = sorted(event.keys() - internal.keys() - allowed.keys() - masked_ids.keys() - {"exc_info", "stack_info"})
+    if withheld:
+        allowed["withheld"] = withheld
+    return {**allowed, **masked_ids, **internal}
+
+
+def masked(value: object) -> str:
+    """Return the last characters of an id, enough to recognise it beside the whole one; nothing of a short one."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return "…" + text[-SHOWN_OF_AN_ID:] if len(text) > 2 * SHOWN_OF_AN_ID else "…"
+
+
+def brief_traceback(exc_info: ExcInfo) -> str:
+    """Frames, and of each message its first line: Postgres puts the row that failed on the lines after it."""
+    lines: list[str] = []
+    for part in traceback.TracebackException(*exc_info, compact=True).format():
+        if part.startswith((" ", "Traceback", "\n")):
+            lines.append(part.rstrip("\n"))
+        else:
+            lines.append(part.partition("\n")[0])
+    return "\n".join(lines)
