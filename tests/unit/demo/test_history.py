@@ -1,0 +1,163 @@
+"""The quarter that `postpay demo` tells: the same on every machine, with everything in it that it claims to show."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+
+from contracts.topics import Topic
+from workers.demo.gateway import Gateway
+from workers.demo.history import START, History, tick
+from workers.demo.record import Record
+
+
+def told(seed: int, *, accounts: int = 400, merchants: int = 40, days: int = 91) -> list[Record]:
+    history = History(accounts=accounts, merchants=merchants, days=days, seed=seed)
+    return [record for day in range(days) for record in history.day(day)]
+
+
+@pytest.fixture(scope="module")
+def quarter() -> list[Record]:
+    return told(7)
+
+
+def types(records: list[Record]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for record in records:
+        try:
+            counts[record.body["type"]] += 1
+        except (ValueError, KeyError, TypeError):
+            counts["garbage"] += 1
+    return counts
+
+
+def test_the_same_seed_tells_the_same_quarter_byte_for_byte(quarter):
+    assert told(7) == quarter
+
+
+def test_another_seed_tells_another_quarter(quarter):
+    assert told(8) != quarter
+
+
+def test_more_accounts_leave_the_lives_of_the_others_as_they_were(quarter):
+    more = told(7, accounts=450)
+    first = {b"acc-%06d" % number for number in range(1, 401)}
+    strays = (b'"stray-', b'"garbage-', b'"cut-off')
+
+    def lives(records: list[Record]) -> list[Record]:
+        return [
+            each
+            for each in records
+            if each.key in first
+            and each.value is not None
+            and b'"event_id"' in each.value
+            and not any(stray in each.value for stray in strays)
+        ]
+
+    assert lives(more) == lives(quarter)
+
+
+def test_the_quarter_has_every_kind_of_message_of_the_slice(quarter):
+    assert set(types(quarter)) >= {
+        "credit_line.opened",
+        "credit_line.limit_changed",
+        "credit_line.score_changed",
+        "credit_line.card_linked",
+        "credit_line.frozen",
+        "credit_line.unfrozen",
+        "credit_line.identity_verified",
+        "purchase.placed",
+        "purchase.received",
+        "purchase.kept",
+        "purchase.cancelled",
+        "return.requested",
+        "return.parcel_inspected",
+        "repayment.received",
+        "merchant.registered",
+        "deposit.paid",
+        "promotion.started",
+        "promotion.finished",
+        "dispute.opened",
+        "dispute.closed",
+        "violation.recorded",
+        "deposit_refund.requested",
+        "deposit_refund.reviewed",
+        "garbage",
+    }
+
+
+def test_records_are_delivered_on_their_day_and_never_before_they_occurred():
+    history = History(accounts=200, merchants=20, days=30, seed=3)
+    for day in range(30):
+        for record in history.day(day):
+            assert START + timedelta(days=day) <= record.delivered_at < history.midnight_after(day)
+            assert record.occurred_at <= record.delivered_at
+
+
+def test_some_orders_arrive_after_their_receipt_and_within_the_parking_time(quarter):
+    placed = {record.body["order_id"]: record for record in quarter if b'"purchase.placed"' in (record.value or b"")}
+    received = [record for record in quarter if b'"purchase.received"' in (record.value or b"")]
+    waits = [
+        placed[record.body["order_id"]].delivered_at - record.delivered_at
+        for record in received
+        if record.body["order_id"] in placed and placed[record.body["order_id"]].delivered_at > record.delivered_at
+    ]
+    assert len(waits) > 3
+    assert max(waits) < timedelta(hours=72)
+
+
+def test_some_records_come_twice_and_some_ids_come_with_other_content(quarter):
+    by_id: dict[tuple[Topic, bytes | None, str], list[bytes]] = {}
+    for record in quarter:
+        if b'"garbage' not in (record.value or b"") and (record.value or b"").startswith(b'{"event_id":'):
+            by_id.setdefault((record.topic, record.key, record.body["event_id"]), []).append(record.value or b"")
+    again = [values for values in by_id.values() if len(values) > 1]
+    assert any(len(set(values)) == 1 for values in again)
+    assert any(len(set(values)) > 1 for values in again)
+
+
+def test_a_tick_is_the_same_for_every_partition_of_one_midnight():
+    midnight = START + timedelta(days=1)
+    assert tick(midnight) == tick(midnight)
+    assert tick(midnight).body["occurred_at"] == "2026-04-02T00:00:00+08:00"
+
+
+def debit(debit_id: str, attempt: int = 1) -> bytes:
+    return json.dumps(
+        {
+            "event_id": f"out-{debit_id}",
+            "type": "auto_debit.requested",
+            "occurred_at": "2026-05-01T00:00:00+08:00",
+            "account_id": "acc-000001",
+            "debit_id": debit_id,
+            "amount_minor": 12_345,
+            "currency": "CNY",
+            "order_ids": ["ord-000001-1"],
+            "due_on": "2026-05-01",
+            "attempt": attempt,
+            "reason": "due",
+        }
+    ).encode()
+
+
+def test_the_gateway_answers_every_debit_always_the_same_way():
+    debits = [debit(f"d-{no}") for no in range(300)]
+    first = [list(Gateway(5).answer(value)) for value in debits]
+    assert first == [list(Gateway(5).answer(value)) for value in debits]
+    assert all(first)
+    asked_at = datetime.fromisoformat("2026-05-01T00:00:00+08:00")
+    assert all(answer.occurred_at > asked_at for answers in first for answer in answers)
+
+
+def test_the_gateway_pays_refuses_is_slow_and_pays_twice():
+    gateway = Gateway(5)
+    answers = [answer for no in range(2_000) for answer in gateway.answer(debit(f"d-{no}"))]
+    assert set(gateway.answers) == {"paid", "no_funds", "card_expired", "slow"}
+    assert {answer.body["type"] for answer in answers} == {"repayment.received", "repayment.failed"}
+    assert any(answer.body.get("repayment_id", "").endswith("-twice") for answer in answers)
+
+
+def test_the_gateway_does_not_answer_a_cancelled_debit():
+    cancelled = debit("d-1").replace(b"auto_debit.requested", b"auto_debit.cancelled")
+    assert list(Gateway(5).answer(cancelled)) == []
