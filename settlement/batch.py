@@ -155,12 +155,14 @@ class Batch:
             raise
         except UnknownYearError as unknown:
             decision, error = Decision(Outcome.DEAD_LETTERED, reason="calendar_unknown"), str(unknown)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a rule trips over concerns one message only
             decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
         if decision.outcome is Outcome.PARKED and was_parked:
             return decision
         if decision.outcome in (Outcome.APPLIED, Outcome.DECLINED, Outcome.PARKED):
             state.seen[message.event_hash] = message.fingerprint
+        elif was_parked:
+            state.seen.pop(message.event_hash, None)  # neither decided nor parked any more: its event_id is free
         self._take(state, decision)
         self.results.append(Settled(decision, now, input=message, was_parked=was_parked, error=error))
         return decision
@@ -202,7 +204,7 @@ class Batch:
             decision = fire(state, timer, self.rules)
         except (NotLoadedError, InvariantBrokenError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a rule trips over concerns one message only
             decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
         self._take(state, decision)
         self.results.append(Settled(decision, timer.due_at, timer=timer, error=error))

@@ -3,18 +3,181 @@
 Pure: no I/O, no clock, no randomness.
 """
 
-from settlement.decision import Decision
-from settlement.draft import Moment, Rules
-from settlement.messages import Input
+from datetime import date
+from typing import assert_never
+
+from settlement import credit_line, debit, deposit, merchant, purchase, repayment, returns
+from settlement.decision import Decision, InvariantBrokenError
+from settlement.draft import Cause, Draft, Moment, Rules
+from settlement.entities import Account, Debit, Merchant
+from settlement.messages import (
+    CardLinked,
+    CaseClosed,
+    CaseOpened,
+    ClockTicked,
+    CreditLineOpened,
+    DepositPaid,
+    DepositRefundRequested,
+    DepositRefundReviewed,
+    IdentityVerified,
+    Input,
+    LimitChanged,
+    LineFrozen,
+    LineUnfrozen,
+    MerchantActivity,
+    MerchantRegistered,
+    ParcelInspected,
+    PurchaseCancelled,
+    PurchaseKept,
+    PurchasePlaced,
+    PurchaseReceived,
+    RepaymentFailed,
+    RepaymentReceived,
+    ReturnRequested,
+    ScoreChanged,
+    TermsPublished,
+)
 from settlement.state import PartyState
-from settlement.timers import Timer
+from settlement.timers import Timer, TimerKind
+
+AccountBody = (
+    CreditLineOpened
+    | LimitChanged
+    | ScoreChanged
+    | CardLinked
+    | IdentityVerified
+    | LineFrozen
+    | LineUnfrozen
+    | PurchasePlaced
+    | PurchaseReceived
+    | PurchaseKept
+    | PurchaseCancelled
+    | ReturnRequested
+    | ParcelInspected
+    | RepaymentReceived
+    | RepaymentFailed
+)
+MerchantBody = (
+    MerchantRegistered
+    | DepositPaid
+    | CaseOpened
+    | CaseClosed
+    | DepositRefundRequested
+    | DepositRefundReviewed
+    | MerchantActivity
+)
 
 
 def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> Decision:
     """Decide an input of a party. Repeated event ids are recognised by the caller (`batch`)."""
-    raise NotImplementedError(state, message, moment, rules)
+    party = message.party
+    body = message.body
+    if party is None or isinstance(body, ClockTicked | TermsPublished):
+        raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
+    # NUL stands in no id, so no two inputs have one key.
+    cause = Cause(f"{message.source.topic}\0{party.id}\0{message.event_id}", message.event_id, message.fingerprint)
+    draft = Draft(state, party, moment, rules, cause)
+    if isinstance(
+        body,
+        MerchantRegistered
+        | DepositPaid
+        | CaseOpened
+        | CaseClosed
+        | DepositRefundRequested
+        | DepositRefundReviewed
+        | MerchantActivity,
+    ):
+        return _decide_merchant(draft, body)
+    return _decide_account(draft, body)
+
+
+def _decide_account(draft: Draft, body: AccountBody) -> Decision:
+    """Decide what concerns a buyer's account; the most frequent messages come first."""
+    if draft.find(Account, draft.party.id) is None and not isinstance(body, CreditLineOpened):
+        return draft.missing(Account, draft.party.id)
+    match body:
+        case PurchasePlaced():
+            return purchase.placed(draft, body)
+        case PurchaseReceived():
+            return purchase.received(draft, body)
+        case RepaymentReceived():
+            return repayment.received(draft, body)
+        case ReturnRequested():
+            return returns.requested(draft, body)
+        case ParcelInspected():
+            return returns.parcel_inspected(draft, body)
+        case PurchaseKept():
+            return purchase.kept(draft, body)
+        case PurchaseCancelled():
+            return purchase.cancelled(draft, body)
+        case RepaymentFailed():
+            return repayment.failed(draft, body)
+        case _:
+            return _decide_credit_line(draft, body)
+
+
+def _decide_credit_line(
+    draft: Draft,
+    body: CreditLineOpened | LimitChanged | ScoreChanged | CardLinked | IdentityVerified | LineFrozen | LineUnfrozen,
+) -> Decision:
+    match body:
+        case CreditLineOpened():
+            return credit_line.opened(draft, body)
+        case LimitChanged():
+            return credit_line.limit_changed(draft, body)
+        case ScoreChanged():
+            return credit_line.score_changed(draft, body)
+        case CardLinked():
+            return credit_line.card_linked(draft)
+        case IdentityVerified():
+            return credit_line.identity_verified(draft)
+        case LineFrozen():
+            return credit_line.frozen(draft, body)
+        case LineUnfrozen():
+            return credit_line.unfrozen(draft, body)
+        case _:
+            assert_never(body)
+
+
+def _decide_merchant(draft: Draft, body: MerchantBody) -> Decision:
+    """Decide what concerns a merchant; all but activity and its registration wait for that."""
+    match body:
+        case MerchantActivity():
+            return merchant.activity(draft, body)
+        case MerchantRegistered():
+            return merchant.registered(draft, body)
+    if not merchant.is_known(draft.find(Merchant, draft.party.id)):
+        return draft.missing(Merchant, draft.party.id)
+    match body:
+        case DepositRefundRequested():
+            return deposit.refund_requested(draft, body)
+        case DepositRefundReviewed():
+            return deposit.refund_reviewed(draft, body)
+        case DepositPaid():
+            return deposit.paid(draft, body)
+        case CaseOpened():
+            return merchant.case_opened(draft, body)
+        case CaseClosed():
+            return merchant.case_closed(draft, body)
+        case _:
+            assert_never(body)
 
 
 def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
     """Decide a due timer as of its due time."""
-    raise NotImplementedError(state, timer, rules)
+    timer_id = timer.timer_id
+    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id))
+    match timer.kind:
+        case TimerKind.TRIAL_END:
+            purchase.trial_ended(draft, timer.subject_id)
+        case TimerKind.DUE_DAY:
+            debit.due_day(draft, date.fromisoformat(timer.subject_id))
+        case TimerKind.DEBIT_RETRY:
+            debit.retry(draft, draft.get(Debit, timer.subject_id))
+        case TimerKind.DEPOSIT_PAYMENT:
+            deposit.payment_due(draft, timer.subject_id)
+        case TimerKind.PARKING_EXPIRY:
+            raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
+        case _:
+            assert_never(timer.kind)
+    return draft.applied()

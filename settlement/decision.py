@@ -64,8 +64,9 @@ class ActivityShare:
 class Decision:
     """What became of one input or timer.
 
-    `entities` are new versions of what changed. `waits_for` is the subject key a parked input waits for;
-    `declined_subject` is the subject key that a declined message would have made.
+    `reasons` are all reasons of a refusal, the first being `reason`. `entities` are new versions of what changed.
+    `waits_for` is the subject key a parked input waits for; `declined_subject` is the subject key that a declined
+    message would have made.
     """
 
     outcome: Outcome

@@ -6,6 +6,7 @@ Dropping a draft undoes everything, so an exception in a rule leaves the state a
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from settlement import notices
 from settlement.calendar import WorkingDays
@@ -13,6 +14,7 @@ from settlement.decision import ActivityShare, Decision, DeclineReason, Invarian
 from settlement.entities import Account, Entity, Merchant, MerchantBalance, Obligation, ObligationStatus
 from settlement.ids import derived_id
 from settlement.ledger import ACCOUNT_BALANCES, DEBIT_NORMAL, MERCHANT_BALANCES, LedgerAccount, Posting, book_of
+from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
 from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
@@ -38,10 +40,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a decision answers: `id_key` seeds derived ids, `causation_id` is shown in outputs."""
+    """What a decision answers: `id_key` seeds derived ids, `causation_id` is shown in outputs.
+
+    `fingerprint` is the message's (docs/rules.md, Outcomes), empty for a timer.
+    """
 
     id_key: str
     causation_id: str
+    fingerprint: bytes = b""
 
 
 class Draft:
@@ -49,10 +55,10 @@ class Draft:
 
     __slots__ = (
         "_activity",
-        "_cancelled",
         "_deltas",
         "_entities",
         "_ids",
+        "_numbers",
         "_outputs",
         "_postings",
         "_timers",
@@ -70,6 +76,7 @@ class Draft:
         self.rules = rules
         self.cause = cause
         self._ids = 0
+        self._numbers = 0
         self._entities: dict[tuple[type[Entity], str], Entity] = {}
         self._deltas: dict[tuple[LedgerAccount, str], int] = {}
         self._postings: list[Posting] = []
@@ -111,6 +118,11 @@ class Draft:
         self._settle_balances()
         return self.get(Account, self.party.id)
 
+    @property
+    def currency(self) -> str:
+        """The account's currency."""
+        return self.get(Account, self.party.id).currency
+
     def open_obligations(self) -> Iterator[Obligation]:
         """Open and overdue obligations in the order they are paid: due date, then the order they were made.
 
@@ -119,9 +131,17 @@ class Draft:
         """
         unpaid = (ObligationStatus.OPEN, ObligationStatus.OVERDUE)
         found = [obligation for obligation in self.each(Obligation) if obligation.status in unpaid]
-        yield from sorted(found, key=lambda obligation: (obligation.due_on, obligation.no))
-        if not self.state.all_open_loaded:
-            raise NotLoadedError(self.party, Obligation, ALL_OPEN)
+        found.sort(key=lambda obligation: (obligation.due_on, obligation.no))
+        if self.state.all_open_loaded:
+            yield from found
+            return
+        until = self.state.open_loaded_until
+        for obligation in found:
+            # One beyond was loaded because something named it: others before it may be missing.
+            if until is None or (obligation.due_on, obligation.no) > until:
+                break
+            yield obligation
+        raise NotLoadedError(self.party, Obligation, ALL_OPEN)
 
     def balance(self, currency: str) -> MerchantBalance:
         """The merchant's balances in one currency, up to date; zeros before the first posting."""
@@ -138,16 +158,26 @@ class Draft:
     def next_no(self) -> int:
         """Take the party's next running number."""
         if self.party.kind is PartyKind.ACCOUNT:
-            account = self.account
-            self.put(replace(account, entities_made=account.entities_made + 1))
-            return account.entities_made
-        merchant = self.get(Merchant, self.party.id)
-        self.put(replace(merchant, entities_made=merchant.entities_made + 1))
-        return merchant.entities_made
+            made = self.get(Account, self.party.id).entities_made
+        else:
+            made = self.get(Merchant, self.party.id).entities_made
+        self._numbers += 1
+        return made + self._numbers - 1
+
+    def numbered(self) -> tuple[Entity, ...]:
+        """The owner of the running numbers taken so far, to keep with the record of something declined."""
+        self._settle_balances()
+        kind: type[Entity] = Account if self.party.kind is PartyKind.ACCOUNT else Merchant
+        owner = self._entities.get((kind, self.party.id))
+        return () if owner is None else (owner,)
 
     def put(self, entity: Entity) -> None:
         """Record a new entity or a new version of one. Balances are left to `post`."""
         self._entities[type(entity), entity.entity_id] = entity
+
+    def change_account(self, **changes: Any) -> None:
+        """Record new values of fields of the account that are not balances."""
+        self.put(replace(self.account, **changes))
 
     def post(self, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int, currency: str) -> None:
         """Move an amount from `credit` to `debit`; 0 moves nothing.
@@ -172,23 +202,16 @@ class Draft:
         self._outputs.append(Output(event_id, self.moment.now, self.cause.causation_id, self.party, body))
         return event_id
 
-    def notify(
-        self,
-        template: str,
-        recipient: Party | None = None,
-        **params: str | int | bool | None | list[str],  # noqa: FBT001 - parameters of a text
-    ) -> None:
+    def notify(self, template: str, recipient: Party | None = None, /, **params: Param) -> None:
         """Record a notice to the party itself, or to `recipient`; texts are in settlement/notices.toml."""
         recipient = recipient or self.party
         self._notify(recipient.kind.value, recipient.id, template, params)
 
-    def notify_operator(self, template: str, **params: str | int | bool | None | list[str]) -> None:  # noqa: FBT001
+    def notify_operator(self, template: str, /, **params: Param) -> None:
         """Record a notice to the operators, keyed like the party it concerns."""
         self._notify("operator", "operations", template, params)
 
-    def _notify(
-        self, kind: str, recipient_id: str, template: str, params: dict[str, str | int | bool | None | list[str]]
-    ) -> None:
+    def _notify(self, kind: str, recipient_id: str, template: str, params: dict[str, Param]) -> None:
         event_id = self.new_id()
         body = NotificationRequested(event_id, kind, recipient_id, template, params, notices.render(template, params))
         self._outputs.append(Output(event_id, self.moment.now, self.cause.causation_id, self.party, body))
@@ -208,7 +231,7 @@ class Draft:
 
     def hand_to_merchant(self, merchant_id: str, *, payable_minor: int = 0, after_sales: int = 0) -> None:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""
-        self._activity.append(ActivityShare(merchant_id, self.account.currency, payable_minor, after_sales))
+        self._activity.append(ActivityShare(merchant_id, self.currency, payable_minor, after_sales))
 
     # How rules end.
 
@@ -226,18 +249,25 @@ class Draft:
         )
 
     def declined(
-        self, reason: DeclineReason, *more: DeclineReason, subject: tuple[type[Entity], str] | None = None
+        self,
+        reason: DeclineReason,
+        *more: DeclineReason,
+        subject: tuple[type[Entity], str] | None = None,
+        record: tuple[Entity, ...] = (),
     ) -> Decision:
         """Nothing takes effect but the notices recorded so far.
 
         Args:
-            reason: the first that applies; `more`: all others, where the rules ask for all.
+            reason: the first that applies.
+            *more: all others, where the rules ask for all.
             subject: what the message would have made; later steps of it are declined `subject_declined`.
+            record: what keeps the refusal where people look for it.
         """
         return Decision(
             Outcome.DECLINED,
             reason=reason.value,
-            reasons=tuple(each.value for each in (reason, *more)),
+            reasons=tuple([each.value for each in (reason, *more)]),
+            entities=record,
             outputs=tuple(self._outputs),
             declined_subject=subject_key(*subject) if subject else None,
         )
@@ -258,7 +288,7 @@ class Draft:
         """What the message names is not known: declined when that was declined, else parked until it comes."""
         key = subject_key(kind, entity_id)
         if key in self.state.declined:
-            return Decision(Outcome.DECLINED, reason=DeclineReason.SUBJECT_DECLINED.value)
+            return self.declined(DeclineReason.SUBJECT_DECLINED)
         return Decision(Outcome.PARKED, waits_for=key)
 
     def wait(self, kind: type[Entity], entity_id: str) -> Decision:
@@ -266,23 +296,30 @@ class Draft:
         return Decision(Outcome.PARKED, waits_for=subject_key(kind, entity_id))
 
     def _settle_balances(self) -> None:
-        """Fold pending posting amounts into the account's or merchant's balance fields."""
-        if not self._deltas:
+        """Fold pending amounts and numbers into the account, or into the merchant and its balances."""
+        if not self._deltas and not self._numbers:
             return
         deltas, self._deltas = self._deltas, {}
+        numbers, self._numbers = self._numbers, 0
         if self.party.kind is PartyKind.ACCOUNT:
-            account = self.get(Account, self.party.id)
-            changes = {}
-            for (ledger_account, currency), delta in deltas.items():
-                if currency != account.currency:
-                    msg = f"{currency} posted to {self.party}, whose currency is {account.currency}"
-                    raise InvariantBrokenError(msg)
-                name = ACCOUNT_BALANCES[ledger_account]
-                changes[name] = getattr(account, name) + delta
-            self.put(replace(account, **changes))
+            self._settle_account(deltas, numbers)
             return
+        if numbers:
+            merchant = self.get(Merchant, self.party.id)
+            self.put(replace(merchant, entities_made=merchant.entities_made + numbers))
         for (ledger_account, currency), delta in deltas.items():
             balance = self.find(MerchantBalance, currency) or MerchantBalance(self.party.id, currency, 0, 0, 0)
             name = MERCHANT_BALANCES[ledger_account]
-            changed: int = getattr(balance, name) + delta
-            self.put(replace(balance, **{name: changed}))
+            change: dict[str, Any] = {name: getattr(balance, name) + delta}
+            self.put(replace(balance, **change))
+
+    def _settle_account(self, deltas: dict[tuple[LedgerAccount, str], int], numbers: int) -> None:
+        account = self.get(Account, self.party.id)
+        changes: dict[str, Any] = {"entities_made": account.entities_made + numbers} if numbers else {}
+        for (ledger_account, currency), delta in deltas.items():
+            if currency != account.currency:
+                msg = f"{currency} posted to {self.party}, whose currency is {account.currency}"
+                raise InvariantBrokenError(msg)
+            name = ACCOUNT_BALANCES[ledger_account]
+            changes[name] = getattr(account, name) + delta
+        self.put(replace(account, **changes))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from settlement.notices import Param
 from settlement.party import Party, PartyKind
 
 
@@ -74,7 +75,7 @@ class NotificationRequested:
     recipient_kind: str
     recipient_id: str
     template: str
-    params: dict[str, str | int | bool | None | list[str]]
+    params: dict[str, Param]
     text: tuple[str, str]
 
 

@@ -1,0 +1,99 @@
+"""Spreading money over what is owed. Source: docs/rules.md, Repayment."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from settlement import credit_line
+from settlement.draft import Draft
+from settlement.entities import Obligation
+from settlement.ledger import LedgerAccount
+from settlement.outputs import PayoutRequested
+from settlement.party import PartyKind
+from settlement.schedule import settle_orders
+from settlement.states import OBLIGATION
+
+
+@dataclass(slots=True)
+class Allocation:
+    """Money that is being spread; `left_minor` is what nothing has taken yet."""
+
+    draft: Draft
+    source: LedgerAccount
+    left_minor: int
+    paid: list[Obligation] = field(default_factory=list)
+    """What was paid on, each as it was before."""
+    _principal_minor: list[tuple[Obligation, int]] = field(default_factory=list)
+
+    def pay(self, obligations: Iterable[Obligation]) -> None:
+        """Pay obligations one after the other; within one: penalty, fee, principal.
+
+        Stops asking for obligations when nothing is left to spread.
+        """
+        if not self.left_minor:
+            return
+        for obligation in obligations:
+            self._pay_one(obligation)
+            if not self.left_minor:
+                return
+
+    def finish(self) -> None:
+        """Note settled orders and tell what limit became available."""
+        released: dict[str | None, int] = {}
+        for obligation, minor in sorted(self._principal_minor, key=lambda each: (each[0].due_on, each[0].no)):
+            released[obligation.order_id] = released.get(obligation.order_id, 0) + minor
+        settle_orders(self.draft, [order_id for order_id in _orders_of(self.paid) if order_id is not None])
+        credit_line.released(self.draft, released, "repaid")
+
+    def _pay_one(self, obligation: Obligation) -> None:
+        penalty_minor = self._take(obligation.penalty_minor - obligation.paid_penalty_minor)
+        fee_minor = self._take(obligation.fee_minor - obligation.paid_fee_minor)
+        principal_minor = self._take(obligation.principal_minor - obligation.paid_principal_minor)
+        if not penalty_minor + fee_minor + principal_minor:
+            return
+        currency = self.draft.currency
+        self.draft.post(self.source, LedgerAccount.PENALTY_RECEIVABLE, penalty_minor, currency)
+        self.draft.post(self.source, LedgerAccount.FEE_RECEIVABLE, fee_minor, currency)
+        self.draft.post(self.source, LedgerAccount.RECEIVABLE, principal_minor, currency)
+        self.draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_USED, principal_minor, currency)
+        after = replace(
+            obligation,
+            paid_penalty_minor=obligation.paid_penalty_minor + penalty_minor,
+            paid_fee_minor=obligation.paid_fee_minor + fee_minor,
+            paid_principal_minor=obligation.paid_principal_minor + principal_minor,
+        )
+        if not after.open_minor:
+            after = replace(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
+        self.draft.put(after)
+        self.paid.append(obligation)
+        self._principal_minor.append((obligation, principal_minor))
+
+    def _take(self, wanted_minor: int) -> int:
+        share_minor = min(wanted_minor, self.left_minor)
+        self.left_minor -= share_minor
+        return share_minor
+
+
+def pay_out_credit(draft: Draft) -> None:
+    """Send all customer credit back to the buyer when nothing is owed; holds don't count."""
+    account = draft.account
+    owed_minor = account.receivable_minor + account.fee_receivable_minor + account.penalty_receivable_minor
+    credit_minor = account.customer_credit_minor
+    if owed_minor or not credit_minor:
+        return
+    draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, credit_minor, account.currency)
+    pay_out(draft, credit_minor, "overpayment")
+
+
+def pay_out(draft: Draft, amount_minor: int, reason: str) -> None:
+    """Ask for a payout to the buyer's card; the posting is the caller's."""
+    account = draft.account
+    draft.emit(
+        PayoutRequested(
+            draft.new_id(), PartyKind.ACCOUNT, account.account_id, amount_minor, account.currency, "card", reason
+        )
+    )
+
+
+def _orders_of(obligations: Iterable[Obligation]) -> dict[str | None, None]:
+    """Ids of orders, each once, in the order of their obligations."""
+    return dict.fromkeys(obligation.order_id for obligation in obligations)

@@ -1,0 +1,190 @@
+"""Returns: requests, inspected parcels, and how the order goes on. Source: docs/rules.md, Return."""
+
+from dataclasses import replace
+
+from settlement import debit, purchase
+from settlement.dates import business_date
+from settlement.decision import Decision, DeclineReason
+from settlement.draft import Draft
+from settlement.entities import ObligationStatus, Order, OrderStatus, Return, ReturnStatus
+from settlement.messages import ParcelInspected, ReturnRequested
+from settlement.refund import take_back
+from settlement.schedule import obligations_of, settle_orders
+from settlement.states import ORDER, RETURN
+from settlement.terms import Programme, ReturnWindow
+from settlement.timers import TimerKind
+
+APPROVED_AT_ONCE = frozenset({"no_longer_wanted", "other"})
+"""Reasons that need no review."""
+
+
+def requested(draft: Draft, body: ReturnRequested) -> Decision:
+    """Approve a return at once; its parcel is waited for, unless the programme needs no inspection."""
+    if body.reason not in APPROVED_AT_ONCE:
+        raise ValueError(f"return reason: expected one of {sorted(APPROVED_AT_ONCE)}, got {body.reason!r}")
+    known = draft.find(Return, body.return_id)
+    if known is not None:
+        return draft.repeated(known.fingerprint, draft.cause.fingerprint)
+    order = draft.find(Order, body.order_id)
+    if order is None:
+        return draft.missing(Order, body.order_id)
+    programme = _programme_of(draft, order)
+    reason = _refusal(draft, order, programme, body)
+    if reason is not None:
+        draft.notify(
+            "return_declined",
+            return_id=body.return_id,
+            order_id=body.order_id,
+            amount_minor=body.amount_minor,
+            currency=body.currency,
+            reason=reason.value,
+        )
+        return draft.declined(reason, subject=(Return, body.return_id))
+    inspected = body.reason not in programme.uninspected_returns
+    opened = _record(draft, body, "approved" if inspected else "refunded without inspection")
+    draft.notify(
+        "return_approved",
+        return_id=body.return_id,
+        order_id=body.order_id,
+        amount_minor=body.amount_minor,
+        currency=body.currency,
+    )
+    order = replace(
+        order,
+        under_return_minor=order.under_return_minor + opened.amount_minor,
+        open_return_ids=(*order.open_return_ids, opened.return_id),
+    )
+    draft.put(order)
+    debit.leave_out(draft, obligations_of(draft, order), "return_requested")
+    draft.hand_to_merchant(order.merchant_id, after_sales=1)
+    if not inspected:
+        _refund(draft, opened)
+    return draft.applied()
+
+
+def parcel_inspected(draft: Draft, body: ParcelInspected) -> Decision:
+    """An intact parcel is refunded, a damaged one refused with photos."""
+    inspected = draft.find(Return, body.return_id)
+    if inspected is None:
+        return draft.missing(Return, body.return_id)
+    if inspected.status is ReturnStatus.AWAITING_REVIEW:
+        return draft.wait(Return, body.return_id)
+    if inspected.status is not ReturnStatus.AWAITING_PARCEL:
+        return _inspected_again(draft, inspected, body)
+    if body.condition == "intact":
+        draft.put(replace(inspected, status=RETURN.after(inspected.status, "parcel intact")))
+        _refund(draft, inspected)
+        return draft.applied()
+    draft.put(replace(inspected, status=RETURN.after(inspected.status, "parcel damaged")))
+    draft.notify(
+        "parcel_refused",
+        return_id=inspected.return_id,
+        order_id=inspected.order_id,
+        damage=list(body.damage),
+        photos=list(body.photos),
+    )
+    _close(draft, inspected)
+    _go_on(draft, inspected.order_id)
+    return draft.applied()
+
+
+def _inspected_again(draft: Draft, inspected: Return, body: ParcelInspected) -> Decision:
+    """The same finding once more changes nothing; another one comes too late."""
+    order = draft.get(Order, inspected.order_id)
+    without_inspection = inspected.reason in _programme_of(draft, order).uninspected_returns
+    found = {ReturnStatus.REFUNDED: "intact", ReturnStatus.PARCEL_REFUSED: "damaged"}.get(inspected.status)
+    if found == body.condition and not without_inspection:
+        return draft.duplicate()
+    return draft.declined(DeclineReason.WRONG_STATE)
+
+
+def _programme_of(draft: Draft, order: Order) -> Programme:
+    """The terms the order was accepted under."""
+    return draft.rules.terms.since(order.terms_from).programmes[draft.account.programme]
+
+
+def _refusal(draft: Draft, order: Order, programme: Programme, body: ReturnRequested) -> DeclineReason | None:
+    """The first reason, in the order of docs/rules.md, that speaks against a return."""
+    if order.status is OrderStatus.CANCELLED:
+        return DeclineReason.WRONG_STATE
+    if body.currency != draft.currency:
+        return DeclineReason.CURRENCY_MISMATCH
+    if body.amount_minor > order.amount_minor - order.returned_minor - order.under_return_minor:
+        return DeclineReason.AMOUNT_EXCEEDS_ORDER
+    if not _is_open(draft, order, programme) or _is_overdue(draft, order):
+        return DeclineReason.WINDOW_CLOSED
+    return None
+
+
+def _is_open(draft: Draft, order: Order, programme: Programme) -> bool:
+    """Tell whether the window for returns is open; it is until a trial has begun."""
+    if order.due_on is None:
+        return True
+    requested_on = business_date(draft.moment.occurred_at)
+    if programme.return_window is ReturnWindow.BEFORE_TRIAL_END:
+        return requested_on < order.due_on
+    return requested_on <= order.due_on
+
+
+def _is_overdue(draft: Draft, order: Order) -> bool:
+    return any(obligation.status is ObligationStatus.OVERDUE for obligation in obligations_of(draft, order))
+
+
+def _record(draft: Draft, body: ReturnRequested, step: str) -> Return:
+    opened = Return(
+        account_id=draft.party.id,
+        return_id=body.return_id,
+        no=draft.next_no(),
+        order_id=body.order_id,
+        status=RETURN.begins[step],
+        amount_minor=body.amount_minor,
+        reason=body.reason,
+        evidence=body.evidence,
+        description=body.description,
+        requested_at=draft.moment.occurred_at,
+        fingerprint=draft.cause.fingerprint,
+    )
+    draft.put(opened)
+    return opened
+
+
+def _close(draft: Draft, ended: Return) -> Order:
+    """Take a return that ended off its order; returns the order."""
+    order = draft.get(Order, ended.order_id)
+    order = replace(
+        order,
+        under_return_minor=order.under_return_minor - ended.amount_minor,
+        open_return_ids=tuple([each for each in order.open_return_ids if each != ended.return_id]),
+    )
+    draft.put(order)
+    draft.hand_to_merchant(order.merchant_id, after_sales=-1)
+    return order
+
+
+def _refund(draft: Draft, accepted: Return) -> None:
+    """Give back what was returned; what is left of the order goes on."""
+    order = _close(draft, accepted)
+    paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned")
+    order = replace(order, returned_minor=order.returned_minor + accepted.amount_minor)
+    if order.returned_minor == order.amount_minor:
+        draft.put(replace(order, status=ORDER.after(order.status, "returned in full")))
+        draft.cancel(TimerKind.TRIAL_END, order.order_id)
+    else:
+        draft.put(order)
+        settle_orders(draft, [order.order_id])
+        _go_on(draft, order.order_id)
+    draft.notify(
+        "return_refunded",
+        return_id=accepted.return_id,
+        order_id=accepted.order_id,
+        amount_minor=accepted.amount_minor,
+        paid_out_minor=paid_out_minor,
+        currency=draft.currency,
+    )
+
+
+def _go_on(draft: Draft, order_id: str) -> None:
+    """Let the rest of an order go on, unless another return still holds it up."""
+    order = draft.get(Order, order_id)
+    if not order.open_return_ids:
+        purchase.resume(draft, order)

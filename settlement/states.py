@@ -1,0 +1,150 @@
+"""State machines as tables; docs/states.md is drawn from them by `python -m settlement.states --write`.
+
+The rules ask the tables where a step leads; a step that a state never allows is refused by the rules before.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from settlement.decision import InvariantBrokenError
+from settlement.entities import DebitStatus, DepositRefundStatus, ObligationStatus, OrderStatus, ReturnStatus
+
+StatusT = TypeVar("StatusT", bound=StrEnum)
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "states.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine(Generic[StatusT]):
+    """States of one kind of thing: where each step leads, and the states it may begin in."""
+
+    name: str
+    begins: Mapping[str, StatusT]
+    steps: Mapping[tuple[StatusT, str], StatusT]
+
+    def after(self, status: StatusT, step: str) -> StatusT:
+        """Return the state a step leads to.
+
+        Raises:
+            InvariantBrokenError: the state does not allow it, and no rule has refused it.
+        """
+        try:
+            return self.steps[status, step]
+        except KeyError:
+            raise InvariantBrokenError(f"{self.name} {status} does not allow {step}") from None
+
+    def allows(self, status: StatusT, step: str) -> bool:
+        """Tell whether a state allows a step."""
+        return (status, step) in self.steps
+
+
+ORDER = Machine(
+    "order",
+    {"placed": OrderStatus.HELD},
+    {
+        (OrderStatus.HELD, "received on trial"): OrderStatus.TRIAL,
+        (OrderStatus.HELD, "captured"): OrderStatus.OWED,
+        (OrderStatus.HELD, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.HELD, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.TRIAL, "captured"): OrderStatus.OWED,
+        (OrderStatus.TRIAL, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.OWED, "nothing left to pay"): OrderStatus.SETTLED,
+        (OrderStatus.OWED, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.OWED, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.SETTLED, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.SETTLED, "returned in full"): OrderStatus.RETURNED,
+    },
+)
+
+OBLIGATION = Machine(
+    "obligation",
+    {"captured": ObligationStatus.OPEN},
+    {
+        (ObligationStatus.OPEN, "paid"): ObligationStatus.PAID,
+        (ObligationStatus.OPEN, "taken back"): ObligationStatus.RETURNED,
+        (ObligationStatus.PAID, "taken back"): ObligationStatus.RETURNED,
+    },
+)
+
+DEBIT = Machine(
+    "debit",
+    {"requested": DebitStatus.REQUESTED},
+    {
+        (DebitStatus.REQUESTED, "succeeded"): DebitStatus.SUCCEEDED,
+        (DebitStatus.REQUESTED, "failed"): DebitStatus.FAILED,
+        (DebitStatus.REQUESTED, "cancelled"): DebitStatus.CANCELLED,
+        (DebitStatus.FAILED, "succeeded"): DebitStatus.SUCCEEDED,
+        (DebitStatus.CANCELLED, "succeeded"): DebitStatus.SUCCEEDED,
+        (DebitStatus.SUCCEEDED, "succeeded"): DebitStatus.SUCCEEDED,
+    },
+)
+
+RETURN = Machine(
+    "return",
+    {"approved": ReturnStatus.AWAITING_PARCEL, "refunded without inspection": ReturnStatus.REFUNDED},
+    {
+        (ReturnStatus.AWAITING_PARCEL, "parcel intact"): ReturnStatus.REFUNDED,
+        (ReturnStatus.AWAITING_PARCEL, "parcel damaged"): ReturnStatus.PARCEL_REFUSED,
+        (ReturnStatus.AWAITING_PARCEL, "order cancelled"): ReturnStatus.WITHDRAWN,
+    },
+)
+
+DEPOSIT_REFUND = Machine(
+    "deposit refund",
+    {"requested": DepositRefundStatus.AWAITING_REVIEW, "conditions unmet": DepositRefundStatus.DECLINED},
+    {
+        (DepositRefundStatus.AWAITING_REVIEW, "approved"): DepositRefundStatus.APPROVED,
+        (DepositRefundStatus.AWAITING_REVIEW, "rejected"): DepositRefundStatus.REJECTED,
+        (DepositRefundStatus.AWAITING_REVIEW, "conditions unmet"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.APPROVED, "paid"): DepositRefundStatus.PAID,
+        (DepositRefundStatus.APPROVED, "conditions unmet"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.DECLINED, "requested"): DepositRefundStatus.AWAITING_REVIEW,
+        (DepositRefundStatus.DECLINED, "conditions unmet"): DepositRefundStatus.DECLINED,
+    },
+)
+
+
+def _drawn(machine: Machine[StatusT]) -> str:
+    """One section of docs/states.md."""
+    lines = [f"## {machine.name.capitalize()}", "", "```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {status}: {step}" for step, status in machine.begins.items()]
+    lines += [f"    {status} --> {target}: {step}" for (status, step), target in machine.steps.items()]
+    lines += ["```", "", "| State | Step | New state |", "|---|---|---|"]
+    lines += [f"| – | {step} | `{status}` |" for step, status in machine.begins.items()]
+    lines += [f"| `{status}` | {step} | `{target}` |" for (status, step), target in machine.steps.items()]
+    return "\n".join(lines)
+
+
+def document() -> str:
+    """The text of docs/states.md."""
+    head = (
+        "# States\n\n"
+        "Drawn from the tables in `settlement/states.py` by `python -m settlement.states --write`; change them there.\n"
+        "What each step means is in [rules.md](rules.md). A message whose step the state does not allow is declined\n"
+        "`wrong_state`; a step that was taken already is a `duplicate`.\n"
+    )
+    sections = [_drawn(ORDER), _drawn(OBLIGATION), _drawn(DEBIT), _drawn(RETURN), _drawn(DEPOSIT_REFUND)]
+    return head + "\n" + "\n\n".join(sections) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write docs/states.md, or with --check tell whether it is up to date; returns the exit code."""
+    if arguments == ["--write"]:
+        DOCUMENT.write_text(document(), encoding="utf-8")
+        return 0
+    if arguments == ["--check"]:
+        written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
+        if written == document():
+            return 0
+        sys.stderr.write(f"{DOCUMENT} is not what settlement/states.py says: run python -m settlement.states --write\n")
+        return 1
+    sys.stderr.write("usage: python -m settlement.states --check | --write\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
