@@ -1,0 +1,66 @@
+"""Which topic carries which messages, and what of the published contract is not built yet.
+
+To enable something: add its model to `MESSAGES` (or widen the model's field) and take it off the lists below.
+"""
+
+from contracts import credit_line, deposit_refund, merchant, platform, purchase, repayment, returns
+from contracts.message import Message
+from contracts.topics import Topic
+
+MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
+    Topic.PURCHASE: (
+        purchase.PurchasePlaced,
+        purchase.PurchaseReceived,
+        purchase.PurchaseKept,
+        purchase.PurchaseCancelled,
+    ),
+    Topic.RETURN_INSPECTION: (returns.ReturnRequested, returns.ParcelInspected),
+    Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed),
+    Topic.DEPOSIT_REFUND_REQUEST: (deposit_refund.DepositRefundRequested, deposit_refund.DepositRefundReviewed),
+    Topic.CREDIT_LINE: (
+        credit_line.CreditLineOpened,
+        credit_line.LimitChanged,
+        credit_line.ScoreChanged,
+        credit_line.CardLinked,
+        credit_line.IdentityVerified,
+        credit_line.LineFrozen,
+        credit_line.LineUnfrozen,
+    ),
+    Topic.MERCHANT: (
+        merchant.MerchantRegistered,
+        merchant.DepositPaid,
+        merchant.PromotionStarted,
+        merchant.PromotionFinished,
+        merchant.DisputeOpened,
+        merchant.DisputeClosed,
+        merchant.ViolationRecorded,
+        merchant.ViolationCleared,
+    ),
+    Topic.CLOCK: (platform.ClockTicked,),
+    Topic.TERMS: (platform.TermsPublished,),
+    Topic.MERCHANT_ACTIVITY: (platform.MerchantActivityRecorded,),
+}
+
+UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
+    Topic.PURCHASE: ("purchase.amount_lowered", "purchase.extension_requested"),
+    Topic.RETURN_INSPECTION: ("return.reviewed", "return.withdrawn"),
+    Topic.REPAYMENT: ("repayment.reversed",),
+    Topic.DEPOSIT_REFUND_REQUEST: ("deposit_refund.withdrawn",),
+    Topic.CREDIT_LINE: (
+        "credit_line.card_unlinked",
+        "credit_line.unfreeze_requested",
+        "credit_line.appeal_decided",
+        "credit_line.cash_out_requested",
+        "credit_line.bill_instalment_requested",
+        "credit_line.close_requested",
+    ),
+    Topic.MERCHANT: ("shop_balance.withdrawal_requested",),
+}
+"""Published types whose rules do not exist yet: refused whole, as `unknown_type`."""
+
+UNBUILT_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("purchase.placed", "plan.kind"): ("statement", "instalment"),
+    ("return.requested", "reason"): ("quality_issue",),
+    ("repayment.received", "purpose"): ("payoff",),
+}
+"""Published values, by type and field, whose rules do not exist yet: such a message is refused whole as well."""

@@ -1,0 +1,110 @@
+"""Messages of topic `credit-line`: a buyer's line of credit. Source: docs/messages.md."""
+
+from typing import Literal
+
+from contracts.fields import Currency, LimitMinor, Score, Text
+from contracts.message import AccountMessage
+from settlement import messages
+
+FreezeReason = Literal["risk_login", "security", "binding_changes", "credit_review", "manual"]
+
+
+class CreditLineOpened(AccountMessage):
+    """A buyer was granted a line of credit."""
+
+    type: Literal["credit_line.opened"]
+    programme: Literal["kuaishou", "taobao", "douyin", "tmall"]
+    """Whose terms the line has."""
+    limit_minor: LimitMinor
+    """What is granted."""
+    currency: Currency
+    """Of the account, for ever."""
+    score: Score | None = None
+    """Credit score; a programme that asks for one takes none as too low."""
+    card_linked: bool | None = False
+    """A card that can be debited is linked already."""
+    identity_verified: bool | None = False
+    """The buyer's identity is verified already."""
+
+    def body(self) -> messages.CreditLineOpened:
+        """Translate to the domain."""
+        return messages.CreditLineOpened(
+            self.programme,
+            self.limit_minor,
+            self.currency,
+            self.score,
+            card_linked=bool(self.card_linked),
+            identity_verified=bool(self.identity_verified),
+        )
+
+
+class LimitChanged(AccountMessage):
+    """The credit evaluation changed what is granted."""
+
+    type: Literal["credit_line.limit_changed"]
+    limit_minor: LimitMinor
+    """What is granted from now on."""
+    currency: Currency
+    """The account's."""
+    reason: Text
+    """Free text for operators."""
+
+    def body(self) -> messages.LimitChanged:
+        """Translate to the domain."""
+        return messages.LimitChanged(self.limit_minor, self.currency, self.reason)
+
+
+class ScoreChanged(AccountMessage):
+    """The credit score changed."""
+
+    type: Literal["credit_line.score_changed"]
+    score: Score
+    """The new score."""
+
+    def body(self) -> messages.ScoreChanged:
+        """Translate to the domain."""
+        return messages.ScoreChanged(self.score)
+
+
+class CardLinked(AccountMessage):
+    """The buyer linked a card that can be debited."""
+
+    type: Literal["credit_line.card_linked"]
+
+    def body(self) -> messages.CardLinked:
+        """Translate to the domain."""
+        return messages.CardLinked()
+
+
+class IdentityVerified(AccountMessage):
+    """The buyer's identity was verified."""
+
+    type: Literal["credit_line.identity_verified"]
+
+    def body(self) -> messages.IdentityVerified:
+        """Translate to the domain."""
+        return messages.IdentityVerified()
+
+
+class LineFrozen(AccountMessage):
+    """The line may not be used for now."""
+
+    type: Literal["credit_line.frozen"]
+    reason: FreezeReason
+    """Freezes of several reasons add up."""
+
+    def body(self) -> messages.LineFrozen:
+        """Translate to the domain."""
+        return messages.LineFrozen(self.reason)
+
+
+class LineUnfrozen(AccountMessage):
+    """One reason to freeze the line is gone."""
+
+    type: Literal["credit_line.unfrozen"]
+    reason: FreezeReason
+    """The reason that is gone."""
+
+    def body(self) -> messages.LineUnfrozen:
+        """Translate to the domain."""
+        return messages.LineUnfrozen(self.reason)

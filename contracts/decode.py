@@ -1,0 +1,191 @@
+"""From a Kafka record to an input of the core, or to the reason why it can't be one.
+
+Source: docs/messages.md.
+"""
+
+import functools
+import operator
+import re
+import traceback
+from hashlib import blake2b
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from contracts import headers, instants
+from contracts.catalogue import MESSAGES
+from contracts.envelope import check_bytes, check_keys, read_strictly
+from contracts.fields import ID_PATTERN
+from contracts.message import AccountMessage, MerchantMessage, Message
+from contracts.reasons import RejectReason
+from contracts.records import RawRecord, RefusalError, Rejected
+from contracts.refusal import refusal_of, shown
+from contracts.topics import LANE_TOPICS, Topic
+from settlement.messages import Input, Source
+from settlement.party import Party, PartyKind
+
+
+def decode(record: RawRecord) -> Input | Rejected:
+    """Understand one record of a lane topic. Never raises.
+
+    A record of `rerouted` is understood as the one it carries: topic, partition and offset of the result's `source`
+    are those of the origin, so `source.topic` differs from `record.topic` exactly for these.
+    """
+    origin = record
+    try:
+        if record.topic == Topic.REROUTED:
+            origin = _unwrap(record)
+        return _understand(origin)
+    except RefusalError as refusal:
+        return _rejected(origin, refusal.reason, refusal.detail)
+    except Exception as error:  # noqa: BLE001 - a defect here must cost one message, not the lane
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        detail = f"{type(error).__name__} in {place.name}, line {place.lineno}: a defect of postpay, please report it"
+        return _rejected(origin, RejectReason.INTERNAL_ERROR, detail)
+
+
+def restore(source: Source, key: bytes | None, raw: bytes, traceparent: str | None) -> Input:
+    """Give the input again that was decoded before from this raw value, for instance of a parked record.
+
+    Raises:
+        ValueError: it would be refused now; contracts only ever widen, so this is a defect.
+    """
+    trace = ((headers.TRACEPARENT, traceparent.encode()),) if traceparent else ()
+    decoded = decode(RawRecord(source.topic, source.partition, source.offset, 0, key, raw, trace))
+    match decoded:
+        case Input():
+            return decoded
+        case Rejected():
+            raise ValueError(f"{source} was accepted once and is refused now: {decoded.reason}: {decoded.detail}")
+
+
+def _understand(record: RawRecord) -> Input:
+    topic, partition, offset, _, key, value, record_headers = record
+    raw = check_bytes(value)
+    validator = _VALIDATORS[topic]
+    try:
+        message: Message = validator.validate_json(raw)
+    except ValidationError as error:
+        raise refusal_of(error, raw, Topic(topic)) from None
+    check_keys(raw, message.keys_read())
+    try:
+        occurred_at = instants.parse_instant(message.occurred_at)
+    except ValueError as error:
+        raise RefusalError(
+            RejectReason.WRONG_FIELD,
+            f"occurred_at: expected {instants.EXPECTED}, got {shown(message.occurred_at)} ({error})",
+        ) from None
+    body = message.body()
+    party = None
+    if isinstance(message, AccountMessage):
+        party = Party(PartyKind.ACCOUNT, message.account_id)
+    elif isinstance(message, MerchantMessage):
+        party = Party(PartyKind.MERCHANT, message.merchant_id)
+    if party is not None and key != party.id.encode():
+        raise _key_mismatch(key, party)
+    event_id = message.event_id
+    return Input(
+        Source(topic, partition, offset),
+        party,
+        event_id,
+        message.type,  # type: ignore[attr-defined]  # every message class has its own
+        occurred_at,
+        event_hash(topic, key, event_id),
+        message.fingerprint(),
+        body,
+        raw,
+        headers.traceparent_of(record_headers) if record_headers else None,
+    )
+
+
+def event_hash(topic: str, key: bytes | None, event_id: str) -> bytes:
+    """16 bytes that name an event: an event_id counts within its topic and key."""
+    return blake2b(b"%b\0%b\0%b" % (topic.encode(), key or b"", event_id.encode()), digest_size=16).digest()
+
+
+def _key_mismatch(key: bytes | None, party: Party) -> RefusalError:
+    came = "no key" if key is None else shown(key.decode(errors="replace"))
+    expected = f"the body's {party.kind}_id {shown(party.id)} as the record's key"
+    return RefusalError(RejectReason.KEY_MISMATCH, f"key: expected {expected}, got {came}")
+
+
+def _unwrap(record: RawRecord) -> RawRecord:
+    """Return the record that was re-routed, under its origin.
+
+    Raises:
+        RefusalError: bad_origin.
+    """
+    found = {
+        name: value.decode("ascii", "replace")
+        for name, value in reversed(record.headers[: headers.MAX_READ])
+        if name in headers.ORIGIN and isinstance(value, bytes)
+    }
+    topic = found.get(headers.ORIGIN_TOPIC, "")
+    numbers = [found.get(name, "") for name in headers.ORIGIN[1:]]
+    if topic not in LANE_TOPICS or topic == Topic.REROUTED or not all(map(_NUMBER.fullmatch, numbers)):
+        expected = ", ".join(headers.ORIGIN)
+        raise RefusalError(RejectReason.BAD_ORIGIN, f"headers: expected {expected}, got {shown(str(found))}")
+    partition, offset, timestamp_ms = map(int, numbers)
+    return record._replace(topic=topic, partition=partition, offset=offset, timestamp_ms=timestamp_ms)
+
+
+def _rejected(record: RawRecord, reason: RejectReason, detail: str) -> Rejected:
+    told = _told(record.value) if record.value and reason in _READABLE else {}
+    event_id, kind, occurred_at = told.get("event_id"), told.get("type"), told.get("occurred_at")
+    instant = None
+    if isinstance(occurred_at, str) and _INSTANT.fullmatch(occurred_at):
+        try:
+            instant = instants.parse_instant(occurred_at)
+        except ValueError:
+            instant = None
+    return Rejected(
+        Source(record.topic, record.partition, record.offset),
+        reason,
+        detail[:MAX_DETAIL],
+        record.key,
+        record.value,
+        event_id if isinstance(event_id, str) and _is_id(event_id) else None,
+        kind if isinstance(kind, str) and _is_id(kind) else None,
+        instant,
+        headers.traceparent_of(record.headers),
+    )
+
+
+def _told(value: bytes) -> dict[str, Any]:
+    try:
+        body = read_strictly(value)
+    except (RefusalError, ValueError):  # such as a duplicate key, found by nobody because the type was wrong already
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= 128 and _ID.fullmatch(text) is not None  # noqa: PLR2004 - as `fields.Id`
+
+
+def _validator(messages: tuple[type[Message], ...]) -> Any:
+    if len(messages) == 1:
+        return TypeAdapter(messages[0]).validator
+    union: Any = functools.reduce(operator.or_, messages)
+    return TypeAdapter(Annotated[union, Field(discriminator="type")]).validator
+
+
+MAX_DETAIL = 1000
+"""Characters of a refusal's detail."""
+
+_VALIDATORS: dict[str, Any] = {topic.value: _validator(messages) for topic, messages in MESSAGES.items()}
+
+_READABLE = frozenset(
+    {
+        RejectReason.UNKNOWN_TYPE,
+        RejectReason.BAD_VERSION,
+        RejectReason.MISSING_FIELD,
+        RejectReason.WRONG_FIELD,
+        RejectReason.KEY_MISMATCH,
+    }
+)
+"""Reasons that leave the text itself beyond doubt, so that its event_id and the like can be told."""
+
+_ID = re.compile(ID_PATTERN)
+_INSTANT = re.compile(instants.PATTERN)
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)

@@ -1,0 +1,112 @@
+"""Messages of topic `purchase`: an order that is paid later. Source: docs/messages.md."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contracts.fields import AmountMinor, Currency, Days, Id, Text
+from contracts.message import AccountMessage, WireModel
+from settlement import messages
+from settlement.entities import PlanKind
+
+
+class TrialPlan(WireModel):
+    """Pay when a free trial ends."""
+
+    kind: Literal["trial"]
+    """A free trial; the price is debited when it ends."""
+    days: Days
+    """Length of the trial."""
+
+    def plan(self) -> messages.Plan:
+        """Translate to the domain."""
+        return messages.Plan(PlanKind.TRIAL, self.days)
+
+
+class DeferredPlan(WireModel):
+    """Pay some days after placing."""
+
+    kind: Literal["deferred"]
+    """Pay once, some days later."""
+    days: Days
+    """Days from placing to the due date."""
+
+    def plan(self) -> messages.Plan:
+        """Translate to the domain."""
+        return messages.Plan(PlanKind.DEFERRED, self.days)
+
+
+class PurchasePlaced(AccountMessage):
+    """The buyer placed an order and wants to pay it later."""
+
+    type: Literal["purchase.placed"]
+    order_id: Id
+    """The order this message makes."""
+    merchant_id: Id
+    """Who is paid in the end."""
+    amount_minor: AmountMinor
+    """The order's total."""
+    currency: Currency
+    """The account's, else the order is declined."""
+    plan: Annotated[TrialPlan | DeferredPlan, Field(discriminator="kind")]
+    """How it is paid."""
+    item_eligible: bool | None = True
+    """Shop and product take part in paying later."""
+    item_plans: (
+        Annotated[tuple[Literal["trial", "deferred", "statement", "instalment"], ...], Field(max_length=10)] | None
+    ) = None
+    """Kinds of plan the shop offers for it; not given: all."""
+
+    def keys_read(self) -> int:
+        """Count the plan's keys too."""
+        return len(self.__pydantic_fields_set__) + len(self.plan.__pydantic_fields_set__)
+
+    def body(self) -> messages.PurchasePlaced:
+        """Translate to the domain."""
+        return messages.PurchasePlaced(
+            self.order_id,
+            self.merchant_id,
+            self.amount_minor,
+            self.currency,
+            self.plan.plan(),
+            self.item_eligible is not False,
+            None if self.item_plans is None else tuple(PlanKind(kind) for kind in self.item_plans),
+        )
+
+
+class PurchaseReceived(AccountMessage):
+    """The buyer confirmed that the goods arrived."""
+
+    type: Literal["purchase.received"]
+    order_id: Id
+    """The order."""
+
+    def body(self) -> messages.PurchaseReceived:
+        """Translate to the domain."""
+        return messages.PurchaseReceived(self.order_id)
+
+
+class PurchaseKept(AccountMessage):
+    """The buyer is satisfied before the trial ends: debit now."""
+
+    type: Literal["purchase.kept"]
+    order_id: Id
+    """The order on trial."""
+
+    def body(self) -> messages.PurchaseKept:
+        """Translate to the domain."""
+        return messages.PurchaseKept(self.order_id)
+
+
+class PurchaseCancelled(AccountMessage):
+    """The order was cancelled before it was received."""
+
+    type: Literal["purchase.cancelled"]
+    order_id: Id
+    """The order."""
+    reason: Text
+    """Free text for operators."""
+
+    def body(self) -> messages.PurchaseCancelled:
+        """Translate to the domain."""
+        return messages.PurchaseCancelled(self.order_id, self.reason)

@@ -1,0 +1,91 @@
+"""What an input names, so that it can be loaded before it is decided."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from settlement import messages
+from settlement.entities import (
+    Debit,
+    Deposit,
+    DepositRefund,
+    Entity,
+    MerchantBalance,
+    MerchantCase,
+    Order,
+    Repayment,
+    Return,
+)
+
+Reference = tuple[type[Entity], str]
+
+
+def references(message: messages.Input) -> Iterable[Reference]:
+    """Things of the input's party that it names or makes; the party's own row is loaded anyhow.
+
+    A hint: what a rule needs beyond it costs a second loading (`settlement.state.NotLoadedError`).
+    """
+    named = _NAMED.get(type(message.body))
+    return () if named is None else named(message.body)
+
+
+def _order(body: messages.PurchasePlaced) -> tuple[Reference, ...]:
+    return ((Order, body.order_id),)
+
+
+def _return_requested(body: messages.ReturnRequested) -> tuple[Reference, ...]:
+    return ((Return, body.return_id), (Order, body.order_id))
+
+
+def _return(body: messages.ParcelInspected) -> tuple[Reference, ...]:
+    return ((Return, body.return_id),)
+
+
+def _repayment(body: messages.RepaymentReceived) -> tuple[Reference, ...]:
+    found: list[Reference] = [(Repayment, body.repayment_id)]
+    if body.order_id is not None:
+        found.append((Order, body.order_id))
+    if body.debit_id is not None:
+        found.append((Debit, body.debit_id))
+    return tuple(found)
+
+
+def _debit(body: messages.RepaymentFailed) -> tuple[Reference, ...]:
+    return ((Debit, body.debit_id),)
+
+
+def _deposit(body: messages.DepositPaid) -> tuple[Reference, ...]:
+    return ((Deposit, body.deposit_id), (MerchantBalance, body.currency))
+
+
+def _case(body: messages.CaseOpened | messages.CaseClosed) -> tuple[Reference, ...]:
+    return ((MerchantCase, f"{body.kind}:{body.case_id}"),)
+
+
+def _refund_requested(body: messages.DepositRefundRequested) -> tuple[Reference, ...]:
+    return ((DepositRefund, body.request_id), (Deposit, body.deposit_id), (MerchantBalance, body.currency))
+
+
+def _refund(body: messages.DepositRefundReviewed) -> tuple[Reference, ...]:
+    return ((DepositRefund, body.request_id),)
+
+
+def _balance(body: messages.MerchantActivity) -> tuple[Reference, ...]:
+    return ((MerchantBalance, body.currency),)
+
+
+_NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
+    messages.PurchasePlaced: _order,
+    messages.PurchaseReceived: _order,
+    messages.PurchaseKept: _order,
+    messages.PurchaseCancelled: _order,
+    messages.ReturnRequested: _return_requested,
+    messages.ParcelInspected: _return,
+    messages.RepaymentReceived: _repayment,
+    messages.RepaymentFailed: _debit,
+    messages.DepositPaid: _deposit,
+    messages.CaseOpened: _case,
+    messages.CaseClosed: _case,
+    messages.DepositRefundRequested: _refund_requested,
+    messages.DepositRefundReviewed: _refund,
+    messages.MerchantActivity: _balance,
+}

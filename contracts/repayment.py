@@ -1,0 +1,65 @@
+"""Messages of topic `repayment`: money the buyer pays, or a debit that failed. Source: docs/messages.md."""
+
+from typing import Literal
+
+from contracts.fields import AmountMinor, Currency, Id, Text
+from contracts.message import AccountMessage
+from contracts.reasons import RejectReason
+from contracts.records import RefusalError
+from settlement import messages
+
+
+class RepaymentReceived(AccountMessage):
+    """Money arrived."""
+
+    type: Literal["repayment.received"]
+    repayment_id: Id
+    """The repayment this message makes."""
+    amount_minor: AmountMinor
+    """What arrived."""
+    currency: Currency
+    """The account's."""
+    purpose: Literal["account", "order"]
+    """What it is meant for: all that is owed, oldest first, or one order only."""
+    order_id: Id | None = None
+    """The order; required for purpose `order` unless `debit_id` is given, which overrides it."""
+    debit_id: Id | None = None
+    """The debit it answers, of `auto_debit.requested`."""
+    channel: Literal["auto_debit", "manual", "external"]
+    """How it was paid."""
+
+    def body(self) -> messages.RepaymentReceived:
+        """Translate to the domain.
+
+        Raises:
+            RefusalError: for an order, but which is not said.
+        """
+        if self.purpose == "order" and self.order_id is None and self.debit_id is None:
+            raise RefusalError(
+                RejectReason.MISSING_FIELD, "order_id: expected an id because purpose is order, but it is missing"
+            )
+        return messages.RepaymentReceived(
+            self.repayment_id,
+            self.amount_minor,
+            self.currency,
+            self.purpose,
+            self.order_id,
+            self.debit_id,
+            self.channel,
+        )
+
+
+class RepaymentFailed(AccountMessage):
+    """A debit failed."""
+
+    type: Literal["repayment.failed"]
+    debit_id: Id
+    """The debit, of `auto_debit.requested`."""
+    reason: Text
+    """Free text for operators."""
+    retryable: bool
+    """Trying again may help."""
+
+    def body(self) -> messages.RepaymentFailed:
+        """Translate to the domain."""
+        return messages.RepaymentFailed(self.debit_id, self.reason, self.retryable)
