@@ -1,7 +1,7 @@
 """Spreading money over what is owed. Source: docs/rules.md, Repayment."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from settlement import credit_line
 from settlement.draft import Draft
@@ -9,6 +9,7 @@ from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
 from settlement.outputs import PayoutRequested
 from settlement.party import PartyKind
+from settlement.revision import revised
 from settlement.schedule import settle_orders
 from settlement.states import OBLIGATION
 
@@ -55,14 +56,14 @@ class Allocation:
         self.draft.post(self.source, LedgerAccount.FEE_RECEIVABLE, fee_minor, currency)
         self.draft.post(self.source, LedgerAccount.RECEIVABLE, principal_minor, currency)
         self.draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_USED, principal_minor, currency)
-        after = replace(
+        after = revised(
             obligation,
             paid_penalty_minor=obligation.paid_penalty_minor + penalty_minor,
             paid_fee_minor=obligation.paid_fee_minor + fee_minor,
             paid_principal_minor=obligation.paid_principal_minor + principal_minor,
         )
         if not after.open_minor:
-            after = replace(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
+            after = revised(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
         self.draft.put(after)
         self.paid.append(obligation)
         self._principal_minor.append((obligation, principal_minor))

@@ -1,7 +1,6 @@
 """Auto-debits: the due day, what changes a requested debit, failures and retries. Source: docs/rules.md, Debits."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
@@ -11,6 +10,7 @@ from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
+from settlement.revision import revised
 from settlement.states import DEBIT
 from settlement.timers import TimerKind
 
@@ -73,7 +73,7 @@ def request(
     )
     draft.put(debit)
     for obligation in wanted:
-        draft.put(replace(obligation, debit_id=debit.debit_id))
+        draft.put(revised(obligation, debit_id=debit.debit_id))
     orders = dict.fromkeys(obligation.order_id for obligation in wanted if obligation.order_id is not None)
     draft.emit(
         AutoDebitRequested(
@@ -104,7 +104,7 @@ def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:
         asked = asked_of(draft, debit)
         left_minor = sum(obligation.open_minor for obligation in asked)
         if debit.status is DebitStatus.REQUESTED and left_minor < debit.amount_minor:
-            draft.put(replace(debit, status=DEBIT.after(debit.status, "cancelled")))
+            draft.put(revised(debit, status=DEBIT.after(debit.status, "cancelled")))
             draft.emit(AutoDebitCancelled(debit.account_id, debit_id, reason))
             _request_again(draft, debit, asked)
         elif debit.status is DebitStatus.FAILED and not left_minor:
@@ -115,7 +115,7 @@ def leave_out(draft: Draft, obligations: Iterable[Obligation], reason: str) -> N
     """Take obligations out of the debits that ask for them; those go on with the others."""
     before = [obligation for obligation in obligations if obligation.debit_id is not None]
     for obligation in before:
-        draft.put(replace(obligation, debit_id=None))
+        draft.put(revised(obligation, debit_id=None))
     lowered(draft, before, reason)
 
 
@@ -129,15 +129,15 @@ def asked_of(draft: Draft, debit: Debit) -> list[Obligation]:
 def succeeded(draft: Draft, debit: Debit) -> None:
     """The card was debited, whatever became of the debit meanwhile; nothing more is asked for by it."""
     for obligation in asked_of(draft, debit):
-        draft.put(replace(obligation, debit_id=None))
+        draft.put(revised(obligation, debit_id=None))
     if debit.status is DebitStatus.FAILED:
         draft.cancel(TimerKind.DEBIT_RETRY, debit.debit_id)
-    draft.put(replace(debit, status=DEBIT.after(debit.status, "succeeded")))
+    draft.put(revised(debit, status=DEBIT.after(debit.status, "succeeded")))
 
 
 def failed(draft: Draft, debit: Debit, *, retryable: bool) -> None:
     """The card was not debited: try again later, or give up with a notice."""
-    debit = replace(debit, status=DEBIT.after(debit.status, "failed"))
+    debit = revised(debit, status=DEBIT.after(debit.status, "failed"))
     draft.put(debit)
     # A debit may ask for orders of several versions: the terms of the day it was first requested count for all.
     hours = draft.rules.terms.on(business_date(debit.first_requested_at)).debit_retry_hours
@@ -149,7 +149,7 @@ def failed(draft: Draft, debit: Debit, *, retryable: bool) -> None:
             retry(draft, debit)
         return
     for obligation in asked_of(draft, debit):
-        draft.put(replace(obligation, debit_id=None))
+        draft.put(revised(obligation, debit_id=None))
     draft.notify(
         "debit_failed",
         debit_id=debit.debit_id,

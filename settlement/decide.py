@@ -67,26 +67,28 @@ MerchantBody = (
     | MerchantActivity
 )
 
+LANE_BODIES = (ClockTicked, TermsPublished)
+MERCHANT_BODIES = (
+    MerchantRegistered,
+    DepositPaid,
+    CaseOpened,
+    CaseClosed,
+    DepositRefundRequested,
+    DepositRefundReviewed,
+    MerchantActivity,
+)
+
 
 def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> Decision:
     """Decide an input of a party. Repeated event ids are recognised by the caller (`batch`)."""
     party = message.party
     body = message.body
-    if party is None or isinstance(body, ClockTicked | TermsPublished):
+    if party is None or isinstance(body, LANE_BODIES):
         raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
     # NUL stands in no id, so no two inputs have one key.
     cause = Cause(f"{message.source.topic}\0{party.id}\0{message.event_id}", message.event_id, message.fingerprint)
     draft = Draft(state, party, moment, rules, cause)
-    if isinstance(
-        body,
-        MerchantRegistered
-        | DepositPaid
-        | CaseOpened
-        | CaseClosed
-        | DepositRefundRequested
-        | DepositRefundReviewed
-        | MerchantActivity,
-    ):
+    if isinstance(body, MERCHANT_BODIES):
         return _decide_merchant(draft, body)
     return _decide_account(draft, body)
 

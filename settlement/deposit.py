@@ -1,6 +1,5 @@
 """Promotion deposits and their refunds. Source: docs/rules.md, Deposit refund."""
 
-from dataclasses import replace
 from datetime import date
 
 from settlement.dates import business_date, days_after, midnight
@@ -11,6 +10,7 @@ from settlement.ledger import LedgerAccount
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed
 from settlement.notices import Param
 from settlement.outputs import PayoutRequested
+from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND
 from settlement.terms import DepositTerms
 from settlement.timers import TimerKind
@@ -76,8 +76,8 @@ def refund_requested(draft: Draft, body: DepositRefundRequested) -> Decision:
         subject = (DepositRefund, body.request_id)
         return draft.declined(*unmet, subject=subject, record=(*draft.numbered(), request))
     review_due_on = _review_due_on(draft, urgent=body.urgent)
-    draft.put(replace(request, review_due_on=review_due_on, fingerprint=draft.cause.fingerprint))
-    draft.put(replace(deposit, open_request_id=request.request_id))
+    draft.put(revised(request, review_due_on=review_due_on, fingerprint=draft.cause.fingerprint))
+    draft.put(revised(deposit, open_request_id=request.request_id))
     _notify(draft, "deposit_refund_received", request, review_due_on=review_due_on.isoformat())
     return draft.applied()
 
@@ -98,7 +98,7 @@ def refund_reviewed(draft: Draft, body: DepositRefundReviewed) -> Decision:
     if _declined_on_check(draft, request):
         return draft.applied()
     deposit = draft.get(Deposit, request.deposit_id)
-    approved = replace(request, status=DEPOSIT_REFUND.after(request.status, "approved"))
+    approved = revised(request, status=DEPOSIT_REFUND.after(request.status, "approved"))
     draft.put(approved)
     paid_at = max(midnight(deposit.frozen_until), draft.moment.now)
     _notify(
@@ -161,7 +161,7 @@ def _declined_on_check(draft: Draft, request: DepositRefund) -> bool:
     unmet = _unmet(draft, draft.get(Deposit, request.deposit_id), request.amount_minor)
     if not unmet:
         return False
-    declined = replace(request, reasons=tuple([reason.value for reason in unmet]))
+    declined = revised(request, reasons=tuple([reason.value for reason in unmet]))
     _end(draft, declined, "conditions unmet")
     _notify_refused(draft, declined)
     return True
@@ -169,15 +169,15 @@ def _declined_on_check(draft: Draft, request: DepositRefund) -> bool:
 
 def _end(draft: Draft, request: DepositRefund, step: str) -> None:
     """End a request without paying; its deposit is free for another one."""
-    draft.put(replace(request, status=DEPOSIT_REFUND.after(request.status, step)))
-    draft.put(replace(draft.get(Deposit, request.deposit_id), open_request_id=None))
+    draft.put(revised(request, status=DEPOSIT_REFUND.after(request.status, step)))
+    draft.put(revised(draft.get(Deposit, request.deposit_id), open_request_id=None))
 
 
 def _pay(draft: Draft, request: DepositRefund, deposit: Deposit) -> None:
     """Pay back by the route the deposit came, or move it to the shop balance."""
     amount_minor = request.amount_minor
-    draft.put(replace(request, status=DEPOSIT_REFUND.after(request.status, "paid")))
-    draft.put(replace(deposit, left_minor=deposit.left_minor - amount_minor, open_request_id=None))
+    draft.put(revised(request, status=DEPOSIT_REFUND.after(request.status, "paid")))
+    draft.put(revised(deposit, left_minor=deposit.left_minor - amount_minor, open_request_id=None))
     if request.refund_to == "shop_balance":
         draft.post(LedgerAccount.DEPOSIT, LedgerAccount.SHOP_BALANCE, amount_minor, request.currency)
     else:

@@ -4,9 +4,9 @@ Dropping a draft undoes everything, so an exception in a rule leaves the state a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
@@ -17,6 +17,7 @@ from settlement.ledger import ACCOUNT_BALANCES, DEBIT_NORMAL, MERCHANT_BALANCES,
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
+from settlement.revision import revised
 from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
@@ -88,9 +89,10 @@ class Draft:
 
     def find(self, kind: type[EntityT], entity_id: str) -> EntityT | None:
         """Return the current version of an entity, or None when it does not exist."""
-        drafted = self._entities.get((kind, entity_id))
-        if drafted is not None:
-            return drafted  # type: ignore[return-value]  # keyed by its own type
+        if self._entities:
+            drafted = self._entities.get((kind, entity_id))
+            if drafted is not None:
+                return drafted  # type: ignore[return-value]  # keyed by its own type
         return self.state.find(kind, entity_id)
 
     def get(self, kind: type[EntityT], entity_id: str) -> EntityT:
@@ -107,10 +109,13 @@ class Draft:
 
     def each(self, kind: type[EntityT]) -> Iterator[EntityT]:
         """Every loaded entity of a kind in its current version, those made by this draft included, in no order."""
-        drafted = {key[1]: entity for key, entity in self._entities.items() if key[0] is kind}
-        for entity in self.state.each(kind):
-            yield drafted.pop(entity.entity_id, entity)  # type: ignore[misc]  # keyed by its own type
-        yield from drafted.values()  # type: ignore[misc]
+        drafted = (
+            {key[1]: entity for key, entity in self._entities.items() if key[0] is kind}
+        )
+        if not drafted:
+            return self.state.each(kind)
+        undrafted = [entity for entity in self.state.each(kind) if entity.entity_id not in drafted]
+        return iter(undrafted + cast("list[EntityT]", list(drafted.values())))
 
     @property
     def account(self) -> Account:
@@ -177,7 +182,7 @@ class Draft:
 
     def change_account(self, **changes: Any) -> None:
         """Record new values of fields of the account that are not balances."""
-        self.put(replace(self.account, **changes))
+        self.put(revised(self.account, **changes))
 
     def post(self, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int, currency: str) -> None:
         """Move an amount from `credit` to `debit`; 0 moves nothing.
@@ -194,7 +199,8 @@ class Draft:
         for account, sign in ((debit, 1), (credit, -1)):
             if account in ACCOUNT_BALANCES or account in MERCHANT_BALANCES:
                 signed = amount_minor * sign if account in DEBIT_NORMAL else -amount_minor * sign
-                self._deltas[account, currency] = self._deltas.get((account, currency), 0) + signed
+                key = (account, currency)
+                self._deltas[key] = self._deltas.get(key, 0) + signed
 
     def emit(self, body: OutputBody) -> str:
         """Record an output message; returns its event_id."""
@@ -242,8 +248,8 @@ class Draft:
             Outcome.APPLIED,
             postings=tuple(self._postings),
             entities=tuple(self._entities.values()),
-            timers=tuple(timer for timer in self._timers.values() if timer is not None),
-            cancelled=tuple(key for key, timer in self._timers.items() if timer is None),
+            timers=tuple([timer for timer in self._timers.values() if timer is not None]),
+            cancelled=tuple([key for key, timer in self._timers.items() if timer is None]),
             outputs=tuple(self._outputs),
             activity=tuple(self._activity),
         )
@@ -306,12 +312,11 @@ class Draft:
             return
         if numbers:
             merchant = self.get(Merchant, self.party.id)
-            self.put(replace(merchant, entities_made=merchant.entities_made + numbers))
+            self.put(revised(merchant, entities_made=merchant.entities_made + numbers))
         for (ledger_account, currency), delta in deltas.items():
             balance = self.find(MerchantBalance, currency) or MerchantBalance(self.party.id, currency, 0, 0, 0)
             name = MERCHANT_BALANCES[ledger_account]
-            change: dict[str, Any] = {name: getattr(balance, name) + delta}
-            self.put(replace(balance, **change))
+            self.put(revised(balance, **{name: getattr(balance, name) + delta}))
 
     def _settle_account(self, deltas: dict[tuple[LedgerAccount, str], int], numbers: int) -> None:
         account = self.get(Account, self.party.id)
@@ -322,4 +327,4 @@ class Draft:
                 raise InvariantBrokenError(msg)
             name = ACCOUNT_BALANCES[ledger_account]
             changes[name] = getattr(account, name) + delta
-        self.put(replace(account, **changes))
+        self.put(revised(account, **changes))

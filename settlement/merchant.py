@@ -3,14 +3,13 @@
 Source: docs/rules.md, Merchant.
 """
 
-from dataclasses import replace
-
 from settlement.dates import business_date
 from settlement.decision import Decision
 from settlement.draft import Draft
 from settlement.entities import CaseKind, Merchant, MerchantCase
 from settlement.ledger import LedgerAccount
 from settlement.messages import CaseClosed, CaseOpened, MerchantActivity, MerchantRegistered
+from settlement.revision import revised
 
 OPEN_COUNTS = {
     CaseKind.PROMOTION: "open_promotions",
@@ -31,7 +30,7 @@ def registered(draft: Draft, body: MerchantRegistered) -> Decision:
     if merchant is not None and merchant.fingerprint is not None:
         return draft.repeated(merchant.fingerprint, draft.cause.fingerprint)
     draft.put(
-        replace(
+        revised(
             merchant or _unregistered(draft.party.id),
             registered_on=business_date(draft.moment.occurred_at),
             currency=body.currency,
@@ -61,7 +60,7 @@ def case_closed(draft: Draft, body: CaseClosed) -> Decision:
         return draft.missing(MerchantCase, key)
     if not known.is_open:
         return draft.duplicate()
-    draft.put(replace(known, is_open=False))
+    draft.put(revised(known, is_open=False))
     _count(draft, body.kind, -1)
     return draft.applied()
 
@@ -69,7 +68,7 @@ def case_closed(draft: Draft, body: CaseClosed) -> Decision:
 def activity(draft: Draft, body: MerchantActivity) -> Decision:
     """Book what a batch of an account lane means for the merchant, registered or not."""
     merchant = draft.find(Merchant, draft.party.id) or _unregistered(draft.party.id)
-    draft.put(replace(merchant, open_after_sales=merchant.open_after_sales + body.after_sales))
+    draft.put(revised(merchant, open_after_sales=merchant.open_after_sales + body.after_sales))
     transit, payable = LedgerAccount.MERCHANT_TRANSIT, LedgerAccount.MERCHANT_PAYABLE
     if body.payable_minor > 0:
         draft.post(transit, payable, body.payable_minor, body.currency)
@@ -100,5 +99,4 @@ def _case_key(kind: CaseKind, case_id: str) -> str:
 def _count(draft: Draft, kind: CaseKind, change: int) -> None:
     merchant = draft.get(Merchant, draft.party.id)
     name = OPEN_COUNTS[kind]
-    counted: dict[str, int] = {name: getattr(merchant, name) + change}
-    draft.put(replace(merchant, **counted))  # type: ignore[arg-type]  # the counts are whole numbers
+    draft.put(revised(merchant, **{name: getattr(merchant, name) + change}))

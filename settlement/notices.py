@@ -30,19 +30,17 @@ class _Shown(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One notice, ready to render: texts with `%s`, and per text the parameters in their order."""
+    """One notice, ready to render: texts for the `%` operator, and how each of their parameters is shown."""
 
     zh: str
     en: str
-    zh_params: tuple[tuple[str, _Shown], ...]
-    en_params: tuple[tuple[str, _Shown], ...]
+    shown: tuple[tuple[str, _Shown], ...]
 
     @property
     def params(self) -> frozenset[str]:
         """Names of the parameters that a rule must give."""
-        shown = {*self.zh_params, *self.en_params}
-        names = {name for name, _ in shown}
-        return frozenset(names | {"currency"} if any(how is _Shown.MONEY for _, how in shown) else names)
+        names = {name for name, _ in self.shown}
+        return frozenset(names | {"currency"} if any(how is _Shown.MONEY for _, how in self.shown) else names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +60,21 @@ def render(template: str, params: Mapping[str, Param]) -> tuple[str, str]:
     known = catalogue()
     try:
         notice = known.templates[template]
-        return (
-            notice.zh % tuple([_show(params, name, how, known.words, 0) for name, how in notice.zh_params]),
-            notice.en % tuple([_show(params, name, how, known.words, 1) for name, how in notice.en_params]),
-        )
+        zh: dict[str, Param] = {}
+        en: dict[str, Param] = {}
+        for name, how in notice.shown:
+            value = params[name]
+            if how is _Shown.MONEY and isinstance(value, int):
+                zh[name], en[name] = _money(value, str(params["currency"]))
+            elif how is _Shown.WORD or isinstance(value, list):
+                zh[name], en[name] = _words(value, known.words if how is _Shown.WORD else {})
+            else:
+                zh[name] = en[name] = value
     except KeyError as missing:
         raise NoticeError(
             f"notice {template!r}: expected a template and all its parameters, {missing} is missing"
         ) from None
+    return notice.zh % zh, notice.en % en
 
 
 @cache
@@ -91,13 +96,12 @@ def catalogue() -> Catalogue:
 
 
 def _template(zh: str, en: str) -> Template:
-    (zh_text, zh_params), (en_text, en_params) = _compile(zh), _compile(en)
-    return Template(zh_text, en_text, zh_params, en_params)
+    shown = {match[1]: _how(match[1], word=bool(match[2])) for match in _PLACEHOLDER.finditer(zh + en)}
+    return Template(_compiled(zh), _compiled(en), tuple(shown.items()))
 
 
-def _compile(text: str) -> tuple[str, tuple[tuple[str, _Shown], ...]]:
-    params = tuple((match[1], _how(match[1], word=bool(match[2]))) for match in _PLACEHOLDER.finditer(text))
-    return _PLACEHOLDER.sub("%s", text.replace("%", "%%")), params
+def _compiled(text: str) -> str:
+    return _PLACEHOLDER.sub(r"%(\1)s", text.replace("%", "%%"))
 
 
 def _how(name: str, *, word: bool) -> _Shown:
@@ -106,20 +110,14 @@ def _how(name: str, *, word: bool) -> _Shown:
     return _Shown.MONEY if name.endswith("_minor") else _Shown.AS_IT_IS
 
 
-def _show(
-    params: Mapping[str, Param], name: str, how: _Shown, words: Mapping[str, tuple[str, str]], language: int
-) -> str:
-    value = params[name]
-    if how is _Shown.MONEY and isinstance(value, int):
-        currency = params["currency"]
-        amount = major(value, str(currency))
-        return f"{currency} {amount}" if language or currency != "CNY" else f"{amount} 元"
-    if isinstance(value, list):
-        return (", " if language else "、").join([_word(each, how, words, language) for each in value]) or "-"
-    return _word(str(value), how, words, language)
+def _money(amount_minor: int, currency: str) -> tuple[str, str]:
+    """An amount in (zh-CN, en)."""
+    amount = major(amount_minor, currency)
+    return (f"{amount} 元" if currency == "CNY" else f"{currency} {amount}"), f"{currency} {amount}"
 
 
-def _word(code: str, how: _Shown, words: Mapping[str, tuple[str, str]], language: int) -> str:
-    if how is not _Shown.WORD:
-        return code
-    return words[code][language] if code in words else code
+def _words(value: Param, words: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """One code or several in (zh-CN, en); a code without words is shown as it is."""
+    codes = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    found = [words.get(code, (code, code)) for code in codes]
+    return "、".join([zh for zh, _ in found]) or "-", ", ".join([en for _, en in found]) or "-"

@@ -1,6 +1,5 @@
 """Orders from placing to capture or cancelling. Source: docs/rules.md, Purchase."""
 
-from dataclasses import replace
 from datetime import date
 
 from settlement import debit
@@ -19,6 +18,7 @@ from settlement.entities import (
 from settlement.ledger import LedgerAccount
 from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced, PurchaseReceived
 from settlement.refund import take_back
+from settlement.revision import revised
 from settlement.schedule import capture, obligations_of
 from settlement.states import ORDER, RETURN
 from settlement.terms import CapturedOn, Programme
@@ -86,10 +86,10 @@ def received(draft: Draft, body: PurchaseReceived) -> Decision:
         return draft.duplicate()
     if order.status in {OrderStatus.CANCELLED, OrderStatus.RETURNED}:
         return draft.declined(DeclineReason.WRONG_STATE)
-    order = replace(order, received_at=draft.moment.occurred_at)
+    order = revised(order, received_at=draft.moment.occurred_at)
     if order.plan_kind is PlanKind.TRIAL:
         trial_ends_on = days_after(business_date(draft.moment.occurred_at), order.plan_days or 0)
-        order = replace(order, status=ORDER.after(order.status, "received on trial"), due_on=trial_ends_on)
+        order = revised(order, status=ORDER.after(order.status, "received on trial"), due_on=trial_ends_on)
     draft.put(order)
     if not order.open_return_ids:
         _go_on(draft, order)
@@ -108,7 +108,7 @@ def kept(draft: Draft, body: PurchaseKept) -> Decision:
     if order.status is not OrderStatus.TRIAL or order.open_return_ids:
         return draft.declined(DeclineReason.WRONG_STATE)
     due_on = _due_on(order)
-    order = capture(draft, replace(order, kept_at=draft.moment.occurred_at), due_on)
+    order = capture(draft, revised(order, kept_at=draft.moment.occurred_at), due_on)
     draft.cancel(TimerKind.TRIAL_END, order.order_id)
     draft.schedule(TimerKind.DUE_DAY, due_on.isoformat(), midnight(due_on))
     debit.request(
@@ -133,10 +133,10 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
         return draft.declined(DeclineReason.WRONG_STATE)
     for return_id in order.open_return_ids:
         open_return = draft.get(Return, return_id)
-        draft.put(replace(open_return, status=RETURN.after(open_return.status, "order cancelled")))
+        draft.put(revised(open_return, status=RETURN.after(open_return.status, "order cancelled")))
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled")
-    draft.put(replace(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
+    draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
 
 
@@ -159,16 +159,16 @@ def resume(draft: Draft, order: Order) -> None:
     next_date = days_after(business_date(draft.moment.occurred_at), 1)
     if order.captured_at is None:
         if order.due_on is not None:
-            order = replace(order, due_on=max(order.due_on, next_date))
+            order = revised(order, due_on=max(order.due_on, next_date))
             draft.put(order)
         if order.received_at is not None:
             _go_on(draft, order)
         return
     open_ones = [each for each in obligations_of(draft, order) if each.status is ObligationStatus.OPEN]
     for obligation in open_ones:
-        draft.put(replace(obligation, due_on=max(obligation.due_on, next_date)))
+        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date)))
     if open_ones:
-        draft.put(replace(order, due_on=max(_due_on(order), next_date)))
+        draft.put(revised(order, due_on=max(_due_on(order), next_date)))
     for due_on in sorted({max(each.due_on, next_date) for each in open_ones}):
         debit.expect_due_day(draft, due_on)
 

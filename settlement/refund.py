@@ -1,12 +1,11 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
-from dataclasses import replace
-
 from settlement import credit_line, debit
 from settlement.allocation import pay_out, pay_out_credit
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
+from settlement.revision import revised
 from settlement.schedule import obligations_of
 from settlement.states import OBLIGATION
 
@@ -49,10 +48,10 @@ def _take_unpaid(draft: Draft, obligations: list[Obligation], amount_minor: int)
         if not cut_minor:
             continue
         left_minor -= cut_minor
-        after = replace(obligation, principal_minor=obligation.principal_minor - cut_minor)
+        after = revised(obligation, principal_minor=obligation.principal_minor - cut_minor)
         if not after.open_minor:
             step = "paid" if after.principal_minor else "taken back"
-            after = replace(after, status=OBLIGATION.after(after.status, step), debit_id=None)
+            after = revised(after, status=OBLIGATION.after(after.status, step), debit_id=None)
         draft.put(after)
     return amount_minor - left_minor
 
@@ -65,13 +64,13 @@ def _take_paid(draft: Draft, obligations: list[Obligation], amount_minor: int) -
         if not cut_minor:
             continue
         left_minor -= cut_minor
-        after = replace(
+        after = revised(
             obligation,
             principal_minor=obligation.principal_minor - cut_minor,
             paid_principal_minor=obligation.paid_principal_minor - cut_minor,
         )
         if not after.principal_minor:
-            after = replace(after, status=OBLIGATION.after(after.status, "taken back"))
+            after = revised(after, status=OBLIGATION.after(after.status, "taken back"))
         draft.put(after)
 
 

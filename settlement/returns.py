@@ -1,7 +1,5 @@
 """Returns: requests, inspected parcels, and how the order goes on. Source: docs/rules.md, Return."""
 
-from dataclasses import replace
-
 from settlement import debit, purchase
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
@@ -9,6 +7,7 @@ from settlement.draft import Draft
 from settlement.entities import ObligationStatus, Order, OrderStatus, Return, ReturnStatus
 from settlement.messages import ParcelInspected, ReturnRequested
 from settlement.refund import take_back
+from settlement.revision import revised
 from settlement.schedule import obligations_of, settle_orders
 from settlement.states import ORDER, RETURN
 from settlement.terms import Programme, ReturnWindow
@@ -49,7 +48,7 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
         amount_minor=body.amount_minor,
         currency=body.currency,
     )
-    order = replace(
+    order = revised(
         order,
         under_return_minor=order.under_return_minor + opened.amount_minor,
         open_return_ids=(*order.open_return_ids, opened.return_id),
@@ -72,10 +71,10 @@ def parcel_inspected(draft: Draft, body: ParcelInspected) -> Decision:
     if inspected.status is not ReturnStatus.AWAITING_PARCEL:
         return _inspected_again(draft, inspected, body)
     if body.condition == "intact":
-        draft.put(replace(inspected, status=RETURN.after(inspected.status, "parcel intact")))
+        draft.put(revised(inspected, status=RETURN.after(inspected.status, "parcel intact")))
         _refund(draft, inspected)
         return draft.applied()
-    draft.put(replace(inspected, status=RETURN.after(inspected.status, "parcel damaged")))
+    draft.put(revised(inspected, status=RETURN.after(inspected.status, "parcel damaged")))
     draft.notify(
         "parcel_refused",
         return_id=inspected.return_id,
@@ -151,7 +150,7 @@ def _record(draft: Draft, body: ReturnRequested, step: str) -> Return:
 def _close(draft: Draft, ended: Return) -> Order:
     """Take a return that ended off its order; returns the order."""
     order = draft.get(Order, ended.order_id)
-    order = replace(
+    order = revised(
         order,
         under_return_minor=order.under_return_minor - ended.amount_minor,
         open_return_ids=tuple([each for each in order.open_return_ids if each != ended.return_id]),
@@ -165,9 +164,9 @@ def _refund(draft: Draft, accepted: Return) -> None:
     """Give back what was returned; what is left of the order goes on."""
     order = _close(draft, accepted)
     paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned")
-    order = replace(order, returned_minor=order.returned_minor + accepted.amount_minor)
+    order = revised(order, returned_minor=order.returned_minor + accepted.amount_minor)
     if order.returned_minor == order.amount_minor:
-        draft.put(replace(order, status=ORDER.after(order.status, "returned in full")))
+        draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
         draft.cancel(TimerKind.TRIAL_END, order.order_id)
     else:
         draft.put(order)

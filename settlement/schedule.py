@@ -1,12 +1,12 @@
 """Schedules of obligations: what a captured order makes the buyer owe, and when. Source: docs/rules.md, Schedules."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
 from settlement.ledger import LedgerAccount
+from settlement.revision import revised
 from settlement.states import ORDER
 
 
@@ -37,7 +37,7 @@ def capture(draft: Draft, order: Order, due_on: date) -> Order:
     draft.post(LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_HELD, captured_minor, currency)
     draft.post(LedgerAccount.RECEIVABLE, LedgerAccount.MERCHANT_TRANSIT, captured_minor, currency)
     draft.hand_to_merchant(order.merchant_id, payable_minor=captured_minor)
-    captured = replace(
+    captured = revised(
         order,
         status=ORDER.after(order.status, "captured"),
         captured_at=draft.moment.now,
@@ -60,4 +60,4 @@ def settle_orders(draft: Draft, order_ids: Iterable[str]) -> None:
         order = draft.get(Order, order_id)
         unpaid = any(obligation.open_minor for obligation in obligations_of(draft, order))
         if order.status is OrderStatus.OWED and not unpaid:
-            draft.put(replace(order, status=ORDER.after(order.status, "nothing left to pay")))
+            draft.put(revised(order, status=ORDER.after(order.status, "nothing left to pay")))

@@ -126,10 +126,11 @@ class PartyState:
         Raises:
             NotLoadedError: storage was not asked for it.
         """
-        found = self.entities.get(kind, {}).get(entity_id)
+        loaded = self.entities.get(kind)
+        found = loaded.get(entity_id) if loaded else None
         if found is None and not self.whole and subject_key(kind, entity_id) not in self.absent:
             raise NotLoadedError(self.party, kind, entity_id)
-        return cast("EntityT | None", found)
+        return found  # type: ignore[return-value]  # keyed by its own type
 
     def each(self, kind: type[EntityT]) -> Iterator[EntityT]:
         """All loaded entities of a kind, in no particular order."""
@@ -138,14 +139,15 @@ class PartyState:
     def apply(self, decision: Decision) -> None:
         """Take over what a decision changes."""
         for entity in decision.entities:
-            kind = type(entity)
-            loaded = self.entities.setdefault(kind, {})
-            if entity.entity_id in loaded:
-                if entity.entity_id not in self.made.get(kind, ()):
-                    self.changed.setdefault(kind, set()).add(entity.entity_id)
-            else:
-                self.made.setdefault(kind, set()).add(entity.entity_id)
-            loaded[entity.entity_id] = entity
+            kind, entity_id = type(entity), entity.entity_id
+            loaded = self.entities.get(kind)
+            if loaded is None:
+                loaded = self.entities[kind] = {}
+            if entity_id not in loaded:
+                self.made.setdefault(kind, set()).add(entity_id)
+            elif entity_id not in self.made.get(kind, ()):
+                self.changed.setdefault(kind, set()).add(entity_id)
+            loaded[entity_id] = entity
         for key in decision.cancelled:
             self.timers.pop(key, None)
             self.timer_changes[key] = None
