@@ -1,0 +1,26 @@
+"""How long to wait before trying again what failed for a passing reason."""
+
+import asyncio
+
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 5.0
+GROWTH = 2.0
+
+
+class Backoff:
+    """Waits longer after each failure in a row.
+
+    Not stamina: that retries one call, and here the state (lane, producer) is rebuilt between attempts.
+    """
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_WAIT_S
+
+    async def wait(self) -> None:
+        """Wait, and longer next time."""
+        wait_s, self._next_s = self._next_s, min(self._next_s * GROWTH, LONGEST_WAIT_S)
+        await asyncio.sleep(wait_s)
+
+    def reset(self) -> None:
+        """It worked: begin with the shortest wait."""
+        self._next_s = FIRST_WAIT_S

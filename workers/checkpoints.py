@@ -1,0 +1,56 @@
+"""Named points of the exactly-once protocol at which a test can have the worker killed.
+
+A no-op unless POSTPAY_FAULT is set to `name:nth`: then the process sends itself SIGKILL at the nth passage of that
+point, as if the machine had lost power there. docs/protocol.md names the points.
+"""
+
+import os
+import signal
+
+CHECKPOINTS = (
+    "claimed",
+    "fetched",
+    "loaded",
+    "before_commit",
+    "after_commit",
+    "before_kafka_transaction",
+    "in_kafka_transaction",
+    "before_kafka_commit",
+    "after_kafka_commit",
+    "after_claim_record",
+)
+
+
+class UnknownCheckpointError(ValueError):
+    """POSTPAY_FAULT names no checkpoint; the message lists them."""
+
+
+def parse(fault: str) -> tuple[str, int]:
+    """Read `name:nth`; without a number the first passage is meant.
+
+    Raises:
+        UnknownCheckpointError: no checkpoint has that name, or the number is none.
+    """
+    name, _, number = fault.partition(":")
+    if name not in CHECKPOINTS or not (number or "1").isdigit():
+        known = ", ".join(CHECKPOINTS)
+        msg = f"POSTPAY_FAULT: expected NAME or NAME:NUMBER with NAME one of {known}; got {fault!r}"
+        raise UnknownCheckpointError(msg)
+    return name, int(number or 1)
+
+
+_fault = parse(os.environ["POSTPAY_FAULT"]) if os.environ.get("POSTPAY_FAULT") else None
+_passages = 0
+
+
+def reached(name: str) -> None:
+    """Die here if the test asked for it."""
+    if _fault is not None and _fault[0] == name:
+        _die_when_due(_fault[1])
+
+
+def _die_when_due(nth: int) -> None:
+    global _passages  # noqa: PLW0603  one process dies once; there is nothing to own this number
+    _passages += 1
+    if _passages == nth:
+        os.kill(os.getpid(), signal.SIGKILL)
