@@ -7,6 +7,7 @@ import functools
 import operator
 import re
 import traceback
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -16,13 +17,13 @@ from contracts import headers, instants
 from contracts.catalogue import MESSAGES
 from contracts.envelope import check_bytes, check_keys, read_strictly
 from contracts.fields import ID_PATTERN
-from contracts.message import AccountMessage, MerchantMessage, Message
+from contracts.message import Message
 from contracts.reasons import RejectReason
 from contracts.records import RawRecord, RefusalError, Rejected
 from contracts.refusal import refusal_of, shown
 from contracts.topics import LANE_TOPICS, Topic
 from settlement.messages import Input, Source
-from settlement.party import Party, PartyKind
+from settlement.party import Party
 
 
 def decode(record: RawRecord) -> Input | Rejected:
@@ -62,9 +63,9 @@ def restore(source: Source, key: bytes | None, raw: bytes, traceparent: str | No
 def _understand(record: RawRecord) -> Input:
     topic, partition, offset, _, key, value, record_headers = record
     raw = check_bytes(value)
-    validator = _VALIDATORS[topic]
+    validate = _VALIDATORS[topic]
     try:
-        message: Message = validator.validate_json(raw)
+        message = validate(raw)
     except ValidationError as error:
         raise refusal_of(error, raw, Topic(topic)) from None
     check_keys(raw, message.keys_read())
@@ -76,11 +77,7 @@ def _understand(record: RawRecord) -> Input:
             f"occurred_at: expected {instants.EXPECTED}, got {shown(message.occurred_at)} ({error})",
         ) from None
     body = message.body()
-    party = None
-    if isinstance(message, AccountMessage):
-        party = Party(PartyKind.ACCOUNT, message.account_id)
-    elif isinstance(message, MerchantMessage):
-        party = Party(PartyKind.MERCHANT, message.merchant_id)
+    party = message.party()
     if party is not None and key != party.id.encode():
         raise _key_mismatch(key, party)
     event_id = message.event_id
@@ -163,17 +160,19 @@ def _is_id(text: str) -> bool:
     return len(text) <= 128 and _ID.fullmatch(text) is not None  # noqa: PLR2004 - as `fields.Id`
 
 
-def _validator(messages: tuple[type[Message], ...]) -> Any:
-    if len(messages) == 1:
-        return TypeAdapter(messages[0]).validator
+def _validator(messages: tuple[type[Message], ...]) -> Callable[[bytes], Message]:
+    """Validate one topic's messages; with several, `type` tells which it is."""
     union: Any = functools.reduce(operator.or_, messages)
-    return TypeAdapter(Annotated[union, Field(discriminator="type")]).validator
+    adapter: TypeAdapter[Message] = TypeAdapter(
+        union if len(messages) == 1 else Annotated[union, Field(discriminator="type")]
+    )
+    return adapter.validator.validate_json
 
 
 MAX_DETAIL = 1000
 """Characters of a refusal's detail."""
 
-_VALIDATORS: dict[str, Any] = {topic.value: _validator(messages) for topic, messages in MESSAGES.items()}
+_VALIDATORS: dict[str, Callable[[bytes], Message]] = {topic.value: _validator(messages) for topic, messages in MESSAGES.items()}
 
 _READABLE = frozenset(
     {

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 """The shape of RFC 3339; `datetime.fromisoformat` alone would take weeks, basic format and times without offset."""
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before this nothing can have happened: 1970 and year 1 are clocks that were never set, and would fire penalties."""
+FIRST_YEAR = 2000
+"""Before it nothing can have happened: 1970 and year 1 are clocks that were never set, and would fire penalties."""
 
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-"""From this on it is a typo or a placeholder for "never", such as 9999-12-31."""
+LAST_YEAR = 2199
+"""After it comes a typo or a placeholder for "never", such as 9999-12-31."""
 
 EXPECTED = "an RFC 3339 time with offset from 2000 up to 2199, such as 2026-03-01T10:15:30+08:00"
 
@@ -24,10 +24,12 @@ def parse_instant(text: str) -> datetime:
         ValueError: no such day or time (a leap second among them), or out of range.
     """
     try:
-        instant = datetime.fromisoformat(text).astimezone(UTC)
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not UTC:
+            instant = instant.astimezone(UTC)
     except OverflowError as overflow:
         raise ValueError(str(overflow)) from overflow
-    if not EARLIEST <= instant < LATEST:
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ValueError("out of range")
     return instant
 

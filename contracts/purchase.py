@@ -1,6 +1,6 @@
 """Messages of topic `purchase`: an order that is paid later. Source: docs/messages.md."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -56,6 +56,12 @@ class PurchasePlaced(AccountMessage):
         Annotated[tuple[Literal["trial", "deferred", "statement", "instalment"], ...], Field(max_length=10)] | None
     ) = None
     """Kinds of plan the shop offers for it; not given: all."""
+
+    def content(self) -> dict[str, Any]:
+        """Business fields, those of the plan within."""
+        content = super().content()
+        content["plan"] = self.plan.content()
+        return content
 
     def keys_read(self) -> int:
         """Count the plan's keys too."""
