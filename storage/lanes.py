@@ -1,0 +1,140 @@
+"""Claims and locks of lanes. The lane's row is the only lock: whoever holds it may write the lane's tables.
+
+Source: docs/protocol.md, Claim and Input.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from storage.database import LOCK_TIMEOUT_S, Connection, set_lock_timeout
+from storage.queries import read
+
+_SQL = read("lanes")
+
+
+class FencedError(Exception):
+    """Another owner has claimed the lane since; nothing may be written under the older epoch."""
+
+
+class UnknownLaneError(LookupError):
+    """The database has no such lane: it was created for fewer."""
+
+    def __init__(self, lane: int) -> None:
+        super().__init__(f"lane {lane} is not in the database; compare POSTPAY_LANES with what it was made for")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a topic is settled: the next offset to settle, and the fingerprint of the record before it, if known."""
+
+    next_offset: int
+    last_fingerprint: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneClaim:
+    """What a new owner takes over.
+
+    `lane_time` is None before the first batch; `positions` names only topics of which something is settled.
+    """
+
+    lane: int
+    epoch: int
+    batch_seq: int
+    chain_hash: bytes
+    lane_time: datetime | None
+    next_seq: int
+    terms_digest: bytes
+    terms_document: dict[str, Any]
+    positions: dict[str, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLock:
+    """The lane as of the lock; `now` is the database's clock after it was granted."""
+
+    batch_seq: int
+    chain_hash: bytes
+    lane_time: datetime | None
+    next_seq: int
+    now: datetime
+    positions: dict[str, Position]
+
+
+async def claim(connection: Connection, lane: int, owner: str, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> LaneClaim:
+    """Take a lane over from whoever has it, in a transaction of its own.
+
+    Args:
+        connection: outside a transaction.
+        lane: its number.
+        owner: who claims it, for operators.
+        lock_timeout_s: how long to wait for a batch of the owner before.
+
+    Raises:
+        asyncpg.LockNotAvailableError: the owner before still holds the row (transient).
+        UnknownLaneError: the database has no such lane.
+    """
+    async with connection.transaction():
+        await set_lock_timeout(connection, lock_timeout_s)
+        row = await connection.fetchrow(_SQL["claim"], lane, owner)
+        if row is None:
+            raise UnknownLaneError(lane)
+        return LaneClaim(
+            lane=lane,
+            epoch=row["epoch"],
+            batch_seq=row["batch_seq"],
+            chain_hash=row["chain_hash"],
+            lane_time=row["lane_time"],
+            next_seq=row["next_seq"],
+            terms_digest=row["terms_digest"],
+            terms_document=json.loads(row["terms_document"]),
+            positions=await positions(connection, lane),
+        )
+
+
+async def lock(connection: Connection, lane: int, epoch: int) -> LaneLock:
+    """Lock a lane for the caller's transaction, before anything else is read or written in it.
+
+    The wait is bounded by the session's `lock_timeout`, which `open_pool` sets. After a COMMIT of unknown outcome this
+    tells what came of it: it waits for the lost session, if that still holds the row.
+
+    Raises:
+        FencedError: the lane was claimed under another epoch since.
+        asyncpg.LockNotAvailableError: another session holds the row (transient).
+        UnknownLaneError: the database has no such lane.
+    """
+    row = await connection.fetchrow(_SQL["lock"], lane)
+    if row is None:
+        raise UnknownLaneError(lane)
+    if row["epoch"] != epoch:
+        raise FencedError(f"lane {lane} is claimed by {row['owner']} under epoch {row['epoch']}, this is epoch {epoch}")
+    return LaneLock(
+        batch_seq=row["batch_seq"],
+        chain_hash=row["chain_hash"],
+        lane_time=row["lane_time"],
+        next_seq=row["next_seq"],
+        now=row["now"],
+        positions=await positions(connection, lane),
+    )
+
+
+async def positions(connection: Connection, lane: int) -> dict[str, Position]:
+    """Positions of the topics a lane has settled anything of; of all others it is 0."""
+    rows = await connection.fetch(_SQL["positions"], lane)
+    return {row["topic"]: Position(row["next_offset"], row["last_fingerprint"]) for row in rows}
+
+
+async def all_positions(connection: Connection) -> dict[tuple[int, str], int]:
+    """The next offset to settle by (lane, topic), for measuring lag."""
+    rows = await connection.fetch(_SQL["all_positions"])
+    return {(row["lane"], row["topic"]): row["next_offset"] for row in rows}
+
+
+async def accept_gap(connection: Connection, lane: int, topic: str, next_offset: int) -> None:
+    """Go on at `next_offset` although input before it is gone; what an operator decides (docs/protocol.md)."""
+    async with connection.transaction():
+        await set_lock_timeout(connection, LOCK_TIMEOUT_S)
+        await connection.fetchrow(_SQL["lock"], lane)
+        await connection.execute(_SQL["accept_gap"], lane, topic, next_offset)

@@ -1,0 +1,402 @@
+"""Loads what a batch needs: the states of its parties, in a number of round trips that doesn't grow with the batch.
+
+What a message needs is known in part only (an order's obligations, the debit on them), so loading goes in steps from
+what is named to what hangs on it. A rule that needs more says so (`NotLoadedError`) and the batch is loaded again.
+
+Source: docs/storage.md, Loading.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from settlement.entities import (
+    Account,
+    Debit,
+    Deposit,
+    DepositRefund,
+    Entity,
+    Merchant,
+    MerchantBalance,
+    MerchantCase,
+    Obligation,
+    Order,
+    Repayment,
+    Return,
+)
+from settlement.messages import Input, Source
+from settlement.party import Party, PartyKind
+from settlement.state import ALL_OPEN, EntityT, Parked, PartyState, subject_key
+from settlement.timers import RANKS, Timer, TimerKind
+from storage.database import Connection, Row
+from storage.queries import read
+from storage.rows import TABLES
+
+_SQL = read("load")
+
+OPEN_OBLIGATIONS = 200
+"""How many open obligations of an account are loaded unless all are asked for."""
+
+TIMERS_PROBED = 500
+"""Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
+
+NO_LIMIT = 2**31
+
+TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
+    TimerKind.TRIAL_END: Order,
+    TimerKind.DEBIT_RETRY: Debit,
+    TimerKind.DEPOSIT_PAYMENT: DepositRefund,
+}
+"""Kinds of timers whose subject is an entity."""
+
+PARTY_ENTITIES: Mapping[PartyKind, type[Entity]] = {PartyKind.ACCOUNT: Account, PartyKind.MERCHANT: Merchant}
+
+_WITH_PARTY = (Account, Merchant, MerchantBalance)
+"""Loaded with the party itself."""
+
+Reference = tuple[type[Entity], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """A parked input as it is stored: what it takes to decode it again."""
+
+    source: Source
+    party: Party
+    event_id: str
+    event_hash: bytes
+    fingerprint: bytes
+    type: str
+    occurred_at: datetime
+    raw: bytes
+    traceparent: str | None
+    waits_for: str
+    parked_at: datetime
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a batch names; grows when a rule asks for more (`NotLoadedError`).
+
+    Args:
+        parties: whose states are wanted.
+        event_hashes: of the inputs, by party (None: the lane's own).
+        entities: what the inputs name, by party; the obligation `*` stands for all open ones.
+        timers_until: load the parties' timers due at or before this lane time; None loads none.
+        timer_limit: how many of one party at most; `Loaded.more_timers` tells whose were more.
+    """
+
+    parties: set[Party] = field(default_factory=set)
+    event_hashes: dict[Party | None, set[bytes]] = field(default_factory=dict)
+    entities: dict[Party, set[Reference]] = field(default_factory=dict)
+    timers_until: datetime | None = None
+    timer_limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The states, one for every party wanted and one for None; `known` are parties with a row on the lane.
+
+    `more_timers`: parties that have more due timers than were loaded; the earliest are there, in the order they fire.
+    """
+
+    states: dict[Party | None, PartyState]
+    known: set[Party]
+    more_timers: set[Party]
+
+
+def nothing(_: Input) -> Iterable[Reference]:
+    """References of an input when the caller gives none: the batch finds out by loading again."""
+    return ()
+
+
+async def load(
+    connection: Connection,
+    lane: int,
+    wanted: Wanted,
+    restore: Callable[[ParkedRow], Input],
+    references: Callable[[Input], Iterable[Reference]] = nothing,
+) -> Loaded:
+    """Load the states of a batch, in the caller's transaction, after `lanes.lock`.
+
+    Args:
+        connection: in the transaction that holds the lane.
+        lane: its number.
+        wanted: what the batch names.
+        restore: decodes a parked record again.
+        references: what an input names (`contracts.decode.references`), asked for parked inputs.
+    """
+    return await _Loading(connection, lane, wanted, restore, references).run()
+
+
+async def due_parties(connection: Connection, lane: int, until: datetime, limit: int) -> list[Party]:
+    """Parties whose timers are due, earliest first: those of the `limit` earliest timers, so fewer may be returned."""
+    rows = await connection.fetch(_SQL["due_in_lane"], lane, until, limit)
+    return list(dict.fromkeys(_party(row) for row in rows))
+
+
+async def next_due(connection: Connection, lane: int) -> datetime | None:
+    """When the lane's next timer is due; None when it has none."""
+    due_at: datetime | None = await connection.fetchval(_SQL["next_due"], lane)
+    return due_at
+
+
+class _Loading:
+    """One load: the states so far, and what is still to be fetched for them."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        lane: int,
+        wanted: Wanted,
+        restore: Callable[[ParkedRow], Input],
+        references: Callable[[Input], Iterable[Reference]],
+    ) -> None:
+        self.connection = connection
+        self.lane = lane
+        self.wanted = wanted
+        self.restore = restore
+        self.references = references
+        self.states: dict[Party | None, PartyState] = {party: PartyState(party) for party in wanted.parties}
+        self.states[None] = PartyState(None, whole=True)
+        self.known: set[Party] = set()
+        self.more_timers: set[Party] = set()
+        self.named: dict[type[Entity], set[tuple[str, str]]] = defaultdict(set)
+        """What to fetch by (party id, entity id); taken out again when it is fetched."""
+        self.asked: set[tuple[Party, type[Entity], str]] = set()
+        """What the batch, its timers and its parked inputs name: its absence is noted."""
+
+    async def run(self) -> Loaded:
+        await self._parties()
+        await self._seen()
+        await self._parked()
+        await self._timers()
+        for party, entities in self.wanted.entities.items():
+            self._name(party, entities)
+        await self._of_accounts()
+        await self._of_merchants()
+        await self._declined(self._note_absent())
+        return Loaded(self.states, self.known, self.more_timers)
+
+    async def _parties(self) -> None:
+        """Account, merchant and balance rows; a party without one has nothing else in storage but parked inputs."""
+        ids: dict[PartyKind, list[str]] = {kind: [] for kind in PartyKind}
+        for party in self.wanted.parties:
+            ids[party.kind].append(party.id)
+        for kind, party_ids in ((Account, ids[PartyKind.ACCOUNT]), (Merchant, ids[PartyKind.MERCHANT])):
+            if party_ids:
+                for row in await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, party_ids):
+                    self._keep(kind, row)
+        for party in self.wanted.parties:
+            state = self.states[party]
+            if state.entities:
+                self.known.add(party)
+            else:
+                state.whole = True
+                self.asked.add((party, PARTY_ENTITIES[party.kind], party.id))
+        merchants = [party.id for party in self.known if party.kind is PartyKind.MERCHANT]
+        if merchants:
+            for row in await self.connection.fetch(_SQL["merchant_balance"], self.lane, merchants):
+                self._keep(MerchantBalance, row)
+
+    async def _seen(self) -> None:
+        owners = {hash_: party for party, hashes in self.wanted.event_hashes.items() for hash_ in hashes}
+        if owners:
+            for row in await self.connection.fetch(_SQL["seen"], self.lane, list(owners)):
+                self.states[owners[row["event_hash"]]].seen[row["event_hash"]] = row["fingerprint"]
+
+    async def _parked(self) -> None:
+        for row in await self._of_parties("parked"):
+            parked = _parked_row(row)
+            state = self.states[parked.party]
+            message = self.restore(parked)
+            state.parked.append(Parked(message, parked.waits_for, parked.parked_at))
+            state.seen[parked.event_hash] = parked.fingerprint
+            self.known.add(parked.party)
+            self._name(parked.party, self.references(message))
+
+    async def _timers(self) -> None:
+        until, limit = self.wanted.timers_until, self.wanted.timer_limit
+        if until is None or not self.wanted.parties:
+            return
+        probed = min(limit, TIMERS_PROBED)
+        rows = await self.connection.fetch(_SQL["due_in_lane"], self.lane, until, probed + 1)
+        if len(rows) > probed:
+            kinds, ids = self._party_arrays()
+            ranks = list(RANKS)
+            rows = await self.connection.fetch(
+                _SQL["due_of_parties"],
+                self.lane,
+                until,
+                kinds,
+                ids,
+                [kind.value for kind in ranks],
+                [RANKS[kind] for kind in ranks],
+                limit,
+            )
+        due: dict[Party, list[Timer]] = defaultdict(list)
+        for row in rows:
+            party = _party(row)
+            if party in self.states:
+                due[party].append(Timer(party, TimerKind(row["kind"]), row["subject_id"], row["due_at"]))
+        for party, timers in due.items():
+            timers.sort(key=lambda each: each.order)
+            if len(timers) > limit:
+                self.more_timers.add(party)
+                del timers[limit:]
+            self.states[party].timers = {(timer.kind, timer.subject_id): timer for timer in timers}
+            self._name(
+                party,
+                ((TIMER_SUBJECTS[timer.kind], timer.subject_id) for timer in timers if timer.kind in TIMER_SUBJECTS),
+            )
+
+    async def _of_accounts(self) -> None:
+        """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
+        await self._fetch(Repayment)
+        for each in await self._fetch(Return):
+            self.named[Order].add((each.account_id, each.order_id))
+        debits = await self._fetch(Debit)
+        obligations = await self._open_obligations()
+        for debit in debits:
+            self._name_missing(Obligation, debit.account_id, debit.obligation_ids)
+        for obligation in [*obligations, *await self._fetch(Obligation)]:
+            self._name_what_hangs_on(obligation)
+        for order in await self._fetch(Order):
+            self._name_missing(Obligation, order.account_id, order.obligation_ids)
+            self._name_missing(Return, order.account_id, order.open_return_ids)
+        for obligation in await self._fetch(Obligation):
+            self._name_what_hangs_on(obligation)
+        await self._fetch(Debit)
+        await self._fetch(Return)
+
+    async def _of_merchants(self) -> None:
+        await self._fetch(MerchantCase)
+        for refund in await self._fetch(DepositRefund):
+            self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
+        for deposit in await self._fetch(Deposit):
+            if deposit.open_request_id is not None:
+                self._name_missing(DepositRefund, deposit.merchant_id, [deposit.open_request_id])
+        await self._fetch(DepositRefund)
+
+    async def _open_obligations(self) -> list[Obligation]:
+        """The earliest open obligations of accounts that owe anything; all where all are asked for."""
+        at_most = {}
+        for party in self.known:
+            account = self.states[party].entities.get(Account, {}).get(party.id)
+            if isinstance(account, Account) and _owes(account):
+                everything = (Obligation, ALL_OPEN) in self.wanted.entities.get(party, ())
+                at_most[party.id] = NO_LIMIT if everything else OPEN_OBLIGATIONS
+        if not at_most:
+            return []
+        rows = await self.connection.fetch(_SQL["open_obligations"], self.lane, list(at_most), list(at_most.values()))
+        found: dict[str, list[Obligation]] = defaultdict(list)
+        for row in rows:
+            found[row["account_id"]].append(_obligation(row))
+        for account_id, obligations in found.items():
+            state = self.states[Party(PartyKind.ACCOUNT, account_id)]
+            if len(obligations) > at_most[account_id]:
+                obligations.pop()
+                state.all_open_loaded = False
+                state.open_loaded_until = (obligations[-1].due_on, obligations[-1].no)
+            state.entities[Obligation] = {each.obligation_id: each for each in obligations}
+        return [each for obligations in found.values() for each in obligations]
+
+    def _note_absent(self) -> list[tuple[Party, str]]:
+        """Note what was looked for and isn't there."""
+        absent = []
+        for party, kind, entity_id in self.asked:
+            state = self.states[party]
+            if entity_id not in state.entities.get(kind, ()):
+                key = subject_key(kind, entity_id)
+                state.absent.add(key)
+                absent.append((party, key))
+        return absent
+
+    async def _declined(self, absent: list[tuple[Party, str]]) -> None:
+        """Which of what isn't there was declined; what is there needs no looking up."""
+        if not absent:
+            return
+        arrays = (
+            [party.kind.value for party, _ in absent],
+            [party.id for party, _ in absent],
+            [subject for _, subject in absent],
+        )
+        for row in await self.connection.fetch(_SQL["declined_subject"], self.lane, *arrays):
+            self.states[_party(row)].declined.add(row["subject"])
+
+    def _name(self, party: Party, references: Iterable[Reference]) -> None:
+        """Take up what is named of a party; of one that has no row there is nothing to fetch."""
+        whole = self.states[party].whole
+        for kind, entity_id in references:
+            if TABLES[kind].party_kind is not party.kind or entity_id == ALL_OPEN:
+                continue
+            self.asked.add((party, kind, entity_id))
+            if not whole and kind not in _WITH_PARTY:
+                self.named[kind].add((party.id, entity_id))
+
+    def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
+        """Have fetched what hangs on something fetched, unless it is there."""
+        there = self.states[Party(TABLES[kind].party_kind, party_id)].entities.get(kind, {})
+        self.named[kind].update((party_id, entity_id) for entity_id in entity_ids if entity_id not in there)
+
+    def _name_what_hangs_on(self, obligation: Obligation) -> None:
+        if obligation.order_id is not None:
+            self._name_missing(Order, obligation.account_id, [obligation.order_id])
+        if obligation.debit_id is not None:
+            self._name_missing(Debit, obligation.account_id, [obligation.debit_id])
+
+    async def _fetch(self, kind: type[EntityT]) -> list[EntityT]:
+        """Fetch what is named of a class; returns what was found."""
+        pairs = self.named.pop(kind, None)
+        if not pairs:
+            return []
+        party_ids, entity_ids = zip(*pairs, strict=True)
+        rows = await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, party_ids, entity_ids)
+        return [cast("EntityT", self._keep(kind, row)) for row in rows]
+
+    async def _of_parties(self, query: str) -> list[Row]:
+        if not self.wanted.parties:
+            return []
+        rows: list[Row] = await self.connection.fetch(_SQL[query], self.lane, *self._party_arrays())
+        return rows
+
+    def _party_arrays(self) -> tuple[list[str], list[str]]:
+        parties = self.wanted.parties
+        return [party.kind.value for party in parties], [party.id for party in parties]
+
+    def _keep(self, kind: type[Entity], row: Row) -> Entity:
+        table = TABLES[kind]
+        entity = table.entity(row)
+        state = self.states[Party(table.party_kind, row[table.party_column])]
+        state.entities.setdefault(kind, {})[entity.entity_id] = entity
+        return entity
+
+
+def _owes(account: Account) -> bool:
+    return bool(account.receivable_minor or account.fee_receivable_minor or account.penalty_receivable_minor)
+
+
+def _obligation(row: Row) -> Obligation:
+    return cast("Obligation", TABLES[Obligation].entity(row))
+
+
+def _party(row: Row) -> Party:
+    return Party(PartyKind(row["party_kind"]), row["party_id"])
+
+
+def _parked_row(row: Row) -> ParkedRow:
+    return ParkedRow(
+        source=Source(row["topic"], row["partition"], row["record_offset"]),
+        party=_party(row),
+        event_id=row["event_id"],
+        event_hash=row["event_hash"],
+        fingerprint=row["fingerprint"],
+        type=row["type"],
+        occurred_at=row["occurred_at"],
+        raw=row["raw"],
+        traceparent=row["traceparent"],
+        waits_for=row["waits_for"],
+        parked_at=row["parked_at"],
+    )

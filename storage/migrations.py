@@ -1,0 +1,172 @@
+"""Brings a database's schema up to date: numbered SQL files, each once, in order, in a transaction.
+
+Why not Alembic: docs/decisions/0006-own-migration-runner.md.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import stamina
+
+from settlement.terms import TermsBook
+from storage import chain
+from storage.database import Connection, connect, set_lock_timeout
+from storage.identity import identity
+from storage.queries import read
+
+_SQL = read("migrations")
+_IDENTITY = read("identity")
+_FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
+
+LOCK_TIMEOUT_S = 3.0
+"""Running workers must not queue up behind DDL that waits for one of them: give way, then try again."""
+
+LOCK_ATTEMPTS = 20
+
+
+class MigrationError(Exception):
+    """The database can't be brought up to date; says what was found and what to do."""
+
+
+class NotMigratedError(Exception):
+    """The database lacks migrations that this release needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered SQL file."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> bytes:
+        """SHA-256 of the file's text; a file must never change once it is released."""
+        return hashlib.sha256(self.sql.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What a run did: names of the files applied, none when there was nothing to do."""
+
+    applied: tuple[str, ...]
+    database_id: UUID
+    lanes: int
+
+
+def released() -> list[Migration]:
+    """The migrations of this release, in order.
+
+    Raises:
+        MigrationError: a file's name is wrong, or a number is missing or taken twice.
+    """
+    found = []
+    for path in files("storage").joinpath("sql", "migrations").iterdir():
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise MigrationError(f"expected migrations to be named like 0001_lanes.sql, got {path.name}")
+        found.append(Migration(int(match[1]), path.name.removesuffix(".sql"), path.read_text(encoding="utf-8")))
+    found.sort(key=lambda each: each.version)
+    if [each.version for each in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"expected migrations numbered without a hole, got {[each.name for each in found]}")
+    return found
+
+
+async def migrate(dsn: str, *, lanes: int, terms: Mapping[str, Any]) -> MigrationReport:
+    """Bring the schema up; safe to run twice, and from several machines at once.
+
+    Args:
+        dsn: of an existing database; the user needs CREATE on it and, the first time on a server, CREATEROLE.
+        lanes: how many the database is made for, the first time; must be the same ever after.
+        terms: the terms document all lanes start with, the first time.
+
+    Raises:
+        MigrationError: an applied file has changed, or `lanes` differs from the database's.
+        TermsError: `terms` is wrong.
+    """
+    connection = await connect(dsn, application_name="postpay migrate")
+    try:
+        await connection.execute(_SQL["lock"])
+        try:
+            await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
+            await connection.execute(_SQL["become_owner"])
+            await connection.execute(_SQL["journal"])
+            applied = await _apply_missing(connection)
+            await _create_once(connection, lanes, terms)
+        finally:
+            if not connection.is_closed():
+                await connection.execute(_SQL["unlock"])
+        found = await identity(connection)
+    finally:
+        await connection.close()
+    if found.lanes != lanes:
+        raise MigrationError(
+            f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
+            f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
+        )
+    return MigrationReport(tuple(applied), found.database_id, found.lanes)
+
+
+async def require_migrated(connection: Connection) -> None:
+    """Check that every migration of this release is applied; newer ones may be, because they only add first.
+
+    Raises:
+        NotMigratedError: some are missing; names the first.
+    """
+    applied = await _applied(connection) if await connection.fetchval(_SQL["has_journal"]) else {}
+    missing = [each.name for each in released() if each.version not in applied]
+    if missing:
+        raise NotMigratedError(f"the database lacks migration {missing[0]}; run `postpay migrate`")
+    if await connection.fetchrow(_IDENTITY["identity"]) is None:
+        raise NotMigratedError("the database's first migration did not end; run `postpay migrate` again")
+
+
+async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
+    return {row["version"]: row for row in await connection.fetch(_SQL["applied"])}
+
+
+async def _apply_missing(connection: Connection) -> list[str]:
+    applied = await _applied(connection)
+    done = []
+    for migration in released():
+        before = applied.get(migration.version)
+        if before is None:
+            await _apply(connection, migration)
+            done.append(migration.name)
+        elif before["checksum"] != migration.checksum:
+            raise MigrationError(
+                f"{migration.name} has changed since it was applied as {before['name']}; "
+                "restore the file and put the change into a new one"
+            )
+    return done
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    async for attempt in stamina.retry_context(
+        on=asyncpg.LockNotAvailableError, attempts=LOCK_ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0
+    ):
+        with attempt:
+            async with connection.transaction():
+                await set_lock_timeout(connection, LOCK_TIMEOUT_S)
+                await connection.execute(migration.sql)
+                await connection.execute(_SQL["record"], migration.version, migration.name, migration.checksum)
+
+
+async def _create_once(connection: Connection, lanes: int, terms: Mapping[str, Any]) -> None:
+    """Give a new database its id, lanes and first terms."""
+    if await connection.fetchrow(_IDENTITY["identity"]) is not None:
+        return
+    digest = TermsBook.parse(dict(terms)).digest
+    async with connection.transaction():
+        await connection.fetchval(_IDENTITY["create"], lanes)
+        await connection.execute(_IDENTITY["store_terms"], digest, json.dumps(terms, ensure_ascii=False))
+        starts = [chain.genesis(lane) for lane in range(lanes)]
+        await connection.execute(_IDENTITY["make_lanes"], lanes, starts, digest)

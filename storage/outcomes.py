@@ -1,0 +1,344 @@
+"""From what was settled to the rows that record it: decisions and postings, receipts, dead letters.
+
+Pure; `chain` hashes the same rows that `write` stores.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgpack
+
+from settlement.batch import Settled
+from settlement.decision import Decision, Outcome
+from settlement.messages import Input, Source
+from settlement.outputs import (
+    AutoDebitCancelled,
+    AutoDebitRequested,
+    LimitReclaimed,
+    LimitReleased,
+    LimitRestored,
+    MerchantActivityRecorded,
+    NotificationRequested,
+    OutputBody,
+    PayoutRequested,
+)
+from settlement.timers import Timer
+
+OUTPUT_TYPES: Mapping[type[OutputBody], str] = {
+    AutoDebitRequested: "auto_debit.requested",
+    AutoDebitCancelled: "auto_debit.cancelled",
+    LimitReleased: "limit.released",
+    LimitReclaimed: "limit.reclaimed",
+    LimitRestored: "limit.restored",
+    NotificationRequested: "notification.requested",
+    PayoutRequested: "payout.requested",
+    MerchantActivityRecorded: "merchant_activity.recorded",
+}
+"""Message types by body, as docs/messages.md names them."""
+
+
+class DecisionRow(NamedTuple):
+    """A row of `decision` without lane and batch_seq; the order of the fields is that of the chain hash."""
+
+    seq: int
+    kind: str
+    topic: str | None
+    partition: int | None
+    record_offset: int | None
+    party_kind: str | None
+    party_id: str | None
+    event_id: str | None
+    timer_id: str | None
+    event_hash: bytes | None
+    fingerprint: bytes | None
+    type: str
+    occurred_at: datetime
+    decided_at: datetime
+    outcome: str
+    reason: str | None
+    reasons: Sequence[str]
+    outputs: Sequence[str]
+    raw: bytes | None
+
+
+class PostingRow(NamedTuple):
+    """A row of `posting` without lane; the order of the fields is that of the chain hash."""
+
+    seq: int
+    n: int
+    party_id: str
+    debit: str
+    credit: str
+    currency: str
+    amount_minor: int
+
+
+class ReceiptRow(NamedTuple):
+    """A row of `receipt` without lane and batch_seq."""
+
+    topic: str
+    partition: int
+    record_offset: int
+    party_kind: str | None
+    party_id: str | None
+    event_id: str
+    event_hash: bytes
+    fingerprint: bytes
+    type: str
+    occurred_at: datetime
+    decided_at: datetime
+    outcome: str
+    raw: bytes | None
+
+
+class DeadLetterRow(NamedTuple):
+    """A row of `dead_letter` without lane and batch_seq."""
+
+    dead_letter_id: str
+    topic: str | None
+    partition: int | None
+    record_offset: int | None
+    key: bytes | None
+    event_id: str | None
+    timer_id: str | None
+    type: str | None
+    occurred_at: datetime | None
+    decided_at: datetime
+    reason: str
+    detail: str
+    raw: bytes | None
+    headers: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that could not be understood, or does not belong here: one dead letter.
+
+    `source` is where it was produced to (the origin, if it was re-routed); `decided_at` is lane time.
+    """
+
+    source: Source
+    reason: str
+    detail: str
+    key: bytes | None
+    raw: bytes | None
+    decided_at: datetime
+    event_id: str | None = None
+    type: str | None = None
+    occurred_at: datetime | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def dead_letter_id(source: Source) -> str:
+    """Name a dead letter by the position of its record, which has one outcome only."""
+    return f"{source.topic}/{source.partition}/{source.offset}"
+
+
+def recorded(results: Sequence[Settled], first_seq: int) -> tuple[list[DecisionRow], list[PostingRow]]:
+    """Rows of what was applied or declined, numbered from `first_seq` in the order of deciding."""
+    decisions: list[DecisionRow] = []
+    postings: list[PostingRow] = []
+    seq = first_seq
+    for settled in results:
+        decision = settled.decision
+        if decision.outcome is not Outcome.APPLIED and decision.outcome is not Outcome.DECLINED:
+            continue
+        if settled.input is not None:
+            decisions.append(_of_input(seq, settled.input, settled))
+            party = settled.input.party
+        else:
+            timer = _timer_of(settled)
+            decisions.append(_of_timer(seq, timer, settled))
+            party = timer.party
+        if decision.postings:
+            party_id = party.id if party is not None else ""
+            postings.extend(
+                PostingRow(seq, n, party_id, each.debit.value, each.credit.value, each.currency, each.amount_minor)
+                for n, each in enumerate(decision.postings)
+            )
+        seq += 1
+    return decisions, postings
+
+
+def receipts(results: Sequence[Settled]) -> list[ReceiptRow]:
+    """Rows of repeated inputs. A conflict's content is kept, for operators."""
+    return [
+        _receipt(settled.input, settled)
+        for settled in results
+        if settled.input is not None and settled.decision.outcome in {Outcome.DUPLICATE, Outcome.CONFLICT}
+    ]
+
+
+def dead_letters(results: Sequence[Settled], rejected: Sequence[RejectedRecord]) -> list[DeadLetterRow]:
+    """Rows of what could not be understood, matched or decided."""
+    rows = [_rejected(each) for each in rejected]
+    for settled in results:
+        if settled.decision.outcome is Outcome.DEAD_LETTERED:
+            if settled.input is not None:
+                rows.append(_dead_input(settled.input, settled))
+            else:
+                rows.append(_dead_timer(_timer_of(settled), settled))
+    return rows
+
+
+def _output_names(decision: Decision) -> tuple[str, ...]:
+    return tuple(f"{OUTPUT_TYPES[type(output.body)]} {output.event_id}" for output in decision.outputs)
+
+
+def _of_input(seq: int, message: Input, settled: Settled) -> DecisionRow:
+    decision, source, party = settled.decision, message.source, message.party
+    return DecisionRow(
+        seq,
+        "input",
+        source.topic,
+        source.partition,
+        source.offset,
+        party.kind.value if party is not None else None,
+        party.id if party is not None else None,
+        message.event_id,
+        None,
+        message.event_hash,
+        message.fingerprint,
+        message.type,
+        message.occurred_at,
+        settled.decided_at,
+        decision.outcome.value,
+        decision.reason,
+        decision.reasons,
+        _output_names(decision),
+        message.raw,
+    )
+
+
+def _of_timer(seq: int, timer: Timer, settled: Settled) -> DecisionRow:
+    decision = settled.decision
+    return DecisionRow(
+        seq,
+        "timer",
+        None,
+        None,
+        None,
+        timer.party.kind.value,
+        timer.party.id,
+        None,
+        timer.timer_id,
+        None,
+        None,
+        timer.kind.value,
+        timer.due_at,
+        settled.decided_at,
+        decision.outcome.value,
+        decision.reason,
+        decision.reasons,
+        _output_names(decision),
+        None,
+    )
+
+
+def _receipt(message: Input, settled: Settled) -> ReceiptRow:
+    party, outcome = message.party, settled.decision.outcome
+    return ReceiptRow(
+        message.source.topic,
+        message.source.partition,
+        message.source.offset,
+        party.kind.value if party is not None else None,
+        party.id if party is not None else None,
+        message.event_id,
+        message.event_hash,
+        message.fingerprint,
+        message.type,
+        message.occurred_at,
+        settled.decided_at,
+        outcome.value,
+        message.raw if outcome is Outcome.CONFLICT else None,
+    )
+
+
+def _dead_input(message: Input, settled: Settled) -> DeadLetterRow:
+    waited_for = settled.decision.waits_for
+    detail = settled.error or (f"{waited_for} did not come in time" if waited_for is not None else "")
+    return DeadLetterRow(
+        dead_letter_id(message.source),
+        message.source.topic,
+        message.source.partition,
+        message.source.offset,
+        message.party.id.encode() if message.party is not None else None,
+        message.event_id,
+        None,
+        message.type,
+        message.occurred_at,
+        settled.decided_at,
+        settled.decision.reason or "",
+        _storable(detail),
+        message.raw,
+        _headers([("traceparent", message.traceparent.encode())] if message.traceparent is not None else ()),
+    )
+
+
+def _dead_timer(timer: Timer, settled: Settled) -> DeadLetterRow:
+    return DeadLetterRow(
+        timer.timer_id,
+        None,
+        None,
+        None,
+        timer.party.id.encode(),
+        None,
+        timer.timer_id,
+        timer.kind.value,
+        timer.due_at,
+        settled.decided_at,
+        settled.decision.reason or "",
+        _storable(settled.error or ""),
+        None,
+        None,
+    )
+
+
+def _rejected(record: RejectedRecord) -> DeadLetterRow:
+    return DeadLetterRow(
+        dead_letter_id(record.source),
+        record.source.topic,
+        record.source.partition,
+        record.source.offset,
+        record.key,
+        _storable(record.event_id) if record.event_id is not None else None,
+        None,
+        _storable(record.type) if record.type is not None else None,
+        _storable_instant(record.occurred_at),
+        record.decided_at,
+        record.reason,
+        _storable(record.detail),
+        record.raw,
+        _headers(record.headers),
+    )
+
+
+def _headers(headers: Sequence[tuple[str, bytes]]) -> bytes | None:
+    if not headers:
+        return None
+    packed: bytes = msgpack.packb([[name.encode(errors="replace"), value] for name, value in headers])
+    return packed
+
+
+def _storable(text: str) -> str:
+    """Spell out what a Postgres text can't hold: NUL and lone surrogates, both found in broken input."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _storable_instant(instant: datetime | None) -> datetime | None:
+    """Return the instant in UTC, or None where that lies outside the years 1 to 9999."""
+    if instant is None:
+        return None
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _timer_of(settled: Settled) -> Timer:
+    if settled.timer is None:
+        msg = f"something settled is neither an input nor a timer: {settled}"
+        raise TypeError(msg)
+    return settled.timer

@@ -1,0 +1,41 @@
+"""Named queries from `sql/queries/*.sql`.
+
+A file holds statements, each led by `-- name: …` and a comment that says what it is for. Parameters are Postgres's own
+`$1`; nothing is ever put into the text.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+_NAME = re.compile(r"^-- name: *(\w+) *$", re.MULTILINE)
+
+
+class QueryFileError(ValueError):
+    """A query file names a statement twice or holds text before the first name."""
+
+
+@cache
+def read(name: str) -> Mapping[str, str]:
+    """Read the statements of `sql/queries/{name}.sql` by their names."""
+    text = files("storage").joinpath("sql", "queries", f"{name}.sql").read_text(encoding="utf-8")
+    return MappingProxyType(parse(text))
+
+
+def parse(text: str) -> dict[str, str]:
+    """Cut a query file into its statements.
+
+    Raises:
+        QueryFileError: a name occurs twice, or a statement has none.
+    """
+    before, *parts = _NAME.split(text)
+    if any(line and not line.startswith("--") for line in before.splitlines()):
+        raise QueryFileError("expected `-- name: …` before the first statement")
+    statements: dict[str, str] = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        if name in statements:
+            raise QueryFileError(f"the name {name!r} is given twice")
+        statements[name] = body.strip()
+    return statements

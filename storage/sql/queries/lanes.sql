@@ -1,0 +1,33 @@
+-- name: claim
+-- A new owner: everyone with an older epoch is refused from now on. Waits for a batch in progress.
+UPDATE lane
+SET epoch = epoch + 1, owner = $2, backend_pid = pg_backend_pid(), claimed_at = clock_timestamp()
+FROM terms
+WHERE lane.lane = $1 AND terms.digest = lane.terms_digest
+RETURNING epoch, batch_seq, chain_hash, lane_time, next_seq, terms_digest, terms.document AS terms_document;
+
+-- name: lock
+-- The one lock of a batch: whoever holds the lane's row may write the lane's tables.
+SELECT epoch, owner, batch_seq, chain_hash, lane_time, next_seq, clock_timestamp() AS now
+FROM lane
+WHERE lane = $1
+FOR UPDATE;
+
+-- name: positions
+-- How far each topic is settled. A statement of its own: a snapshot taken before the wait for the lock would show
+-- positions from before the batch that was waited for.
+SELECT topic, next_offset, last_fingerprint
+FROM lane_offset
+WHERE lane = $1;
+
+-- name: accept_gap
+-- An operator accepts that input before next_offset is gone. The fingerprint belonged to what was there.
+INSERT INTO lane_offset (lane, topic, next_offset)
+VALUES ($1, $2, $3)
+ON CONFLICT (lane, topic) DO UPDATE SET next_offset = excluded.next_offset, last_fingerprint = NULL;
+
+-- name: all_positions
+-- For `lag`: every lane's positions at once.
+SELECT lane, topic, next_offset
+FROM lane_offset
+ORDER BY lane, topic;

@@ -1,0 +1,252 @@
+-- New rows of decision, posting, receipt, dead_letter and of all entities are copied (COPY); these statements write the
+-- rest. Each takes one array per column, so their number doesn't grow with the batch.
+
+-- name: park
+-- New parked inputs; one that waits for something else now keeps its place in the order of arrival.
+INSERT INTO parked (
+    lane, batch_seq, event_hash, n, party_kind, party_id, topic, partition, record_offset, event_id, fingerprint, type,
+    occurred_at, raw, traceparent, waits_for, parked_at
+)
+SELECT $1, $2, new.*
+FROM unnest(
+    $3::bytea[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[], $10::text[],
+    $11::bytea[], $12::text[], $13::timestamptz[], $14::bytea[], $15::text[], $16::text[], $17::timestamptz[]
+) AS new
+ON CONFLICT (lane, event_hash) DO UPDATE SET waits_for = excluded.waits_for;
+
+-- name: unpark
+DELETE FROM parked
+WHERE lane = $1 AND event_hash = ANY($2::bytea[]);
+
+-- name: declined_subject
+INSERT INTO declined_subject (lane, party_kind, party_id, subject)
+SELECT $1, new.*
+FROM unnest($2::text[], $3::text[], $4::text[]) AS new
+ON CONFLICT DO NOTHING;
+
+-- name: schedule
+-- Timers set or moved.
+INSERT INTO timer (lane, party_kind, party_id, kind, subject_id, due_at)
+SELECT $1, new.*
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS new
+ON CONFLICT (lane, party_kind, party_id, kind, subject_id) DO UPDATE SET due_at = excluded.due_at;
+
+-- name: cancel
+-- Timers that fired or are not wanted any more.
+DELETE FROM timer
+USING unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS gone (party_kind, party_id, kind, subject_id)
+WHERE timer.lane = $1
+    AND timer.party_kind = gone.party_kind AND timer.party_id = gone.party_id
+    AND timer.kind = gone.kind AND timer.subject_id = gone.subject_id;
+
+-- name: platform_balance
+-- What the batch moved on the platform's own ledger accounts, signed to their normal side.
+INSERT INTO platform_balance (lane, ledger_account, currency, balance_minor)
+SELECT $1, new.*
+FROM unnest($2::text[], $3::text[], $4::bigint[]) AS new
+ON CONFLICT (lane, ledger_account, currency)
+DO UPDATE SET balance_minor = platform_balance.balance_minor + excluded.balance_minor;
+
+-- name: activity_total
+-- What the batch handed to merchant lanes and took over from account lanes.
+INSERT INTO activity_total (lane, currency, sent_messages, sent_minor, received_messages, received_minor)
+SELECT $1, new.*
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS new
+ON CONFLICT (lane, currency) DO UPDATE SET
+    sent_messages = activity_total.sent_messages + excluded.sent_messages,
+    sent_minor = activity_total.sent_minor + excluded.sent_minor,
+    received_messages = activity_total.received_messages + excluded.received_messages,
+    received_minor = activity_total.received_minor + excluded.received_minor;
+
+-- name: lane_offset
+-- How far the topics are settled now.
+INSERT INTO lane_offset (lane, topic, next_offset, last_fingerprint, settled_records)
+SELECT $1, new.*
+FROM unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) AS new
+ON CONFLICT (lane, topic) DO UPDATE SET
+    next_offset = excluded.next_offset,
+    last_fingerprint = excluded.last_fingerprint,
+    settled_records = lane_offset.settled_records + excluded.settled_records;
+
+-- name: outbox
+-- The batch's encoded outputs, in the part of the table that is today's by the database's clock.
+INSERT INTO outbox (lane, batch_seq, part, turn, lane_time, chain_hash, messages)
+SELECT $1, $2, part.number - 1, outbox_turn(now()), $3, $4, part.messages
+FROM unnest($5::bytea[]) WITH ORDINALITY AS part (messages, number);
+
+-- name: finish
+-- The batch itself and the lane's new state. No row comes back when the lane is not where the batch started from.
+WITH moved AS (
+    UPDATE lane
+    SET batch_seq = $2, chain_hash = $3, lane_time = $4, next_seq = $5 + $6, terms_digest = coalesce($9, terms_digest)
+    WHERE lane.lane = $1 AND lane.batch_seq = $2 - 1 AND lane.next_seq = $5
+    RETURNING lane.lane
+)
+INSERT INTO batch (lane, batch_seq, chain_hash, lane_time, first_seq, decisions, topics, next_offsets)
+SELECT moved.lane, $2, $3, $4, $5, $6, $7, $8
+FROM moved
+RETURNING batch_seq;
+
+-- name: store_terms
+-- A terms document the lane has come to, once for all lanes.
+INSERT INTO terms (digest, document)
+VALUES ($1, $2)
+ON CONFLICT DO NOTHING;
+
+-- name: account
+UPDATE account SET
+    programme = new.programme, currency = new.currency, opened_at = new.opened_at, fingerprint = new.fingerprint,
+    score = new.score, card_linked = new.card_linked, identity_verified = new.identity_verified,
+    freeze_reasons = new.freeze_reasons::text[], lifted_freezes = new.lifted_freezes::text[],
+    closed_at = new.closed_at, entities_made = new.entities_made, limit_minor = new.limit_minor,
+    available_minor = new.available_minor, held_minor = new.held_minor, used_minor = new.used_minor,
+    receivable_minor = new.receivable_minor, fee_receivable_minor = new.fee_receivable_minor,
+    penalty_receivable_minor = new.penalty_receivable_minor, customer_credit_minor = new.customer_credit_minor
+FROM unnest(
+    $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::bigint[], $8::boolean[], $9::boolean[],
+    $10::text[], $11::text[], $12::timestamptz[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+    $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[]
+) AS new (
+    account_id, programme, currency, opened_at, fingerprint, score, card_linked, identity_verified, freeze_reasons,
+    lifted_freezes, closed_at, entities_made, limit_minor, available_minor, held_minor, used_minor, receivable_minor,
+    fee_receivable_minor, penalty_receivable_minor, customer_credit_minor
+)
+WHERE account.lane = $1 AND account.account_id = new.account_id;
+
+-- name: purchase_order
+UPDATE purchase_order SET
+    no = new.no, merchant_id = new.merchant_id, plan_kind = new.plan_kind, plan_days = new.plan_days,
+    plan_periods = new.plan_periods, status = new.status, amount_minor = new.amount_minor,
+    returned_minor = new.returned_minor, under_return_minor = new.under_return_minor, placed_at = new.placed_at,
+    received_at = new.received_at, kept_at = new.kept_at, captured_at = new.captured_at, due_on = new.due_on,
+    terms_from = new.terms_from, obligation_ids = new.obligation_ids::text[],
+    open_return_ids = new.open_return_ids::text[], fingerprint = new.fingerprint
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[],
+    $10::bigint[], $11::bigint[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
+    $16::timestamptz[], $17::date[], $18::date[], $19::text[], $20::text[], $21::bytea[]
+) AS new (
+    account_id, order_id, no, merchant_id, plan_kind, plan_days, plan_periods, status, amount_minor, returned_minor,
+    under_return_minor, placed_at, received_at, kept_at, captured_at, due_on, terms_from, obligation_ids,
+    open_return_ids, fingerprint
+)
+WHERE purchase_order.lane = $1 AND purchase_order.account_id = new.account_id
+    AND purchase_order.order_id = new.order_id;
+
+-- name: obligation
+UPDATE obligation SET
+    no = new.no, order_id = new.order_id, due_on = new.due_on, status = new.status,
+    principal_minor = new.principal_minor, fee_minor = new.fee_minor, penalty_minor = new.penalty_minor,
+    paid_principal_minor = new.paid_principal_minor, paid_fee_minor = new.paid_fee_minor,
+    paid_penalty_minor = new.paid_penalty_minor, debit_id = new.debit_id
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::date[], $7::text[], $8::bigint[], $9::bigint[],
+    $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[]
+) AS new (
+    account_id, obligation_id, no, order_id, due_on, status, principal_minor, fee_minor, penalty_minor,
+    paid_principal_minor, paid_fee_minor, paid_penalty_minor, debit_id
+)
+WHERE obligation.lane = $1 AND obligation.account_id = new.account_id
+    AND obligation.obligation_id = new.obligation_id;
+
+-- name: debit
+UPDATE debit SET
+    no = new.no, amount_minor = new.amount_minor, due_on = new.due_on, attempt = new.attempt, reason = new.reason,
+    status = new.status, first_requested_at = new.first_requested_at, obligation_ids = new.obligation_ids::text[]
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::date[], $7::bigint[], $8::text[], $9::text[],
+    $10::timestamptz[], $11::text[]
+) AS new (
+    account_id, debit_id, no, amount_minor, due_on, attempt, reason, status, first_requested_at, obligation_ids
+)
+WHERE debit.lane = $1 AND debit.account_id = new.account_id AND debit.debit_id = new.debit_id;
+
+-- name: return_request
+UPDATE return_request SET
+    no = new.no, order_id = new.order_id, status = new.status, amount_minor = new.amount_minor, reason = new.reason,
+    evidence = new.evidence::text[], description = new.description, requested_at = new.requested_at,
+    fingerprint = new.fingerprint
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[],
+    $11::timestamptz[], $12::bytea[]
+) AS new (
+    account_id, return_id, no, order_id, status, amount_minor, reason, evidence, description, requested_at,
+    fingerprint
+)
+WHERE return_request.lane = $1 AND return_request.account_id = new.account_id
+    AND return_request.return_id = new.return_id;
+
+-- name: repayment
+UPDATE repayment SET
+    no = new.no, amount_minor = new.amount_minor, purpose = new.purpose, order_id = new.order_id,
+    debit_id = new.debit_id, channel = new.channel, received_at = new.received_at, fingerprint = new.fingerprint
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::timestamptz[], $11::bytea[]
+) AS new (
+    account_id, repayment_id, no, amount_minor, purpose, order_id, debit_id, channel, received_at, fingerprint
+)
+WHERE repayment.lane = $1 AND repayment.account_id = new.account_id
+    AND repayment.repayment_id = new.repayment_id;
+
+-- name: merchant
+UPDATE merchant SET
+    registered_on = new.registered_on, currency = new.currency, settlement_cycle_days = new.settlement_cycle_days,
+    fingerprint = new.fingerprint, entities_made = new.entities_made, open_promotions = new.open_promotions,
+    open_disputes = new.open_disputes, open_after_sales = new.open_after_sales, open_violations = new.open_violations
+FROM unnest(
+    $2::text[], $3::date[], $4::text[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bigint[], $9::bigint[],
+    $10::bigint[], $11::bigint[]
+) AS new (
+    merchant_id, registered_on, currency, settlement_cycle_days, fingerprint, entities_made, open_promotions,
+    open_disputes, open_after_sales, open_violations
+)
+WHERE merchant.lane = $1 AND merchant.merchant_id = new.merchant_id;
+
+-- name: merchant_balance
+UPDATE merchant_balance SET
+    payable_minor = new.payable_minor, shop_balance_minor = new.shop_balance_minor, deposit_minor = new.deposit_minor
+FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) AS new (
+    merchant_id, currency, payable_minor, shop_balance_minor, deposit_minor
+)
+WHERE merchant_balance.lane = $1 AND merchant_balance.merchant_id = new.merchant_id
+    AND merchant_balance.currency = new.currency;
+
+-- name: merchant_case
+UPDATE merchant_case SET
+    kind = new.kind, is_open = new.is_open, fingerprint = new.fingerprint
+FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::bytea[]) AS new (
+    merchant_id, case_key, kind, is_open, fingerprint
+)
+WHERE merchant_case.lane = $1 AND merchant_case.merchant_id = new.merchant_id
+    AND merchant_case.case_key = new.case_key;
+
+-- name: deposit
+UPDATE deposit SET
+    no = new.no, route = new.route, currency = new.currency, amount_minor = new.amount_minor,
+    left_minor = new.left_minor, paid_at = new.paid_at, frozen_until = new.frozen_until,
+    open_request_id = new.open_request_id, fingerprint = new.fingerprint
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::timestamptz[],
+    $10::date[], $11::text[], $12::bytea[]
+) AS new (
+    merchant_id, deposit_id, no, route, currency, amount_minor, left_minor, paid_at, frozen_until, open_request_id,
+    fingerprint
+)
+WHERE deposit.lane = $1 AND deposit.merchant_id = new.merchant_id AND deposit.deposit_id = new.deposit_id;
+
+-- name: deposit_refund
+UPDATE deposit_refund SET
+    no = new.no, deposit_id = new.deposit_id, currency = new.currency, amount_minor = new.amount_minor,
+    refund_to = new.refund_to, status = new.status, reasons = new.reasons::text[], urgent = new.urgent,
+    urgency = new.urgency, reason = new.reason, contact = new.contact, requested_at = new.requested_at,
+    review_due_on = new.review_due_on, fingerprint = new.fingerprint
+FROM unnest(
+    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[],
+    $11::boolean[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::date[], $17::bytea[]
+) AS new (
+    merchant_id, request_id, no, deposit_id, currency, amount_minor, refund_to, status, reasons, urgent, urgency,
+    reason, contact, requested_at, review_due_on, fingerprint
+)
+WHERE deposit_refund.lane = $1 AND deposit_refund.merchant_id = new.merchant_id
+    AND deposit_refund.request_id = new.request_id;

@@ -1,0 +1,279 @@
+"""Writes a settled batch in the caller's transaction, in a number of round trips that doesn't grow with the batch.
+
+New rows are copied, changed ones updated from arrays, and the lane's row moves last: its update finds the lane where
+the batch started from, or nothing of the batch stays.
+
+Source: docs/storage.md, Writing; docs/protocol.md, Input.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from settlement.batch import Settled
+from settlement.decision import Outcome
+from settlement.entities import Entity
+from settlement.ledger import DEBIT_NORMAL, PLATFORM_ACCOUNTS
+from settlement.messages import MerchantActivity
+from settlement.outputs import MerchantActivityRecorded, Output
+from settlement.party import Party
+from settlement.state import PartyState
+from settlement.terms import TermsBook
+from settlement.timers import Timer
+from storage import chain
+from storage.database import Connection
+from storage.lanes import FencedError, Position
+from storage.outcomes import (
+    DeadLetterRow,
+    DecisionRow,
+    PostingRow,
+    ReceiptRow,
+    RejectedRecord,
+    dead_letters,
+    receipts,
+    recorded,
+)
+from storage.queries import read
+from storage.rows import TABLES
+
+__all__ = ["BatchToWrite", "RejectedRecord", "write"]
+
+_SQL = read("write")
+
+_PLATFORM = {account.value for account in PLATFORM_ACCOUNTS}
+_DEBIT_NORMAL = {account.value for account in DEBIT_NORMAL}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchToWrite:
+    """A settled batch.
+
+    Args:
+        lane: its lane.
+        batch_seq: its number, one more than the lane's.
+        lane_time: lane time after it.
+        first_seq: number of its first decision, the lane's `next_seq`.
+        results: everything settled, in order.
+        rejected: records that could not be understood or don't belong here.
+        states: the states it was settled on, with what it changed.
+        positions: where each topic it took records from stands now.
+        counts: by topic, how many records it gives their outcome (parked included); not those sent on to another lane.
+        activity: what goes to merchant lanes.
+        outbox_parts: its encoded outputs, in the order to be sent; at least one, so that the relay finds no hole.
+        previous_hash: the lane's chain hash before.
+        terms_document: the terms in force after it, if it changed them.
+        chain_hash: what `chain.extend` gave for it, if it was asked already.
+    """
+
+    lane: int
+    batch_seq: int
+    lane_time: datetime
+    first_seq: int
+    results: Sequence[Settled]
+    rejected: Sequence[RejectedRecord]
+    states: Mapping[Party | None, PartyState]
+    positions: Mapping[str, Position]
+    counts: Mapping[str, int]
+    activity: Sequence[Output]
+    outbox_parts: Sequence[bytes]
+    previous_hash: bytes
+    terms_document: dict[str, Any] | None = None
+    chain_hash: bytes | None = field(default=None, kw_only=True)
+
+
+async def write(connection: Connection, batch: BatchToWrite) -> bytes:
+    """Write a batch; the caller has locked the lane in the same transaction and commits.
+
+    Returns:
+        The lane's new chain hash.
+
+    Raises:
+        FencedError: the lane is not where the batch started from; roll back.
+    """
+    decisions, postings = recorded(batch.results, batch.first_seq)
+    chain_hash = batch.chain_hash or chain.link(
+        batch.previous_hash, batch.batch_seq, batch.lane_time, decisions, postings
+    )
+    await _write_outcomes(connection, batch, decisions, postings)
+    await _write_entities(connection, batch)
+    await _write_waiting(connection, batch)
+    await _write_totals(connection, batch, postings)
+    await _finish(connection, batch, len(decisions), chain_hash)
+    return chain_hash
+
+
+async def _copy(connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        await connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+_DECISION_COLUMNS = ("lane", "batch_seq", *DecisionRow._fields)
+_POSTING_COLUMNS = ("lane", *PostingRow._fields)
+_RECEIPT_COLUMNS = ("lane", "batch_seq", *ReceiptRow._fields)
+_DEAD_LETTER_COLUMNS = ("lane", "batch_seq", *DeadLetterRow._fields)
+
+
+async def _write_outcomes(
+    connection: Connection, batch: BatchToWrite, decisions: list[DecisionRow], postings: list[PostingRow]
+) -> None:
+    lane, head = batch.lane, (batch.lane, batch.batch_seq)
+    await _copy(connection, "decision", _DECISION_COLUMNS, [head + row for row in decisions])
+    await _copy(connection, "posting", _POSTING_COLUMNS, [(lane, *row) for row in postings])
+    await _copy(connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results)])
+    dead = dead_letters(batch.results, batch.rejected)
+    await _copy(connection, "dead_letter", _DEAD_LETTER_COLUMNS, [head + row for row in dead])
+
+
+async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
+    made: dict[type[Entity], list[Entity]] = {kind: [] for kind in TABLES}
+    changed: dict[type[Entity], list[Entity]] = {kind: [] for kind in TABLES}
+    for state in batch.states.values():
+        for kind, ids in state.made.items():
+            entities = state.entities[kind]
+            made[kind] += [entities[entity_id] for entity_id in ids]
+        for kind, ids in state.changed.items():
+            entities = state.entities[kind]
+            changed[kind] += [entities[entity_id] for entity_id in ids]
+    for kind, table in TABLES.items():
+        rows = [(batch.lane, *table.values(entity)) for entity in made[kind]]
+        await _copy(connection, table.name, ("lane", *table.columns), rows)
+        if changed[kind]:
+            await connection.execute(_SQL[table.name], batch.lane, *table.arrays(changed[kind]))
+
+
+async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
+    """What waits: parked inputs, timers; and the subjects that were declined."""
+    unparked = [hash_ for state in batch.states.values() for hash_ in state.unparked]
+    if unparked:
+        await connection.execute(_SQL["unpark"], batch.lane, unparked)
+    parked = list(enumerate(each for state in batch.states.values() for each in state.newly_parked.values()))
+    if parked:
+        rows = [
+            (
+                each.input.event_hash,
+                n,
+                *_party_values(each.input.party),
+                each.input.source.topic,
+                each.input.source.partition,
+                each.input.source.offset,
+                each.input.event_id,
+                each.input.fingerprint,
+                each.input.type,
+                each.input.occurred_at,
+                each.input.raw,
+                each.input.traceparent,
+                each.waits_for,
+                each.parked_at,
+            )
+            for n, each in parked
+        ]
+        await connection.execute(_SQL["park"], batch.lane, batch.batch_seq, *zip(*rows, strict=True))
+    await _write_timers(connection, batch)
+    declined = [
+        (*_party_values(party), subject) for party, state in batch.states.items() for subject in state.newly_declined
+    ]
+    if declined:
+        await connection.execute(_SQL["declined_subject"], batch.lane, *zip(*declined, strict=True))
+
+
+async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
+    gone: list[tuple[str, str, str, str]] = []
+    timers: list[Timer] = []
+    for party, state in batch.states.items():
+        for (kind, subject_id), timer in state.timer_changes.items():
+            if timer is None:
+                gone.append((*_party_values(party), kind.value, subject_id))
+            else:
+                timers.append(timer)
+    if gone:
+        await connection.execute(_SQL["cancel"], batch.lane, *zip(*gone, strict=True))
+    if timers:
+        rows = [(*_party_values(each.party), each.kind.value, each.subject_id, each.due_at) for each in timers]
+        await connection.execute(_SQL["schedule"], batch.lane, *zip(*rows, strict=True))
+
+
+class _Activity(NamedTuple):
+    sent_messages: int = 0
+    sent_minor: int = 0
+    received_messages: int = 0
+    received_minor: int = 0
+
+    def plus(self, *other: int) -> "_Activity":
+        return _Activity(*map(sum, zip(self, other, strict=True)))
+
+
+async def _write_totals(connection: Connection, batch: BatchToWrite, postings: list[PostingRow]) -> None:
+    """The platform's balances on this lane, and what is between account lanes and merchant lanes."""
+    moved: dict[tuple[str, str], int] = {}
+    for posting in postings:
+        for account, sign in ((posting.debit, 1), (posting.credit, -1)):
+            if account in _PLATFORM:
+                signed = posting.amount_minor * (sign if account in _DEBIT_NORMAL else -sign)
+                key = (account, posting.currency)
+                moved[key] = moved.get(key, 0) + signed
+    if moved:
+        rows = [(*key, amount) for key, amount in moved.items()]
+        await connection.execute(_SQL["platform_balance"], batch.lane, *zip(*rows, strict=True))
+    activity: dict[str, _Activity] = {}
+    for output in batch.activity:
+        if isinstance(output.body, MerchantActivityRecorded):
+            sums = activity.get(output.body.currency, _Activity())
+            activity[output.body.currency] = sums.plus(1, output.body.payable_minor, 0, 0)
+    for settled in batch.results:
+        message = settled.input
+        if (
+            message is not None
+            and isinstance(message.body, MerchantActivity)
+            and settled.decision.outcome is Outcome.APPLIED
+        ):
+            sums = activity.get(message.body.currency, _Activity())
+            activity[message.body.currency] = sums.plus(0, 0, 1, message.body.payable_minor)
+    if activity:
+        totals = [(currency, *sums) for currency, sums in activity.items()]
+        await connection.execute(_SQL["activity_total"], batch.lane, *zip(*totals, strict=True))
+
+
+async def _finish(connection: Connection, batch: BatchToWrite, decisions: int, chain_hash: bytes) -> None:
+    """Offsets, outbox, terms, and last the batch with the lane's row."""
+    topics = list(batch.positions)
+    next_offsets = [position.next_offset for position in batch.positions.values()]
+    if topics:
+        await connection.execute(
+            _SQL["lane_offset"],
+            batch.lane,
+            topics,
+            next_offsets,
+            [position.last_fingerprint for position in batch.positions.values()],
+            [batch.counts.get(topic, 0) for topic in topics],
+        )
+    await connection.execute(
+        _SQL["outbox"], batch.lane, batch.batch_seq, batch.lane_time, chain_hash, list(batch.outbox_parts)
+    )
+    terms_digest = None
+    if batch.terms_document is not None:
+        terms_digest = TermsBook.parse(batch.terms_document).digest
+        document = json.dumps(batch.terms_document, ensure_ascii=False)
+        await connection.execute(_SQL["store_terms"], terms_digest, document)
+    finished = await connection.fetchval(
+        _SQL["finish"],
+        batch.lane,
+        batch.batch_seq,
+        chain_hash,
+        batch.lane_time,
+        batch.first_seq,
+        decisions,
+        topics,
+        next_offsets,
+        terms_digest,
+    )
+    if finished is None:
+        raise FencedError(f"lane {batch.lane} is not before batch {batch.batch_seq}: it was settled by another owner")
+
+
+def _party_values(party: Party | None) -> tuple[str, str]:
+    if party is None:
+        msg = "the lane itself parks nothing, declines nothing and has no timers"
+        raise TypeError(msg)
+    return party.kind.value, party.id
