@@ -163,16 +163,16 @@ def _is_id(text: str) -> bool:
 def _validator(messages: tuple[type[Message], ...]) -> Callable[[bytes], Message]:
     """Validate one topic's messages; with several, `type` tells which it is."""
     union: Any = functools.reduce(operator.or_, messages)
-    adapter: TypeAdapter[Message] = TypeAdapter(
-        union if len(messages) == 1 else Annotated[union, Field(discriminator="type")]
-    )
+    if len(messages) > 1:
+        union = Annotated[union, Field(discriminator="type")]
+    adapter: TypeAdapter[Message] = TypeAdapter(union)
     return adapter.validator.validate_json
 
 
 MAX_DETAIL = 1000
 """Characters of a refusal's detail."""
 
-_VALIDATORS: dict[str, Callable[[bytes], Message]] = {topic.value: _validator(messages) for topic, messages in MESSAGES.items()}
+_VALIDATORS = {topic.value: _validator(messages) for topic, messages in MESSAGES.items()}
 
 _READABLE = frozenset(
     {

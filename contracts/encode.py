@@ -20,7 +20,7 @@ from settlement.outputs import Output, OutputBody
 def encode(output: Output, traceparent: str | None = None) -> OutgoingMessage:
     """Write an output message; `traceparent` is that of the input that caused it."""
     body = output.body
-    topic, kind, fields = _WRITERS[type(body)]
+    topic, kind, fields = WRITERS[type(body)]
     occurred_at = format_instant(output.occurred_at)
     message: dict[str, Any] = {
         "event_id": output.event_id,
@@ -123,7 +123,7 @@ def _merchant_activity(body: outputs.MerchantActivityRecorded) -> Mapping[str, A
     }
 
 
-_WRITERS: dict[type[OutputBody], tuple[str, str, Callable[[Any], Mapping[str, Any]]]] = {
+WRITERS: dict[type[OutputBody], tuple[str, str, Callable[[Any], Mapping[str, Any]]]] = {
     outputs.AutoDebitRequested: (Topic.AUTO_DEBIT.value, "auto_debit.requested", _auto_debit_requested),
     outputs.AutoDebitCancelled: (Topic.AUTO_DEBIT.value, "auto_debit.cancelled", _auto_debit_cancelled),
     outputs.LimitReleased: (Topic.LIMIT_RELEASE.value, "limit.released", _limit_released),
@@ -138,7 +138,9 @@ _WRITERS: dict[type[OutputBody], tuple[str, str, Callable[[Any], Mapping[str, An
     ),
 }
 
-_KINDS = {kind: kind.encode() for _, kind, _ in _WRITERS.values()}
+"""Topic, type and translation of each output."""
+
+_KINDS = {kind: kind.encode() for _, kind, _ in WRITERS.values()}
 _CE_SOURCE = ("ce_source", wire.SOURCE.encode())
 _CE_SPECVERSION = ("ce_specversion", b"1.0")
 _CONTENT_TYPE = ("content-type", b"application/json")

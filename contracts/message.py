@@ -1,7 +1,7 @@
 """What every input message has, and how its content is fingerprinted."""
 
 from hashlib import blake2b
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgpack
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +62,11 @@ class Message(WireModel):
     """Version of the message's shape."""
     source: Annotated[str, Field(max_length=512)] | None = None
     """Free hint at the producing service."""
+
+    @classmethod
+    def message_type(cls) -> str:
+        """The `type` of the class's messages."""
+        return str(get_args(cls.model_fields["type"].annotation)[0])
 
     def body(self) -> Body:
         """Translate to the domain.

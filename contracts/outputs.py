@@ -3,9 +3,10 @@
 Source: docs/messages.md, Output messages.
 """
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from contracts.fields import Currency
 

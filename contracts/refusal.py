@@ -24,10 +24,7 @@ MAX_ERRORS = 5
 MAX_SHOWN = 60
 """Characters of a value that a detail quotes."""
 
-_TYPES = {
-    topic: {message.model_fields["type"].annotation.__args__[0] for message in messages}  # type: ignore[union-attr]
-    for topic, messages in MESSAGES.items()
-}
+_TYPES = {topic: {message.message_type() for message in messages} for topic, messages in MESSAGES.items()}
 
 _EXPECTED = {
     "string_type": "a text",
