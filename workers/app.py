@@ -5,13 +5,13 @@ tables and routes to anyone), its leader topic, its tables' folders, declaring t
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.app.base import BootStrategy
 
 from workers.settings import Settings
-from workers.transport import LaneTransport, Owner
+from workers.transport import LaneConsumer, LaneTransport, Owner
 
 
 class LaneBootStrategy(BootStrategy):
@@ -55,6 +55,11 @@ class LaneApp(faust.App):
             stream_wait_empty=True,
         )
         self.agent(self.topic(*self.lane_topics), name="lanes")(_subscribe)
+
+    @property
+    def lane_consumer(self) -> LaneConsumer:
+        """Faust's consumer, which is ours."""
+        return cast("LaneConsumer", self.consumer)
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)

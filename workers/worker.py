@@ -1,0 +1,239 @@
+"""The worker process: start, run until told to stop, end.
+
+It runs until SIGTERM or SIGINT, then finishes the batch in flight, relays it, leaves the group and exits 0. It exits 1
+when something of its own has broken or no longer moves, and 2 when it can't begin at all.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+import uvloop
+from aiokafka.errors import KafkaError
+
+from contracts.topics import LANE_TOPICS
+from storage import identity, outbox
+from storage.database import is_transient, open_pool
+from storage.identity import Identity, IdentityMismatchError
+from storage.migrations import NotMigratedError, require_migrated
+from workers import logs, topics
+from workers.app import LaneApp
+from workers.backoff import Backoff
+from workers.claims import Claimer
+from workers.kafka_clients import BrokerUnreachableError
+from workers.lane import Surroundings
+from workers.lanelog import LaneLogReader
+from workers.lanes import Lanes
+from workers.settings import Settings
+from workers.status import WorkerStatus
+from workers.watchdog import StuckError, Watchdog
+from workers.working_days import working_days
+
+EXIT_DONE, EXIT_BROKEN, EXIT_MISUSE = 0, 1, 2
+START_PATIENCE_S = 30.0
+"""A database or broker that is only starting, as in a fresh compose project, is waited for this long."""
+LEAVE_TIMEOUT_S = 8.0
+UPKEEP_INTERVAL_S = 600.0
+
+LOG = logs.get(__name__)
+ResultT = TypeVar("ResultT")
+
+
+class RefusedError(Exception):
+    """The worker can't begin; the message says why and what to do."""
+
+
+def run(settings: Settings, serve_ops: "ServeOps | None" = None) -> int:
+    """Run a worker until it is told to stop; return the exit code.
+
+    Args:
+        settings: of this worker.
+        serve_ops: serves `/livez`, `/readyz` and `/metrics` from the status while the worker runs.
+    """
+    logs.configure(settings.log)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Worker(settings, serve_ops).run())
+
+
+ServeOps = Callable[["WorkerStatus", "Lanes", asyncpg.Pool], contextlib.AbstractAsyncContextManager[None]]
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        settings: of this worker.
+        serve_ops: see `run`.
+    """
+
+    def __init__(self, settings: Settings, serve_ops: ServeOps | None = None) -> None:
+        self.settings = settings
+        self.status = WorkerStatus()
+        self.lanes = Lanes(self.status)
+        self.stop = asyncio.Event()
+        self._serve_ops = serve_ops
+        self._owner = f"{socket.gethostname()}/{os.getpid()}"
+
+    async def run(self) -> int:
+        """Run until stopped; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop, number)
+        try:
+            async with self._pool() as pool:
+                known = await self._begin(pool)
+                return await self._serve(pool, known)
+        except RefusedError as refused:
+            LOG.error("worker can't begin", error=str(refused))  # noqa: TRY400  the message says all
+            return EXIT_MISUSE
+
+    def _told_to_stop(self, number: signal.Signals) -> None:
+        LOG.info("stopping: the batch in flight is finished and sent first", signal=signal.Signals(number).name)
+        self.stop.set()
+
+    @asynccontextmanager
+    async def _pool(self) -> AsyncIterator[asyncpg.Pool]:
+        pool = await _patiently(
+            "the database",
+            lambda: open_pool(
+                self.settings.postgres.dsn,
+                application_name=f"postpay worker {self._owner}",
+                max_size=self.settings.worker.pool_size,
+            ),
+        )
+        try:
+            yield pool
+        finally:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(5):
+                    await pool.close()
+            pool.terminate()
+
+    async def _begin(self, pool: asyncpg.Pool) -> Identity:
+        """Refuse a database or cluster that doesn't fit, before anything is claimed.
+
+        Raises:
+            RefusedError: it doesn't.
+        """
+        cluster = await _patiently("the broker", lambda: topics.cluster_id(self.settings))
+        wrong = await _patiently("the broker", lambda: topics.check(self.settings))
+        if wrong:
+            raise RefusedError("topics are not as they must be: " + "; ".join(map(str, wrong)))
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                await require_migrated(connection)
+                await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
+                known = await identity.identity(connection)
+            async with pool.acquire() as connection:
+                await outbox.maintain(connection)
+        except (NotMigratedError, IdentityMismatchError) as refused:
+            raise RefusedError(str(refused)) from refused
+        if known.lanes != self.settings.lanes:
+            msg = f"POSTPAY_LANES: expected {known.lanes}, as the database was created with; got {self.settings.lanes}"
+            raise RefusedError(msg)
+        return known
+
+    async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
+        await asyncio.to_thread(working_days)
+        kafka, prefix = self.settings.kafka, self.settings.topics.prefix
+        claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), self._owner)
+        reader = LaneLogReader(kafka, prefix, str(known.database_id))
+        app = LaneApp(self.settings, [prefix + topic for topic in LANE_TOPICS], self.lanes)
+        around = Surroundings(
+            settings=self.settings,
+            identity=known,
+            pool=pool,
+            partitions=lambda: app.lane_consumer,
+            claimer=claimer,
+            reader=reader,
+            status=self.status,
+            owner=self._owner,
+            next_token=self.lanes.next_token,
+            states=logs.ChangeOfState(LOG),
+        )
+        self.lanes.attach(around, app.lane_consumer)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(claimer.close)
+            stack.push_async_callback(reader.close)
+            if self._serve_ops is not None:
+                await stack.enter_async_context(self._serve_ops(self.status, self.lanes, pool))
+            await app.start()
+            LOG.info("worker runs", worker=self._owner, lanes=known.lanes, clock=self.settings.clock)
+            code = await self._until_the_end(app, pool)
+            await self._leave(app)
+        return code
+
+    async def _until_the_end(self, app: LaneApp, pool: asyncpg.Pool) -> int:
+        watchdog = Watchdog(self.status, self.settings.worker.watchdog_s, app.lane_consumer.broker_answers)
+        stopped = asyncio.create_task(self.stop.wait(), name="stop")
+        crashed = asyncio.create_task(app._crashed.wait(), name="crash")  # noqa: SLF001  mode has no public way to wait
+        watching = asyncio.create_task(watchdog.watch(), name="watchdog")
+        others: list[asyncio.Task[None]] = [
+            asyncio.create_task(self.lanes.keep_hinting(), name="hints"),
+            asyncio.create_task(_upkeep(pool), name="upkeep"),
+        ]
+        try:
+            await asyncio.wait([stopped, crashed, watching, *others], return_when=asyncio.FIRST_COMPLETED)
+            if crashed.done():
+                LOG.error("the consumer has crashed", exc_info=app.crash_reason)
+                return EXIT_BROKEN
+            for ended in (watching, *others):
+                if ended.done():
+                    ended.result()
+            await self.lanes.finish(self.settings.worker.stop_timeout_s / 2)
+        except StuckError as stuck:
+            LOG.error("ending: something does not move", detail=str(stuck))  # noqa: TRY400  not a fault of this code line
+            return EXIT_BROKEN
+        finally:
+            stopped.cancel()
+            for task in (crashed, watching, *others):
+                task.cancel()
+        return EXIT_DONE
+
+    async def _leave(self, app: LaneApp) -> None:
+        """Leave the group; a broker that is away doesn't keep us."""
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await app.stop()
+        except TimeoutError:
+            LOG.warning("left without the group's consent: the broker didn't answer")
+
+
+async def _upkeep(pool: asyncpg.Pool) -> None:
+    """Keep the outbox's partitions: tomorrow's must be there, old ones go."""
+    for _ in itertools.count():
+        await asyncio.sleep(UPKEEP_INTERVAL_S)
+        try:
+            async with pool.acquire() as connection:
+                await outbox.maintain(connection)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+
+
+async def _patiently(what: str, attempt: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Try for a while.
+
+    Raises:
+        RefusedError: in vain; says what the last try said.
+    """
+    backoff, states = Backoff(), logs.ChangeOfState(LOG)
+    deadline = asyncio.get_running_loop().time() + START_PATIENCE_S
+    while True:
+        try:
+            result = await attempt()
+        except Exception as error:
+            passing = isinstance(error, (BrokerUnreachableError, KafkaError)) or is_transient(error)
+            if not passing or asyncio.get_running_loop().time() > deadline:
+                raise RefusedError(f"{what} can't be used: {str(error) or type(error).__name__}") from error
+            states.enter(what, f"waiting for {what}", error=str(error))
+            await backoff.wait()
+        else:
+            return result
