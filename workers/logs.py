@@ -73,6 +73,9 @@ OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "timestamp"})
 SHOWN_OF_AN_ID = 4
 # At debug these write whole requests, so records and passwords, into their messages.
 QUIET_LOGGERS = dict.fromkeys(("aiokafka", "asyncio", "faust", "mode"), logging.INFO)
+REPEATED_WITHIN_S = 60.0
+TEMPLATE_LENGTH = 40
+TEMPLATES_REMEMBERED = 1000
 
 __all__ = ["ChangeOfState", "configure", "get"]
 
@@ -97,6 +100,7 @@ def configure(log: Log, stream: TextIO | None = None) -> None:
         else structlog.dev.ConsoleRenderer(colors=(stream or sys.stdout).isatty())
     )
     handler = logging.StreamHandler(stream or sys.stdout)
+    handler.addFilter(OnceWhileItLasts())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -124,6 +128,29 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger; `get(__name__).warning("database away", lane=3, error=…)`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+class OnceWhileItLasts(logging.Filter):
+    """Lets a line of Faust's or aiokafka's through when it has not been said for REPEATED_WITHIN_S.
+
+    aiokafka says of every partition and attempt that a broker is away, some hundred lines a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        if record.name.partition(".")[0] not in QUIET_LOGGERS:
+            return True
+        # The template, not the text: the text names the partition, the offset, the attempt.
+        template = (record.name, str(record.msg)[:TEMPLATE_LENGTH])
+        before = self._said_at.get(template, float("-inf"))
+        if len(self._said_at) >= TEMPLATES_REMEMBERED:
+            self._said_at.clear()
+        self._said_at[template] = record.created
+        return record.created - before > REPEATED_WITHIN_S
 
 
 class ChangeOfState:
