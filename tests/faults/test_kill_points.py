@@ -43,7 +43,7 @@ async def kill_at(stack, logs, point: str, passage: int) -> None:
         heir = made.worker()
         await made.settled(sent)
         assert await made.outcomes() == {"applied": sent}
-        assert await made.count("SELECT count(*) FROM orders") == sent - ACCOUNTS
+        assert await made.count("SELECT count(*) FROM purchase_order") == sent - ACCOUNTS
         await made.require_sound()
         assert await heir.stopped() == 0
 
