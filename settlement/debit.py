@@ -1,6 +1,6 @@
 """Auto-debits: the due day, what changes a requested debit, failures and retries. Source: docs/rules.md, Debits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
@@ -24,11 +24,16 @@ def expect_due_day(draft: Draft, due_on: date) -> None:
 
 
 def due_day(draft: Draft, due_on: date) -> None:
-    """Apply customer credit to all that is due by then, and debit what is left of that date."""
+    """Apply customer credit to all that is due by then, and debit what is left of that date.
+
+    A date on which nothing is due any more, because it was paid or put off, is no due day.
+    """
+    if not any(obligation.due_on == due_on for obligation in _open_by(draft, due_on)):
+        return
     _apply_credit(draft, due_on)
     wanted = [
         obligation
-        for obligation in takewhile(lambda each: each.due_on <= due_on, draft.open_obligations())
+        for obligation in _open_by(draft, due_on)
         if obligation.due_on == due_on and obligation.debit_id is None and not _is_under_return(draft, obligation)
     ]
     reason = "trial_ended" if any(_ended_trial_now(draft, obligation) for obligation in wanted) else "due"
@@ -189,9 +194,14 @@ def _apply_credit(draft: Draft, due_on: date) -> None:
     if not account.customer_credit_minor:
         return
     credit = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT, account.customer_credit_minor)
-    credit.pay(takewhile(lambda each: each.due_on <= due_on, draft.open_obligations()))
+    credit.pay(_open_by(draft, due_on))
     credit.finish()
     lowered(draft, credit.paid, "customer_credit")
+
+
+def _open_by(draft: Draft, due_on: date) -> Iterator[Obligation]:
+    """Open obligations that are due by a date, in the order they are paid."""
+    return takewhile(lambda each: each.due_on <= due_on, draft.open_obligations())
 
 
 def _is_under_return(draft: Draft, obligation: Obligation) -> bool:

@@ -199,11 +199,15 @@ class Lane:
         moment = at(when) if isinstance(when, str) else when
         return self.settle(message(body, party, moment, event_id or f"event-{self._sent}", self._sent))
 
-    def settle(self, sent: Input) -> Decision:
+    def unchecked(self, sent: Input) -> Decision:
+        """Settle a message that may trip a rule."""
+        return self.settle(sent, may_fail=True)
+
+    def settle(self, sent: Input, *, may_fail: bool = False) -> Decision:
         self.states.setdefault(sent.party, PartyState(sent.party, whole=True))
         batch = Batch(self.states, self.rules, self.time, event_clock=True)
         batch.receive(sent)
-        self._take(batch)
+        self._take(batch, may_fail=may_fail)
         return next(each.decision for each in self.last if each.input is sent)
 
     def tick(self, when: datetime | str) -> list[Settled]:
@@ -215,9 +219,11 @@ class Lane:
         self._take(batch)
         return self.last
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: Batch, *, may_fail: bool = False) -> None:
         self.time, self.rules = batch.lane_time, batch.rules
         self.last = batch.results
+        for each in self.last:
+            assert may_fail or each.error is None, each.error
         self.everything += batch.results
 
     @property
@@ -254,6 +260,11 @@ class Lane:
     def requested(self) -> Debit:
         """The one debit that is requested now."""
         (found,) = [each for each in self.debits if each.status is DebitStatus.REQUESTED]
+        return found
+
+    def requested_for(self, due_on: date) -> Debit:
+        """The debit that is requested now for a due date."""
+        (found,) = [each for each in self.debits if each.status is DebitStatus.REQUESTED and each.due_on == due_on]
         return found
 
     def outputs(self, kind: type | None = None) -> list[OutputBody]:
