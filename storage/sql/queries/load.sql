@@ -47,7 +47,7 @@ LIMIT $3;
 
 -- name: due_of_parties
 -- Where very many are due: those of these parties, each party's in the order in which they fire, one more than asked
--- for. $5 and $6 give the rank of each kind of timer.
+-- for. $5 and $6 give the rank of each kind of timer; equal ranks go by the timer's id, `kind:party:subject:due`.
 SELECT due.*
 FROM unnest($3::text[], $4::text[]) AS named (party_kind, party_id)
 CROSS JOIN LATERAL (
@@ -56,7 +56,8 @@ CROSS JOIN LATERAL (
     JOIN unnest($5::text[], $6::integer[]) AS ranks (kind, rank) ON ranks.kind = timer.kind
     WHERE timer.lane = $1 AND timer.due_at <= $2
         AND timer.party_kind = named.party_kind AND timer.party_id = named.party_id
-    ORDER BY timer.due_at, ranks.rank, timer.kind COLLATE "C", (timer.subject_id || ':') COLLATE "C"
+    ORDER BY timer.due_at, ranks.rank, timer.kind COLLATE "C",
+        (replace(replace(timer.subject_id, '%', '%25'), ':', '%3A') || ':') COLLATE "C"
     LIMIT $7 + 1
 ) AS due;
 
