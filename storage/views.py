@@ -44,7 +44,8 @@ class LaneFigures:
     """One lane as operators watch it.
 
     `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `outbox_backlog` is in
-    batches, by the relay's last word. `positions` are next offsets by topic.
+    batches, by the relay's last word; `unrelayed_since` is when the oldest of them was committed. `positions` are next
+    offsets by topic.
     """
 
     lane: int
@@ -53,6 +54,7 @@ class LaneFigures:
     batch_seq: int
     lane_time: datetime | None
     relayed_batch_seq: int
+    unrelayed_since: datetime | None
     timers_due: int
     parked: int
     dead_letters: int
@@ -296,6 +298,7 @@ async def operations(connection: Connection) -> list[LaneFigures]:
             batch_seq=row["batch_seq"],
             lane_time=row["lane_time"],
             relayed_batch_seq=row["relayed_batch_seq"],
+            unrelayed_since=row["unrelayed_since"],
             timers_due=row["timers_due"],
             parked=row["parked"],
             dead_letters=row["dead_letters"],

@@ -156,6 +156,11 @@ ORDER BY outcome;
 SELECT
     lane.lane, lane.epoch, lane.owner, lane.batch_seq, lane.lane_time, relayed_batch_seq,
     (
+        SELECT committed_at FROM batch
+        WHERE batch.lane = lane.lane AND batch.batch_seq > relayed_batch_seq
+        ORDER BY batch.batch_seq LIMIT 1
+    ) AS unrelayed_since,
+    (
         SELECT count(*) FROM (
             SELECT FROM timer WHERE timer.lane = lane.lane AND due_at <= lane.lane_time LIMIT $1
         ) AS due
