@@ -1,0 +1,109 @@
+"""`postpay merchant show`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from storage import views
+from workers.cli.account import told_history
+from workers.cli.connections import database, run
+from workers.cli.failures import EXIT_FOUND_WRONG, Failure
+from workers.cli.output import AsJson, counted, moment, money, people, print_document, table
+from workers.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Look at one merchant.")
+
+Story = Mapping[str, Any]
+OPEN_WORDS = {
+    "promotions": "unfinished promotion",
+    "disputes": "open dispute",
+    "after_sales": "open return",
+    "violations": "open violation",
+}
+
+
+@app.callback()
+def merchant() -> None:
+    """Look at one merchant."""
+
+
+@app.command(epilog="Examples:\n\n  postpay merchant show m-1\n\n  postpay merchant show m-1 --json | jq .deposits")
+def show(
+    merchant_id: Annotated[str, typer.Argument(metavar="ID", help="The merchant's id, as in the messages.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a merchant's whole story: what we owe it, its deposits, what stands against a refund, and every message.
+
+    Exit code 1 when nothing is known of such a merchant.
+    """
+    settings = Settings.load()
+    story = run(_story(settings, merchant_id))
+    if story is None:
+        raise Failure(f"no merchant {merchant_id!r} is known: nothing about it was settled", EXIT_FOUND_WRONG)
+    if as_json:
+        print_document(story)
+    else:
+        people().print(*tell(story), sep="\n")
+
+
+async def _story(settings: Settings, merchant_id: str) -> Story | None:
+    async with database(settings) as connection:
+        return await views.merchant_story(connection, merchant_id)
+
+
+def tell(story: Story) -> Iterator[RenderableType]:
+    """The story in words and tables."""
+    currency = story["currency"]
+    yield (
+        f"Merchant {story['merchant_id']}: {money(story['payable_minor'], currency)} will be paid out to it at its next"
+        f" settlement, and its shop balance is {money(story['shop_balance_minor'], currency)}."
+    )
+    yield _standing(story["open"])
+    yield ""
+    if story["deposits"]:
+        yield table(
+            counted(len(story["deposits"]), "deposit"),
+            ("deposit", "route", "#amount", "#left", "paid", "frozen until"),
+            [
+                (
+                    each["deposit_id"],
+                    each["route"],
+                    money(each["amount_minor"], currency),
+                    money(each["left_minor"], currency),
+                    moment(each["paid_at"]),
+                    each["frozen_until"],
+                )
+                for each in story["deposits"]
+            ],
+        )
+    if story["deposit_refunds"]:
+        yield table(
+            counted(len(story["deposit_refunds"]), "deposit refund"),
+            ("request", "deposit", "#amount", "to", "status", "reasons", "urgent", "review due"),
+            [
+                (
+                    each["request_id"],
+                    each["deposit_id"],
+                    money(each["amount_minor"], currency),
+                    each["refund_to"],
+                    each["status"],
+                    ", ".join(each["reasons"]),
+                    "yes" if each["urgent"] else "",
+                    each["review_due_on"],
+                )
+                for each in story["deposit_refunds"]
+            ],
+        )
+    yield from told_history(story["history"])
+
+
+def _standing(open_cases: Mapping[str, Any]) -> str:
+    """What stands against a refund of its deposit."""
+    counts = {kind: cases if isinstance(cases, int) else len(cases) for kind, cases in open_cases.items()}
+    standing = [counted(number, OPEN_WORDS[kind]) for kind, number in counts.items() if number]
+    if not standing:
+        return "Nothing stands against a refund of its deposits."
+    return f"A refund of its deposits would be declined: {', '.join(standing)}."
