@@ -30,9 +30,7 @@ from workers import topics
 from workers.homes import home_of
 from workers.settings import Settings
 
-RUN_WORKER = (
-    "import sys; from workers.settings import Settings; from workers.worker import run; sys.exit(run(Settings.load()))"
-)
+RUN_WORKER = "from workers.cli import main; main()"
 DEADLINE_S = 60.0
 
 
@@ -221,7 +219,7 @@ class WorkerProcess:
     def start(cls, environment: dict[str, str], log: Path) -> "WorkerProcess":
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", RUN_WORKER], env=environment, stdout=output, stderr=subprocess.STDOUT
+                [sys.executable, "-c", RUN_WORKER, "worker"], env=environment, stdout=output, stderr=subprocess.STDOUT
             )
         return cls(process, log)
 

@@ -32,7 +32,7 @@ from workers.kafka_clients import BrokerUnreachableError
 from workers.lane import Surroundings
 from workers.lanelog import LaneLogReader
 from workers.lanes import Lanes
-from workers.settings import Settings
+from workers.settings import Settings, SettingsError
 from workers.status import WorkerStatus
 from workers.watchdog import StuckError, Watchdog
 from workers.working_days import working_days
@@ -97,7 +97,7 @@ class Worker:
             async with self._pool() as pool:
                 known = await self._begin(pool)
                 return await self._serve(pool, known)
-        except RefusedError as refused:
+        except (RefusedError, SettingsError) as refused:
             LOG.error("worker can't begin", error=str(refused))  # noqa: TRY400  the message says all
             return EXIT_MISUSE
 

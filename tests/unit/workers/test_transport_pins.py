@@ -1,7 +1,7 @@
 """Private parts of Faust and aiokafka that workers/transport.py and workers/app.py touch.
 
-Nobody promises them. When an upgrade moves one, this fails and names it; then transport.py has to be read against the new
-source, and these lines with it.
+Nobody promises them. When an upgrade moves one, this fails and names it; then transport.py has to be read against the
+new source, and these lines with it.
 """
 
 import inspect
