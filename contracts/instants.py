@@ -24,7 +24,7 @@ def parse_instant(text: str) -> datetime:
         ValueError: no such day or time (a leap second among them), or out of range.
     """
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text.upper())
         if instant.tzinfo is not UTC:
             instant = instant.astimezone(UTC)
     except OverflowError as overflow:

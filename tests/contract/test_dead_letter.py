@@ -1,0 +1,90 @@
+"""What is told of an input that can't be understood or settled."""
+
+import hashlib
+import json
+from base64 import b64decode
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+from contracts.dead_letter import MAX_KEY_BYTES, MAX_VALUE_BYTES, DeadLetter, encode_dead_letter, of_input, of_rejected
+from contracts.schemas import output_schemas
+from tests.contract.builders import NOW, TRACEPARENT, accepted, placed, refused
+
+
+def letter(value=b"{", **more) -> DeadLetter:
+    return of_rejected(refused(value, **more), NOW)
+
+
+def told(dead: DeadLetter) -> dict:
+    message = encode_dead_letter(dead)
+    value = json.loads(message.value)
+    jsonschema.validate(value, output_schemas()["dead_letter.recorded"], jsonschema.Draft202012Validator)
+    return value
+
+
+def test_it_carries_reason_place_and_the_raw_bytes():
+    value = told(letter(b"\xff\x00", key=b"\xfe"))
+    assert (value["topic"], value["partition"], value["offset"], value["reason"]) == ("purchase", 3, 7, "nul")
+    assert b64decode(value["value_base64"]) == b"\xff\x00"
+    assert b64decode(value["key_base64"]) == b"\xfe"
+    assert value["value_sha256"] == hashlib.sha256(b"\xff\x00").hexdigest()
+    assert value["value_bytes"] == 2
+    assert value["causation_id"] == value["event_id"]
+
+
+def test_it_is_keyed_like_the_record_and_bears_the_trace():
+    message = encode_dead_letter(letter(placed(amount_minor=0), headers=[("traceparent", TRACEPARENT.encode())]))
+    headers = dict(message.headers)
+    assert (message.topic, message.key) == ("dead-letter", b"a-1")
+    assert headers["ce_type"] == b"dead_letter.recorded"
+    assert headers["ce_time"] == b"2026-04-01T16:00:00.250000Z"
+    assert headers["traceparent"] == TRACEPARENT.encode()
+    assert json.loads(message.value)["input_event_id"] == "e-1"
+
+
+def test_a_record_without_key_or_value_leaves_them_out():
+    message = encode_dead_letter(letter(None, key=None))
+    value = told(letter(None, key=None))
+    assert message.key is None
+    assert not {"key_base64", "value_base64", "value_sha256", "input_event_id"} & value.keys()
+    assert value["value_bytes"] == 0
+
+
+@pytest.mark.parametrize(("size", "carried"), [(MAX_VALUE_BYTES, True), (MAX_VALUE_BYTES + 1, False), (2**20, False)])
+def test_a_large_value_is_told_by_size_and_hash_only(size, carried):
+    raw = b"x" * size
+    value = told(letter(raw))
+    assert ("value_base64" in value) == carried
+    assert (value["value_bytes"], value["value_sha256"]) == (size, hashlib.sha256(raw).hexdigest())
+
+
+def test_a_huge_key_is_cut():
+    message = encode_dead_letter(letter(b"{", key=b"k" * 2**20))
+    assert message.key == b"k" * MAX_KEY_BYTES
+    assert len(message.value) < 10_000
+
+
+def test_one_record_has_one_dead_letter_id():
+    assert letter(b"{").letter_id == letter(b"[").letter_id
+    assert letter(b"{").letter_id != letter(b"{", offset=8).letter_id
+    assert letter(b"{").letter_id != letter(b"{", topic="repayment").letter_id
+
+
+def test_an_input_that_can_not_be_settled_is_told_the_same_way():
+    message = accepted(placed(), headers=[("traceparent", TRACEPARENT.encode())])
+    value = told(of_input(message, "unmatched", "order o-1 did not become known within 72 hours", NOW))
+    assert (value["reason"], value["causation_id"], value["input_event_id"]) == ("unmatched", "e-1", "e-1")
+    assert b64decode(value["value_base64"]) == message.raw
+    assert b64decode(value["key_base64"]) == b"a-1"
+
+
+def test_an_input_of_no_party_is_keyed_as_it_came():
+    tick = accepted({"event_id": "t", "type": "clock.ticked", "occurred_at": "2026-01-01T00:00:00Z"}, "clock", key=None)
+    assert encode_dead_letter(of_input(tick, "time_jump", "too far", NOW)).key is None
+    assert encode_dead_letter(of_input(tick, "time_jump", "too far", NOW, key=b"k")).key == b"k"
+
+
+def test_a_long_detail_is_cut():
+    assert len(told(replace(letter(b"{"), detail="x" * 10_000))["detail"]) == 2000
