@@ -17,6 +17,7 @@ from workers.settings import Kafka
 
 # Longer than a broker's restart takes to refuse connections, short enough for a person who waits.
 CONNECT_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 3.0
 LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 
 
@@ -111,7 +112,20 @@ async def reading(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
     try:
         yield consumer
     finally:
-        await consumer.stop()
+        await stop_reading(consumer)
+
+
+async def stop_reading(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, in bounded time.
+
+    aiokafka's fetch routine loses a cancellation that comes just after `assign`, and then waits for ever. Being
+    cancelled while it waits for the routine, `stop` cancels that once more.
+    """
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await consumer.stop()
+    except TimeoutError:
+        return
 
 
 @asynccontextmanager

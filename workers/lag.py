@@ -123,7 +123,7 @@ class LagReader:
     ) -> dict[TopicPartition, ConsumerRecord]:
         """The first record from each position on and below its end, where there is one."""
         found: dict[TopicPartition, ConsumerRecord] = {}
-        unread = await self._seek(positions)
+        unread = await self._seek(positions) if positions else []
         deadline = time.monotonic() + LOOK_TIMEOUT_S
         while unread and time.monotonic() < deadline:
             for tp, records in (await self._consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
@@ -137,11 +137,10 @@ class LagReader:
     async def _seek(self, positions: Mapping[TopicPartition, int]) -> list[TopicPartition]:
         """Read these partitions from these positions, or from their start where that is gone."""
         partitions = list(positions)
+        starts = await self._consumer.beginning_offsets(partitions)
         self._consumer.assign(partitions)
-        if partitions:
-            starts = await self._consumer.beginning_offsets(partitions)
-            for tp, position in positions.items():
-                self._consumer.seek(tp, max(position, starts[tp]))
+        for tp, position in positions.items():
+            self._consumer.seek(tp, max(position, starts[tp]))
         return partitions
 
     async def _sent(self, lanes: Iterable[int]) -> dict[int, int]:
