@@ -35,16 +35,16 @@ Directory = Annotated[
 
 
 @app.command()
-def up(
-    directory: Directory, *, fresh: Annotated[bool, typer.Option(help="Remove all data first.")] = False
-) -> None:
+def up(directory: Directory, *, fresh: Annotated[bool, typer.Option(help="Remove all data first.")] = False) -> None:
     """Start Kafka and Postgres in the background; what runs already is left alone."""
     with _progress() as report:
         running = stack.up(directory, fresh=fresh, progress=report)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"Kafka    {running.bootstrap}  (process {running.kafka_pid}, log {running.kafka.log})")
     console.print(f"Postgres {running.dsn}  (process {running.postgres_pid}, log {running.postgres.log})")
-    console.print(f'Next: eval "$(postpay dev env --dir {directory})"; end both with: postpay dev down --dir {directory}')
+    console.print(
+        f'Next: eval "$(postpay dev env --dir {directory})"; end both with: postpay dev down --dir {directory}'
+    )
 
 
 @app.command()
@@ -75,9 +75,7 @@ def env(directory: Directory) -> None:
 
 
 @app.command()
-def down(
-    directory: Directory, *, wipe: Annotated[bool, typer.Option(help="Remove all data as well.")] = False
-) -> None:
+def down(directory: Directory, *, wipe: Annotated[bool, typer.Option(help="Remove all data as well.")] = False) -> None:
     """Stop Kafka and Postgres; their data stays."""
     with _progress() as report:
         report("stopping Kafka and Postgres")
@@ -91,7 +89,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
     try:
         if console.is_terminal:
             with console.status("starting") as shown:
-                yield lambda message: shown.update(message)
+                yield shown.update
         else:
             yield lambda message: console.print(message, markup=False)
     except DevstackError as error:

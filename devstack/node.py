@@ -45,6 +45,7 @@ class NodeState:
 
     def write(self, path: Path) -> None:
         """Replace the state file as a whole, so that a reader never sees half of it. It holds a password."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".new")
         with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(asdict(self), file)
@@ -168,8 +169,8 @@ class Node(ABC):
         came_to_an_end = wait_until(lambda: self._answers() or not self.is_running, self.start_timeout_s)
         if not came_to_an_end:
             msg = (
-                f"{self.name} (process {self.pid}) does not answer on port {self.port} after {self.start_timeout_s:.0f} s; "
-                f"the end of {self.log}:\n{log_tail(self.log)}"
+                f"{self.name} (process {self.pid}) does not answer on port {self.port} after "
+                f"{self.start_timeout_s:.0f} s; the end of {self.log}:\n{log_tail(self.log)}"
             )
             raise DevstackError(msg)
         if self.is_running:

@@ -106,18 +106,22 @@ class PostgresNode(Node):
         password_file = self._home / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(password, encoding="utf-8")
-        user = _server_user()
-        if user:
-            shutil.chown(self._home, user)
-            shutil.chown(password_file, user)
+        account = _server_account()
+        if account:
+            os.chown(self._home, account.pw_uid, account.pw_gid)
+            os.chown(password_file, account.pw_uid, account.pw_gid)
         # C.UTF-8 of the built-in provider sorts the same on every machine and version.
         run([self._binaries / "initdb", "--pgdata", self._data, "--username", SUPERUSER, "--pwfile", password_file,
              "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8",
-             "--no-sync"], user=user)  # fmt: skip
+             "--no-sync"], account=account)  # fmt: skip
         password_file.unlink()
         # Single-user mode: no server, port or password is needed for it.
         create_database = f'CREATE DATABASE "{DATABASE}";\n'
-        run([self._binaries / "postgres", "--single", "-D", self._data, "postgres"], user=user, text_input=create_database)
+        run(
+            [self._binaries / "postgres", "--single", "-D", self._data, "postgres"],
+            account=account,
+            text_input=create_database,
+        )
         self._state.details["password"] = password
         self._save()
 
@@ -125,7 +129,7 @@ class PostgresNode(Node):
         self._drop_stale_pid_file()
         settings = SETTINGS.format(host=LOOPBACK, port=self.port)
         (self._data / "postgresql.conf").write_text(settings, encoding="utf-8")
-        return start_detached([self._binaries / "postgres", "-D", self._data], self.log, user=_server_user())
+        return start_detached([self._binaries / "postgres", "-D", self._data], self.log, account=_server_account())
 
     def _answers(self) -> bool:
         """As pg_ctl tells it: the last line of the server's own pid file says `ready`."""
@@ -159,8 +163,9 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _server_user() -> str | None:
-    return UNPRIVILEGED_USER if _is_root() else None
+def _server_account() -> pwd.struct_passwd | None:
+    """Who the server runs as, when not as whoever started it."""
+    return pwd.getpwnam(UNPRIVILEGED_USER) if _is_root() else None
 
 
 def _reachable_installation() -> Path:

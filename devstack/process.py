@@ -1,14 +1,14 @@
 """Background processes that outlive the command that started them and are found again by a later one."""
 
 import os
-import pwd
 import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pwd import struct_passwd as Account  # noqa: N812 - what the rest of the world calls it
 
 import psutil
 
@@ -77,13 +77,13 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def run(command: Sequence[str | Path], *, user: str | None = None, text_input: str = "") -> None:
-    """Run a command to its end.
+def run(command: Sequence[str | Path], *, account: Account | None = None, text_input: str = "") -> None:
+    """Run a command to its end, as another user when an account is given.
 
     Raises:
         DevstackError: it failed; the message has the end of what it printed.
     """
-    finished = subprocess.run(  # noqa: S603 - our own command lines, no shell
+    finished = subprocess.run(
         [str(part) for part in command],
         check=False,
         input=text_input,
@@ -91,23 +91,23 @@ def run(command: Sequence[str | Path], *, user: str | None = None, text_input: s
         stderr=subprocess.STDOUT,
         text=True,
         cwd="/",
-        **_as_user(user),
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=[] if account else None,
     )
     if finished.returncode:
         msg = f"{shlex.join(map(str, command))} failed with exit code {finished.returncode}:\n{_tail(finished.stdout)}"
         raise DevstackError(msg)
 
 
-def start_detached(
-    command: Sequence[str | Path], log: Path, *, user: str | None = None, environment: Mapping[str, str] | None = None
-) -> Process:
+def start_detached(command: Sequence[str | Path], log: Path, *, account: Account | None = None) -> Process:
     """Start a command in a session of its own, its output added to a log file.
 
     A shell starts it in the background and ends, so that it is a child of init: closing this terminal does not end it,
     and whoever started it need not live to reap it.
     """
     with log.open("ab") as output:
-        shell = subprocess.run(  # noqa: S603 - the command is passed as arguments, not as shell text
+        shell = subprocess.run(
             ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *map(str, command)],
             check=True,
             stdin=subprocess.DEVNULL,
@@ -115,9 +115,10 @@ def start_detached(
             stderr=output,
             text=True,
             cwd="/",
-            env={**os.environ, **(environment or {})},
             start_new_session=True,
-            **_as_user(user),
+            user=account and account.pw_uid,
+            group=account and account.pw_gid,
+            extra_groups=[] if account else None,
         )
     pid = int(shell.stdout)
     # A command that ended at once, for want of a library say, still gets a name; it just isn't running.
@@ -131,8 +132,3 @@ def log_tail(log: Path) -> str:
 
 def _tail(text: str) -> str:
     return "\n".join(text.rstrip().splitlines()[-LOG_TAIL_LINES:])
-
-
-def _as_user(user: str | None) -> dict[str, object]:
-    # The group by number: it is called nogroup on some systems and nobody on others.
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
