@@ -294,9 +294,23 @@ def without_notices(outputs: Iterable[OutputBody]) -> list[OutputBody]:
     return [body for body in outputs if not isinstance(body, NotificationRequested)]
 
 
-def lane_with_line(programme: str = "tmall", limit_minor: int = 100_000, **changes: object) -> Lane:
+def rules_of(name: str, like: str, **changes: object) -> Rules:
+    """Rules with one programme: another one with some fields changed."""
+    version = {**RULES.terms.document["versions"][0]}
+    version["programmes"] = {name: {**version["programmes"][like], **changes}}
+    return replace(RULES, terms=TermsBook.parse({"versions": [version]}))
+
+
+def careful_rules() -> Rules:
+    """A programme `careful` of deferred plans whose returns are inspected."""
+    return rules_of("careful", "kuaishou", uninspected_returns=[])
+
+
+def lane_with_line(
+    programme: str = "tmall", limit_minor: int = 100_000, rules: Rules = RULES, **changes: object
+) -> Lane:
     """A lane on which the buyer's credit line was opened on 1 January 2026."""
-    lane = Lane()
+    lane = Lane(rules)
     lane.send("2026-01-01", replace(opened(programme, limit_minor), **changes))
     return lane
 

@@ -270,6 +270,20 @@ def test_what_is_not_loaded_is_asked_for():
         lane.send("2026-01-04", repaid(501, "more"))
 
 
+def test_an_obligation_beyond_what_is_loaded_without_a_gap_is_not_paid_unseen():
+    lane = lane_with_line("kuaishou")
+    for day, order_id in enumerate("ab", start=2):
+        lane.send(f"2026-01-{day:02}", deferred(order_id, 1_000))
+        lane.send(f"2026-01-{day:02}", PurchaseReceived(order_id))
+    state = lane.states[BUYER]
+    first, _ = lane.obligations
+    state.whole, state.all_open_loaded, state.open_loaded_until = False, False, (first.due_on, first.no)
+    state.absent |= {"repayment:enough", "repayment:more"}
+    assert lane.send("2026-01-04", repaid(600, "enough")).outcome is Outcome.APPLIED
+    with pytest.raises(NotLoadedError):
+        lane.send("2026-01-04", repaid(500, "more"))
+
+
 def test_what_changed_is_told_apart_from_what_was_made():
     lane = lane_with_line()
     state = lane.states[BUYER]

@@ -10,6 +10,7 @@ from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     BUYER,
     Lane,
+    careful_rules,
     damaged,
     deferred,
     lane_with_line,
@@ -149,6 +150,7 @@ def test_a_debit_that_is_paid_in_full_elsewhere_is_cancelled_for_good():
     lane.send("2026-02-01 09:00", repaid(10_000))
     assert len(lane.outputs(AutoDebitCancelled)) == 1
     assert lane.outputs(AutoDebitRequested) == []
+    assert lane.obligations[0].debit_id is None
 
 
 def test_an_amount_that_pays_other_obligations_leaves_a_debit_alone():
@@ -187,6 +189,31 @@ def test_customer_credit_also_pays_what_is_debited_already():
     assert lane.outputs(AutoDebitCancelled) == [AutoDebitCancelled("buyer", first.debit_id, "customer_credit")]
     amounts = [(body.amount_minor, body.due_on) for body in lane.outputs(AutoDebitRequested)]
     assert amounts == [(8_000, date(2026, 2, 1)), (5_000, date(2026, 3, 3))]
+
+
+def test_a_date_on_which_nothing_is_due_any_more_is_no_due_day():
+    lane = lane_on_due_day(10_000)
+    fail(lane, "2026-02-01 01:00", retryable=False)
+    lane.send("2026-02-01 08:00", deferred("b", 5_000, days=30))
+    lane.send("2026-02-01 08:00", deferred("c", 1_000, days=60))
+    lane.send("2026-02-01 09:00", PurchaseReceived("b"))
+    lane.send("2026-02-01 09:00", PurchaseReceived("c"))
+    lane.send("2026-02-02 09:00", repaid(6_000, order_id="b"))
+    lane.tick("2026-03-03 00:00")
+    assert lane.outputs() == []
+    assert lane.account.customer_credit_minor == 1_000
+    lane.tick("2026-04-02 00:00")
+    assert lane.account.customer_credit_minor == 0
+
+
+def test_an_owed_order_that_is_under_return_is_not_debited():
+    lane = lane_with_line("careful", rules=careful_rules())
+    for order_id in "ab":
+        lane.send("2026-01-02", deferred(order_id, 1_000))
+        lane.send("2026-01-05", PurchaseReceived(order_id))
+    lane.send("2026-01-06", returned(1_000, order_id="a"))
+    lane.tick("2026-02-01 00:00")
+    assert lane.outputs(AutoDebitRequested)[0].order_ids == ("b",)
 
 
 def test_what_waits_for_a_return_is_not_debited():

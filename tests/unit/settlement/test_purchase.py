@@ -20,6 +20,7 @@ from settlement.messages import LineFrozen, PurchaseCancelled, PurchaseKept, Pur
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
 from settlement.revision import revised
 from settlement.terms import TermsBook
+from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     BUYER,
     RULES,
@@ -31,6 +32,7 @@ from tests.unit.settlement.builders import (
     placed,
     repaid,
     returned,
+    rules_of,
     without_notices,
 )
 
@@ -60,12 +62,8 @@ OBSTACLES = [
 
 def demanding_lane() -> Lane:
     """A lane whose one programme needs a card, an identity and a score."""
-    document = TermsBook.parse(RULES.terms.document).document
-    version = {**document["versions"][0]}
-    tmall = {**version["programmes"]["tmall"]}
-    tmall["needs"] = {"card_linked": True, "identity_verified": True, "score_at_least": 650}
-    version["programmes"] = {"tmall": tmall}
-    lane = Lane(replace(RULES, terms=TermsBook.parse({"versions": [version]})))
+    needs = {"card_linked": True, "identity_verified": True, "score_at_least": 650}
+    lane = Lane(rules_of("tmall", "tmall", needs=needs))
     lane.send("2026-01-01", opened())
     return lane
 
@@ -178,6 +176,13 @@ def test_a_receipt_told_after_the_due_date_is_debited_at_once():
     assert (request.due_on, request.reason) == (date(2026, 2, 1), "due")
 
 
+def test_a_receipt_told_as_the_due_date_begins_is_debited_at_once():
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02", deferred(days=30))
+    lane.send("2026-02-01 00:00", PurchaseReceived("order"))
+    assert len(lane.outputs(AutoDebitRequested)) == 1
+
+
 def test_a_receipt_starts_the_trial_and_its_end_captures_and_debits():
     lane = lane_with_line(limit_minor=50_000)
     lane.send("2026-01-02", placed(days=7))
@@ -242,7 +247,7 @@ def test_a_kept_trial_is_captured_and_debited_at_once_and_stays_due_at_its_end()
     )
     assert lane.obligations[0].due_on == date(2026, 1, 12)
     assert lane.send("2026-01-07", PurchaseKept("order")).outcome is Outcome.DUPLICATE
-    lane.tick("2026-01-13")
+    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.DUE_DAY]
     assert lane.outputs() == []
 
 
@@ -299,10 +304,7 @@ def test_cancelling_ends_open_returns():
 
 def lane_captured_on_placing() -> Lane:
     """A programme of deferred plans that are owed from placing on."""
-    document = TermsBook.parse(RULES.terms.document).document
-    version = {**document["versions"][0]}
-    version["programmes"] = {"early": {**version["programmes"]["kuaishou"], "captured_on": "placing"}}
-    lane = Lane(replace(RULES, terms=TermsBook.parse({"versions": [version]})))
+    lane = Lane(rules_of("early", "kuaishou", captured_on="placing"))
     lane.send("2026-01-01", opened("early", 50_000))
     return lane
 

@@ -147,12 +147,12 @@ def test_a_successful_debit_pays_what_it_asked_for():
     assert lane.outputs(AutoDebitCancelled) == []
 
 
-def test_a_debit_pays_its_own_obligations_before_earlier_ones():
+def test_a_debit_pays_its_own_obligations_and_then_any_whatever_the_purpose():
     lane = lane_owing(1_000, 2_000)
     lane.tick("2026-02-01 00:00")
     lane.tick("2026-02-02 00:00")
     second = lane.requested_for(date(2026, 2, 2))
-    lane.send("2026-02-02 09:00", repaid(2_300, order_id="a", debit_id=second.debit_id))
+    lane.send("2026-02-02 09:00", repaid(2_300, order_id="b", debit_id=second.debit_id))
     assert [each.open_minor for each in lane.obligations] == [700, 0]
     amounts = [(body.amount_minor, body.due_on) for body in lane.outputs(AutoDebitRequested)]
     assert amounts == [(700, date(2026, 2, 1))]

@@ -15,10 +15,9 @@ from settlement.outputs import (
     NotificationRequested,
     PayoutRequested,
 )
-from settlement.terms import TermsBook
 from tests.unit.settlement.builders import (
-    RULES,
     Lane,
+    careful_rules,
     damaged,
     deferred,
     intact,
@@ -41,11 +40,7 @@ def lane_on_trial(amount_minor: int = 10_000) -> Lane:
 
 def lane_deferred_with_inspection() -> Lane:
     """A lane on which an inspected programme's order is owed, due on 1 February 2026."""
-    document = TermsBook.parse(RULES.terms.document).document
-    version = {**document["versions"][0]}
-    programme = {**version["programmes"]["kuaishou"], "uninspected_returns": []}
-    version["programmes"] = {"careful": programme}
-    lane = Lane(replace(RULES, terms=TermsBook.parse({"versions": [version]})))
+    lane = Lane(careful_rules())
     lane.send("2026-01-01", opened("careful"))
     lane.send("2026-01-02", deferred("order", 10_000))
     lane.send("2026-01-05", PurchaseReceived("order"))
@@ -259,7 +254,7 @@ def test_what_is_left_after_a_part_is_due_at_least_on_the_next_date():
     lane = lane_deferred_with_inspection()
     lane.send("2026-02-01", returned(4_000))
     lane.send("2026-02-10", intact())
-    assert lane.obligations[0].due_on == date(2026, 2, 11)
+    assert lane.obligations[0].due_on == lane.get(Order, "order").due_on == date(2026, 2, 11)
     lane.tick("2026-02-11 00:00")
     assert lane.outputs(AutoDebitRequested)[0].amount_minor == 6_000
 
@@ -296,6 +291,19 @@ def test_before_receipt_a_return_holds_up_the_capture():
     lane.send("2026-01-08", damaged())
     assert lane.get(Order, "late").status is OrderStatus.OWED
     assert lane.limits() == (100_000, 88_000, 0, 12_000)
+
+
+def test_a_received_order_is_captured_after_the_last_of_its_returns():
+    lane = lane_deferred_with_inspection()
+    lane.send("2026-01-06", deferred("late", 2_000))
+    lane.send("2026-01-06", returned(500, "first", order_id="late"))
+    lane.send("2026-01-06", returned(300, "second", order_id="late"))
+    lane.send("2026-01-07", PurchaseReceived("late"))
+    lane.send("2026-01-08", damaged("first"))
+    assert lane.get(Order, "late").status is OrderStatus.HELD
+    lane.send("2026-01-09", intact("second"))
+    assert lane.get(Order, "late").status is OrderStatus.OWED
+    assert lane.limits() == (100_000, 88_300, 0, 11_700)
 
 
 def test_an_order_returned_before_receipt_is_over():
