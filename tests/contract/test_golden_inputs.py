@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from contracts.catalogue import MESSAGES
 from contracts.decode import restore
 from contracts.schemas import input_schemas
+from settlement.messages import Body
 from tests.contract.builders import TRACEPARENT, accepted, golden_inputs
 
 FILES = golden_inputs()
@@ -52,6 +54,11 @@ def test_a_stored_raw_value_gives_the_same_input_again(path):
 def test_every_type_has_a_golden_message():
     types = {message.message_type() for messages in MESSAGES.values() for message in messages}
     assert {json.loads(path.read_text(encoding="utf-8"))["value"]["type"] for path in FILES} == types
+
+
+def test_everything_the_core_understands_can_be_said():
+    bodies = {name for path in FILES for name in json.loads(path.read_text(encoding="utf-8"))["understood"]["body"]}
+    assert bodies == {body.__name__ for body in get_args(Body)}
 
 
 def test_restoring_what_would_be_refused_says_so():
