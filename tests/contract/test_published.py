@@ -65,7 +65,8 @@ def test_a_schema_is_a_schema(schema):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each["value"]["type"])
 def test_an_input_example_of_the_docs_is_accepted(example):
-    accepted(example["value"], example["topic"], key=example.get("key"))
+    assert set(example) == {"topic", "key", "value"}  # what `postpay produce` asks for
+    accepted(example["value"], example["topic"], key=example["key"])
 
 
 def test_the_docs_have_an_example_of_every_input_a_team_may_send():
