@@ -109,9 +109,7 @@ class Draft:
 
     def each(self, kind: type[EntityT]) -> Iterator[EntityT]:
         """Every loaded entity of a kind in its current version, those made by this draft included, in no order."""
-        drafted = (
-            {key[1]: entity for key, entity in self._entities.items() if key[0] is kind}
-        )
+        drafted = {key[1]: entity for key, entity in self._entities.items() if key[0] is kind}
         if not drafted:
             return self.state.each(kind)
         undrafted = [entity for entity in self.state.each(kind) if entity.entity_id not in drafted]
