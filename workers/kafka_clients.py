@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -161,5 +162,9 @@ def unreachable(kafka: Kafka, error: BaseException) -> str:
 
 async def stable_ends(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
     """The last stable offset of each partition: where a read_committed reader has everything, markers included."""
-    ends: Mapping[TopicPartition, int] = await consumer.end_offsets(list(partitions))
-    return ends
+    by_topic: dict[str, list[TopicPartition]] = defaultdict(list)
+    for tp in partitions:
+        by_topic[tp.topic].append(tp)
+    # One call each, side by side: a call waits for the metadata of one new topic after the other, 0.5 s each.
+    answers = await asyncio.gather(*(consumer.end_offsets(topic) for topic in by_topic.values()))
+    return {tp: end for ends in answers for tp, end in ends.items()}

@@ -30,6 +30,8 @@ LOG_LOOK_BACK = 64
 LOG_LOOK_FURTHER = 8
 # One record of each partition is wanted; the broker sends at least one batch however small this is.
 LOOK_BYTES = 16 * 1024
+# A fetch that waits at the broker for something to bring holds up every request behind it on its connection.
+FETCH_WAIT_MS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,35 +147,33 @@ class LagReader:
 
     async def _sent(self, lanes: Iterable[int]) -> dict[int, int]:
         """The last batch in the lane-log of each lane; only asked where the database's hint says there may be more."""
-        partitions = [self._partition(Topic.LANE_LOG, lane) for lane in lanes]
-        if not partitions:
+        unknown = [self._partition(Topic.LANE_LOG, lane) for lane in lanes]
+        if not unknown:
             return {}
-        ends = await stable_ends(self._consumer, partitions)
-        starts = await self._consumer.beginning_offsets(partitions)
-        sent = {}
-        for tp in partitions:
-            sent[tp.partition] = await self._last_batch(tp, starts[tp], ends[tp])
+        ends = await stable_ends(self._consumer, unknown)
+        starts = await self._consumer.beginning_offsets(unknown)
+        sent: dict[int, int] = {}
+        look_back = LOG_LOOK_BACK
+        while unknown:
+            positions = {tp: max(starts[tp], ends[tp] - look_back) for tp in unknown}
+            sent |= await self._last_batches(positions, ends)
+            unknown = [tp for tp in unknown if tp.partition not in sent and positions[tp] > starts[tp]]
+            look_back *= LOG_LOOK_FURTHER
         return sent
 
-    async def _last_batch(self, tp: TopicPartition, start: int, end: int) -> int:
-        look_back = LOG_LOOK_BACK
-        while True:
-            at = max(start, end - look_back)
-            found = 0
-            for record in await self._between(tp, at, end):
-                found = _batch_seq(record) or found
-            if found or at == start:
-                return found
-            look_back *= LOG_LOOK_FURTHER
-
-    async def _between(self, tp: TopicPartition, at: int, end: int) -> list[ConsumerRecord]:
-        self._consumer.assign([tp])
-        self._consumer.seek(tp, at)
-        records: list[ConsumerRecord] = []
+    async def _last_batches(
+        self, positions: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    ) -> dict[int, int]:
+        """The last batch from each position on and below its end, by lane, where there is one."""
+        found: dict[int, int] = {}
+        unread = await self._seek(positions)
         deadline = time.monotonic() + LOOK_TIMEOUT_S
-        while await self._consumer.position(tp) < end and time.monotonic() < deadline:
-            records += (await self._consumer.getmany(tp, timeout_ms=POLL_MS)).get(tp, ())
-        return [record for record in records if record.offset < end]
+        while unread and time.monotonic() < deadline:
+            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
+                numbers = [_batch_seq(record) for record in records if record.offset < ends[tp]]
+                found[tp.partition] = max([found.get(tp.partition, 0), *numbers])
+            unread = [tp for tp in unread if await self._consumer.position(tp) < ends[tp]]
+        return {lane: number for lane, number in found.items() if number}
 
     def _partition(self, topic: str, lane: int) -> TopicPartition:
         return TopicPartition(self._prefix + topic, lane)
@@ -190,13 +190,13 @@ def _lane_lag(figures: LaneFigures, sent: int) -> LaneLag:
     )
 
 
-def _batch_seq(record: ConsumerRecord) -> int | None:
-    """The number of the batch a lane-log record is of; None for claims and what is not ours."""
+def _batch_seq(record: ConsumerRecord) -> int:
+    """The number of the batch a lane-log record is of; 0 for claims and what is not ours."""
     try:
         document: dict[str, Any] = json.loads(record.value)
-        return int(document["batch_seq"]) if document["kind"] == "batch" else None
+        return int(document["batch_seq"]) if document["kind"] == "batch" else 0
     except (ValueError, KeyError, TypeError):
-        return None
+        return 0
 
 
 def _unseen(tp: TopicPartition, offset: int) -> ConsumerRecord:

@@ -71,8 +71,8 @@ MASKED_FIELDS = frozenset(
 # What structlog itself puts on a line.
 OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "timestamp"})
 SHOWN_OF_AN_ID = 4
-# At debug these write whole requests, so records and passwords, into their messages.
-QUIET_LOGGERS = dict.fromkeys(("aiokafka", "asyncio", "faust", "mode"), logging.INFO)
+# These tell every step they take (some 40 lines at a start); at debug whole requests, so records and passwords.
+QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "faust", "mode"})
 REPEATED_WITHIN_S = 60.0
 TEMPLATE_LENGTH = 40
 TEMPLATES_REMEMBERED = 1000
@@ -110,8 +110,8 @@ def configure(log: Log, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(log.level.upper())
-    for name, level in QUIET_LOGGERS.items():
-        logging.getLogger(name).setLevel(max(level, root.level))
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO if log.level == "debug" else max(logging.WARNING, root.level))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

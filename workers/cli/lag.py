@@ -15,7 +15,7 @@ from workers.cli.connections import database, run
 from workers.cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError, Failure
 from workers.cli.output import AsJson, counted, people, print_document, table
 from workers.kafka_clients import BrokerUnreachableError, reading
-from workers.lag import LOOK_BYTES, Lag, LagReader
+from workers.lag import FETCH_WAIT_MS, LOOK_BYTES, Lag, LagReader
 from workers.settings import Settings
 from workers.topics import check
 
@@ -79,7 +79,7 @@ async def _measured_until(settings: Settings, deadline: float, tell: Callable[[s
     await _topics_must_be_there(settings)
     async with (
         database(settings) as connection,
-        reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES) as consumer,
+        reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS) as consumer,
     ):
         reader = LagReader(settings, consumer)
         while True:
