@@ -45,6 +45,7 @@ class Buyer:
     def life(self) -> Iterator[Record]:
         """Everything of the quarter but the answers to auto-debits, in no particular order."""
         opened_at = self.dice.moment_of(self.quarter.start + self._joins_after())
+        card_linked = self.dice.chance(0.85)
         yield self._line(
             "opened",
             opened_at,
@@ -52,10 +53,10 @@ class Buyer:
             limit_minor=self.dice.between(5, 50) * 10_000,
             currency="CNY",
             score=self.dice.between(630, 850) if self.programme == "tmall" else None,
-            card_linked=self.dice.chance(0.85),
+            card_linked=card_linked,
             identity_verified=self.dice.chance(0.6),
         )
-        yield from self._line_events(opened_at)
+        yield from self._line_events(opened_at, card_linked=card_linked)
         if self.programme in {"kuaishou", "tmall"}:
             placed_at = opened_at
             for no in range(1, self.dice.one_of(ORDERS) + 1):
@@ -67,9 +68,9 @@ class Buyer:
         last_day = self.quarter.days // 7 if self.dice.chance(0.7) else self.quarter.days // 2
         return timedelta(days=self.dice.between(0, last_day))
 
-    def _line_events(self, opened_at: datetime) -> Iterator[Record]:
+    def _line_events(self, opened_at: datetime, *, card_linked: bool) -> Iterator[Record]:
         later = opened_at + self.dice.days(1, self.quarter.days)
-        if self.dice.chance(0.1):
+        if not card_linked or self.dice.chance(0.01):
             yield self._line("card_linked", later)
         if self.dice.chance(0.08):
             limit_minor = self.dice.between(1, 80) * 10_000

@@ -21,6 +21,10 @@ class Dice:
         """Whether something of this probability happens."""
         return self._random.random() < probability
 
+    def share(self, low: float, high: float) -> float:
+        """A number of the span."""
+        return self._random.uniform(low, high)
+
     def between(self, low: int, high: int) -> int:
         """A whole number, both ends included."""
         return self._random.randint(low, high)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -64,4 +65,6 @@ def _everything(quarter: Quarter, accounts: int, merchants: int, seed: int) -> I
 
 
 def _sent(life: Iterator[Record], dice: Dice) -> Iterator[Record]:
-    return chain.from_iterable(repeated(each, dice) for each in delayed(life, dice))
+    """What is on its way of a life: each record by its service's partitioner, some of them late or repeated."""
+    for each in chain.from_iterable(repeated(each, dice) for each in delayed(life, dice)):
+        yield replace(each, crc32=True) if each.topic in CRC32_TOPICS else each

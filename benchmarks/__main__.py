@@ -1,0 +1,65 @@
+"""`python -m benchmarks`, which script/benchmark calls."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.run import Figures, Run, Size, remove_folder
+from devstack.errors import DevstackError
+from devstack.places import project_directory
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+MEANINGS = {
+    "floor_per_s": "the floor: COPY of the same rows, one connection",
+    "plain_agent_1_per_s": "a plain Faust agent, one transaction per message",
+    "plain_agent_8_per_s": "the same, 8 side by side",
+    "postpay_per_s": "postpay, Kafka to Postgres to Kafka, one worker",
+    "ratio_floor": "postpay against the floor",
+    "ratio_plain_8": "postpay against the plain agent with 8",
+    "latency_p50_ms": "record produced to output visible, half the rate: median",
+    "latency_p99_ms": "the same, 99 %",
+    "worker_rss_mib": "most memory of the worker",
+}
+
+
+@app.command()
+def benchmark(
+    *,
+    messages: Annotated[
+        int, typer.Option(min=1_000, help="How many messages are settled in the timed part.")
+    ] = 200_000,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    directory: Annotated[Path | None, typer.Option("--dir", help="Folder of the run's stack; wiped.")] = None,
+) -> None:
+    """Measure the floor, a plain agent and postpay in one run on a stack of their own (docs/benchmarks.md)."""
+    console = Console(stderr=True, highlight=False)
+    folder = directory or project_directory() / ".devstack" / "benchmark"
+    try:
+        figures = Run(Size.of(messages), folder, console).run()
+    except (BenchmarkError, DevstackError) as error:
+        console.print(f"benchmark: {error}", markup=False)
+        raise typer.Exit(1) from None
+    remove_folder(folder)
+    show(figures)
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures.document(), indent=2) + "\n", encoding="utf-8")
+
+
+def show(figures: Figures) -> None:
+    """Print the figures as a table."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for name, value in figures.document().items():
+        table.add_row(f"{value:,.2f}" if name.startswith("ratio") else f"{value:,.0f}", MEANINGS[name])
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,186 @@
+"""The messages of the benchmark: a seeded mix of whole lives of orders, interleaved.
+
+Per 100 orders: 20 are only placed, 13 also received, 47 also repaid, 13 returned instead, 7 returned after they were
+repaid. That makes 39 % purchase.placed, 31 % purchase.received, 21 % repayment.received, 8 % return.requested; every
+one of them is applied. An order's steps follow one another at 0.5 to 3 % of the run's length.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from contracts.topics import Topic
+from workers.demo.dice import Dice
+from workers.demo.record import Record, record
+
+LIVES = {
+    ("placed",): 0.2,
+    ("placed", "received"): 0.13,
+    ("placed", "received", "repaid"): 0.47,
+    ("placed", "received", "returned"): 0.13,
+    ("placed", "received", "repaid", "returned"): 0.07,
+}
+LIMIT_MINOR = 100_000_000
+LAST_START = 0.9
+STEP = (0.005, 0.03)
+SPREAD = timedelta(hours=1)
+"""Over how much of the past the messages are spread: a worker on the wall clock then merges what is all there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One benchmark's input.
+
+    Args:
+        messages: how many are settled in the timed part.
+        accounts, merchants: who they are about; opened and registered beforehand.
+        seed: the same seed gives the same orders.
+        ends_at: the last message's time, usually now.
+        name: put before the ids of orders, so that several loads can be sent about the same accounts.
+    """
+
+    messages: int
+    accounts: int
+    merchants: int
+    seed: int
+    ends_at: datetime
+    name: str = "run"
+
+    def openings(self) -> Iterator[Record]:
+        """Accounts and merchants, as they were before the timed part."""
+        opened_at = self.ends_at - 2 * SPREAD
+        for number in range(self.merchants):
+            yield record(
+                Topic.MERCHANT,
+                _merchant(number),
+                f"registered-{number}",
+                "merchant.registered",
+                opened_at,
+                currency="CNY",
+                settlement_cycle_days=7,
+            )
+        for number in range(self.accounts):
+            yield record(
+                Topic.CREDIT_LINE,
+                _account(number),
+                f"opened-{number}",
+                "credit_line.opened",
+                opened_at,
+                programme="kuaishou",
+                limit_minor=LIMIT_MINOR,
+                currency="CNY",
+                card_linked=True,
+                identity_verified=True,
+            )
+
+    def stream(self) -> Iterator[Record]:
+        """The timed messages in order of time, an equal step apart."""
+        step = SPREAD / self.messages
+        first_at = self.ends_at - SPREAD
+        for number, each in enumerate(self._interleaved()):
+            yield each.message(number_at(first_at, step, number))
+
+    def _interleaved(self) -> "list[Step]":
+        dice = Dice(self.seed, f"load {self.name}")
+        steps: list[tuple[float, Step]] = []
+        no = 0
+        while len(steps) < self.messages:
+            no += 1
+            order = Order(
+                account_id=_account(dice.between(0, self.accounts - 1)),
+                order_id=f"{self.name}-{no}",
+                merchant_id=_merchant(dice.between(0, self.merchants - 1)),
+                amount_minor=dice.between(1_000, 50_000),
+            )
+            position = dice.share(0, LAST_START)
+            for kind in dice.one_of(LIVES):
+                steps.append((position, Step(order, kind)))
+                position += dice.share(*STEP)
+        steps.sort(key=lambda each: each[0])
+        return [step for _, step in steps[: self.messages]]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of the mix."""
+
+    account_id: str
+    order_id: str
+    merchant_id: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of an order's life."""
+
+    order: Order
+    kind: str
+
+    def message(self, at: datetime) -> Record:
+        """The record, occurring at `at`."""
+        order, event_id = self.order, f"{self.order.order_id}-{self.kind}"
+        match self.kind:
+            case "placed":
+                return record(
+                    Topic.PURCHASE,
+                    order.account_id,
+                    event_id,
+                    "purchase.placed",
+                    at,
+                    order_id=order.order_id,
+                    merchant_id=order.merchant_id,
+                    amount_minor=order.amount_minor,
+                    currency="CNY",
+                    plan={"kind": "deferred", "days": 30},
+                )
+            case "received":
+                return record(
+                    Topic.PURCHASE, order.account_id, event_id, "purchase.received", at, order_id=order.order_id
+                )
+            case "repaid":
+                return record(
+                    Topic.REPAYMENT,
+                    order.account_id,
+                    event_id,
+                    "repayment.received",
+                    at,
+                    repayment_id=f"{order.order_id}-repayment",
+                    amount_minor=order.amount_minor,
+                    currency="CNY",
+                    purpose="order",
+                    order_id=order.order_id,
+                    channel="manual",
+                )
+            case _:
+                return record(
+                    Topic.RETURN_INSPECTION,
+                    order.account_id,
+                    event_id,
+                    "return.requested",
+                    at,
+                    return_id=f"{order.order_id}-return",
+                    order_id=order.order_id,
+                    amount_minor=order.amount_minor,
+                    currency="CNY",
+                    reason="no_longer_wanted",
+                )
+
+
+def placing(number: int, accounts: int, at: datetime) -> Record:
+    """One order of the latency part, about accounts in turn; its acceptance is always announced."""
+    order = Order(_account(number % accounts), f"latency-{number}", _merchant(number % 100), 1_000)
+    return Step(order, "placed").message(at)
+
+
+def number_at(first_at: datetime, step: timedelta, number: int) -> datetime:
+    """When message `number` occurred."""
+    return (first_at + number * step).astimezone(UTC)
+
+
+def _account(number: int) -> str:
+    return f"acc-{number:07d}"
+
+
+def _merchant(number: int) -> str:
+    return f"shop-{number:05d}"

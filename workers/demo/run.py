@@ -1,0 +1,203 @@
+"""The demo itself: starts everything, lets the quarter pass, kills a worker half-way, looks at what came of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from contracts.topics import Topic
+from devstack import stack as devstack
+from devstack.stack import Stack
+from settlement.terms import TermsBook
+from storage import views
+from storage.audit import audit
+from storage.database import Connection, connect
+from storage.migrations import migrate
+from workers import topics
+from workers.cli.failures import Failure
+from workers.cli.output import counted
+from workers.demo.buyers import shop_id
+from workers.demo.fleet import Fleet, WorkerProcess, stop_left_over
+from workers.demo.gateway import Gateway
+from workers.demo.history import History, tick
+from workers.demo.pace import Pace
+from workers.demo.reader import TopicReader, count_delivered
+from workers.demo.record import Record
+from workers.demo.report import Report
+from workers.demo.sender import Sender
+from workers.demo.story import account_in_words, merchant_in_words
+from workers.demo.surroundings import environment_of, settings_of
+from workers.kafka_clients import producing, reading
+from workers.lag import LOOK_BYTES, LagReader
+from workers.settings import Settings
+
+WORKERS = 2
+SETTLED_WITHIN_S = 90.0
+"""One day's messages, a worker's death included: the group notices it after its session time-out."""
+LOOK_EVERY_S = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is told."""
+
+    accounts: int = 5_000
+    merchants: int = 200
+    days: int = 91
+    seed: int = 20260401
+
+
+class Demo:
+    """One run in one folder, which is its own.
+
+    Args:
+        size: how much is told.
+        directory: of the stack, the logs and the list of workers; what an earlier run left in it goes.
+        console: where people watch.
+    """
+
+    def __init__(self, size: Size, directory: Path, console: Console) -> None:
+        self.size = size
+        self.directory = directory
+        self.workers: list[WorkerProcess] = []
+        """Those that run."""
+        self._console = console
+
+    @asynccontextmanager
+    async def running(self, *, keep: bool) -> AsyncIterator[Report]:
+        """Run it and give the report while everything still runs; then stop all, unless it is to be kept.
+
+        Raises:
+            Failure: a worker ended by itself, or a day was not settled in time.
+            DevstackError: Kafka or Postgres did not start.
+        """
+        began = time.monotonic()
+        kept = False
+        await asyncio.to_thread(stop_left_over, self._worker_directory)
+        fleet: Fleet | None = None
+        try:
+            self._say("starting Kafka and Postgres")
+            stack = await asyncio.to_thread(devstack.up, self.directory, fresh=True)
+            settings = settings_of(stack, clock="event")
+            fleet = Fleet(self._worker_directory, environment_of(settings))
+            report = await self._run(stack, settings, fleet, began)
+            self.workers = [*fleet.running]
+            yield report
+            kept = keep
+        finally:
+            if not kept:
+                if fleet is not None:
+                    await asyncio.to_thread(fleet.stop)
+                await asyncio.to_thread(devstack.down, self.directory)
+
+    async def _run(self, stack: Stack, settings: Settings, fleet: Fleet, began: float) -> Report:
+        await migrate(settings.postgres.dsn, lanes=settings.lanes, terms=TermsBook.builtin().document)
+        await topics.create(settings)
+        self._say(f"Kafka at {stack.bootstrap}, Postgres migrated; starting {counted(WORKERS, 'worker')}")
+        workers = [fleet.start() for _ in range(WORKERS)]
+        history = await asyncio.to_thread(
+            History,
+            accounts=self.size.accounts,
+            merchants=self.size.merchants,
+            days=self.size.days,
+            seed=self.size.seed,
+        )
+        await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
+        gateway = Gateway(self.size.seed)
+        connection = await connect(settings.postgres.dsn, application_name="postpay-demo")
+        try:
+            sent = await self._live(history, gateway, settings, fleet, connection)
+            return await self._report(settings, fleet, connection, gateway, sent, began)
+        finally:
+            await connection.close()
+
+    async def _live(
+        self, history: History, gateway: Gateway, settings: Settings, fleet: Fleet, connection: Connection
+    ) -> int:
+        """Let the days pass; returns how many records were sent."""
+        async with (
+            producing(settings.kafka, linger_ms=5) as producer,
+            reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=50) as consumer,
+            TopicReader(settings, [Topic.AUTO_DEBIT]) as debits,
+        ):
+            sender = Sender(producer, settings)
+            lag = LagReader(settings, consumer)
+            answers: list[Record] = []
+            with Pace(self._console, history.quarter) as pace:
+                for day in range(self.size.days):
+                    midnight = history.midnight_after(day)
+                    due = [each for each in answers if each.delivered_at < midnight]
+                    answers = [each for each in answers if each.delivered_at >= midnight]
+                    await sender.send(in_order([*history.day(day), *due]))
+                    if day == self.size.days // 2:
+                        await self._strike(fleet, lag, connection, pace.note)
+                    await sender.send([tick(midnight)])
+                    await self._settled(lag, connection, fleet)
+                    async for record in debits.up_to_now():
+                        answers += gateway.answer(record.value or b"")
+                    pace.passed(day, sender.sent)
+            return sender.sent
+
+    async def _strike(self, fleet: Fleet, lag: LagReader, connection: Connection, note: Callable[[str], None]) -> None:
+        """Kill a worker in the middle of its work, start another."""
+        victim = fleet.running[0]
+        await asyncio.to_thread(fleet.kill, victim)
+        behind = sum(each.records for each in (await lag.measure(connection)).topics)
+        heir = fleet.start()
+        note(
+            f"{victim.name} (process {victim.process.pid}) killed by SIGKILL with {counted(behind, 'record')}"
+            f" to settle; {heir.name} (process {heir.process.pid}) started"
+        )
+
+    async def _settled(self, lag: LagReader, connection: Connection, fleet: Fleet) -> None:
+        """Wait as `postpay lag --wait` does."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while not (found := await lag.measure(connection)).caught_up:
+            for worker in fleet.running:
+                if not worker.process.is_running:
+                    raise Failure(f"{worker.name} has ended by itself; see {worker.log}", 1)
+            if time.monotonic() > deadline:
+                said = "; ".join([f"{each.name}: {await asyncio.to_thread(each.says)}" for each in fleet.running])
+                left = counted(sum(each.records for each in found.topics), "record")
+                raise Failure(f"{left} not settled after {SETTLED_WITHIN_S:g} s; {said}; {self._worker_directory}", 1)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _report(
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        connection: Connection,
+        gateway: Gateway,
+        sent: int,
+        began: float,
+    ) -> Report:
+        self._say("the quarter is over; reading everything back and auditing the books")
+        delivered = await count_delivered(settings)
+        checks = await audit(connection)
+        return Report(
+            sent=sent,
+            outcomes=await views.outcome_counts(connection),
+            delivered=delivered,
+            totals=await views.ledger_totals(connection),
+            checks=checks,
+            workers=fleet.started,
+            seconds=time.monotonic() - began,
+            account=await account_in_words(connection, (each for each, _ in gateway.refused.most_common())),
+            merchant=await merchant_in_words(connection, map(shop_id, range(1, self.size.merchants + 1))),
+        )
+
+    @property
+    def _worker_directory(self) -> Path:
+        return self.directory / "workers"
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False)
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """Records as they are delivered."""
+    return sorted(records, key=lambda each: each.delivered_at)
