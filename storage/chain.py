@@ -9,6 +9,7 @@ timestamps (UTC, exact). It must never change for batches already written; docs/
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +26,19 @@ def genesis(lane: int) -> bytes:
     return hashlib.sha256(f"postpay lane {lane}".encode()).digest()
 
 
-def extend(previous: bytes, batch_seq: int, lane_time: datetime, results: Sequence[Settled], first_seq: int) -> bytes:
-    """Return the chain hash after a batch.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The rows of a batch's decisions and postings, and the chain hash that covers them."""
+
+    decisions: list[DecisionRow]
+    postings: list[PostingRow]
+    chain_hash: bytes
+
+
+def record(
+    previous: bytes, batch_seq: int, lane_time: datetime, results: Sequence[Settled], first_seq: int
+) -> Recorded:
+    """Make the rows of a batch and its chain hash; handed on to `write`, they are not made twice.
 
     Args:
         previous: the hash before it.
@@ -36,7 +48,12 @@ def extend(previous: bytes, batch_seq: int, lane_time: datetime, results: Sequen
         first_seq: number of its first decision.
     """
     decisions, postings = recorded(results, first_seq)
-    return link(previous, batch_seq, lane_time, decisions, postings)
+    return Recorded(decisions, postings, link(previous, batch_seq, lane_time, decisions, postings))
+
+
+def extend(previous: bytes, batch_seq: int, lane_time: datetime, results: Sequence[Settled], first_seq: int) -> bytes:
+    """Return the chain hash after a batch; arguments as for `record`."""
+    return record(previous, batch_seq, lane_time, results, first_seq).chain_hash
 
 
 def link(

@@ -7,7 +7,7 @@ Source: docs/storage.md, Loading.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -30,6 +30,7 @@ from settlement.messages import Input, Source
 from settlement.party import Party, PartyKind
 from settlement.state import ALL_OPEN, EntityT, Parked, PartyState, subject_key
 from settlement.timers import RANKS, Timer, TimerKind
+from storage import arrays
 from storage.database import Connection, Row
 from storage.queries import read
 from storage.rows import TABLES
@@ -50,8 +51,6 @@ TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
     TimerKind.DEPOSIT_PAYMENT: DepositRefund,
 }
 """Kinds of timers whose subject is an entity."""
-
-PARTY_ENTITIES: Mapping[PartyKind, type[Entity]] = {PartyKind.ACCOUNT: Account, PartyKind.MERCHANT: Merchant}
 
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
@@ -144,7 +143,10 @@ async def next_due(connection: Connection, lane: int) -> datetime | None:
 
 
 class _Loading:
-    """One load: the states so far, and what is still to be fetched for them."""
+    """One load: the states so far, and what is still to be fetched for them.
+
+    Parties are looked up by kind and id: hashing a `Party` costs a microsecond, and there are many look-ups.
+    """
 
     def __init__(
         self,
@@ -159,82 +161,82 @@ class _Loading:
         self.wanted = wanted
         self.restore = restore
         self.references = references
-        self.states: dict[Party | None, PartyState] = {party: PartyState(party) for party in wanted.parties}
-        self.states[None] = PartyState(None, whole=True)
+        self.states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
+        self.accounts: dict[str, PartyState] = {}
+        self.merchants: dict[str, PartyState] = {}
+        for party in wanted.parties:
+            state = self.states[party] = PartyState(party)
+            self._of_kind(party.kind)[party.id] = state
         self.known: set[Party] = set()
         self.more_timers: set[Party] = set()
         self.named: dict[type[Entity], set[tuple[str, str]]] = defaultdict(set)
         """What to fetch by (party id, entity id); taken out again when it is fetched."""
-        self.asked: set[tuple[Party, type[Entity], str]] = set()
+        self.asked: list[tuple[PartyState, type[Entity], str]] = []
         """What the batch, its timers and its parked inputs name: its absence is noted."""
 
     async def run(self) -> Loaded:
-        await self._parties()
+        if self.wanted.parties:
+            await self._parties()
         await self._seen()
-        await self._parked()
-        await self._timers()
-        for party, entities in self.wanted.entities.items():
-            self._name(party, entities)
-        await self._of_accounts()
-        await self._of_merchants()
-        await self._declined(self._note_absent())
+        if self.wanted.parties:
+            await self._parked()
+            await self._timers()
+            for party, entities in self.wanted.entities.items():
+                self._name(self._state(party.kind, party.id), entities)
+            await self._of_accounts()
+            await self._of_merchants()
+            await self._declined(self._note_absent())
         return Loaded(self.states, self.known, self.more_timers)
 
     async def _parties(self) -> None:
         """Account, merchant and balance rows; a party without one has nothing else in storage but parked inputs."""
-        ids: dict[PartyKind, list[str]] = {kind: [] for kind in PartyKind}
-        for party in self.wanted.parties:
-            ids[party.kind].append(party.id)
-        for kind, party_ids in ((Account, ids[PartyKind.ACCOUNT]), (Merchant, ids[PartyKind.MERCHANT])):
-            if party_ids:
-                for row in await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, party_ids):
-                    self._keep(kind, row)
-        for party in self.wanted.parties:
-            state = self.states[party]
-            if state.entities:
-                self.known.add(party)
-            else:
-                state.whole = True
-                self.asked.add((party, PARTY_ENTITIES[party.kind], party.id))
-        merchants = [party.id for party in self.known if party.kind is PartyKind.MERCHANT]
+        for kind, states in ((Account, self.accounts), (Merchant, self.merchants)):
+            if states:
+                ids = arrays.texts(list(states))
+                self._keep(kind, await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, ids))
+        for kind, states in ((Account, self.accounts), (Merchant, self.merchants)):
+            for party_id, state in states.items():
+                if state.entities:
+                    self.known.add(_party_of(state))
+                else:
+                    state.whole = True
+                    self.asked.append((state, kind, party_id))
+        merchants = [merchant_id for merchant_id, state in self.merchants.items() if not state.whole]
         if merchants:
-            for row in await self.connection.fetch(_SQL["merchant_balance"], self.lane, merchants):
-                self._keep(MerchantBalance, row)
+            rows = await self.connection.fetch(_SQL["merchant_balance"], self.lane, arrays.texts(merchants))
+            self._keep(MerchantBalance, rows)
 
     async def _seen(self) -> None:
-        owners = {hash_: party for party, hashes in self.wanted.event_hashes.items() for hash_ in hashes}
+        owners = {
+            event_hash: self.states[None] if party is None else self._state(party.kind, party.id)
+            for party, hashes in self.wanted.event_hashes.items()
+            for event_hash in hashes
+        }
         if owners:
-            for row in await self.connection.fetch(_SQL["seen"], self.lane, list(owners)):
-                self.states[owners[row["event_hash"]]].seen[row["event_hash"]] = row["fingerprint"]
+            for row in await self.connection.fetch(_SQL["seen"], self.lane, arrays.blobs(list(owners))):
+                event_hash = row["event_hash"]
+                owners[event_hash].seen[event_hash] = row["fingerprint"]
 
     async def _parked(self) -> None:
-        for row in await self._of_parties("parked"):
+        for row in await self.connection.fetch(_SQL["parked"], self.lane, *self._party_arrays()):
             parked = _parked_row(row)
-            state = self.states[parked.party]
+            state = self._state(parked.party.kind, parked.party.id)
             message = self.restore(parked)
             state.parked.append(Parked(message, parked.waits_for, parked.parked_at))
             state.seen[parked.event_hash] = parked.fingerprint
             self.known.add(parked.party)
-            self._name(parked.party, self.references(message))
+            self._name(state, self.references(message))
 
     async def _timers(self) -> None:
         until, limit = self.wanted.timers_until, self.wanted.timer_limit
-        if until is None or not self.wanted.parties:
+        if until is None:
             return
         probed = min(limit, TIMERS_PROBED)
         rows = await self.connection.fetch(_SQL["due_in_lane"], self.lane, until, probed + 1)
         if len(rows) > probed:
-            kinds, ids = self._party_arrays()
-            ranks = list(RANKS)
+            ranks = (arrays.texts(list(RANKS)), arrays.plain(list(RANKS.values())))
             rows = await self.connection.fetch(
-                _SQL["due_of_parties"],
-                self.lane,
-                until,
-                kinds,
-                ids,
-                [kind.value for kind in ranks],
-                [RANKS[kind] for kind in ranks],
-                limit,
+                _SQL["due_of_parties"], self.lane, until, *self._party_arrays(), *ranks, limit
             )
         due: dict[Party, list[Timer]] = defaultdict(list)
         for row in rows:
@@ -246,14 +248,15 @@ class _Loading:
             if len(timers) > limit:
                 self.more_timers.add(party)
                 del timers[limit:]
-            self.states[party].timers = {(timer.kind, timer.subject_id): timer for timer in timers}
-            self._name(
-                party,
-                ((TIMER_SUBJECTS[timer.kind], timer.subject_id) for timer in timers if timer.kind in TIMER_SUBJECTS),
-            )
+            state = self.states[party]
+            state.timers = {(timer.kind, timer.subject_id): timer for timer in timers}
+            subjects = [(TIMER_SUBJECTS.get(timer.kind), timer.subject_id) for timer in timers]
+            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if kind is not None])
 
     async def _of_accounts(self) -> None:
         """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
+        if not self.accounts:
+            return
         await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
@@ -272,6 +275,8 @@ class _Loading:
         await self._fetch(Return)
 
     async def _of_merchants(self) -> None:
+        if not self.merchants:
+            return
         await self._fetch(MerchantCase)
         for refund in await self._fetch(DepositRefund):
             self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
@@ -282,20 +287,24 @@ class _Loading:
 
     async def _open_obligations(self) -> list[Obligation]:
         """The earliest open obligations of accounts that owe anything; all where all are asked for."""
-        at_most = {}
-        for party in self.known:
-            account = self.states[party].entities.get(Account, {}).get(party.id)
-            if isinstance(account, Account) and _owes(account):
-                everything = (Obligation, ALL_OPEN) in self.wanted.entities.get(party, ())
-                at_most[party.id] = NO_LIMIT if everything else OPEN_OBLIGATIONS
+        at_most = {
+            account_id: OPEN_OBLIGATIONS
+            for account_id, state in self.accounts.items()
+            if not state.whole and _owes(state.entities[Account][account_id])
+        }
+        for party, entities in self.wanted.entities.items():
+            if party.id in at_most and (Obligation, ALL_OPEN) in entities:
+                at_most[party.id] = NO_LIMIT
         if not at_most:
             return []
-        rows = await self.connection.fetch(_SQL["open_obligations"], self.lane, list(at_most), list(at_most.values()))
+        rows = await self.connection.fetch(
+            _SQL["open_obligations"], self.lane, arrays.texts(list(at_most)), arrays.plain(list(at_most.values()))
+        )
         found: dict[str, list[Obligation]] = defaultdict(list)
-        for row in rows:
-            found[row["account_id"]].append(_obligation(row))
+        for each in cast("list[Obligation]", TABLES[Obligation].entities(rows)):
+            found[each.account_id].append(each)
         for account_id, obligations in found.items():
-            state = self.states[Party(PartyKind.ACCOUNT, account_id)]
+            state = self.accounts[account_id]
             if len(obligations) > at_most[account_id]:
                 obligations.pop()
                 state.all_open_loaded = False
@@ -303,83 +312,86 @@ class _Loading:
             state.entities[Obligation] = {each.obligation_id: each for each in obligations}
         return [each for obligations in found.values() for each in obligations]
 
-    def _note_absent(self) -> list[tuple[Party, str]]:
-        """Note what was looked for and isn't there."""
-        absent = []
-        for party, kind, entity_id in self.asked:
-            state = self.states[party]
+    def _note_absent(self) -> list[tuple[str, str, str]]:
+        """Note what was looked for and isn't there; returns (party kind, party id, subject key) of each."""
+        absent: list[tuple[str, str, str]] = []
+        for state, kind, entity_id in self.asked:
             if entity_id not in state.entities.get(kind, ()):
                 key = subject_key(kind, entity_id)
                 state.absent.add(key)
-                absent.append((party, key))
+                party = _party_of(state)
+                absent.append((party.kind, party.id, key))
         return absent
 
-    async def _declined(self, absent: list[tuple[Party, str]]) -> None:
+    async def _declined(self, absent: list[tuple[str, str, str]]) -> None:
         """Which of what isn't there was declined; what is there needs no looking up."""
         if not absent:
             return
-        arrays = (
-            [party.kind.value for party, _ in absent],
-            [party.id for party, _ in absent],
-            [subject for _, subject in absent],
-        )
-        for row in await self.connection.fetch(_SQL["declined_subject"], self.lane, *arrays):
-            self.states[_party(row)].declined.add(row["subject"])
+        columns = map(arrays.texts, zip(*absent, strict=True))
+        for row in await self.connection.fetch(_SQL["declined_subject"], self.lane, *columns):
+            self._state(PartyKind(row["party_kind"]), row["party_id"]).declined.add(row["subject"])
 
-    def _name(self, party: Party, references: Iterable[Reference]) -> None:
+    def _name(self, state: PartyState, references: Iterable[Reference]) -> None:
         """Take up what is named of a party; of one that has no row there is nothing to fetch."""
-        whole = self.states[party].whole
+        party = _party_of(state)
         for kind, entity_id in references:
             if TABLES[kind].party_kind is not party.kind or entity_id == ALL_OPEN:
                 continue
-            self.asked.add((party, kind, entity_id))
-            if not whole and kind not in _WITH_PARTY:
+            self.asked.append((state, kind, entity_id))
+            if not state.whole and kind not in _WITH_PARTY:
                 self.named[kind].add((party.id, entity_id))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
         """Have fetched what hangs on something fetched, unless it is there."""
-        there = self.states[Party(TABLES[kind].party_kind, party_id)].entities.get(kind, {})
-        self.named[kind].update((party_id, entity_id) for entity_id in entity_ids if entity_id not in there)
+        there = self._of_kind(TABLES[kind].party_kind)[party_id].entities.get(kind, {})
+        for entity_id in entity_ids:
+            if entity_id not in there:
+                self.named[kind].add((party_id, entity_id))
 
     def _name_what_hangs_on(self, obligation: Obligation) -> None:
         if obligation.order_id is not None:
-            self._name_missing(Order, obligation.account_id, [obligation.order_id])
+            self._name_missing(Order, obligation.account_id, (obligation.order_id,))
         if obligation.debit_id is not None:
-            self._name_missing(Debit, obligation.account_id, [obligation.debit_id])
+            self._name_missing(Debit, obligation.account_id, (obligation.debit_id,))
 
     async def _fetch(self, kind: type[EntityT]) -> list[EntityT]:
         """Fetch what is named of a class; returns what was found."""
         pairs = self.named.pop(kind, None)
         if not pairs:
             return []
-        party_ids, entity_ids = zip(*pairs, strict=True)
-        rows = await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, party_ids, entity_ids)
-        return [cast("EntityT", self._keep(kind, row)) for row in rows]
+        columns = map(arrays.texts, zip(*pairs, strict=True))
+        rows = await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *columns)
+        return cast("list[EntityT]", self._keep(kind, rows))
 
-    async def _of_parties(self, query: str) -> list[Row]:
-        if not self.wanted.parties:
-            return []
-        rows: list[Row] = await self.connection.fetch(_SQL[query], self.lane, *self._party_arrays())
-        return rows
+    def _party_arrays(self) -> tuple[str, str]:
+        kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
+        return arrays.texts(kinds), arrays.texts([*self.accounts, *self.merchants])
 
-    def _party_arrays(self) -> tuple[list[str], list[str]]:
-        parties = self.wanted.parties
-        return [party.kind.value for party in parties], [party.id for party in parties]
+    def _of_kind(self, kind: PartyKind) -> dict[str, PartyState]:
+        return self.accounts if kind is PartyKind.ACCOUNT else self.merchants
 
-    def _keep(self, kind: type[Entity], row: Row) -> Entity:
+    def _state(self, kind: PartyKind, party_id: str) -> PartyState:
+        return self._of_kind(kind)[party_id]
+
+    def _keep(self, kind: type[Entity], rows: Sequence[Row]) -> list[Entity]:
         table = TABLES[kind]
-        entity = table.entity(row)
-        state = self.states[Party(table.party_kind, row[table.party_column])]
-        state.entities.setdefault(kind, {})[entity.entity_id] = entity
-        return entity
+        states = self._of_kind(table.party_kind)
+        entities = table.entities(rows)
+        for row, entity in zip(rows, entities, strict=True):
+            states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity
+        return entities
 
 
-def _owes(account: Account) -> bool:
+def _party_of(state: PartyState) -> Party:
+    if state.party is None:
+        msg = "the lane itself has no entities, no timers and nothing parked"
+        raise TypeError(msg)
+    return state.party
+
+
+def _owes(account: Entity) -> bool:
+    assert isinstance(account, Account)
     return bool(account.receivable_minor or account.fee_receivable_minor or account.penalty_receivable_minor)
-
-
-def _obligation(row: Row) -> Obligation:
-    return cast("Obligation", TABLES[Obligation].entity(row))
 
 
 def _party(row: Row) -> Party:

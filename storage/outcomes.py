@@ -1,6 +1,7 @@
 """From what was settled to the rows that record it: decisions and postings, receipts, dead letters.
 
-Pure; `chain` hashes the same rows that `write` stores.
+Pure; `chain` hashes the same rows that `write` stores. Members of the core's string enums are written as the strings
+they are: asking them for `.value` took a tenth of this module's time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,8 +59,8 @@ class DecisionRow(NamedTuple):
     decided_at: datetime
     outcome: str
     reason: str | None
-    reasons: Sequence[str]
-    outputs: Sequence[str]
+    reasons: str
+    outputs: str
     raw: bytes | None
 
 
@@ -155,7 +156,7 @@ def recorded(results: Sequence[Settled], first_seq: int) -> tuple[list[DecisionR
         if decision.postings:
             party_id = party.id if party is not None else ""
             postings.extend(
-                PostingRow(seq, n, party_id, each.debit.value, each.credit.value, each.currency, each.amount_minor)
+                PostingRow(seq, n, party_id, each.debit, each.credit, each.currency, each.amount_minor)
                 for n, each in enumerate(decision.postings)
             )
         seq += 1
@@ -183,8 +184,10 @@ def dead_letters(results: Sequence[Settled], rejected: Sequence[RejectedRecord])
     return rows
 
 
-def _output_names(decision: Decision) -> tuple[str, ...]:
-    return tuple(f"{OUTPUT_TYPES[type(output.body)]} {output.event_id}" for output in decision.outputs)
+def _output_names(decision: Decision) -> str:
+    if not decision.outputs:
+        return ""
+    return "\n".join([f"{OUTPUT_TYPES[type(output.body)]} {output.event_id}" for output in decision.outputs])
 
 
 def _of_input(seq: int, message: Input, settled: Settled) -> DecisionRow:
@@ -195,7 +198,7 @@ def _of_input(seq: int, message: Input, settled: Settled) -> DecisionRow:
         source.topic,
         source.partition,
         source.offset,
-        party.kind.value if party is not None else None,
+        party.kind if party is not None else None,
         party.id if party is not None else None,
         message.event_id,
         None,
@@ -204,9 +207,9 @@ def _of_input(seq: int, message: Input, settled: Settled) -> DecisionRow:
         message.type,
         message.occurred_at,
         settled.decided_at,
-        decision.outcome.value,
+        decision.outcome,
         decision.reason,
-        decision.reasons,
+        " ".join(decision.reasons),
         _output_names(decision),
         message.raw,
     )
@@ -220,18 +223,18 @@ def _of_timer(seq: int, timer: Timer, settled: Settled) -> DecisionRow:
         None,
         None,
         None,
-        timer.party.kind.value,
+        timer.party.kind,
         timer.party.id,
         None,
         timer.timer_id,
         None,
         None,
-        timer.kind.value,
+        timer.kind,
         timer.due_at,
         settled.decided_at,
-        decision.outcome.value,
+        decision.outcome,
         decision.reason,
-        decision.reasons,
+        " ".join(decision.reasons),
         _output_names(decision),
         None,
     )
@@ -243,7 +246,7 @@ def _receipt(message: Input, settled: Settled) -> ReceiptRow:
         message.source.topic,
         message.source.partition,
         message.source.offset,
-        party.kind.value if party is not None else None,
+        party.kind if party is not None else None,
         party.id if party is not None else None,
         message.event_id,
         message.event_hash,
@@ -251,7 +254,7 @@ def _receipt(message: Input, settled: Settled) -> ReceiptRow:
         message.type,
         message.occurred_at,
         settled.decided_at,
-        outcome.value,
+        outcome,
         message.raw if outcome is Outcome.CONFLICT else None,
     )
 
@@ -286,7 +289,7 @@ def _dead_timer(timer: Timer, settled: Settled) -> DeadLetterRow:
         timer.party.id.encode(),
         None,
         timer.timer_id,
-        timer.kind.value,
+        timer.kind,
         timer.due_at,
         settled.decided_at,
         settled.decision.reason or "",

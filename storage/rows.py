@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date, datetime
 from enum import Enum
-from operator import attrgetter
-from typing import Any, cast, get_origin, get_type_hints
+from operator import attrgetter, itemgetter
+from types import UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from settlement.entities import (
     Account,
@@ -21,12 +23,13 @@ from settlement.entities import (
     Return,
 )
 from settlement.party import PartyKind
+from storage import arrays
 from storage.database import Row
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table of one class. `columns` are its fields, without the lane."""
+    """The table of one class. `columns` are its fields, without the lane; lists of texts are JSON in the table."""
 
     kind: type[Entity]
     name: str
@@ -36,53 +39,112 @@ class Table:
     enums: tuple[tuple[int, Mapping[str, Enum]], ...]
     lists: tuple[int, ...]
     values: Callable[[Entity], tuple[Any, ...]]
+    changing: Callable[[Entity], tuple[Any, ...]]
+    literals: tuple[Callable[[Sequence[Any]], str], ...]
+
+    def entities(self, rows: Sequence[Row]) -> list[Entity]:
+        """Make the entities of rows that have at least the table's columns."""
+        if not rows:
+            return []
+        end = len(self.columns) + 1
+        if tuple(rows[0].keys())[1:end] == self.columns:
+            contents: Iterable[tuple[Any, ...]] = (row[1:end] for row in rows)
+        else:  # a later release has changed the order
+            contents = map(itemgetter(*self.columns), rows)
+        if not self.enums and not self.lists:
+            return [self.kind(*values) for values in contents]
+        return [self.kind(*self._translated(values)) for values in contents]
 
     def entity(self, row: Row) -> Entity:
-        """Make the entity of a row that has at least the table's columns."""
-        values = [row[name] for name in self.columns]
+        """Make the entity of one row."""
+        return self.entities([row])[0]
+
+    def row(self, lane: int, entity: Entity) -> tuple[Any, ...]:
+        """The entity's row for COPY, led by the lane."""
+        if not self.lists:
+            return (lane, *self.values(entity))
+        values = list(self.values(entity))
+        for index in self.lists:
+            values[index] = arrays.document(values[index])
+        return (lane, *values)
+
+    def arrays(self, entities: Sequence[Entity]) -> list[str]:
+        """One array literal per column that is in the table's UPDATE, for `unnest`."""
+        columns = zip(*map(self.changing, entities), strict=True)
+        return [literal(column) for literal, column in zip(self.literals, columns, strict=True)]
+
+    def _translated(self, values: tuple[Any, ...]) -> list[Any]:
+        translated = list(values)
         for index, members in self.enums:
-            values[index] = members[values[index]]
+            translated[index] = members[translated[index]]
         for index in self.lists:
-            values[index] = tuple(values[index])
-        return self.kind(*values)
-
-    def arrays(self, entities: Iterable[Entity]) -> list[Sequence[Any]]:
-        """One array per column, for `unnest`. Lists become literals, because arrays of arrays must be rectangular."""
-        columns: list[Sequence[Any]] = list(zip(*map(self.values, entities), strict=True))
-        for index in self.lists:
-            columns[index] = [array_literal(each) for each in columns[index]]
-        return columns
+            translated[index] = arrays.undocumented(translated[index])
+        return translated
 
 
-def array_literal(texts: Sequence[str]) -> str:
-    """Write texts as Postgres reads a text[]."""
-    if not texts:
-        return "{}"
-    escaped = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
-    return "{" + ",".join(escaped) + "}"
-
-
-def _table(kind: type[Entity], name: str, party_kind: PartyKind) -> Table:
+def _table(kind: type[Entity], name: str, party_kind: PartyKind, *fixed: str) -> Table:
+    """Describe a table; `fixed` columns never change once the row is made, and are not in its UPDATE."""
     hints = get_type_hints(kind)
     columns = tuple(each.name for each in fields(kind))
-    enums = tuple(
-        (index, {member.value: member for member in hints[column]})
-        for index, column in enumerate(columns)
-        if isinstance(hints[column], type) and issubclass(hints[column], Enum)
+    types = {column: _plain_type(hints[column]) for column in columns}
+    changing = [column for column in columns if column not in fixed]
+    return Table(
+        kind=kind,
+        name=name,
+        party_kind=party_kind,
+        party_column=columns[0],
+        columns=columns,
+        enums=tuple(
+            (index, {member.value: member for member in types[column]})
+            for index, column in enumerate(columns)
+            if issubclass(types[column], Enum)
+        ),
+        lists=tuple(index for index, column in enumerate(columns) if types[column] is tuple),
+        values=cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*columns)),
+        changing=cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*changing)),
+        literals=tuple(_literal(types[column]) for column in changing),
     )
-    lists = tuple(index for index, column in enumerate(columns) if get_origin(hints[column]) is tuple)
-    values = cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*columns))
-    return Table(kind, name, party_kind, columns[0], columns, enums, lists, values)
+
+
+def _plain_type(hint: Any) -> type[Any]:
+    """The class behind a field's type: `int` of `int | None`, `tuple` of `tuple[str, ...]`."""
+    if isinstance(hint, UnionType):
+        (hint,) = (each for each in get_args(hint) if each is not type(None))
+    return cast("type[Any]", get_origin(hint) or hint)
+
+
+def _literal(kind: type[Any]) -> Callable[[Sequence[Any]], str]:
+    if issubclass(kind, str):
+        return arrays.texts
+    if issubclass(kind, int):
+        return arrays.plain
+    if issubclass(kind, date | datetime):
+        return arrays.instants
+    if kind is bytes:
+        return arrays.blobs
+    if kind is tuple:
+        return arrays.documents
+    raise TypeError(f"no array of {kind}")
 
 
 TABLES: Mapping[type[Entity], Table] = {
     table.kind: table
     for table in (
-        _table(Account, "account", PartyKind.ACCOUNT),
-        _table(Order, "purchase_order", PartyKind.ACCOUNT),
-        _table(Obligation, "obligation", PartyKind.ACCOUNT),
-        _table(Debit, "debit", PartyKind.ACCOUNT),
-        _table(Return, "return_request", PartyKind.ACCOUNT),
+        _table(Account, "account", PartyKind.ACCOUNT, "programme", "currency", "opened_at", "fingerprint"),
+        _table(
+            Order,
+            "purchase_order",
+            PartyKind.ACCOUNT,
+            *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
+        ),
+        _table(Obligation, "obligation", PartyKind.ACCOUNT, "no", "order_id"),
+        _table(Debit, "debit", PartyKind.ACCOUNT, "no", "due_on", "attempt", "reason", "first_requested_at"),
+        _table(
+            Return,
+            "return_request",
+            PartyKind.ACCOUNT,
+            *("no", "order_id", "reason", "evidence", "description", "requested_at", "fingerprint"),
+        ),
         _table(Repayment, "repayment", PartyKind.ACCOUNT),
         _table(Merchant, "merchant", PartyKind.MERCHANT),
         _table(MerchantBalance, "merchant_balance", PartyKind.MERCHANT),

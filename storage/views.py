@@ -319,7 +319,8 @@ def _entity(kind: type[EntityT], row: Row) -> EntityT:
 
 
 async def _all(connection: Connection, kind: type[EntityT], lane: int, party_id: str) -> list[EntityT]:
-    return [_entity(kind, row) for row in await connection.fetch(_SQL[TABLES[kind].name], lane, party_id)]
+    rows = await connection.fetch(_SQL[TABLES[kind].name], lane, party_id)
+    return cast("list[EntityT]", TABLES[kind].entities(rows))
 
 
 async def _history(connection: Connection, lane: int, kind: PartyKind, party_id: str) -> list[Story]:
@@ -372,10 +373,10 @@ async def _decided(connection: Connection, row: Row) -> Story:
     story = _common(row, row["party_id"], row["decided_at"])
     story["outcome"] = row["outcome"]
     story["reason"] = row["reason"]
-    story["reasons"] = list(row["reasons"])
+    story["reasons"] = row["reasons"].split()
     story["seq"] = row["seq"]
     story["postings"] = [dict(posting) for posting in postings]
-    for output in row["outputs"]:
+    for output in row["outputs"].splitlines():
         kind, _, output_id = output.partition(" ")
         story["outputs"].append({"type": kind, "event_id": output_id})
     return story

@@ -7,8 +7,8 @@ Source: docs/storage.md, Writing; docs/protocol.md, Input.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from settlement.party import Party
 from settlement.state import PartyState
 from settlement.terms import TermsBook
 from settlement.timers import Timer
-from storage import chain
+from storage import arrays, chain
 from storage.database import Connection
 from storage.lanes import FencedError, Position
 from storage.outcomes import (
@@ -33,7 +33,6 @@ from storage.outcomes import (
     RejectedRecord,
     dead_letters,
     receipts,
-    recorded,
 )
 from storage.queries import read
 from storage.rows import TABLES
@@ -64,7 +63,7 @@ class BatchToWrite:
         outbox_parts: its encoded outputs, in the order to be sent; at least one, so that the relay finds no hole.
         previous_hash: the lane's chain hash before.
         terms_document: the terms in force after it, if it changed them.
-        chain_hash: what `chain.extend` gave for it, if it was asked already.
+        recorded: what `chain.record` gave for it, if it was asked already.
     """
 
     lane: int
@@ -80,7 +79,7 @@ class BatchToWrite:
     outbox_parts: Sequence[bytes]
     previous_hash: bytes
     terms_document: dict[str, Any] | None = None
-    chain_hash: bytes | None = field(default=None, kw_only=True)
+    recorded: chain.Recorded | None = None
 
 
 async def write(connection: Connection, batch: BatchToWrite) -> bytes:
@@ -92,16 +91,15 @@ async def write(connection: Connection, batch: BatchToWrite) -> bytes:
     Raises:
         FencedError: the lane is not where the batch started from; roll back.
     """
-    decisions, postings = recorded(batch.results, batch.first_seq)
-    chain_hash = batch.chain_hash or chain.link(
-        batch.previous_hash, batch.batch_seq, batch.lane_time, decisions, postings
+    recorded = batch.recorded or chain.record(
+        batch.previous_hash, batch.batch_seq, batch.lane_time, batch.results, batch.first_seq
     )
-    await _write_outcomes(connection, batch, decisions, postings)
+    await _write_outcomes(connection, batch, recorded)
     await _write_entities(connection, batch)
     await _write_waiting(connection, batch)
-    await _write_totals(connection, batch, postings)
-    await _finish(connection, batch, len(decisions), chain_hash)
-    return chain_hash
+    await _write_totals(connection, batch, recorded.postings)
+    await _finish(connection, batch, recorded)
+    return recorded.chain_hash
 
 
 async def _copy(connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
@@ -115,12 +113,10 @@ _RECEIPT_COLUMNS = ("lane", "batch_seq", *ReceiptRow._fields)
 _DEAD_LETTER_COLUMNS = ("lane", "batch_seq", *DeadLetterRow._fields)
 
 
-async def _write_outcomes(
-    connection: Connection, batch: BatchToWrite, decisions: list[DecisionRow], postings: list[PostingRow]
-) -> None:
-    lane, head = batch.lane, (batch.lane, batch.batch_seq)
-    await _copy(connection, "decision", _DECISION_COLUMNS, [head + row for row in decisions])
-    await _copy(connection, "posting", _POSTING_COLUMNS, [(lane, *row) for row in postings])
+async def _write_outcomes(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
+    lane, head = (batch.lane,), (batch.lane, batch.batch_seq)
+    await _copy(connection, "decision", _DECISION_COLUMNS, [head + row for row in recorded.decisions])
+    await _copy(connection, "posting", _POSTING_COLUMNS, [lane + row for row in recorded.postings])
     await _copy(connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results)])
     dead = dead_letters(batch.results, batch.rejected)
     await _copy(connection, "dead_letter", _DEAD_LETTER_COLUMNS, [head + row for row in dead])
@@ -137,17 +133,33 @@ async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
             entities = state.entities[kind]
             changed[kind] += [entities[entity_id] for entity_id in ids]
     for kind, table in TABLES.items():
-        rows = [(batch.lane, *table.values(entity)) for entity in made[kind]]
+        rows = [table.row(batch.lane, entity) for entity in made[kind]]
         await _copy(connection, table.name, ("lane", *table.columns), rows)
         if changed[kind]:
             await connection.execute(_SQL[table.name], batch.lane, *table.arrays(changed[kind]))
+
+
+_PARKED: tuple[Callable[[Sequence[Any]], Any], ...] = (
+    arrays.blobs,
+    arrays.plain,
+    *[arrays.texts] * 3,
+    arrays.plain,
+    arrays.plain,
+    arrays.texts,
+    arrays.blobs,
+    arrays.texts,
+    arrays.instants,
+    list,  # raw input may be large: as it is, not as a literal
+    *[arrays.texts] * 2,
+    arrays.instants,
+)
 
 
 async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
     """What waits: parked inputs, timers; and the subjects that were declined."""
     unparked = [hash_ for state in batch.states.values() for hash_ in state.unparked]
     if unparked:
-        await connection.execute(_SQL["unpark"], batch.lane, unparked)
+        await connection.execute(_SQL["unpark"], batch.lane, arrays.blobs(unparked))
     parked = list(enumerate(each for state in batch.states.values() for each in state.newly_parked.values()))
     if parked:
         rows = [
@@ -169,13 +181,15 @@ async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
             )
             for n, each in parked
         ]
-        await connection.execute(_SQL["park"], batch.lane, batch.batch_seq, *zip(*rows, strict=True))
+        columns = zip(*rows, strict=True)
+        values = [literal(column) for literal, column in zip(_PARKED, columns, strict=True)]
+        await connection.execute(_SQL["park"], batch.lane, batch.batch_seq, *values)
     await _write_timers(connection, batch)
     declined = [
         (*_party_values(party), subject) for party, state in batch.states.items() for subject in state.newly_declined
     ]
     if declined:
-        await connection.execute(_SQL["declined_subject"], batch.lane, *zip(*declined, strict=True))
+        await connection.execute(_SQL["declined_subject"], batch.lane, *map(arrays.texts, zip(*declined, strict=True)))
 
 
 async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
@@ -184,14 +198,15 @@ async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
     for party, state in batch.states.items():
         for (kind, subject_id), timer in state.timer_changes.items():
             if timer is None:
-                gone.append((*_party_values(party), kind.value, subject_id))
+                gone.append((*_party_values(party), kind, subject_id))
             else:
                 timers.append(timer)
     if gone:
-        await connection.execute(_SQL["cancel"], batch.lane, *zip(*gone, strict=True))
+        await connection.execute(_SQL["cancel"], batch.lane, *map(arrays.texts, zip(*gone, strict=True)))
     if timers:
-        rows = [(*_party_values(each.party), each.kind.value, each.subject_id, each.due_at) for each in timers]
-        await connection.execute(_SQL["schedule"], batch.lane, *zip(*rows, strict=True))
+        rows = [(*_party_values(each.party), each.kind, each.subject_id) for each in timers]
+        due_at = arrays.instants([each.due_at for each in timers])
+        await connection.execute(_SQL["schedule"], batch.lane, *map(arrays.texts, zip(*rows, strict=True)), due_at)
 
 
 class _Activity(NamedTuple):
@@ -214,8 +229,9 @@ async def _write_totals(connection: Connection, batch: BatchToWrite, postings: l
                 key = (account, posting.currency)
                 moved[key] = moved.get(key, 0) + signed
     if moved:
-        rows = [(*key, amount) for key, amount in moved.items()]
-        await connection.execute(_SQL["platform_balance"], batch.lane, *zip(*rows, strict=True))
+        accounts, currencies = zip(*moved, strict=True)
+        values = (arrays.texts(accounts), arrays.texts(currencies), arrays.plain(list(moved.values())))
+        await connection.execute(_SQL["platform_balance"], batch.lane, *values)
     activity: dict[str, _Activity] = {}
     for output in batch.activity:
         if isinstance(output.body, MerchantActivityRecorded):
@@ -231,25 +247,25 @@ async def _write_totals(connection: Connection, batch: BatchToWrite, postings: l
             sums = activity.get(message.body.currency, _Activity())
             activity[message.body.currency] = sums.plus(0, 0, 1, message.body.payable_minor)
     if activity:
-        totals = [(currency, *sums) for currency, sums in activity.items()]
-        await connection.execute(_SQL["activity_total"], batch.lane, *zip(*totals, strict=True))
+        totals = map(arrays.plain, zip(*activity.values(), strict=True))
+        await connection.execute(_SQL["activity_total"], batch.lane, arrays.texts(list(activity)), *totals)
 
 
-async def _finish(connection: Connection, batch: BatchToWrite, decisions: int, chain_hash: bytes) -> None:
+async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
     """Offsets, outbox, terms, and last the batch with the lane's row."""
     topics = list(batch.positions)
-    next_offsets = [position.next_offset for position in batch.positions.values()]
+    next_offsets = arrays.plain([position.next_offset for position in batch.positions.values()])
     if topics:
         await connection.execute(
             _SQL["lane_offset"],
             batch.lane,
-            topics,
+            arrays.texts(topics),
             next_offsets,
-            [position.last_fingerprint for position in batch.positions.values()],
-            [batch.counts.get(topic, 0) for topic in topics],
+            arrays.blobs([position.last_fingerprint for position in batch.positions.values()]),
+            arrays.plain([batch.counts.get(topic, 0) for topic in topics]),
         )
     await connection.execute(
-        _SQL["outbox"], batch.lane, batch.batch_seq, batch.lane_time, chain_hash, list(batch.outbox_parts)
+        _SQL["outbox"], batch.lane, batch.batch_seq, batch.lane_time, recorded.chain_hash, list(batch.outbox_parts)
     )
     terms_digest = None
     if batch.terms_document is not None:
@@ -260,11 +276,11 @@ async def _finish(connection: Connection, batch: BatchToWrite, decisions: int, c
         _SQL["finish"],
         batch.lane,
         batch.batch_seq,
-        chain_hash,
+        recorded.chain_hash,
         batch.lane_time,
         batch.first_seq,
-        decisions,
-        topics,
+        len(recorded.decisions),
+        arrays.texts(topics),
         next_offsets,
         terms_digest,
     )
@@ -276,4 +292,4 @@ def _party_values(party: Party | None) -> tuple[str, str]:
     if party is None:
         msg = "the lane itself parks nothing, declines nothing and has no timers"
         raise TypeError(msg)
-    return party.kind.value, party.id
+    return party.kind, party.id

@@ -19,13 +19,14 @@ CREATE TABLE decision (
     decided_at timestamptz NOT NULL,
     outcome text NOT NULL CHECK (outcome IN ('applied', 'declined')),
     reason text,
-    reasons text[] NOT NULL,
-    outputs text[] NOT NULL,
+    reasons text NOT NULL,
+    outputs text NOT NULL,
     raw bytea,
     PRIMARY KEY (lane, seq)
 ) PARTITION BY LIST (lane);
 COMMENT ON COLUMN decision.timer_id IS 'What caused the decision of a timer, as event_id does for an input.';
-COMMENT ON COLUMN decision.outputs IS '`type event_id` of each output message; their bodies are in the topics.';
+COMMENT ON COLUMN decision.reasons IS 'All reasons, separated by spaces; the first is `reason`.';
+COMMENT ON COLUMN decision.outputs IS '`type event_id` of each output message, a line each; their bodies are in the topics.';
 -- Also how a repeated event is recognised. Timers have no hash and are left out.
 CREATE UNIQUE INDEX decision_event ON decision (lane, event_hash) WHERE event_hash IS NOT NULL;
 -- A party's history, in order.

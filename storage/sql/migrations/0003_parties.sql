@@ -1,5 +1,5 @@
 -- One table for each class of settlement/entities.py: its fields, led by the lane. Rows that change with nearly every
--- message about them get room on their page, so that an update touches no index.
+-- message about them get room on their page, so that an update touches no index. Lists of texts are JSON arrays.
 
 CREATE TABLE account (
     lane integer NOT NULL,
@@ -11,8 +11,8 @@ CREATE TABLE account (
     score bigint,
     card_linked boolean NOT NULL,
     identity_verified boolean NOT NULL,
-    freeze_reasons text[] NOT NULL,
-    lifted_freezes text[] NOT NULL,
+    freeze_reasons jsonb NOT NULL,
+    lifted_freezes jsonb NOT NULL,
     closed_at timestamptz,
     entities_made bigint NOT NULL,
     limit_minor bigint NOT NULL,
@@ -45,8 +45,8 @@ CREATE TABLE purchase_order (
     captured_at timestamptz,
     due_on date,
     terms_from date NOT NULL,
-    obligation_ids text[] NOT NULL,
-    open_return_ids text[] NOT NULL,
+    obligation_ids jsonb NOT NULL,
+    open_return_ids jsonb NOT NULL,
     fingerprint bytea NOT NULL,
     PRIMARY KEY (lane, account_id, order_id)
 ) WITH (fillfactor = 70);
@@ -82,7 +82,7 @@ CREATE TABLE debit (
     reason text NOT NULL,
     status text NOT NULL,
     first_requested_at timestamptz NOT NULL,
-    obligation_ids text[] NOT NULL,
+    obligation_ids jsonb NOT NULL,
     PRIMARY KEY (lane, account_id, debit_id)
 ) WITH (fillfactor = 70);
 
@@ -95,7 +95,7 @@ CREATE TABLE return_request (
     status text NOT NULL,
     amount_minor bigint NOT NULL,
     reason text NOT NULL,
-    evidence text[] NOT NULL,
+    evidence jsonb NOT NULL,
     description text,
     requested_at timestamptz NOT NULL,
     fingerprint bytea NOT NULL,
@@ -178,7 +178,7 @@ CREATE TABLE deposit_refund (
     amount_minor bigint NOT NULL,
     refund_to text NOT NULL,
     status text NOT NULL,
-    reasons text[] NOT NULL,
+    reasons jsonb NOT NULL,
     urgent boolean NOT NULL,
     urgency text,
     reason text NOT NULL,

@@ -31,8 +31,8 @@ SET relayed_batch_seq = greatest(relayed_batch_seq, $2), relayed_at = clock_time
 WHERE lane = $1;
 
 -- name: stale_turns
--- The part of the day before yesterday, if it holds rows and all of them are relayed. Tomorrow's part is left alone, old
--- rows or not: a batch may write to it the moment midnight comes.
+-- The part of the day before yesterday, if it holds rows and all of them are relayed. Tomorrow's part is left alone,
+-- old rows or not: a batch may write to it the moment midnight comes.
 SELECT turn
 FROM outbox JOIN lane_relay USING (lane)
 WHERE turn = outbox_turn(now() - interval '2 days')

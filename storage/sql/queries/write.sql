@@ -1,5 +1,5 @@
 -- New rows of decision, posting, receipt, dead_letter and of all entities are copied (COPY); these statements write the
--- rest. Each takes one array per column, so their number doesn't grow with the batch.
+-- rest. Each takes one array literal per column (storage/arrays.py), so their number doesn't grow with the batch.
 
 -- name: park
 -- New parked inputs; one that waits for something else now keeps its place in the order of arrival.
@@ -9,32 +9,34 @@ INSERT INTO parked (
 )
 SELECT $1, $2, new.*
 FROM unnest(
-    $3::bytea[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[], $10::text[],
-    $11::bytea[], $12::text[], $13::timestamptz[], $14::bytea[], $15::text[], $16::text[], $17::timestamptz[]
+    $3::text::bytea[], $4::text::integer[], $5::text::text[], $6::text::text[], $7::text::text[],
+    $8::text::integer[], $9::text::bigint[], $10::text::text[], $11::text::bytea[], $12::text::text[],
+    $13::text::timestamptz[], $14::bytea[], $15::text::text[], $16::text::text[], $17::text::timestamptz[]
 ) AS new
 ON CONFLICT (lane, event_hash) DO UPDATE SET waits_for = excluded.waits_for;
 
 -- name: unpark
 DELETE FROM parked
-WHERE lane = $1 AND event_hash = ANY($2::bytea[]);
+WHERE lane = $1 AND event_hash = ANY($2::text::bytea[]);
 
 -- name: declined_subject
 INSERT INTO declined_subject (lane, party_kind, party_id, subject)
 SELECT $1, new.*
-FROM unnest($2::text[], $3::text[], $4::text[]) AS new
+FROM unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS new
 ON CONFLICT DO NOTHING;
 
 -- name: schedule
 -- Timers set or moved.
 INSERT INTO timer (lane, party_kind, party_id, kind, subject_id, due_at)
 SELECT $1, new.*
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS new
+FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::timestamptz[]) AS new
 ON CONFLICT (lane, party_kind, party_id, kind, subject_id) DO UPDATE SET due_at = excluded.due_at;
 
 -- name: cancel
 -- Timers that fired or are not wanted any more.
 DELETE FROM timer
-USING unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS gone (party_kind, party_id, kind, subject_id)
+USING unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[])
+    AS gone (party_kind, party_id, kind, subject_id)
 WHERE timer.lane = $1
     AND timer.party_kind = gone.party_kind AND timer.party_id = gone.party_id
     AND timer.kind = gone.kind AND timer.subject_id = gone.subject_id;
@@ -43,7 +45,7 @@ WHERE timer.lane = $1
 -- What the batch moved on the platform's own ledger accounts, signed to their normal side.
 INSERT INTO platform_balance (lane, ledger_account, currency, balance_minor)
 SELECT $1, new.*
-FROM unnest($2::text[], $3::text[], $4::bigint[]) AS new
+FROM unnest($2::text::text[], $3::text::text[], $4::text::bigint[]) AS new
 ON CONFLICT (lane, ledger_account, currency)
 DO UPDATE SET balance_minor = platform_balance.balance_minor + excluded.balance_minor;
 
@@ -51,7 +53,7 @@ DO UPDATE SET balance_minor = platform_balance.balance_minor + excluded.balance_
 -- What the batch handed to merchant lanes and took over from account lanes.
 INSERT INTO activity_total (lane, currency, sent_messages, sent_minor, received_messages, received_minor)
 SELECT $1, new.*
-FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS new
+FROM unnest($2::text::text[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[]) AS new
 ON CONFLICT (lane, currency) DO UPDATE SET
     sent_messages = activity_total.sent_messages + excluded.sent_messages,
     sent_minor = activity_total.sent_minor + excluded.sent_minor,
@@ -62,7 +64,7 @@ ON CONFLICT (lane, currency) DO UPDATE SET
 -- How far the topics are settled now.
 INSERT INTO lane_offset (lane, topic, next_offset, last_fingerprint, settled_records)
 SELECT $1, new.*
-FROM unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) AS new
+FROM unnest($2::text::text[], $3::text::bigint[], $4::text::bytea[], $5::text::bigint[]) AS new
 ON CONFLICT (lane, topic) DO UPDATE SET
     next_offset = excluded.next_offset,
     last_fingerprint = excluded.last_fingerprint,
@@ -83,7 +85,7 @@ WITH moved AS (
     RETURNING lane.lane
 )
 INSERT INTO batch (lane, batch_seq, chain_hash, lane_time, first_seq, decisions, topics, next_offsets)
-SELECT moved.lane, $2, $3, $4, $5, $6, $7, $8
+SELECT moved.lane, $2, $3, $4, $5, $6, $7::text::text[], $8::text::bigint[]
 FROM moved
 RETURNING batch_seq;
 
@@ -95,83 +97,74 @@ ON CONFLICT DO NOTHING;
 
 -- name: account
 UPDATE account SET
-    programme = new.programme, currency = new.currency, opened_at = new.opened_at, fingerprint = new.fingerprint,
     score = new.score, card_linked = new.card_linked, identity_verified = new.identity_verified,
-    freeze_reasons = new.freeze_reasons::text[], lifted_freezes = new.lifted_freezes::text[],
-    closed_at = new.closed_at, entities_made = new.entities_made, limit_minor = new.limit_minor,
-    available_minor = new.available_minor, held_minor = new.held_minor, used_minor = new.used_minor,
-    receivable_minor = new.receivable_minor, fee_receivable_minor = new.fee_receivable_minor,
-    penalty_receivable_minor = new.penalty_receivable_minor, customer_credit_minor = new.customer_credit_minor
+    freeze_reasons = new.freeze_reasons::jsonb, lifted_freezes = new.lifted_freezes::jsonb, closed_at = new.closed_at,
+    entities_made = new.entities_made, limit_minor = new.limit_minor, available_minor = new.available_minor,
+    held_minor = new.held_minor, used_minor = new.used_minor, receivable_minor = new.receivable_minor,
+    fee_receivable_minor = new.fee_receivable_minor, penalty_receivable_minor = new.penalty_receivable_minor,
+    customer_credit_minor = new.customer_credit_minor
 FROM unnest(
-    $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::bigint[], $8::boolean[], $9::boolean[],
-    $10::text[], $11::text[], $12::timestamptz[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-    $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[]
+    $2::text::text[], $3::text::bigint[], $4::text::boolean[], $5::text::boolean[], $6::text::text[],
+    $7::text::text[], $8::text::timestamptz[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[],
+    $12::text::bigint[], $13::text::bigint[], $14::text::bigint[], $15::text::bigint[], $16::text::bigint[],
+    $17::text::bigint[]
 ) AS new (
-    account_id, programme, currency, opened_at, fingerprint, score, card_linked, identity_verified, freeze_reasons,
-    lifted_freezes, closed_at, entities_made, limit_minor, available_minor, held_minor, used_minor, receivable_minor,
-    fee_receivable_minor, penalty_receivable_minor, customer_credit_minor
+    account_id, score, card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, entities_made,
+    limit_minor, available_minor, held_minor, used_minor, receivable_minor, fee_receivable_minor,
+    penalty_receivable_minor, customer_credit_minor
 )
 WHERE account.lane = $1 AND account.account_id = new.account_id;
 
 -- name: purchase_order
 UPDATE purchase_order SET
-    no = new.no, merchant_id = new.merchant_id, plan_kind = new.plan_kind, plan_days = new.plan_days,
-    plan_periods = new.plan_periods, status = new.status, amount_minor = new.amount_minor,
-    returned_minor = new.returned_minor, under_return_minor = new.under_return_minor, placed_at = new.placed_at,
-    received_at = new.received_at, kept_at = new.kept_at, captured_at = new.captured_at, due_on = new.due_on,
-    terms_from = new.terms_from, obligation_ids = new.obligation_ids::text[],
-    open_return_ids = new.open_return_ids::text[], fingerprint = new.fingerprint
+    status = new.status, amount_minor = new.amount_minor, returned_minor = new.returned_minor,
+    under_return_minor = new.under_return_minor, received_at = new.received_at, kept_at = new.kept_at,
+    captured_at = new.captured_at, due_on = new.due_on, obligation_ids = new.obligation_ids::jsonb,
+    open_return_ids = new.open_return_ids::jsonb
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[],
-    $10::bigint[], $11::bigint[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
-    $16::timestamptz[], $17::date[], $18::date[], $19::text[], $20::text[], $21::bytea[]
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::bigint[], $7::text::bigint[],
+    $8::text::timestamptz[], $9::text::timestamptz[], $10::text::timestamptz[], $11::text::date[], $12::text::text[],
+    $13::text::text[]
 ) AS new (
-    account_id, order_id, no, merchant_id, plan_kind, plan_days, plan_periods, status, amount_minor, returned_minor,
-    under_return_minor, placed_at, received_at, kept_at, captured_at, due_on, terms_from, obligation_ids,
-    open_return_ids, fingerprint
+    account_id, order_id, status, amount_minor, returned_minor, under_return_minor, received_at, kept_at, captured_at,
+    due_on, obligation_ids, open_return_ids
 )
 WHERE purchase_order.lane = $1 AND purchase_order.account_id = new.account_id
     AND purchase_order.order_id = new.order_id;
 
 -- name: obligation
 UPDATE obligation SET
-    no = new.no, order_id = new.order_id, due_on = new.due_on, status = new.status,
-    principal_minor = new.principal_minor, fee_minor = new.fee_minor, penalty_minor = new.penalty_minor,
-    paid_principal_minor = new.paid_principal_minor, paid_fee_minor = new.paid_fee_minor,
-    paid_penalty_minor = new.paid_penalty_minor, debit_id = new.debit_id
+    due_on = new.due_on, status = new.status, principal_minor = new.principal_minor, fee_minor = new.fee_minor,
+    penalty_minor = new.penalty_minor, paid_principal_minor = new.paid_principal_minor,
+    paid_fee_minor = new.paid_fee_minor, paid_penalty_minor = new.paid_penalty_minor, debit_id = new.debit_id
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::date[], $7::text[], $8::bigint[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[]
+    $2::text::text[], $3::text::text[], $4::text::date[], $5::text::text[], $6::text::bigint[], $7::text::bigint[],
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::text[]
 ) AS new (
-    account_id, obligation_id, no, order_id, due_on, status, principal_minor, fee_minor, penalty_minor,
-    paid_principal_minor, paid_fee_minor, paid_penalty_minor, debit_id
+    account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
+    paid_fee_minor, paid_penalty_minor, debit_id
 )
 WHERE obligation.lane = $1 AND obligation.account_id = new.account_id
     AND obligation.obligation_id = new.obligation_id;
 
 -- name: debit
 UPDATE debit SET
-    no = new.no, amount_minor = new.amount_minor, due_on = new.due_on, attempt = new.attempt, reason = new.reason,
-    status = new.status, first_requested_at = new.first_requested_at, obligation_ids = new.obligation_ids::text[]
+    amount_minor = new.amount_minor, status = new.status, obligation_ids = new.obligation_ids::jsonb
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::date[], $7::bigint[], $8::text[], $9::text[],
-    $10::timestamptz[], $11::text[]
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[]
 ) AS new (
-    account_id, debit_id, no, amount_minor, due_on, attempt, reason, status, first_requested_at, obligation_ids
+    account_id, debit_id, amount_minor, status, obligation_ids
 )
-WHERE debit.lane = $1 AND debit.account_id = new.account_id AND debit.debit_id = new.debit_id;
+WHERE debit.lane = $1 AND debit.account_id = new.account_id
+    AND debit.debit_id = new.debit_id;
 
 -- name: return_request
 UPDATE return_request SET
-    no = new.no, order_id = new.order_id, status = new.status, amount_minor = new.amount_minor, reason = new.reason,
-    evidence = new.evidence::text[], description = new.description, requested_at = new.requested_at,
-    fingerprint = new.fingerprint
+    status = new.status, amount_minor = new.amount_minor
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[],
-    $11::timestamptz[], $12::bytea[]
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[]
 ) AS new (
-    account_id, return_id, no, order_id, status, amount_minor, reason, evidence, description, requested_at,
-    fingerprint
+    account_id, return_id, status, amount_minor
 )
 WHERE return_request.lane = $1 AND return_request.account_id = new.account_id
     AND return_request.return_id = new.return_id;
@@ -181,8 +174,8 @@ UPDATE repayment SET
     no = new.no, amount_minor = new.amount_minor, purpose = new.purpose, order_id = new.order_id,
     debit_id = new.debit_id, channel = new.channel, received_at = new.received_at, fingerprint = new.fingerprint
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::timestamptz[], $11::bytea[]
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::text[], $7::text::text[],
+    $8::text::text[], $9::text::text[], $10::text::timestamptz[], $11::text::bytea[]
 ) AS new (
     account_id, repayment_id, no, amount_minor, purpose, order_id, debit_id, channel, received_at, fingerprint
 )
@@ -195,8 +188,8 @@ UPDATE merchant SET
     fingerprint = new.fingerprint, entities_made = new.entities_made, open_promotions = new.open_promotions,
     open_disputes = new.open_disputes, open_after_sales = new.open_after_sales, open_violations = new.open_violations
 FROM unnest(
-    $2::text[], $3::date[], $4::text[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bigint[], $9::bigint[],
-    $10::bigint[], $11::bigint[]
+    $2::text::text[], $3::text::date[], $4::text::text[], $5::text::bigint[], $6::text::bytea[], $7::text::bigint[],
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[]
 ) AS new (
     merchant_id, registered_on, currency, settlement_cycle_days, fingerprint, entities_made, open_promotions,
     open_disputes, open_after_sales, open_violations
@@ -206,7 +199,9 @@ WHERE merchant.lane = $1 AND merchant.merchant_id = new.merchant_id;
 -- name: merchant_balance
 UPDATE merchant_balance SET
     payable_minor = new.payable_minor, shop_balance_minor = new.shop_balance_minor, deposit_minor = new.deposit_minor
-FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) AS new (
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[]
+) AS new (
     merchant_id, currency, payable_minor, shop_balance_minor, deposit_minor
 )
 WHERE merchant_balance.lane = $1 AND merchant_balance.merchant_id = new.merchant_id
@@ -215,7 +210,9 @@ WHERE merchant_balance.lane = $1 AND merchant_balance.merchant_id = new.merchant
 -- name: merchant_case
 UPDATE merchant_case SET
     kind = new.kind, is_open = new.is_open, fingerprint = new.fingerprint
-FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::bytea[]) AS new (
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::boolean[], $6::text::bytea[]
+) AS new (
     merchant_id, case_key, kind, is_open, fingerprint
 )
 WHERE merchant_case.lane = $1 AND merchant_case.merchant_id = new.merchant_id
@@ -227,23 +224,25 @@ UPDATE deposit SET
     left_minor = new.left_minor, paid_at = new.paid_at, frozen_until = new.frozen_until,
     open_request_id = new.open_request_id, fingerprint = new.fingerprint
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::timestamptz[],
-    $10::date[], $11::text[], $12::bytea[]
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::bigint[],
+    $8::text::bigint[], $9::text::timestamptz[], $10::text::date[], $11::text::text[], $12::text::bytea[]
 ) AS new (
     merchant_id, deposit_id, no, route, currency, amount_minor, left_minor, paid_at, frozen_until, open_request_id,
     fingerprint
 )
-WHERE deposit.lane = $1 AND deposit.merchant_id = new.merchant_id AND deposit.deposit_id = new.deposit_id;
+WHERE deposit.lane = $1 AND deposit.merchant_id = new.merchant_id
+    AND deposit.deposit_id = new.deposit_id;
 
 -- name: deposit_refund
 UPDATE deposit_refund SET
     no = new.no, deposit_id = new.deposit_id, currency = new.currency, amount_minor = new.amount_minor,
-    refund_to = new.refund_to, status = new.status, reasons = new.reasons::text[], urgent = new.urgent,
+    refund_to = new.refund_to, status = new.status, reasons = new.reasons::jsonb, urgent = new.urgent,
     urgency = new.urgency, reason = new.reason, contact = new.contact, requested_at = new.requested_at,
     review_due_on = new.review_due_on, fingerprint = new.fingerprint
 FROM unnest(
-    $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[],
-    $11::boolean[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::date[], $17::bytea[]
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::bigint[],
+    $8::text::text[], $9::text::text[], $10::text::text[], $11::text::boolean[], $12::text::text[], $13::text::text[],
+    $14::text::text[], $15::text::timestamptz[], $16::text::date[], $17::text::bytea[]
 ) AS new (
     merchant_id, request_id, no, deposit_id, currency, amount_minor, refund_to, status, reasons, urgent, urgency,
     reason, contact, requested_at, review_due_on, fingerprint
