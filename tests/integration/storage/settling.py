@@ -174,7 +174,10 @@ class StoredLane:
         return batch.results
 
     def batch(self, batch: Batch, states, lock, inputs: Sequence[Input]) -> BatchToWrite:
-        topics = [*(each.source.topic for each in inputs), *(each.source.topic for each in self.rejected)]
+        sources = [*(each.source for each in inputs), *(each.source for each in self.rejected)]
+        settled_to: dict[str, int] = {}
+        for source in sources:
+            settled_to[source.topic] = max(settled_to.get(source.topic, 0), source.offset + 1)
         return BatchToWrite(
             lane=self.number,
             batch_seq=lock.batch_seq + 1,
@@ -183,8 +186,8 @@ class StoredLane:
             results=batch.results,
             rejected=self.rejected,
             states=states,
-            positions={topic: Position(self.offsets[topic], b"last") for topic in topics},
-            counts=Counter(topics),
+            positions={topic: Position(offset, b"last") for topic, offset in settled_to.items()},
+            counts=Counter(source.topic for source in sources),
             activity=batch.activity_outputs(self.number, lock.batch_seq + 1),
             outbox_parts=[b"outputs" * 60 * max(len(batch.results), 1)],
             previous_hash=lock.chain_hash,
