@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.errors import DevstackError
-from devstack.places import jar_directory
+from devstack.places import jar_directory, maven_repository
 
 LOCK_FILE = Path(__file__).with_name("kafka.jars")
 # Enough to hide the repository's latency for many small files, few enough to be polite.
@@ -62,33 +62,39 @@ def kafka_version() -> str:
     return next(jar.version for jar in locked_jars() if jar.artifact == "kafka-clients")
 
 
-def class_path(progress: Callable[[str], None], directory: Path | None = None) -> str:
+def class_path(progress: Callable[[str], None], directory: Path | None = None, repository: str | None = None) -> str:
     """Fetch what is missing or broken and give the broker's class path.
 
     Needs no network when every jar is there already.
+
+    Args:
+        progress: told what is being fetched.
+        directory: where the jars are kept; the checkout's folder by default.
+        repository: address of the Maven repository; `$POSTPAY_DEV_MAVEN` or the public one by default.
 
     Raises:
         DevstackError: a jar cannot be fetched or is not the one the lock file names.
     """
     directory = directory or jar_directory()
+    repository = repository or maven_repository()
     directory.mkdir(parents=True, exist_ok=True)
     jars = locked_jars()
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         missing = [jar for jar in jars if not jar.is_at(directory / jar.file_name)]
         if missing:
-            _fetch_all(missing, directory, progress)
+            _fetch_all(missing, directory, repository, progress)
     return ":".join(str(directory / jar.file_name) for jar in jars)
 
 
-def _fetch_all(jars: Sequence[Jar], directory: Path, progress: Callable[[str], None]) -> None:
+def _fetch_all(jars: Sequence[Jar], directory: Path, repository: str | None, progress: Callable[[str], None]) -> None:
     total_mb = sum(jar.size_bytes for jar in jars) / 1e6
     done_mb = 0.0
     progress(f"fetching Kafka, {len(jars)} jars, {total_mb:.0f} MB")
     scratch = Path(tempfile.mkdtemp(prefix="incoming-", dir=directory))
     pool = ThreadPoolExecutor(PARALLEL_DOWNLOADS)
     try:
-        downloads = {pool.submit(_fetch, jar, scratch, directory): jar for jar in jars}
+        downloads = {pool.submit(_fetch, jar, scratch, directory, repository): jar for jar in jars}
         for download in as_completed(downloads):
             download.result()
             done_mb += downloads[download].size_bytes / 1e6
@@ -98,18 +104,20 @@ def _fetch_all(jars: Sequence[Jar], directory: Path, progress: Callable[[str], N
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _fetch(jar: Jar, scratch: Path, directory: Path) -> None:
+def _fetch(jar: Jar, scratch: Path, directory: Path, repository: str | None) -> None:
     # Imported late: jgo takes 0.3 s to import and is of no use when every jar is there.
     from jgo.maven import MavenContext  # noqa: PLC0415
 
-    maven = MavenContext(repo_cache=scratch, timeout=DOWNLOAD_TIMEOUT_S)
+    remote = {"repository": repository.rstrip("/")} if repository else None
+    maven = MavenContext(repo_cache=scratch, remote_repos=remote, timeout=DOWNLOAD_TIMEOUT_S)
     try:
         fetched = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     except Exception as error:
         # jgo passes on whatever its HTTP client raises, and RuntimeError for a jar the repository does not have.
         msg = (
             f"could not fetch {jar.group}:{jar.artifact}:{jar.version} ({_first_line(error)}); "
-            f"check the network and run the command again, what was fetched already is kept"
+            f"check the network, or name a mirror in POSTPAY_DEV_MAVEN, and run the command again; "
+            f"what was fetched already is kept"
         )
         raise DevstackError(msg) from error
     if not jar.is_at(fetched):

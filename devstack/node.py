@@ -5,9 +5,9 @@ import os
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psutil
 
@@ -25,7 +25,7 @@ def silent(_message: str) -> None:
     """Report progress to nobody."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """What a later command needs to find a server again, or to start it where it was."""
 
@@ -69,7 +69,11 @@ class Node(ABC):
         """Look at what is kept under the stack's folder; starts nothing."""
         self.directory = stack_directory.resolve() / self.name
         self._state_file = self.directory / "state.json"
-        self._state = NodeState.read(self._state_file)
+
+    @property
+    def _state(self) -> NodeState:
+        """As it is now: another command may have restarted the server since this object was made."""
+        return NodeState.read(self._state_file)
 
     @property
     def log(self) -> Path:
@@ -98,19 +102,18 @@ class Node(ABC):
         Raises:
             DevstackError: it ended, or did not answer in time; the message has the end of its log.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
         if self.is_running:
             self.resume()
             self._await_answer()
             return
+        self.directory.mkdir(parents=True, exist_ok=True)
         self._prepare(progress)
         progress(f"starting {self.name}")
         for _ in range(START_ATTEMPTS):
             self._choose_ports()
             if self.log.exists():
                 self.log.replace(self.log.with_suffix(".previous.log"))
-            self._state.process = self._launch()
-            self._save()
+            self._remember(process=self._launch())
             if self._await_answer(lost_port_is_fatal=False):
                 return
         raise DevstackError(self._death_notice())
@@ -134,13 +137,13 @@ class Node(ABC):
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay open and nothing answers."""
-        if self._state.process:
-            self._state.process.send(signal.SIGSTOP)
+        if process := self._state.process:
+            process.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused one go on (SIGCONT)."""
-        if self._state.process:
-            self._state.process.send(signal.SIGCONT)
+        if process := self._state.process:
+            process.send(signal.SIGCONT)
 
     @abstractmethod
     def wipe(self) -> None:
@@ -159,10 +162,9 @@ class Node(ABC):
         """Whether this very server, not another on its port, serves clients."""
 
     def _choose_ports(self) -> None:
-        self._state.ports = {
-            purpose: ports.choose(self._state.ports.get(purpose), default)
-            for purpose, default in self.default_ports.items()
-        }
+        last = self._state.ports
+        chosen = {purpose: ports.choose(last.get(purpose), default) for purpose, default in self.default_ports.items()}
+        self._remember(ports=chosen)
 
     def _await_answer(self, *, lost_port_is_fatal: bool = True) -> bool:
         """Wait for an answer; False when another program took a port meanwhile and that is not fatal."""
@@ -183,10 +185,11 @@ class Node(ABC):
         return f"{self.name} ended while it started; the end of {self.log}:\n{log_tail(self.log)}"
 
     def _end(self, signal_number: signal.Signals) -> None:
-        if self._state.process:
-            self._state.process.stop(signal_number, self.stop_timeout_s)
-            self._state.process = None
-            self._save()
+        if process := self._state.process:
+            process.stop(signal_number, self.stop_timeout_s)
+            self._remember(process=None)
 
-    def _save(self) -> None:
-        self._state.write(self._state_file)
+    def _remember(self, **changes: Any) -> None:
+        """Change fields of the state file."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        replace(self._state, **changes).write(self._state_file)

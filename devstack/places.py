@@ -19,3 +19,8 @@ def default_directory() -> Path:
     """The stack's own folder when none is named: `$POSTPAY_DEV_DIR`, else `.devstack/default` in the checkout."""
     named = os.environ.get("POSTPAY_DEV_DIR")
     return Path(named) if named else project_directory() / ".devstack" / "default"
+
+
+def maven_repository() -> str | None:
+    """A mirror to fetch the jars from, `$POSTPAY_DEV_MAVEN`; None for the public repository."""
+    return os.environ.get("POSTPAY_DEV_MAVEN") or None

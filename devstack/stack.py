@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,9 +75,9 @@ def up(directory: Path, *, fresh: bool = False, progress: Progress | None = None
             for node in nodes:
                 node.wipe()
         ran_before = [node for node in nodes if node.is_running]
-        with ThreadPoolExecutor(len(nodes)) as pool:
-            starts = [pool.submit(node.start, report) for node in nodes]
         try:
+            with ThreadPoolExecutor(len(nodes)) as pool:
+                starts = [pool.submit(node.start, report) for node in nodes]
             for start in starts:
                 start.result()
         except BaseException:
@@ -101,7 +101,7 @@ def status(directory: Path) -> Stack:
     return Stack(KafkaNode(directory), PostgresNode(directory))
 
 
-def _stop(nodes: "Iterator[Node] | tuple[Node, ...]") -> None:
+def _stop(nodes: Iterable[Node]) -> None:
     with ThreadPoolExecutor() as pool:
         for stop in [pool.submit(node.stop) for node in nodes]:
             stop.result()
