@@ -25,6 +25,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from contracts.topics import OUTPUT_TOPICS, Topic
 from settlement.terms import TermsBook
+from storage.audit import audit
 from storage.migrations import migrate
 from workers import topics
 from workers.homes import home_of
@@ -170,13 +171,8 @@ class Platform:
 
     async def require_sound(self) -> None:
         """All invariants the database can show, and every output exactly once in the topics."""
-        try:
-            from storage.audit import audit
-        except ImportError:
-            checks = []
-        else:
-            async with self.database() as connection:
-                checks = await audit(connection)
+        async with self.database() as connection:
+            checks = await audit(connection)
         assert [check for check in checks if not check.ok] == []
         await self.require_outputs_once()
         await self.require_whole_lane_logs()
@@ -313,8 +309,7 @@ async def platform(
         environment: settings by their names.
     """
     name = f"t{uuid.uuid4().hex[:10]}"
-    server = await asyncpg.connect(dsn)
-    await server.execute(f'CREATE DATABASE "{name}"')
+    await _execute(dsn, f'CREATE DATABASE "{name}"')
     own_dsn = urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
     settings_environment = {
         "POSTPAY_KAFKA__BOOTSTRAP": bootstrap,
@@ -334,7 +329,14 @@ async def platform(
         yield made
     finally:
         await made.stop()
-        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await _execute(dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _execute(dsn: str, command: str) -> None:
+    server = await asyncpg.connect(dsn)
+    try:
+        await server.execute(command)
+    finally:
         await server.close()
 
 

@@ -42,7 +42,7 @@ CATCH_UP_POLL_S = 0.01
 """How often a lane that waits for a topic to catch up looks at its end."""
 MARKERS_SETTLED_AFTER_S = 2.0
 """Control records at the end of a topic are settled after a quiet time like this, so that the lag becomes 0."""
-HEAL_S = 15.0
+HEAL_S = 5.0
 """A lane stopped for something a person can mend is claimed again this often."""
 STOP_TIMEOUT_S = 10.0
 """A lane that does not end in time is left behind: its epoch keeps it from doing harm."""
@@ -311,8 +311,8 @@ class Lane:
                 await self._wait(IDLE_S)
                 continue
             self._enter(LaneState.RUNNING)
-            self.status.waits_for_relay = not relay.has_room
-            if not relay.has_room:
+            self.status.waits_for_relay = not (relay.agreed and relay.has_room)
+            if self.status.waits_for_relay:
                 await self._wait(IDLE_S)
                 continue
             worker = self._settings.worker
@@ -521,5 +521,6 @@ def _decode(topic: str, record: ConsumerRecord) -> Decoded:
 
 
 def _said(error: BaseException) -> str:
-    """The first line of an error: Postgres puts rows on the lines after it."""
-    return (str(error).partition("\n")[0] or type(error).__name__)[:500]
+    """The first line of an error, without values: Postgres puts rows on the lines after it, asyncpg after a colon."""
+    first = str(error).partition("\n")[0] or type(error).__name__
+    return (first.partition(":")[0] if isinstance(error, asyncpg.DataError) else first)[:500]

@@ -107,6 +107,9 @@ class Relay:
         self.settled = settled
         self.error: BaseException | None = None
         """What ended the relay; the lane raises it."""
+        self.agreed = False
+        """The lane-log and the database have been compared and agree. Before that nothing may be settled: a restored
+        database would decide anew, and differently, what is sent already."""
         self._owner = owner
         self._settings = settings
         self._identity = identity
@@ -118,7 +121,6 @@ class Relay:
         self._handed_bytes = 0
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
-        self._recovered = False
         self._task: asyncio.Task[None] | None = None
         self._hinted_at = 0.0
         self._backoff = Backoff()
@@ -147,7 +149,7 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._drained.wait()
-        return self.error is None and self._recovered and self.relayed >= self.settled
+        return self.error is None and self.agreed and self.relayed >= self.settled
 
     async def stop(self) -> None:
         """End at once; what is not sent stays in the outbox."""
@@ -233,8 +235,8 @@ class Relay:
         await self._require_epoch()
         await self._check(logged)
         self._move_to(logged.batch_seq if logged is not None else 0)
-        self._recovered = True
         await self._read_outbox()
+        self.agreed = True
         self._note_progress()
 
     async def _claim(self, producer: AIOKafkaProducer, claim: ClaimLog) -> int:

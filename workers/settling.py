@@ -316,14 +316,14 @@ class Settler:
     ) -> Settlement:
         batch_seq = lock.batch_seq + 1
         lane_time = batch.lane_time or lock.lane_time or lock.now
-        chain_hash = chain.extend(lock.chain_hash, batch_seq, lane_time, batch.results, lock.next_seq)
+        recorded = chain.record(lock.chain_hash, batch_seq, lane_time, batch.results, lock.next_seq)
         activity = batch.activity_outputs(self.lane, batch_seq)
         messages = [
             *self._messages(batch.results, [rejected for rejected, _ in work.rejected], lane_time),
             *(self._out(encode(output, None), home_of(output.party.id, self._settings.lanes)) for output in activity),
             *(self._reroute(taken) for taken in work.rerouted),
         ]
-        log = self._log(batch_seq, lane_time, fresh, positions, work, batch, chain_hash)
+        log = self._log(batch_seq, lane_time, fresh, positions, work, batch, recorded.chain_hash)
         messages.append((Topic.LANE_LOG.value, self.lane, log_key(self.lane), log.encode(), ()))
         parts = packed(messages)
         terms_changed = batch.rules.terms.digest != self._rules.terms.digest
@@ -343,12 +343,12 @@ class Settler:
                 outbox_parts=parts,
                 previous_hash=lock.chain_hash,
                 terms_document=batch.rules.terms.document if terms_changed else None,
-                chain_hash=chain_hash,
+                recorded=recorded,
             ),
         )
         return Settlement(
             relayable=Relayable(batch_seq, messages, sum(map(len, parts))),
-            chain_hash=chain_hash,
+            chain_hash=recorded.chain_hash,
             lane_time=lane_time,
             rules=batch.rules,
             next_due_at=await self._next_due(connection, work, loaded),

@@ -81,7 +81,7 @@ class Watchdog:
         self._unassigned_since = None
         yield now - self._status.fetched_at, "nothing has been fetched"
         for lane in self._status.lanes.values():
-            if lane.backlog and lane.state is not LaneState.STOPPED:
+            if (lane.backlog or lane.waits_for_relay) and lane.state is not LaneState.STOPPED:
                 yield now - lane.relayed_at, f"the relay of lane {lane.lane} has sent nothing of {lane.backlog} batches"
             elif _has_work(lane):
                 yield now - lane.settled_at, f"lane {lane.lane} has settled nothing of {lane.inbox_records} records"
