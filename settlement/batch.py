@@ -26,6 +26,9 @@ from settlement.timers import Timer, TimerKind
 PARKING_TIME = timedelta(hours=72)
 """How long an input waits for what it names. Source: docs/rules.md, Outcomes."""
 
+REMEMBERED = frozenset({Outcome.APPLIED, Outcome.DECLINED, Outcome.DUPLICATE, Outcome.PARKED})
+"""Outcomes that take an event_id. After a conflict by content the business id stays taken, so it conflicts again."""
+
 MAX_TIME_JUMP = timedelta(days=400)
 """An occurred_at further ahead of lane time than this is a dead letter, so that a typo can't fire a year of timers."""
 
@@ -35,6 +38,8 @@ class Settled:
     """What became of one input (`input`) or timer (`timer`), in the order of deciding.
 
     `was_parked` tells inputs of earlier records from this batch's own. `error` is the traceback of an `internal_error`.
+    `is_repeat`: the event_id itself was known. A duplicate that is none was one by its content: its event_id must be
+    remembered like those of decisions, or the same record might take effect when it is read once more.
     """
 
     decision: Decision
@@ -43,6 +48,7 @@ class Settled:
     timer: Timer | None = None
     was_parked: bool = False
     error: str | None = None
+    is_repeat: bool = False
 
 
 class Batch:
@@ -145,8 +151,8 @@ class Batch:
     def _settle(self, state: PartyState, message: Input, now: datetime, *, was_parked: bool) -> Decision:
         """Decide an input and take over what it changes; a parked outcome is left to the caller."""
         error = None
+        known = None if was_parked else state.seen.get(message.event_hash)
         try:
-            known = None if was_parked else state.seen.get(message.event_hash)
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
             else:
@@ -159,12 +165,15 @@ class Batch:
             decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
         if decision.outcome is Outcome.PARKED and was_parked:
             return decision
-        if decision.outcome in (Outcome.APPLIED, Outcome.DECLINED, Outcome.PARKED):
+        if known is None and decision.outcome in REMEMBERED:
             state.seen[message.event_hash] = message.fingerprint
         elif was_parked:
             state.seen.pop(message.event_hash, None)  # neither decided nor parked any more: its event_id is free
         self._take(state, decision)
-        self.results.append(Settled(decision, now, input=message, was_parked=was_parked, error=error))
+        is_repeat = known is not None
+        self.results.append(
+            Settled(decision, now, input=message, was_parked=was_parked, error=error, is_repeat=is_repeat)
+        )
         return decision
 
     def _take(self, state: PartyState, decision: Decision) -> None:
@@ -190,7 +199,7 @@ class Batch:
                     decision, error = Decision(Outcome.DEAD_LETTERED, reason="terms_invalid"), str(wrong)
             if decision.outcome is Outcome.APPLIED:
                 state.seen[message.event_hash] = message.fingerprint
-        self.results.append(Settled(decision, now, input=message, error=error))
+        self.results.append(Settled(decision, now, input=message, error=error, is_repeat=known is not None))
 
     def _fire(self, state: PartyState, timer: Timer) -> None:
         key = (timer.kind, timer.subject_id)

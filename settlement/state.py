@@ -91,7 +91,8 @@ class PartyState:
         open_loaded_until: where not all are loaded, (due_on, no) of the last open obligation before which none is
             missing; None: any may be missing.
         absent: subject keys that were looked for in storage and are not there.
-        seen: event hash → fingerprint of inputs decided or parked before, of those the batch names.
+        seen: event hash → fingerprint of inputs decided or parked before, or found duplicates by their content
+            (`Settled.is_repeat`), of those the batch names.
         declined: subject keys whose creating message was declined, of those the batch names.
         parked: all parked inputs of the party, in arrival order.
         timers: the party's timers due within the batch.

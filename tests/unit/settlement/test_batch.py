@@ -49,6 +49,18 @@ def test_a_declined_event_id_is_answered_the_same_way():
     assert lane.send("2026-01-02", placed(), event_id="e").outcome is Outcome.DUPLICATE
 
 
+def test_a_duplicate_by_content_that_is_read_again_never_takes_effect():
+    lane = lane_with_line()
+    lane.send("2026-01-02", LineFrozen("security"), event_id="first")
+    assert lane.send("2026-01-02", LineFrozen("security"), event_id="second").outcome is Outcome.DUPLICATE
+    assert not lane.last[0].is_repeat
+    lane.send("2026-01-03", LineUnfrozen("security"))
+    assert lane.send("2026-01-02", LineFrozen("security"), event_id="second").outcome is Outcome.DUPLICATE
+    assert lane.last[0].is_repeat
+    assert lane.send("2026-01-02", LineFrozen("manual"), event_id="second").outcome is Outcome.CONFLICT
+    assert lane.account.freeze_reasons == ()
+
+
 def test_a_parked_event_id_counts_too():
     lane = lane_with_line()
     assert lane.send("2026-01-02", PurchaseReceived("order"), event_id="e").outcome is Outcome.PARKED
