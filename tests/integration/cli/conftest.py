@@ -1,0 +1,181 @@
+"""The command `postpay` as people run it, against the shared stack, and one small settled platform to look at."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.platform import Platform, eventually, platform
+
+POSTPAY = Path(sys.executable).parent / "postpay"
+DEADLINE_S = 60
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def complaint(self) -> str:
+        """The one line on standard error of a command that could not do what it was asked to."""
+        assert "Traceback" not in self.err, self.err
+        (line,) = self.err.splitlines()
+        return line
+
+
+@dataclass(frozen=True)
+class Command:
+    """`postpay` with the settings of one platform."""
+
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str, stdin: str | bytes = b"", **settings: str) -> Ran:
+        ended = subprocess.run(
+            [POSTPAY, *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            env={**_without_settings(), **self.environment, **settings},
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return Ran(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+    def start(self, *arguments: str, log: Path, **settings: str) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [POSTPAY, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**_without_settings(), **self.environment, **settings},
+            )
+
+
+def _without_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("POSTPAY_")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def lines(*records: dict[str, Any]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def record(topic: str, key: str | None, kind: str, event_id: str, occurred_at: str, **fields: Any) -> dict[str, Any]:
+    value = {"event_id": event_id, "type": kind, "occurred_at": occurred_at, **fields}
+    return {"topic": topic, "key": key, "value": value}
+
+
+# One buyer who pays later and returns nothing, one shop with a deposit, one refusal, one record that is no JSON.
+SHOP_MONTH = lines(
+    record(
+        "merchant", "m-1", "merchant.registered", "m-e1", "2026-01-01T09:00:00+08:00",
+        merchant_id="m-1", currency="CNY", settlement_cycle_days=7,
+    ),
+    record(
+        "merchant", "m-1", "deposit.paid", "m-e2", "2026-01-01T09:30:00+08:00",
+        merchant_id="m-1", deposit_id="d-1", amount_minor=200_000, currency="CNY", route="alipay",
+    ),
+    record(
+        "credit-line", "a-1", "credit_line.opened", "c-e1", "2026-01-01T10:00:00+08:00",
+        account_id="a-1", programme="kuaishou", limit_minor=500_000, currency="CNY", score=700,
+    ),
+    record(
+        "purchase", "a-1", "purchase.placed", "p-e1", "2026-01-02T10:00:00+08:00", account_id="a-1", order_id="o-1",
+        merchant_id="m-1", amount_minor=120_000, currency="CNY", plan={"kind": "deferred", "days": 30},
+    ),
+    record(
+        "purchase", "a-1", "purchase.received", "p-e2", "2026-01-04T10:00:00+08:00",
+        account_id="a-1", order_id="o-1",
+    ),
+    record(
+        "purchase", "a-1", "purchase.placed", "p-e3", "2026-01-05T10:00:00+08:00", account_id="a-1", order_id="o-2",
+        merchant_id="m-1", amount_minor=900_000, currency="CNY", plan={"kind": "deferred", "days": 30},
+    ),
+    record(
+        "purchase", "a-1", "purchase.received", "p-e9", "2026-01-06T10:00:00+08:00",
+        account_id="a-1", order_id="o-9",
+    ),
+    {"topic": "purchase", "key": "a-1", "value": {"base64": "AP8="}},
+)  # fmt: skip
+SHOP_RECORDS = 8
+
+
+@pytest.fixture(scope="session")
+async def shop(stack, tmp_path_factory) -> AsyncIterator["Shop"]:
+    """A platform with a worker and a month of one shop, settled; tests only look at it."""
+    logs = tmp_path_factory.mktemp("shop")
+    port = free_port()
+    async with platform(
+        stack.bootstrap, stack.dsn, logs, lanes=2, POSTPAY_CLOCK="event", POSTPAY_OPS__PORT=str(port)
+    ) as made:
+        command = Command(made.environment)
+        worker = command.start("worker", log=logs / "worker.log", POSTPAY_OPS__REFRESH_S="0.5")
+        try:
+            assert command("produce", "-", stdin=SHOP_MONTH).code == 0
+            waited = command("lag", "--wait", "50")
+            assert waited.code == 0, waited.out + (logs / "worker.log").read_text()
+            yield Shop(made, command, port, logs / "worker.log")
+        finally:
+            worker.terminate()
+            worker.wait(35)
+        assert worker.returncode == 0
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The settled platform, how to ask about it, and its worker's ops port and log."""
+
+    platform: Platform
+    postpay: Command
+    ops_port: int
+    log: Path
+
+
+@pytest.fixture
+async def fresh(stack, tmp_path) -> AsyncIterator[Platform]:
+    """A migrated platform of two lanes with topics and no worker."""
+    async with platform(stack.bootstrap, stack.dsn, tmp_path, lanes=2, POSTPAY_CLOCK="event") as made:
+        yield made
+
+
+@pytest.fixture
+def postpay(fresh) -> Command:
+    return Command(fresh.environment)
+
+
+@pytest.fixture
+def nowhere() -> dict[str, str]:
+    """Settings of servers that do not answer."""
+    port = free_port()
+    return {
+        "POSTPAY_KAFKA__BOOTSTRAP": f"127.0.0.1:{port}",
+        "POSTPAY_POSTGRES__DSN": f"postgresql://me:hidden@127.0.0.1:{port}/none",
+    }
+
+
+@pytest.fixture
+def soon() -> Callable[..., Any]:
+    return eventually

@@ -1,0 +1,122 @@
+import asyncio
+import json
+import re
+
+import aiohttp
+import pytest
+
+from tests.integration.cli.conftest import Command, free_port
+
+
+@pytest.fixture
+async def get(shop):
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{shop.ops_port}") as session:
+
+        async def read(path):
+            async with session.get(path) as response:
+                return response.status, await response.text()
+
+        yield read
+
+
+async def test_livez_says_that_the_process_lives(get):
+    assert await get("/livez") == (200, '{"alive": true}')
+
+
+async def test_readyz_says_that_the_worker_is_ready_and_what_its_lanes_do(get):
+    status, body = await get("/readyz")
+    assert status == 200, body
+    assert json.loads(body) == {"ready": True, "not_ready": [], "lanes": {"0": "running", "1": "running"}}
+
+
+async def test_nothing_else_is_served(get):
+    assert (await get("/"))[0] == 404
+    assert (await get("/stats/"))[0] == 404
+
+
+async def test_metrics_tell_what_was_settled_and_what_is_left(get, shop, soon):
+    group, prefix = shop.platform.settings.group, shop.platform.prefix
+    _, text = await get("/metrics")
+    samples = dict(re.findall(r"^(postpay_[a-z_]+(?:\{.*?\})?) (\S+)$", text, flags=re.MULTILINE))
+
+    def value(name, **labels):
+        (found,) = [
+            float(number)
+            for sample, number in samples.items()
+            if sample.startswith(name + "{") and all(f'{key}="{text}"' in sample for key, text in labels.items())
+        ]
+        return found
+
+    assert value("postpay_inputs_total", group=group, type="purchase.placed", outcome="declined") == 1
+    assert value("postpay_lag_records", topic=f"{prefix}purchase", partition="0") == 0
+    assert value("postpay_lane_state", lane="1", state="running") == 1
+    assert value("postpay_lane_epoch", lane="0") == 1
+    assert value("postpay_outbox_backlog_batches", lane="0") == 0
+    assert value("postpay_database_up") == value("postpay_broker_up") == value("postpay_ready") == 1
+    assert value("postpay_watchdog_age_seconds") < 30
+    assert sum(value("postpay_dead_letters", lane=lane) for lane in "01") == 1
+    assert sum(value("postpay_parked_inputs", lane=lane) for lane in "01") == 1
+    assert value("postpay_batch_duration_seconds_count") >= 2
+    assert 'postpay_batch_records_bucket{group="' + group in text
+
+
+async def test_metrics_name_no_account_merchant_order_or_event(get):
+    _, text = await get("/metrics")
+    assert not re.search(r'"(a-1|m-1|o-1|p-e1)"', text)
+
+
+async def test_the_workers_log_names_no_account_merchant_or_order(shop):
+    assert not re.search(r'"(a-1|m-1|o-1)"', shop.log.read_text())
+
+
+async def test_every_line_of_the_workers_log_is_json(shop):
+    for line in shop.log.read_text().splitlines():
+        assert {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()
+
+
+async def test_a_port_that_is_taken_is_one_line_and_2(shop, tmp_path):
+    log = tmp_path / "second.log"
+    second = shop.postpay.start("worker", log=log)
+    try:
+        assert await asyncio.to_thread(second.wait, 30) == 2
+    finally:
+        second.kill()
+    assert "POSTPAY_OPS__PORT: expected an address that is free, got 127.0.0.1:" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+async def test_a_worker_that_cannot_go_on_is_alive_and_says_why_it_is_not_ready(fresh, server, tmp_path, soon):
+    """Its database gone for good, /livez still answers: a restart would not help."""
+    port = free_port()
+    worker = Command(fresh.environment).start(
+        "worker", log=tmp_path / "log", POSTPAY_OPS__PORT=str(port), POSTPAY_OPS__REFRESH_S="0.2"
+    )
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+
+            async def ready():
+                try:
+                    async with session.get("/readyz") as response:
+                        return (await response.json())["ready"]
+                except aiohttp.ClientError:
+                    return None
+
+            await soon(lambda: _is(ready, True), 40, (tmp_path / "log").read_text)
+            name = fresh.settings.postgres.dsn.rpartition("/")[2]
+            await server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+            await soon(lambda: _is(ready, False), 40)
+            async with session.get("/readyz") as response:
+                assert response.status == 503
+                assert "the database does not answer" in str((await response.json())["not_ready"])
+            async with session.get("/livez") as response:
+                assert response.status == 200
+            await server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            await soon(lambda: _is(ready, True), 40)
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def _is(ask, wanted):
+    return await ask() is wanted

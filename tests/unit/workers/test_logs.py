@@ -1,0 +1,109 @@
+import io
+import json
+import logging
+
+import pytest
+
+from workers import logs
+from workers.settings import Log
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    yield
+    root.handlers, root.level = before
+
+
+@pytest.fixture
+def written():
+    stream = io.StringIO()
+    logs.configure(Log(), stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_json_with_event_level_logger_and_utc_time(written):
+    logs.get("workers.lane").warning("database away", lane=3)
+    (line,) = written()
+    assert (line["event"], line["level"], line["logger"], line["lane"]) == (
+        "database away",
+        "warning",
+        "workers.lane",
+        3,
+    )
+    assert line["timestamp"].endswith("Z")
+
+
+def test_fields_that_nobody_named_are_left_out_and_their_names_told(written):
+    logs.get("x").info("inspected", evidence=["https://evidence/1"], contact="13800000000", name="王", lane=1)
+    (line,) = written()
+    assert "evidence/1" not in json.dumps(line)
+    assert "13800000000" not in json.dumps(line)
+    assert line["withheld"] == ["contact", "evidence", "name"]
+
+
+def test_ids_show_only_their_ends(written):
+    logs.get("x").info("settled", account_id="account-123456", order_id=b"order-9876", merchant_id="m-1")
+    (line,) = written()
+    assert (line["account_id"], line["order_id"], line["merchant_id"]) == ("…3456", "…9876", "…")
+
+
+def test_an_exception_is_told_without_the_row_that_postgres_names(written):
+    failed = ValueError("duplicate key\nDETAIL:  Key (account_id)=(account-123456) exists")
+    logs.get("x").error("lane stopped", lane=1, exc_info=failed)
+    (line,) = written()
+    assert line["exception"] == "ValueError: duplicate key"
+
+
+def test_what_other_libraries_say_comes_out_the_same_way(written):
+    logging.getLogger("aiokafka.consumer").warning("heartbeat %s", "failed", extra={"value": b"secret"})
+    (line,) = written()
+    assert (line["event"], line["logger"]) == ("heartbeat failed", "aiokafka.consumer")
+    assert "secret" not in json.dumps(line)
+
+
+def test_what_other_libraries_repeat_is_said_once_while_it_lasts(written):
+    for node in range(100):
+        logging.getLogger("aiokafka.consumer.fetcher").error("Failed fetch messages from %s: %s", node, "gone")
+        logging.getLogger("workers.lane").error("ours %s", node)
+    assert [line["event"] for line in written() if line["logger"].startswith("aiokafka")] == [
+        "Failed fetch messages from 0: gone"
+    ]
+    assert len(written()) == 101
+
+
+def test_what_other_libraries_repeat_is_said_again_after_a_quiet_time(written, monkeypatch):
+    monkeypatch.setattr(logs, "REPEATED_WITHIN_S", -1.0)
+    for _ in range(2):
+        logging.getLogger("aiokafka").error("gone")
+    assert len(written()) == 2
+
+
+def test_steps_of_other_libraries_are_told_at_debug_only(written):
+    logging.getLogger("faust").info("starting")
+    assert written() == []
+    stream = io.StringIO()
+    logs.configure(Log(level="debug"), stream)
+    logging.getLogger("faust").info("starting")
+    logging.getLogger("aiokafka").debug("whole request with its records")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["starting"]
+
+
+def test_a_lasting_state_is_told_when_it_begins_and_when_it_ends(written):
+    states = logs.ChangeOfState(logs.get("x"))
+    for _ in range(3):
+        states.enter("database", "database away", lane=1)
+    states.enter("broker", "broker away")
+    for _ in range(2):
+        states.leave("database", "database back", lane=1)
+    assert [line["event"] for line in written()] == ["database away", "broker away", "database back"]
+
+
+def test_console_lines_are_for_people():
+    stream = io.StringIO()
+    logs.configure(Log(format="console"), stream)
+    logs.get("x").info("lane claimed", lane=3)
+    assert "lane claimed" in stream.getvalue()
+    assert "lane=3" in stream.getvalue()
+    assert "\x1b[" not in stream.getvalue()
