@@ -181,8 +181,8 @@ class Platform:
         """Each output of each decision is in Kafka once; nothing else is."""
         sent = Counter(document["event_id"] for document in await self.outputs())
         assert [event_id for event_id, times in sent.items() if times > 1] == [], "an output was sent twice"
-        decided = await self.fetch("SELECT unnest(outputs) FROM decision")
-        expected = Counter(row[0].rpartition(" ")[2] for row in decided)
+        decided = await self.fetch("SELECT outputs FROM decision")
+        expected = Counter(name.rpartition(" ")[2] for row in decided for name in row[0].splitlines())
         letters = await self.count("SELECT count(*) FROM dead_letter")
         outputs = {event_id for event_id in sent if event_id in expected}
         assert len(outputs) == len(expected), f"{len(expected) - len(outputs)} outputs were never sent"
