@@ -6,7 +6,8 @@ Why not Alembic: docs/decisions/0006-own-migration-runner.md.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -92,21 +93,10 @@ async def migrate(dsn: str, *, lanes: int, terms: Mapping[str, Any]) -> Migratio
         MigrationError: an applied file has changed, or `lanes` differs from the database's.
         TermsError: `terms` is wrong.
     """
-    connection = await connect(dsn, application_name="postpay migrate")
-    try:
-        await connection.execute(_SQL["lock"])
-        try:
-            await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
-            await connection.execute(_SQL["become_owner"])
-            await connection.execute(_SQL["journal"])
-            applied = await _apply_missing(connection)
-            await _create_once(connection, lanes, terms)
-        finally:
-            if not connection.is_closed():
-                await connection.execute(_SQL["unlock"])
+    async with _as_owner(dsn) as connection:
+        applied = await _apply_missing(connection)
+        await _create_once(connection, lanes, terms)
         found = await identity(connection)
-    finally:
-        await connection.close()
     if found.lanes != lanes:
         raise MigrationError(
             f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
@@ -127,6 +117,20 @@ async def require_migrated(connection: Connection) -> None:
         raise NotMigratedError(f"the database lacks migration {missing[0]}; run `postpay migrate`")
     if await connection.fetchrow(_IDENTITY["identity"]) is None:
         raise NotMigratedError("the database's first migration did not end; run `postpay migrate` again")
+
+
+@asynccontextmanager
+async def _as_owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
+    connection = await connect(dsn, application_name="postpay migrate")
+    try:
+        await connection.execute(_SQL["lock"])  # ends with the connection
+        await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
+        await connection.execute(_SQL["become_owner"])
+        await connection.execute(_SQL["journal"])
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:

@@ -1,5 +1,6 @@
 """The real servers that tests run on: one Kafka and Postgres for the whole run, a database of its own for each test."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,8 @@ from devstack.stack import Stack
 from settlement.terms import TermsBook
 from storage.database import connect, open_pool
 from storage.migrations import migrate
+
+KEPT_STACK = os.environ.get("POSTPAY_TEST_STACK")
 
 LANES = 8
 """What the databases of tests are made for; also POSTPAY_LANES' default."""
@@ -38,9 +41,8 @@ def stack() -> Iterator[Stack]:
     POSTPAY_TEST_STACK names a folder whose stack is used, started if need be and left running; without it they run in a
     temporary folder and end with the tests.
     """
-    kept = os.environ.get("POSTPAY_TEST_STACK")
-    if kept:
-        yield devstack.up(Path(kept))
+    if KEPT_STACK:
+        yield devstack.up(Path(KEPT_STACK))
         return
     with tempfile.TemporaryDirectory(prefix="postpay-test-") as directory:
         try:
@@ -49,33 +51,73 @@ def stack() -> Iterator[Stack]:
             devstack.down(Path(directory), wipe=True)
 
 
-@pytest.fixture(scope="session")
-async def server(stack) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's connection to make and drop databases with."""
-    connection = await asyncpg.connect(stack.dsn)
-    yield connection
-    await connection.close()
+class Server:
+    """Makes databases, and drops them behind the tests' backs: a DROP waits for a checkpoint of the whole server.
+
+    Args:
+        dsn: the server's address.
+        makes: a superuser's connection to make databases with.
+        drops: another to drop them with; None leaves them to the end of the server (9 MB each).
+    """
+
+    def __init__(self, dsn: str, makes: asyncpg.Connection, drops: asyncpg.Connection | None) -> None:
+        self._dsn = dsn
+        self._makes = makes
+        self._drops = drops
+        self._dropping = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def database(self, purpose: str, template: str = "template0") -> AsyncIterator[Database]:
+        """Make a database, and drop it in the end whoever is still connected."""
+        name = f"postpay_{purpose}_{uuid4().hex[:12]}"
+        await self._makes.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield Database(name, urlsplit(self._dsn)._replace(path=f"/{name}").geturl(), LANES)
+        finally:
+            if self._drops is not None:
+                self._tasks.add(asyncio.create_task(self._drop(name, self._drops)))
+
+    async def close(self) -> None:
+        """Wait until every database is dropped."""
+        await asyncio.gather(*self._tasks)
+        await self._makes.close()
+        if self._drops is not None:
+            await self._drops.close()
+
+    async def _drop(self, name: str, drops: asyncpg.Connection) -> None:
+        async with self._dropping:
+            await drops.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
-async def template(stack, server) -> AsyncIterator[Database]:
+async def server(stack) -> AsyncIterator[Server]:
+    """The run's Postgres, to make databases on."""
+    drops = await asyncpg.connect(stack.dsn) if KEPT_STACK else None
+    server = Server(stack.dsn, await asyncpg.connect(stack.dsn), drops)
+    yield server
+    await server.close()
+
+
+@pytest.fixture(scope="session")
+async def template(server) -> AsyncIterator[Database]:
     """A migrated, empty database; nobody may be connected to it while it is cloned."""
-    async with _made(stack, server, "template") as made:
+    async with server.database("template") as made:
         await migrate(made.dsn, lanes=LANES, terms=TermsBook.builtin().document)
         yield made
 
 
 @pytest.fixture
-async def empty_database(stack, server) -> AsyncIterator[Database]:
+async def empty_database(server) -> AsyncIterator[Database]:
     """A database without a schema."""
-    async with _made(stack, server, "empty") as made:
+    async with server.database("empty") as made:
         yield made
 
 
 @pytest.fixture
-async def database(stack, server, template) -> AsyncIterator[Database]:
+async def database(server, template) -> AsyncIterator[Database]:
     """A fresh migrated database."""
-    async with _made(stack, server, "test", template.name) as made:
+    async with server.database("test", template.name) as made:
         yield made
 
 
@@ -99,16 +141,3 @@ async def pool(dsn) -> AsyncIterator[asyncpg.Pool]:
     opened = await open_pool(dsn, application_name="test", max_size=8)
     yield opened
     opened.terminate()
-
-
-@asynccontextmanager
-async def _made(
-    stack: Stack, server: asyncpg.Connection, purpose: str, template: str = "template0"
-) -> AsyncIterator[Database]:
-    """Make a database, and drop it in the end whoever is still connected."""
-    name = f"postpay_{purpose}_{uuid4().hex[:12]}"
-    await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    try:
-        yield Database(name, urlsplit(stack.dsn)._replace(path=f"/{name}").geturl(), LANES)
-    finally:
-        await server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

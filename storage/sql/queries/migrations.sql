@@ -2,9 +2,6 @@
 -- One migration at a time in a database; the key is arbitrary but ours. Ends with the session.
 SELECT pg_advisory_lock(0x706f737470617901);
 
--- name: unlock
-SELECT pg_advisory_unlock(0x706f737470617901);
-
 -- name: become_owner
 -- Everything is made by one role, whoever migrates.
 SET ROLE postpay_owner;

@@ -1,4 +1,4 @@
-"""A lane settled straight on the database, without Kafka: the real rules, loading and writing, and traffic to settle."""
+"""A lane settled straight on the database, without Kafka: real rules, loading and writing, and traffic to settle."""
 
 import hashlib
 import random
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.references import references
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
-from settlement.entities import CaseKind, Obligation, PlanKind
+from settlement.entities import CaseKind, PlanKind
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -193,9 +193,29 @@ class StoredLane:
             previous_hash=lock.chain_hash,
         )
 
+    def nothing(self, lock) -> BatchToWrite:
+        """A batch in which nothing came."""
+        batch = Batch({None: PartyState(None, whole=True)}, self.rules, lock.lane_time or START, event_clock=True)
+        return self.batch(batch, batch.states, lock, [])
+
     async def read(self, wanted: Wanted) -> dict[Party | None, PartyState]:
         """Load states as the next batch would find them."""
         return (await load.load(self.connection, self.number, wanted, self.restore, references)).states
+
+
+STEPS = {
+    "_place": 33,
+    "_receive": 22,
+    "_repay": 17,
+    "_return": 4,
+    "_inspect": 3,
+    "_repeat": 6,
+    "_too_early": 2,
+    "_activity": 10,
+    "_case": 2,
+    "_deposit": 1,
+}
+"""How often each step is taken, in parts of their sum."""
 
 
 @dataclass
@@ -271,7 +291,7 @@ class Traffic:
         return sent
 
     def _next(self) -> Input:
-        (step,) = self.random.choices(list(self._STEPS), list(self._STEPS.values()))
+        (step,) = self.random.choices(list(STEPS), list(STEPS.values()))
         return getattr(self, step)() or self._place()
 
     def _place(self) -> Input:
@@ -347,20 +367,3 @@ class Traffic:
 
     def _pick(self, choices: list):
         return choices.pop(self.random.randrange(len(choices))) if choices else None
-
-    _STEPS = {
-        "_place": 33,
-        "_receive": 22,
-        "_repay": 17,
-        "_return": 4,
-        "_inspect": 3,
-        "_repeat": 6,
-        "_too_early": 2,
-        "_activity": 10,
-        "_case": 2,
-        "_deposit": 1,
-    }
-
-
-def everything_of(party: Party) -> set[tuple[type, str]]:
-    return {(Obligation, "*")} if party.kind is PartyKind.ACCOUNT else set()

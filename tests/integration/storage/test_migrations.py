@@ -1,0 +1,147 @@
+import asyncio
+import dataclasses
+
+import asyncpg
+import pytest
+
+from settlement.terms import TermsBook, TermsError
+from storage import migrations
+from storage.database import connect
+from storage.migrations import Migration, MigrationError, NotMigratedError, migrate, released, require_migrated
+from storage.rows import TABLES
+
+TERMS = TermsBook.builtin().document
+
+
+async def catalogue(dsn: str) -> list[tuple]:
+    """Everything the schema consists of, in words."""
+    connection = await connect(dsn, application_name="test")
+    try:
+        rows = await connection.fetch(
+            """
+            SELECT 'column', c.oid::regclass::text, a.attname::text || ' ' || format_type(a.atttypid, a.atttypmod)
+                || a.attnotnull || coalesce(c.reloptions::text, '') || coalesce(c.relacl::text, '')
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            WHERE c.relnamespace = 'postpay'::regnamespace
+            UNION ALL
+            SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'postpay'
+            UNION ALL
+            SELECT 'constraint', conrelid::regclass::text, pg_get_constraintdef(oid)
+            FROM pg_constraint WHERE connamespace = 'postpay'::regnamespace
+            UNION ALL
+            SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+            UNION ALL
+            SELECT 'function', proname, pg_get_functiondef(oid)
+            FROM pg_proc WHERE pronamespace = 'postpay'::regnamespace
+            ORDER BY 1, 2, 3
+            """
+        )
+        return [tuple(row) for row in rows]
+    finally:
+        await connection.close()
+
+
+async def test_a_second_run_has_nothing_to_do(empty_database):
+    first = await migrate(empty_database.dsn, lanes=4, terms=TERMS)
+    second = await migrate(empty_database.dsn, lanes=4, terms=TERMS)
+    assert first.applied == tuple(each.name for each in released())
+    assert second == dataclasses.replace(first, applied=())
+
+
+async def test_several_machines_migrate_at_once_and_each_file_runs_once(empty_database):
+    reports = await asyncio.gather(*(migrate(empty_database.dsn, lanes=4, terms=TERMS) for _ in range(4)))
+    assert sorted(name for report in reports for name in report.applied) == [each.name for each in released()]
+    assert len({report.database_id for report in reports}) == 1
+
+
+async def test_the_schema_is_that_of_its_migrations_replayed_one_by_one(template, empty_database, monkeypatch):
+    everything = released()
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        for count in range(1, len(everything)):
+            monkeypatch.setattr(migrations, "released", lambda count=count: everything[:count])
+            assert await migrations._apply_missing(connection) == [everything[count - 1].name]
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    report = await migrate(empty_database.dsn, lanes=template.lanes, terms=TERMS)
+    assert report.applied == (everything[-1].name,)
+    assert await catalogue(empty_database.dsn) == await catalogue(template.dsn)
+
+
+async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):
+    first, *others = released()
+    changed = [dataclasses.replace(first, sql=first.sql + "-- changed"), *others]
+    monkeypatch.setattr(migrations, "released", lambda: changed)
+    with pytest.raises(MigrationError, match=f"{first.name} has changed since it was applied"):
+        await migrate(database.dsn, lanes=database.lanes, terms=TERMS)
+
+
+async def test_another_number_of_lanes_is_refused_by_name(database):
+    with pytest.raises(MigrationError, match=f"made for {database.lanes} lanes, the settings say 3; set POSTPAY_LANES"):
+        await migrate(database.dsn, lanes=3, terms=TERMS)
+
+
+async def test_a_migration_that_fails_leaves_nothing_and_is_done_next_time(empty_database, monkeypatch):
+    everything = released()
+    broken = [*everything, Migration(len(everything) + 1, "broken", "CREATE TABLE half (a int); SELECT 1 / 0;")]
+    monkeypatch.setattr(migrations, "released", lambda: broken)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(empty_database.dsn, lanes=4, terms=TERMS)
+    broken[-1] = Migration(len(everything) + 1, "mended", "CREATE TABLE half (a int);")
+    assert (await migrate(empty_database.dsn, lanes=4, terms=TERMS)).applied == ("mended",)
+
+
+async def test_ddl_gives_way_to_running_workers_and_is_tried_again(database, pool, monkeypatch):
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 0.05)
+    everything = released()
+    more = [*everything, Migration(len(everything) + 1, "more", "ALTER TABLE lane ADD COLUMN more int;")]
+    monkeypatch.setattr(migrations, "released", lambda: more)
+    async with pool.acquire() as worker:
+        batch = worker.transaction()
+        await batch.start()
+        await worker.execute("SELECT FROM lane FOR UPDATE")
+        running = asyncio.create_task(migrate(database.dsn, lanes=database.lanes, terms=TERMS))
+        waited = await asyncio.wait({running}, timeout=0.5)
+        assert not waited[0]
+        await batch.commit()
+    assert (await running).applied == ("more",)
+
+
+async def test_wrong_terms_leave_an_unfinished_database_that_can_be_finished(empty_database):
+    with pytest.raises(TermsError):
+        await migrate(empty_database.dsn, lanes=4, terms={"versions": "none"})
+    connection = await connect(empty_database.dsn, application_name="test")
+    with pytest.raises(NotMigratedError, match="did not end; run `postpay migrate` again"):
+        await require_migrated(connection)
+    await migrate(empty_database.dsn, lanes=4, terms=TERMS)
+    await require_migrated(connection)
+    await connection.close()
+
+
+async def test_an_empty_database_is_not_migrated(empty_database):
+    connection = await connect(empty_database.dsn, application_name="test")
+    with pytest.raises(NotMigratedError, match="lacks migration 0001_lanes; run `postpay migrate`"):
+        await require_migrated(connection)
+    await connection.close()
+
+
+async def test_a_newer_schema_is_accepted(connection):
+    await connection.execute("INSERT INTO migration (version, name, checksum) VALUES (9999, 'later', '')")
+    await require_migrated(connection)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+async def test_a_table_has_the_fields_of_its_class(connection, table):
+    columns = await connection.fetchval(
+        "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = $1::regclass AND attnum > 0",
+        table.name,
+    )
+    assert tuple(columns) == ("lane", *table.columns)
+
+
+async def test_every_lane_has_its_row_its_partitions_and_its_own_first_hash(connection, database):
+    rows = await connection.fetch("SELECT lane, chain_hash FROM lane ORDER BY lane")
+    assert [row["lane"] for row in rows] == list(range(database.lanes))
+    assert len({row["chain_hash"] for row in rows}) == database.lanes
+    for table in ("decision", "posting"):
+        partitions = await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhparent = $1::regclass", table)
+        assert partitions == database.lanes

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+import storage
+from storage.queries import QueryFileError, parse, read
+
+FILES = sorted((Path(storage.__file__).parent / "sql" / "queries").glob("*.sql"))
+
+
+def test_a_file_is_cut_into_its_statements():
+    statements = parse("-- a head\n-- name: one\nSELECT 1;\n\n-- name: two\n-- why\nSELECT 2;\n")
+    assert statements == {"one": "SELECT 1;", "two": "-- why\nSELECT 2;"}
+
+
+def test_a_name_given_twice_is_refused():
+    with pytest.raises(QueryFileError, match="'one' is given twice"):
+        parse("-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;\n")
+
+
+def test_a_statement_without_a_name_is_refused():
+    with pytest.raises(QueryFileError, match="before the first statement"):
+        parse("SELECT 1;\n-- name: two\nSELECT 2;\n")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_statement_is_one_and_ends(path):
+    for name, statement in read(path.stem).items():
+        code = [line for line in statement.splitlines() if not line.startswith("--")]
+        assert "\n".join(code).count(";") == 1 and code[-1].endswith(";"), name
