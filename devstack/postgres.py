@@ -8,6 +8,7 @@ for root the binaries and the data lie under SHARED_DIRECTORY and the server run
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -181,13 +182,27 @@ def _server_account() -> pwd.struct_passwd | None:
     return pwd.getpwnam(UNPRIVILEGED_USER) if _is_root() else None
 
 
-def _reachable_installation() -> Path:
-    """The binaries where the server's user can read them."""
+def installed_version() -> str:
+    """The version of the wheel's Postgres, as its own header tells it."""
+    header = _package() / INSTALLATION / "include" / "pg_config.h"
+    found = re.search(r'#define PG_VERSION "(.+)"', header.read_text(encoding="utf-8"))
+    if found is None:
+        msg = f"{header} does not tell a version"
+        raise DevstackError(msg)
+    return found.group(1)
+
+
+def _package() -> Path:
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         msg = "the Postgres binaries are not installed; run script/setup, or pip install 'postpay[dev]'"
         raise DevstackError(msg)
-    package = Path(spec.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
+
+
+def _reachable_installation() -> Path:
+    """The binaries where the server's user can read them."""
+    package = _package()
     return _shared_copy(package) if _is_root() else package / INSTALLATION
 
 
