@@ -1,0 +1,132 @@
+"""What must stop a lane loudly instead of going on: the log, the outbox or the input is not what it was.
+
+On a stack of its own, whose files are tampered with.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from contracts.topics import Topic
+from devstack import stack as devstack
+from devstack.stack import Stack
+from storage import lanes
+from tests.platform import Messages, eventually, platform
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory) -> Iterator[Stack]:
+    directory = Path(tmp_path_factory.mktemp("contradictions"))
+    try:
+        yield devstack.up(directory)
+    finally:
+        devstack.down(directory, wipe=True)
+
+
+@pytest.fixture
+async def made(own_stack, tmp_path):
+    async with platform(own_stack.bootstrap, own_stack.dsn, tmp_path, lanes=1) as platform_:
+        yield platform_
+
+
+async def test_a_lane_log_ahead_of_a_restored_database_stops_the_lane_before_anything_is_decided(made):
+    messages = Messages()
+    worker = made.worker()
+    await made.send([messages.line_opened("acc-1")])
+    await made.settled(1)
+    assert await worker.stopped() == 0
+    name = urlsplit(made.settings.postgres.dsn).path[1:]
+    await admin(made, f'CREATE DATABASE "{name}_backup" TEMPLATE "{name}"')
+    try:
+        worker = made.worker()
+        await made.send([messages.purchase_placed("acc-1", "order-1")])
+        await made.settled(2)
+        assert await worker.stopped() == 0
+        sent = await made.outputs()
+        await admin(made, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin(made, f'ALTER DATABASE "{name}_backup" RENAME TO "{name}"')
+        worker = made.worker()
+        await worker.says("is ahead of the database")
+        assert await made.count("SELECT count(*) FROM decision") == 1
+        assert await made.outputs() == sent
+        assert worker.is_running
+    finally:
+        await admin(made, f'DROP DATABASE IF EXISTS "{name}_backup" WITH (FORCE)')
+
+
+async def admin(made, command):
+    connection = await asyncpg.connect(urlsplit(made.settings.postgres.dsn)._replace(path="/postgres").geturl())
+    await connection.execute(command)
+    await connection.close()
+
+
+async def test_a_hole_in_the_outbox_stops_the_lane(made):
+    messages = Messages()
+    victim = made.worker(POSTPAY_FAULT="before_kafka_transaction:1")
+    await made.send([messages.line_opened("acc-1"), messages.purchase_placed("acc-1", "order-1")])
+    await victim.ended()
+    await made.fetch("DELETE FROM outbox")
+    worker = made.worker()
+    await worker.says("has a hole")
+    assert await made.outputs() == []
+
+
+async def test_topics_of_another_database_stop_the_lane(made, own_stack, tmp_path):
+    worker = made.worker()
+    await made.send([Messages().line_opened("acc-1")])
+    await made.settled(1)
+    assert await worker.stopped() == 0
+    async with platform(own_stack.bootstrap, own_stack.dsn, tmp_path, lanes=1) as other:
+        stranger = other.worker(POSTPAY_TOPICS__PREFIX=made.prefix)
+        await stranger.says("was written by database")
+        assert await other.count("SELECT count(*) FROM decision") == 0
+
+
+async def test_a_broken_record_batch_stops_its_lane_after_all_that_can_be_read_and_hurts_no_other(own_stack, tmp_path):
+    async with platform(own_stack.bootstrap, own_stack.dsn, tmp_path, lanes=2) as made:
+        messages = Messages()
+        accounts = {lane: next(a for a in (f"acc-{n}" for n in range(99)) if home(a) == lane) for lane in (0, 1)}
+        await made.send([messages.line_opened(account) for account in accounts.values()])
+        for number in range(6):  # each a record batch of its own
+            await made.send([messages.purchase_placed(accounts[0], f"order-{number}")])
+        await made.send([messages.purchase_placed(accounts[1], f"other-{number}") for number in range(6)])
+        await asyncio.to_thread(own_stack.kafka.stop)
+        break_last_byte_of_batch(own_stack, f"{made.prefix}{Topic.PURCHASE}-0", 3)
+        await asyncio.to_thread(own_stack.kafka.start)
+        worker = made.worker()
+        await worker.says("cannot be read at offset 3")
+        assert await made.count("SELECT count(*) FROM purchase_order WHERE lane = 0") == 3
+        await eventually(lambda: has_orders(made, 1, 6), state=made.state)
+        async with made.database() as connection:
+            await lanes.accept_gap(connection, 0, "purchase", 4)
+        await eventually(lambda: has_orders(made, 0, 5), state=made.state)
+        await eventually(made.relayed)
+        await made.require_sound()
+
+
+def home(account):
+    from workers.homes import home_of
+
+    return home_of(account, 2)
+
+
+async def has_orders(made, lane, number):
+    return await made.count("SELECT count(*) FROM purchase_order WHERE lane = $1", lane) == number
+
+
+def break_last_byte_of_batch(stack, partition, index):
+    """Flip the last byte of the index-th record batch of a partition's first segment, as a failing disk would."""
+    (segment,) = Path(stack.kafka.directory).glob(f"**/{partition}/00000000000000000000.log")
+    data = bytearray(segment.read_bytes())
+    position = 0
+    for _ in range(index):
+        position += 12 + int.from_bytes(data[position + 8 : position + 12], "big")
+    end = position + 12 + int.from_bytes(data[position + 8 : position + 12], "big")
+    data[end - 1] ^= 0xFF
+    segment.write_bytes(data)
