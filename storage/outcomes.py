@@ -91,6 +91,7 @@ class ReceiptRow(NamedTuple):
     occurred_at: datetime
     decided_at: datetime
     outcome: str
+    holds_event_id: bool
     raw: bytes | None
 
 
@@ -255,6 +256,7 @@ def _receipt(message: Input, settled: Settled) -> ReceiptRow:
         message.occurred_at,
         settled.decided_at,
         outcome,
+        outcome is Outcome.DUPLICATE and not settled.is_repeat,
         message.raw if outcome is Outcome.CONFLICT else None,
     )
 

@@ -29,7 +29,10 @@ from storage.database import Row
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table of one class. `columns` are its fields, without the lane; lists of texts are JSON in the table."""
+    """The table of one class. `columns` are its fields, without the lane; lists of texts are JSON in the table.
+
+    `changing_columns` are its key and what may change of it; the others stay as they were made.
+    """
 
     kind: type[Entity]
     name: str
@@ -38,6 +41,7 @@ class Table:
     columns: tuple[str, ...]
     enums: tuple[tuple[int, Mapping[str, Enum]], ...]
     lists: tuple[int, ...]
+    changing_columns: tuple[str, ...]
     values: Callable[[Entity], tuple[Any, ...]]
     changing: Callable[[Entity], tuple[Any, ...]]
     literals: tuple[Callable[[Sequence[Any]], str], ...]
@@ -87,7 +91,7 @@ def _table(kind: type[Entity], name: str, party_kind: PartyKind, *fixed: str) ->
     hints = get_type_hints(kind)
     columns = tuple(each.name for each in fields(kind))
     types = {column: _plain_type(hints[column]) for column in columns}
-    changing = [column for column in columns if column not in fixed]
+    changing = tuple(column for column in columns if column not in fixed)
     return Table(
         kind=kind,
         name=name,
@@ -100,6 +104,7 @@ def _table(kind: type[Entity], name: str, party_kind: PartyKind, *fixed: str) ->
             if issubclass(types[column], Enum)
         ),
         lists=tuple(index for index, column in enumerate(columns) if types[column] is tuple),
+        changing_columns=changing,
         values=cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*columns)),
         changing=cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*changing)),
         literals=tuple(_literal(types[column]) for column in changing),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+import psutil
 import pytest
 
 from devstack import stack as devstack
@@ -52,7 +53,10 @@ def stack() -> Iterator[Stack]:
 
 
 class Server:
-    """Makes databases, and drops them behind the tests' backs: a DROP waits for a checkpoint of the whole server.
+    """Makes databases, and on a kept stack drops them behind the tests' backs.
+
+    A DROP waits for a checkpoint of the whole server, up to seconds where others write to it, so nobody waits for it:
+    what is left at the end of a run is dropped during the next one.
 
     Args:
         dsn: the server's address.
@@ -64,30 +68,36 @@ class Server:
         self._dsn = dsn
         self._makes = makes
         self._drops = drops
-        self._dropping = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._done_with: asyncio.Queue[str] = asyncio.Queue()
+        self._dropping = asyncio.create_task(self._keep_dropping())
 
     @asynccontextmanager
     async def database(self, purpose: str, template: str = "template0") -> AsyncIterator[Database]:
-        """Make a database, and drop it in the end whoever is still connected."""
-        name = f"postpay_{purpose}_{uuid4().hex[:12]}"
+        """Make a database, and have it dropped in the end whoever is still connected."""
+        name = f"postpay_{purpose}_{os.getpid()}_{uuid4().hex[:8]}"
         await self._makes.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield Database(name, urlsplit(self._dsn)._replace(path=f"/{name}").geturl(), LANES)
         finally:
-            if self._drops is not None:
-                self._tasks.add(asyncio.create_task(self._drop(name, self._drops)))
+            self._done_with.put_nowait(name)
 
     async def close(self) -> None:
-        """Wait until every database is dropped."""
-        await asyncio.gather(*self._tasks)
+        """Leave the server."""
+        self._dropping.cancel()
+        await asyncio.gather(self._dropping, return_exceptions=True)
         await self._makes.close()
         if self._drops is not None:
-            await self._drops.close()
+            self._drops.terminate()
 
-    async def _drop(self, name: str, drops: asyncpg.Connection) -> None:
-        async with self._dropping:
-            await drops.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    async def _keep_dropping(self) -> None:
+        if self._drops is None:
+            return
+        for row in await self._drops.fetch("SELECT datname FROM pg_database WHERE datname ~ '^postpay_[a-z]+_[0-9]+_'"):
+            if not psutil.pid_exists(int(row["datname"].split("_")[2])):
+                self._done_with.put_nowait(row["datname"])
+        while True:
+            name = await self._done_with.get()
+            await self._drops.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")

@@ -75,9 +75,13 @@ CREATE TABLE receipt (
     occurred_at timestamptz NOT NULL,
     decided_at timestamptz NOT NULL,
     outcome text NOT NULL CHECK (outcome IN ('duplicate', 'conflict')),
+    holds_event_id boolean NOT NULL,
     raw bytea,
     PRIMARY KEY (lane, topic, partition, record_offset)
 );
+COMMENT ON COLUMN receipt.holds_event_id IS 'A duplicate by its content took its event_id, as a decision does; a repeated event did not.';
+-- Also how a repeated event is recognised; the rest are in decision.
+CREATE UNIQUE INDEX receipt_event ON receipt (lane, event_hash) WHERE holds_event_id;
 CREATE INDEX receipt_event_id ON receipt
     USING brin (event_id text_bloom_ops (n_distinct_per_range = 1000, false_positive_rate = 0.01))
     WITH (pages_per_range = 64, autosummarize = on);

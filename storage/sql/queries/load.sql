@@ -17,10 +17,14 @@ FROM merchant_balance
 WHERE lane = $1 AND merchant_id = ANY($2::text::text[]);
 
 -- name: seen
--- Which events were decided before, and with what content.
+-- Which event ids are taken, and with what content: by a decision, or by a duplicate of something of another event id.
 SELECT event_hash, fingerprint
 FROM decision
-WHERE lane = $1 AND event_hash = ANY($2::text::bytea[]);
+WHERE lane = $1 AND event_hash = ANY($2::text::bytea[])
+UNION ALL
+SELECT event_hash, fingerprint
+FROM receipt
+WHERE lane = $1 AND holds_event_id AND event_hash = ANY($2::text::bytea[]);
 
 -- name: parked
 -- All that waits for something of these parties, in arrival order.
