@@ -145,7 +145,8 @@ async def _history(
 
 def _sentence(each: Story, decision: Story, currency: str | None) -> str:
     what = HAPPENED.get(each["type"]) or str(each["type"])
-    said = [f"  {_instant(each['decided_at'])}  {what[0].upper()}{what[1:]}"]
+    happened_at = decision.get("occurred_at") or each["decided_at"]
+    said = [f"  {_instant(happened_at)}  {what[0].upper()}{what[1:]}"]
     if each["outcome"] == "declined":
         reasons = decision.get("reasons") or [each["reason"]]
         said.append(f": declined, {', '.join(reason.replace('_', ' ') for reason in reasons)}")

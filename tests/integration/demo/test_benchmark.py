@@ -1,0 +1,49 @@
+"""The benchmark in a size too small to mean anything: it measures all it promises and leaves nothing running."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack import stack as devstack
+from workers.demo.fleet import stop_left_over
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def test_every_figure_is_measured_in_one_run(tmp_path):
+    figures_file = tmp_path / "figures.json"
+    directory = tmp_path / "stack"
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "benchmarks", "--messages", "1000", "--dir", directory, "--json", figures_file],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert not devstack.status(directory).is_running
+    finally:
+        stop_left_over(directory / "workers")
+        devstack.down(directory, wipe=True)
+
+    figures = json.loads(figures_file.read_text())
+    assert list(figures) == [
+        "floor_per_s",
+        "plain_agent_1_per_s",
+        "plain_agent_8_per_s",
+        "postpay_per_s",
+        "ratio_floor",
+        "ratio_plain_8",
+        "latency_p50_ms",
+        "latency_p99_ms",
+        "worker_rss_mib",
+    ]
+    assert all(value > 0 for value in figures.values())
+    assert figures["ratio_floor"] == pytest.approx(figures["postpay_per_s"] / figures["floor_per_s"], rel=0.01)
+    assert figures["latency_p50_ms"] <= figures["latency_p99_ms"]

@@ -1,0 +1,84 @@
+"""`postpay demo` from end to end, in a small size: its own stack, real workers, one of them killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devstack import stack as devstack
+from workers.demo.fleet import stop_left_over
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+POSTPAY = str(Path(sys.executable).with_name("postpay"))
+SMALL = ("--accounts", "60", "--merchants", "8", "--days", "12")
+
+
+def environment() -> dict[str, str]:
+    """As on a machine where something else is set, which is none of the demo's business."""
+    return os.environ | {"POSTPAY_KAFKA__BOOTSTRAP": "127.0.0.1:1", "POSTPAY_LANES": "3", "POSTPAY_CLOCK": "wall"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    yield tmp_path
+    stop_left_over(tmp_path / "workers")
+    devstack.down(tmp_path, wipe=True)
+
+
+def test_the_demo_settles_its_quarter_proves_it_and_leaves_nothing_running(folder):
+    summary_file = folder / "summary.json"
+    ran = subprocess.run(
+        [POSTPAY, "demo", "--dir", folder, "--json", summary_file, *SMALL],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    summary = json.loads(summary_file.read_text())
+    assert set(summary) == {"inputs", "outputs", "audit", "workers", "messages", "seconds"}
+    assert summary["messages"] == sum(summary["inputs"].values()) > 300
+    assert summary["audit"]["ok"] and summary["audit"]["checks"]
+    assert summary["workers"] == 3
+    assert {"applied", "declined", "dead_lettered"} <= set(summary["inputs"])
+    assert {"notification.requested", "limit.released", "dead_letter.recorded"} <= set(summary["outputs"])
+    for line in ("killed by SIGKILL", "none of them twice", "One merchant's quarter", "limit_available"):
+        assert line in ran.stdout
+    assert not devstack.status(folder).kafka.is_running
+    assert not devstack.status(folder).postgres.is_running
+    assert workers_of(folder) == []
+
+
+def test_a_terminated_demo_stops_what_it_started(folder):
+    demo = subprocess.Popen(
+        [POSTPAY, "demo", "--dir", folder, *SMALL], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not workers_of(folder):
+        assert demo.poll() is None, demo.stderr and demo.stderr.read()
+        assert time.monotonic() < deadline, "no worker was started"
+        time.sleep(0.05)
+
+    demo.send_signal(signal.SIGTERM)
+
+    assert demo.wait(timeout=90) != 0
+    assert workers_of(folder) == []
+    assert not devstack.status(folder).is_running
+
+
+def workers_of(folder: Path) -> list[psutil.Process]:
+    """Running workers whose logs are in the folder."""
+    found = []
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        command = process.info["cmdline"] or []
+        if process.info["cwd"] == str(folder / "workers") and command[-1:] == ["worker"]:
+            found.append(process)
+    return found
