@@ -4,6 +4,7 @@ Lane topics and the lane-log are the record of everything that happened, so noth
 Source: docs/protocol.md, Topics.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ REPLICAS = 3
 MIN_IN_SYNC = 2
 FOR_EVER = "-1"
 ALREADY_EXISTS = 36
+KNOWN_WITHIN_S = 15.0
+LOOK_AGAIN_S = 0.1
 
 OURS = frozenset({*OUTPUT_TOPICS, Topic.REROUTED, Topic.MERCHANT_ACTIVITY})
 KEPT_FOR_EVER = frozenset({*LANE_TOPICS, Topic.LANE_LOG})
@@ -137,16 +140,25 @@ async def check(settings: Settings) -> list[Difference]:
 async def create(settings: Settings) -> Creation:
     """Make the topics that are missing; those that exist are left as they are, right or wrong.
 
+    Returns when every broker asked knows them and each partition has a leader, or after KNOWN_WITHIN_S.
+
     Raises:
         BrokerUnreachableError: no broker answered.
         TopicNotCreatedError: the broker refused, and says why.
     """
+    needed = wanted(settings)
     async with administering(settings.kafka) as admin:
         response = await admin.create_topics(
-            [NewTopic(t.name, t.partitions, t.replicas, topic_configs=dict(t.configs)) for t in wanted(settings)]
+            [NewTopic(each.name, each.partitions, each.replicas, topic_configs=dict(each.configs)) for each in needed]
         )
+        creation = _created(response.topic_errors)
+        await _known(admin, {each.name for each in needed})
+    return creation
+
+
+def _created(answers: Iterable[tuple[str, int, str | None]]) -> Creation:
     creation = Creation([], [])
-    for name, code, message in response.topic_errors:
+    for name, code, message in answers:
         if code == ALREADY_EXISTS:
             creation.existed.append(name)
         elif code:
@@ -154,6 +166,19 @@ async def create(settings: Settings) -> Creation:
         else:
             creation.created.append(name)
     return creation
+
+
+async def _known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait for metadata: the controller answers before brokers have heard of what it made."""
+    for _ in range(int(KNOWN_WITHIN_S / LOOK_AGAIN_S)):
+        described = {each["topic"]: each["partitions"] for each in await admin.describe_topics()}
+        if all(name in described and _all_led(described[name]) for name in names):
+            return
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _all_led(partitions: Sequence[Mapping[str, Any]]) -> bool:
+    return all(partition["leader"] >= 0 for partition in partitions)
 
 
 async def rerouted(settings: Settings) -> int:

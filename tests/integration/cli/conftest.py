@@ -1,18 +1,23 @@
 """The command `postpay` as people run it, against the shared stack, and one small settled platform to look at."""
 
+import contextlib
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from tests.platform import Platform, eventually, platform
+from workers.cli import main
 
 POSTPAY = Path(sys.executable).parent / "postpay"
 DEADLINE_S = 60
@@ -49,9 +54,16 @@ class Command:
     environment: dict[str, str]
 
     def __call__(self, *arguments: str, stdin: str | bytes = b"", **settings: str) -> Ran:
+        """Run the command in a thread of this process: a process of its own takes 0.6 s to import everything."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        environment = {**_without_settings(), **self.environment, **settings}
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(_run, ["postpay", *arguments], given, environment).result(DEADLINE_S)
+
+    def process(self, *arguments: str, **settings: str) -> Ran:
+        """Run the console script itself."""
         ended = subprocess.run(
             [POSTPAY, *arguments],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             env={**_without_settings(), **self.environment, **settings},
             timeout=DEADLINE_S,
@@ -67,6 +79,22 @@ class Command:
                 stderr=subprocess.STDOUT,
                 env={**_without_settings(), **self.environment, **settings},
             )
+
+
+def _run(argv: list[str], stdin: bytes, environment: dict[str, str]) -> Ran:
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    return Ran(code if isinstance(code, int) else 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
 def _without_settings() -> dict[str, str]:

@@ -198,3 +198,12 @@ async def test_what_scripts_read_is_one_json_document_on_one_line(shop):
         out = shop.postpay(*command, "--json").out
         assert out.count("\n") == 1
         json.loads(out)
+
+
+async def test_the_console_script_ends_with_the_same_codes_and_lines(shop, nowhere):
+    """The other tests call it within their own process."""
+    assert shop.postpay.process("audit", "--json").json["ok"] is True
+    assert shop.postpay.process("account", "show", "nobody").code == 1
+    ran = shop.postpay.process("lag", POSTPAY_KAFKA__BOOTSTRAP=nowhere["POSTPAY_KAFKA__BOOTSTRAP"])
+    assert ran.code == 2
+    assert ran.complaint.startswith("error: Kafka at")

@@ -3,6 +3,7 @@ import json
 import re
 
 import aiohttp
+import asyncpg
 import pytest
 
 from tests.integration.cli.conftest import Command, free_port
@@ -85,11 +86,25 @@ async def test_a_port_that_is_taken_is_one_line_and_2(shop, tmp_path):
     assert "Traceback" not in log.read_text()
 
 
-async def test_a_worker_that_cannot_go_on_is_alive_and_says_why_it_is_not_ready(fresh, server, tmp_path, soon):
-    """Its database gone for good, /livez still answers: a restart would not help."""
+@pytest.fixture
+async def refused(fresh, stack):
+    """Lets nobody into the test's database any more, or everybody again; sessions end."""
+    name = fresh.settings.postgres.dsn.rpartition("/")[2]
+    server = await asyncpg.connect(stack.dsn)
+
+    async def refuse(*, everybody):
+        await server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {not everybody}')
+        await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+
+    yield refuse
+    await server.close()
+
+
+async def test_a_worker_whose_database_is_away_is_alive_and_says_why_it_is_not_ready(fresh, refused, tmp_path, soon):
     port = free_port()
+    log = tmp_path / "log"
     worker = Command(fresh.environment).start(
-        "worker", log=tmp_path / "log", POSTPAY_OPS__PORT=str(port), POSTPAY_OPS__REFRESH_S="0.2"
+        "worker", log=log, POSTPAY_OPS__PORT=str(port), POSTPAY_OPS__REFRESH_S="0.2"
     )
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -101,22 +116,20 @@ async def test_a_worker_that_cannot_go_on_is_alive_and_says_why_it_is_not_ready(
                 except aiohttp.ClientError:
                     return None
 
-            await soon(lambda: _is(ready, True), 40, (tmp_path / "log").read_text)
-            name = fresh.settings.postgres.dsn.rpartition("/")[2]
-            await server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-            await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-            await soon(lambda: _is(ready, False), 40)
+            await soon(lambda: _is(ready, wanted=True), 40, log.read_text)
+            await refused(everybody=True)
+            await soon(lambda: _is(ready, wanted=False), 40, log.read_text)
             async with session.get("/readyz") as response:
                 assert response.status == 503
                 assert "the database does not answer" in str((await response.json())["not_ready"])
             async with session.get("/livez") as response:
                 assert response.status == 200
-            await server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-            await soon(lambda: _is(ready, True), 40)
+            await refused(everybody=False)
+            await soon(lambda: _is(ready, wanted=True), 40, log.read_text)
     finally:
         worker.kill()
         worker.wait()
 
 
-async def _is(ask, wanted):
+async def _is(ask, *, wanted):
     return await ask() is wanted

@@ -175,7 +175,7 @@ async def test_dev_without_its_packages_says_how_to_get_them(postpay, tmp_path):
     """A production install has no psutil, jgo or Java."""
     (tmp_path / "psutil").mkdir()
     (tmp_path / "psutil" / "__init__.py").write_text("raise ModuleNotFoundError('no psutil', name='psutil')")
-    ran = postpay("dev", "up", PYTHONPATH=str(tmp_path))
+    ran = postpay.process("dev", "up", PYTHONPATH=str(tmp_path))
     assert ran.code == 2
     assert "pip install 'postpay[dev]'" in ran.complaint
-    assert postpay("--help", PYTHONPATH=str(tmp_path)).code == 0
+    assert postpay.process("--help", PYTHONPATH=str(tmp_path)).code == 0
