@@ -285,6 +285,7 @@ class Lane:
             pool=around.pool,
             reader=around.reader,
             status=around.status,
+            states=around.states,
             on_moved=self._moved.set,
         )
         self._relay.start()

@@ -97,7 +97,11 @@ class Crew:
 
 
 async def strike_under_load(
-    load: Load, strike: Callable[[], Awaitable[None]], seconds: float, chance: random.Random, every_s: tuple[float, float]
+    load: Load,
+    strike: Callable[[], Awaitable[None]],
+    seconds: float,
+    chance: random.Random,
+    every_s: tuple[float, float],
 ) -> None:
     """Let faults strike while the load goes on."""
     loading = asyncio.create_task(load.run(seconds))

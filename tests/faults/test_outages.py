@@ -5,28 +5,48 @@ On a stack of its own, so that no other test is disturbed.
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from devstack import stack as devstack
 from devstack.stack import Stack
 from tests.faults.load import Load
-from tests.platform import platform
+from tests.platform import Platform, WorkerProcess, platform
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
-LOAD_S = 16.0
+LOAD_S = 8.0
+
+
+@dataclass
+class Running:
+    """A platform with two workers, and all that was sent to it so far."""
+
+    stack: Stack
+    made: Platform
+    load: Load
+    workers: list[WorkerProcess]
 
 
 @pytest.fixture(scope="module")
-def own_stack(tmp_path_factory) -> Iterator[Stack]:
+async def running(tmp_path_factory) -> AsyncIterator[Running]:
     directory = Path(tmp_path_factory.mktemp("outages"))
     try:
-        yield devstack.up(directory)
+        stack = await asyncio.to_thread(devstack.up, directory)
+        async with platform(stack.bootstrap, stack.dsn, directory) as made:
+            load = Load(made, random.Random(3), pause_s=0.2)
+            workers = [made.worker(), made.worker()]
+            await load.begin()
+            await made.settled(load.sent)
+            yield Running(stack, made, load, workers)
+            for worker in workers:
+                assert await worker.stopped() == 0, worker.tail()
     finally:
-        devstack.down(directory, wipe=True)
+        await asyncio.to_thread(devstack.down, directory, wipe=True)
 
 
 async def broker_paused(stack):
@@ -37,7 +57,6 @@ async def broker_paused(stack):
 
 async def broker_killed(stack):
     await asyncio.to_thread(stack.kafka.kill)
-    await asyncio.sleep(1)
     await asyncio.to_thread(stack.kafka.start)
 
 
@@ -57,8 +76,6 @@ async def database_paused(stack):
 
 
 async def connections_cut(stack):
-    import asyncpg
-
     connection = await asyncpg.connect(stack.dsn)
     for _ in range(20):
         await connection.execute(
@@ -73,17 +90,11 @@ async def connections_cut(stack):
     [broker_paused, broker_killed, broker_restarted, database_restarted, database_paused, connections_cut],
     ids=lambda outage: outage.__name__,
 )
-async def test_nothing_is_lost_or_doubled_when(outage, own_stack, tmp_path):
-    async with platform(own_stack.bootstrap, own_stack.dsn, tmp_path) as made:
-        workers = [made.worker(), made.worker()]
-        load = Load(made, random.Random(3), pause_s=0.2)
-        await load.begin()
-        await made.settled(load.sent)
-        loading = asyncio.create_task(load.run(LOAD_S))
-        await asyncio.sleep(3)
-        await outage(own_stack)
-        await loading
-        await made.settled(load.sent, within_s=60)
-        await load.require_each_effect_once()
-        for worker in workers:
-            assert await worker.stopped() == 0, worker.tail()
+async def test_nothing_is_lost_or_doubled_when(outage, running):
+    loading = asyncio.create_task(running.load.run(LOAD_S))
+    await asyncio.sleep(2)
+    await outage(running.stack)
+    await loading
+    await running.made.settled(running.load.sent, within_s=60)
+    await running.load.require_each_effect_once()
+    assert all(worker.is_running for worker in running.workers)
