@@ -4,16 +4,11 @@ Every setting is an environment variable `POSTPAY_…`, also read from a file `.
 separates a section from its setting. docs/settings.md lists them all, and a test compares it with this module.
 """
 
-import difflib
-import os
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -27,11 +22,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
-PREFIX = "POSTPAY_"
-ENV_FILE = ".env"
+from workers.refusals import ENV_FILE, PREFIX, Expected, SettingsError, given, unknown, wrong
 
-# Read elsewhere, not settings of the worker: fault injection of the tests, folders of the embedded stack.
-NOT_SETTINGS = ("POSTPAY_FAULT", "POSTPAY_DEV", "POSTPAY_TEST", "POSTPAY_BENCHMARK")
+__all__ = ["PREFIX", "Kafka", "Log", "Ops", "Postgres", "Settings", "SettingsError", "Topics", "Worker"]
 
 MIB = 1024 * 1024
 LANES_MOST = 1024
@@ -39,17 +32,6 @@ LANES_MOST = 1024
 PREFIX_LONGEST = 200
 # Passwords that stand in examples, images and the development stack.
 DEFAULT_PASSWORDS = frozenset({"postpay", "postgres", "password", "secret", "changeme", "admin", "kafka"})
-
-
-class SettingsError(ValueError):
-    """A setting has a value that cannot be used; one line for each, naming it, what was expected and what came."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a setting must be, in words, for the error line and docs/settings.md."""
-
-    words: str
 
 
 def _lowercase(value: object) -> object:
@@ -300,18 +282,16 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: one line for each wrong setting.
         """
-        given = _given()
-        wrong = list(_unknown(given))
+        values = given()
+        lines = list(unknown(cls, values))
         try:
             settings = cls()
-        except ValidationError as error:
-            wrong += [_line(problem, given) for problem in error.errors()]
-        except UnreadableSettingError as error:
-            wrong.append(_unreadable_section(error))
+        except (ValidationError, UnreadableSettingError) as error:
+            lines += wrong(cls, error, values)
         else:
-            if not wrong:
+            if not lines:
                 return settings
-        raise SettingsError("\n".join(dict.fromkeys(wrong)))
+        raise SettingsError("\n".join(dict.fromkeys(lines)))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -361,97 +341,3 @@ def _postgres_objections(postgres: Postgres) -> Iterator[str]:
         yield f"POSTPAY_POSTGRES__DSN: expected a password, or POSTPAY_POSTGRES__PASSWORD_FILE, {because}, got none"
     elif postgres.password.get_secret_value().lower() in DEFAULT_PASSWORDS:
         yield f"POSTPAY_POSTGRES__DSN: expected a password of your own {because}, got one from the examples"
-
-
-def setting_name(location: Iterable[str | int]) -> str:
-    """The variable's name of a place in the settings: `("kafka", "bootstrap")` is POSTPAY_KAFKA__BOOTSTRAP."""
-    return PREFIX + "__".join(str(part) for part in location).upper()
-
-
-def described() -> Iterator[tuple[str, str, str, object]]:
-    """Name, what is expected, meaning and default of every setting, in order."""
-    yield from _described(Settings, ())
-
-
-def _described(model: type[BaseModel], place: tuple[str, ...]) -> Iterator[tuple[str, str, str, object]]:
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from _described(field.annotation, (*place, name))
-        else:
-            expected = _expected_words((*place, name))
-            yield setting_name((*place, name)), expected, field.description or "", field.default
-
-
-def _expected_words(place: tuple[str | int, ...]) -> str:
-    model: type[BaseModel] = Settings
-    for part in place[:-1]:
-        model = cast("type[BaseModel]", model.model_fields[str(part)].annotation)
-    field = model.model_fields[str(place[-1])]
-    found = [item for item in field.metadata if isinstance(item, Expected)] or [*_nested_expected(field.annotation)]
-    return found[0].words
-
-
-def _nested_expected(annotation: Any) -> Iterator[Expected]:
-    """The Expected inside `Annotated[…] | None`."""
-    for part in (annotation, *getattr(annotation, "__args__", ())):
-        yield from (item for item in getattr(part, "__metadata__", ()) if isinstance(item, Expected))
-
-
-def _given() -> dict[str, str]:
-    """All variables that look like ours, by upper-case name; the environment goes before the file."""
-    filed = {name: value or "" for name, value in dotenv_values(ENV_FILE).items()} if Path(ENV_FILE).is_file() else {}
-    together = {name.upper(): value for name, value in (*filed.items(), *os.environ.items())}
-    return {name: value for name, value in together.items() if name.startswith(PREFIX)}
-
-
-def _unknown(given: dict[str, str]) -> Iterator[str]:
-    """Names that nobody reads and that look like a slip.
-
-    A name without a section is refused only when it resembles one of ours: Kubernetes puts POSTPAY_SERVICE_HOST and
-    POSTPAY_PORT_… into every container beside a service called postpay.
-    """
-    known = [name for name, *_ in described()]
-    sections = {name.partition("__")[0] for name in known if "__" in name}
-    for name in sorted(set(given) - set(known) - sections):
-        if name.startswith(NOT_SETTINGS):
-            continue
-        similar = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        if similar or "__" in name:
-            hint = f"; did you mean {similar[0]}?" if similar else "; docs/settings.md lists all"
-            yield f"{name}: expected the name of a setting, got one that does not exist{hint}"
-
-
-def _line(problem: Any, given: dict[str, str]) -> str:
-    place = problem["loc"]
-    if not place:
-        return re.sub(r"^Value error, ", "", problem["msg"])
-    name = setting_name(place[:2] if place[0] in _section_names() else place[:1])
-    if problem["type"] == "extra_forbidden":
-        return next(iter(_unknown({name: ""})), f"{name}: expected the name of a setting, got one that does not exist")
-    if len(place) == 1 and place[0] in _section_names():
-        return f"{name}: expected {name}__… for each setting of the section, got {_shown(name, given.get(name, ''))}"
-    reason = f" ({re.sub(r'^Value error, ', '', problem['msg'])})" if problem["type"] == "value_error" else ""
-    expected = _expected_words(tuple(place[:2]) if place[0] in _section_names() else (place[0],))
-    return f"{name}: expected {expected}, got {_shown(name, given.get(name, str(problem['input'])))}{reason}"
-
-
-def _section_names() -> frozenset[str]:
-    return frozenset(
-        name
-        for name, field in Settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-    )
-
-
-def _shown(name: str, value: str) -> str:
-    """The value for an error line, with what may be a password left out."""
-    if name.endswith("__DSN"):
-        value = re.sub(r"(//[^:@/]*):[^@]*@", r"\1:…@", value)
-        value = re.sub(r"(password=)[^&\s]*", r"\1…", value)
-    return repr(value)
-
-
-def _unreadable_section(error: UnreadableSettingError) -> str:
-    found = re.search(r'field "(\w+)"', str(error))
-    name = setting_name((found.group(1),)) if found else PREFIX
-    return f"{name}: expected {name}__… for each setting of the section, got something else"

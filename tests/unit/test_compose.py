@@ -11,7 +11,8 @@ import yaml
 from devstack import jars
 from devstack.postgres import installed_version
 from workers.cli import ENTRIES
-from workers.settings import Settings, described
+from workers.refusals import described
+from workers.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -34,7 +35,7 @@ def test_the_services_are_kafka_postgres_the_migration_and_a_worker():
 @pytest.mark.parametrize("service", OURS)
 def test_every_setting_exists_and_has_a_value_that_is_accepted(service, monkeypatch, tmp_path):
     environment = OURS[service]["environment"]
-    assert set(environment) <= {name for name, *_ in described()}
+    assert set(environment) <= {setting.name for setting in described(Settings)}
     monkeypatch.chdir(tmp_path)  # no .env of this checkout
     for name, value in environment.items():
         assert isinstance(value, str), f"{name}: YAML makes {value!r} of what must be a string"

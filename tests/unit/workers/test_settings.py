@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.settings import Settings, SettingsError, described
+from workers.refusals import described
+from workers.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -223,4 +224,4 @@ def test_a_database_behind_a_unix_socket_needs_neither_tls_nor_password(settings
 def test_every_setting_stands_in_the_documentation_with_its_default_and_no_other_does():
     table = (REPOSITORY / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `(POSTPAY_\w+)` \| (.*?) \|", table, flags=re.MULTILINE))
-    assert rows == {name: f"`{default}`" if default not in (None, "") else "–" for name, _, _, default in described()}
+    assert rows == {each.name: f"`{each.default}`" if each.default else "–" for each in described(Settings)}
