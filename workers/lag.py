@@ -118,7 +118,7 @@ class LagReader:
                     end_offset=ends[tp],
                 )
             )
-        return lags
+        return sorted(lags, key=lambda lag: (lag.lane, LANE_TOPICS.index(Topic(lag.topic))))
 
     async def _first_records(
         self, positions: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]

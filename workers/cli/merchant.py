@@ -57,10 +57,11 @@ async def _story(settings: Settings, merchant_id: str) -> Story | None:
 def tell(story: Story) -> Iterator[RenderableType]:
     """The story in words and tables."""
     currency = story["currency"]
-    yield (
-        f"Merchant {story['merchant_id']}: {money(story['payable_minor'], currency)} will be paid out to it at its next"
-        f" settlement, and its shop balance is {money(story['shop_balance_minor'], currency)}."
-    )
+    yield f"Merchant {story['merchant_id']} {'is registered' if currency else 'is not registered yet'}."
+    for balance in story["balances"]:
+        payable, shop = (money(balance[f"{name}_minor"], balance["currency"]) for name in ("payable", "shop_balance"))
+        when = "at its next settlement" if currency else "once it is registered"
+        yield f"{payable} will be paid out to it {when}, and its shop balance is {shop}."
     yield _standing(story["open"])
     yield ""
     if story["deposits"]:
