@@ -151,13 +151,13 @@ def require_unbroken(tp: TopicPartition, next_offset: int, bounds: Bounds) -> No
     if next_offset < bounds.start:
         msg = (
             f"{tp.topic}[{tp.partition}]: offsets {next_offset} to {bounds.start - 1} were deleted before they were"
-            " settled (retention?). Accept the gap only after finding out what was in it: docs/runbooks/gap.md"
+            " settled (retention?). Accept the gap only after finding out what was in it: docs/runbooks/lane-stopped.md"
         )
         raise LaneStoppedError(msg, may_heal=True)
     if next_offset > bounds.end:
         msg = (
             f"{tp.topic}[{tp.partition}] ends at offset {bounds.end}, and everything below {next_offset} was settled:"
-            " the topic was made anew, or is another cluster's. See docs/runbooks/gap.md"
+            " the topic was made anew, or is another cluster's. See docs/runbooks/lane-stopped.md"
         )
         raise LaneStoppedError(msg, may_heal=True)
 
@@ -171,6 +171,6 @@ def require_same(tp: TopicPartition, expected: bytes, found: bytes) -> None:
     if expected != found:
         msg = (
             f"{tp.topic}[{tp.partition}]: the record at offset {fingerprint_offset(expected)} is not the one that was"
-            " settled last: the topic was made anew, or is another cluster's. See docs/runbooks/gap.md"
+            " settled last: the topic was made anew, or is another cluster's. See docs/runbooks/lane-stopped.md"
         )
         raise LaneStoppedError(msg, may_heal=True)

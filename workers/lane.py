@@ -431,7 +431,7 @@ class Lane:
                 tp = self._topics[topic]
                 msg = (
                     f"{tp.topic}[{tp.partition}] cannot be read at offset {position}: {_said(error)}."
-                    " All before it is settled. See docs/runbooks/gap.md"
+                    " All before it is settled. See docs/runbooks/lane-stopped.md"
                 )
                 raise LaneStoppedError(msg, may_heal=True)
 
