@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from contracts.topics import Topic
@@ -10,13 +11,12 @@ from workers.demo.dice import Dice
 from workers.demo.record import Record, record
 
 PROGRAMMES = {"kuaishou": 0.5, "tmall": 0.4, "taobao": 0.05, "douyin": 0.05}
-ORDERS = {1: 0.2, 2: 0.25, 3: 0.25, 4: 0.15, 5: 0.1, 7: 0.05}
+RHYTHM_DAYS = {8: 0.05, 15: 0.2, 25: 0.4, 45: 0.35}  # between a buyer's orders, on average
 DEFERRED_DAYS = {30: 0.7, 60: 0.2, 90: 0.09, 45: 0.01}  # 45 days are not offered
 TRIAL_DAYS = {7: 0.5, 14: 0.35, 30: 0.15}
 RETURN_REASONS = {"no_longer_wanted": 0.8, "other": 0.2}
 DAMAGE = {"water": 0.5, "outer_box": 0.4, "other": 0.1}
 RETURNING_AFTER = timedelta(hours=6)
-FIRST_ORDERS_DAY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,16 @@ class Buyer:
         )
         yield from self._line_events(opened_at, card_linked=card_linked)
         if self.programme in {"kuaishou", "tmall"}:
-            placed_at = opened_at
-            for no in range(1, self.dice.one_of(ORDERS) + 1):
-                placed_at = self.dice.moment_of(placed_at + self.dice.days(0.5, 18))
-                yield from self._order(f"{self.account_id.replace('acc', 'ord')}-{no}", placed_at)
+            yield from self._orders(opened_at)
+
+    def _orders(self, opened_at: datetime) -> Iterator[Record]:
+        rhythm_days = self.dice.one_of(RHYTHM_DAYS)
+        placed_at = self.dice.moment_of(opened_at + self.dice.days(0.5, rhythm_days))
+        for no in count(1):
+            if placed_at >= self.quarter.end:
+                return
+            yield from self._order(f"{self.account_id.replace('acc', 'ord')}-{no}", placed_at)
+            placed_at = self.dice.moment_of(placed_at + self.dice.days(0.5 * rhythm_days, 1.5 * rhythm_days))
 
     def _joins_after(self) -> timedelta:
         """Most were there in the first fortnight, others join until the middle of the quarter."""
