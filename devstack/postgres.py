@@ -110,7 +110,7 @@ class PostgresNode(Node):
         password_file = self._home / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(password, encoding="utf-8")
-        account = _server_account()
+        account = server_account()
         if account:
             os.chown(self._home, account.pw_uid, account.pw_gid)
             os.chown(password_file, account.pw_uid, account.pw_gid)
@@ -132,7 +132,7 @@ class PostgresNode(Node):
         self._drop_stale_pid_file()
         settings = SETTINGS.format(host=LOOPBACK, port=self.port)
         (self._data / "postgresql.conf").write_text(settings, encoding="utf-8")
-        return start_detached([self._binaries / "postgres", "-D", self._data], self.log, account=_server_account())
+        return start_detached([self._binaries / "postgres", "-D", self._data], self.log, account=server_account())
 
     def _answers(self) -> bool:
         """As pg_ctl tells it: the last line of the server's own pid file says `ready`."""
@@ -177,7 +177,7 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _server_account() -> pwd.struct_passwd | None:
+def server_account() -> pwd.struct_passwd | None:
     """Who the server runs as, when not as whoever started it."""
     return pwd.getpwnam(UNPRIVILEGED_USER) if _is_root() else None
 

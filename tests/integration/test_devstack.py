@@ -1,21 +1,27 @@
 """The embedded Kafka and Postgres as real processes: started, found again, restarted, broken, stopped."""
 
+import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from devstack import jars, ports, stack
 from devstack.errors import DevstackError
 from devstack.kafka import KafkaNode, cluster_id_at
-from devstack.postgres import PostgresNode
+from devstack.postgres import PostgresNode, server_account
+from devstack.process import start_detached
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -109,18 +115,20 @@ def test_env_points_a_shell_at_them(started):
     assert evaluated.stdout.split() == [started.bootstrap, started.dsn]
 
 
-def test_commands_that_start_the_same_stack_at_once_agree_on_one(started):
+def test_commands_for_one_folder_wait_for_each_other(started):
     folder = started.kafka.directory.parent
-    pids = started.kafka_pid, started.postgres_pid
+    waits = threading.Event()
     started.postgres.stop()
-    arguments = [sys.executable, "-m", "devstack", "up", "--dir", str(folder)]
-    both = [subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    messages = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], messages
+    with (folder / "lock").open() as lock, ThreadPoolExecutor() as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = pool.submit(stack.up, folder, progress=lambda told: waits.set() if "waiting" in told else None)
+        try:
+            assert waits.wait(10)
+            assert not started.postgres.is_running
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        second.result()
     assert started.is_running
-    assert started.kafka_pid == pids[0]
-    assert started.postgres_pid != pids[1]
-    assert sum("starting postgres" in message for message in messages) == 1, messages
 
 
 async def test_postgres_wants_the_password(started):
@@ -135,12 +143,17 @@ async def test_postgres_runs_in_utc_as_an_ordinary_user(started):
     assert Path(f"/proc/{started.postgres_pid}").stat().st_uid != 0
 
 
-async def test_a_topic_does_not_come_from_a_typing_error(started):
-    admin = AIOKafkaAdminClient(bootstrap_servers=started.bootstrap)
-    await admin.start()
-    await admin.describe_topics(["purchas"])
-    await admin.close()
-    assert "purchas" not in await topics_of(started.bootstrap)
+def test_the_broker_is_set_as_the_workers_count_on(started):
+    admin = AdminClient({"bootstrap.servers": started.bootstrap})
+    ((_, answer),) = admin.describe_configs([ConfigResource(ConfigResource.Type.BROKER, "1")]).items()
+    settings = {name: entry.value for name, entry in answer.result(timeout=10).items()}
+    wanted = {
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "6000",
+        "message.max.bytes": "1048588",
+    }
+    assert {name: settings[name] for name in wanted} == wanted
 
 
 async def test_data_and_ports_stay_over_a_restart_and_go_with_fresh(folder, busy_defaults):
@@ -205,11 +218,15 @@ def test_one_that_cannot_start_is_told_with_its_log_and_the_other_is_stopped_aga
 
 def test_a_pid_file_left_by_a_crash_does_not_stop_the_next_start(postgres):
     postgres.kill()
-    # The crashed server's pid now belongs to somebody else: this test.
+    # The crashed server's pid now belongs to another program of the same user.
+    stranger = start_detached(["/bin/sleep", "60"], postgres.log, account=server_account())
     pid_file = postgres._data / "postmaster.pid"
     lines = pid_file.read_text().split("\n")
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))
-    postgres.start()
+    pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]))
+    try:
+        postgres.start()
+    finally:
+        stranger.send(signal.SIGKILL)
     assert postgres.is_running
 
 

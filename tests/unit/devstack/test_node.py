@@ -49,7 +49,8 @@ class Door(Node):
 
     def _answers(self):
         try:
-            socket.create_connection((ports.LOOPBACK, self.port)).close()
+            with socket.create_connection((ports.LOOPBACK, self.port), 0.2) as connection:
+                connection.recv(1)  # returns when the server closes; the system alone only accepts
         except OSError:
             return False
         return not self.thieves or self.port not in {thief.getsockname()[1] for thief in self.thieves}
