@@ -21,7 +21,7 @@ from devstack import jars, ports, stack
 from devstack.errors import DevstackError
 from devstack.kafka import KafkaNode, cluster_id_at
 from devstack.postgres import PostgresNode, server_account
-from devstack.process import start_detached
+from devstack.process import start_detached, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -124,7 +124,7 @@ def test_commands_for_one_folder_wait_for_each_other(started):
         second = pool.submit(stack.up, folder, progress=lambda told: waits.set() if "waiting" in told else None)
         try:
             assert waits.wait(10)
-            assert not started.postgres.is_running
+            assert not wait_until(lambda: started.postgres.is_running, 2)
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
         second.result()
