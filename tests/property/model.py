@@ -7,7 +7,7 @@ after each message the model looks at all it knows for what has become due.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -66,6 +66,7 @@ class Model:
         self.taken: dict[tuple[str, str | None, str], object] = {}
         self.refused: set[tuple[Party, str, str]] = set()
         self.parked: list[Facts] = []
+        self.missing: tuple[str, str] | None = None
         self.verdicts: list[Facts] = []
         self.outputs: list[tuple[Party, tuple]] = []
         self.activity: Counter[tuple[str, str, str]] = Counter()
@@ -92,10 +93,11 @@ class Model:
 
     def _settle(self, party: Party, message: Input) -> None:
         verdict = self._decide(party, message, self.lane_time)
-        self.taken[_id_of(message)] = message.body
+        if verdict != CONFLICT:  # which it stays, because the id it wants to take stays taken
+            self.taken[_id_of(message)] = message.body
         self._record(message, verdict, self.lane_time)
         if verdict == PARKED:
-            self.parked.append({"party": party, "message": message, "since": self.lane_time})
+            self.parked.append({"party": party, "message": message, "since": self.lane_time, "missing": self.missing})
         self._aftermath(party, self.lane_time)
 
     def _aftermath(self, party: Party, now: datetime) -> None:
@@ -105,9 +107,14 @@ class Model:
             self._do_due(party, now)
             moved = False
             for waiting in [each for each in self.parked if each["party"] == party]:
+                if waiting["missing"] and not self._has_come(party, *waiting["missing"]):
+                    continue
                 verdict = self._decide(party, waiting["message"], now)
+                waiting["missing"] = self.missing
                 if verdict != PARKED:
                     self.parked.remove(waiting)
+                    if verdict == CONFLICT:
+                        del self.taken[_id_of(waiting["message"])]
                     self._record(waiting["message"], verdict, now, was_parked=True)
                     moved = True
                     break
@@ -146,17 +153,22 @@ class Model:
         return min(due, key=lambda thing: thing[:4]) if due else None
 
     def _due_of_account(self, account: Facts) -> list[tuple]:
-        things: list[tuple] = []
-        for order in account["orders"].values():
-            if order["status"] == "trial" and not _open_returns(account, order):
-                things.append((midnight(order["due_on"]), 10, "trial", order["order_id"], order))
-        for owed in account["obligations"]:
-            if _open(owed) and owed["day_done"] != owed["due_on"]:
-                things.append((midnight(owed["due_on"]), 30, "due", owed["due_on"].isoformat(), owed["due_on"]))
-        for debit in account["debits"]:
-            if debit["retry_at"] is not None:
-                things.append((debit["retry_at"], 60, "retry", debit["debit_id"], debit))
-        return things
+        trials = [
+            (midnight(order["due_on"]), 10, "trial", order["order_id"], order)
+            for order in account["orders"].values()
+            if order["status"] == "trial" and not _open_returns(account, order)
+        ]
+        due_days = [
+            (midnight(owed["due_on"]), 30, "due", owed["due_on"].isoformat(), owed["due_on"])
+            for owed in account["obligations"]
+            if _open(owed) and owed["day_done"] != owed["due_on"]
+        ]
+        retries = [
+            (debit["retry_at"], 60, "retry", debit["debit_id"], debit)
+            for debit in account["debits"]
+            if debit["retry_at"] is not None
+        ]
+        return trials + due_days + retries
 
     def _do(self, party: Party, thing: tuple, now: datetime) -> None:
         kind, what = thing[2], thing[4]
@@ -176,6 +188,7 @@ class Model:
     # Deciding.
 
     def _decide(self, party: Party, message: Input, now: datetime) -> Verdict:
+        self.missing = None
         body = message.body
         decide = getattr(self, "_on_" + type(body).__name__)
         if type(body).__name__ in {"CreditLineOpened", "MerchantRegistered", "MerchantActivity"}:
@@ -186,7 +199,20 @@ class Model:
         return decide(known, body, now, message.occurred_at)
 
     def _unknown(self, party: Party, kind: str, name: str) -> Verdict:
-        return declined("subject_declined") if (party, kind, name) in self.refused else PARKED
+        if (party, kind, name) in self.refused:
+            return declined("subject_declined")
+        self.missing = (kind, name)
+        return PARKED
+
+    def _has_come(self, party: Party, kind: str, name: str) -> bool:
+        if (party, kind, name) in self.refused:
+            return True
+        known = self.parties.get(party)
+        if kind == "party" or not known:
+            return bool(known and known["known"])
+        if kind == "debit":
+            return any(each["debit_id"] == name for each in known["debits"])
+        return name in known[kind + "s"]
 
     def _refuse(self, party: Party, kind: str, name: str, reason: str) -> Verdict:
         self.refused.add((party, kind, name))
@@ -381,9 +407,9 @@ class Model:
     # Debits.
 
     def _due_day(self, account: Facts, day: date, now: datetime) -> None:
-        """Customer credit first, to all that is due by now; then one debit for what is left of that due date."""
+        """Customer credit first, to all that is due by then; then one debit for what is left of that due date."""
         pot = credit(account)
-        due = [owed for owed in _in_pay_order(account) if owed["due_on"] <= business_date(now)]
+        due = [owed for owed in _in_pay_order(account) if owed["due_on"] <= day]
         spent = self._allocate(account, due, pot, now)
         if spent:
             account["credits"].append(-spent)
@@ -391,7 +417,7 @@ class Model:
             self._pay_out_credit(account, now)
         group = []
         for owed in _in_pay_order(account):
-            if owed["due_on"] == day and owed["day_done"] != day:
+            if owed["due_on"] == day:
                 owed["day_done"] = day
                 if not _asked_for(account, owed) and not _open_returns(account, owed["order"]):
                     group.append(owed)
@@ -416,7 +442,14 @@ class Model:
         self._emit(account, now, "auto_debit.requested", name, *list(debit.values())[1:])
         account["debits"].append(
             debit
-            | {"debit_id": name, "obligations": wanted, "status": "requested", "first_at": first_at, "retry_at": None}
+            | {
+                "debit_id": name,
+                "obligations": wanted,
+                "to_retry": wanted,
+                "status": "requested",
+                "first_at": first_at,
+                "retry_at": None,
+            }
         )
 
     def _cancel(self, account: Facts, debit: Facts, now: datetime) -> None:
@@ -435,8 +468,7 @@ class Model:
 
     def _retry(self, account: Facts, debit: Facts, now: datetime) -> None:
         debit["retry_at"] = None
-        still = [owed for owed in debit["obligations"] if not _open_returns(account, owed["order"])]
-        self._debit(account, still, debit["due_on"], debit["attempt"] + 1, "retry", debit["first_at"], now)
+        self._debit(account, debit["to_retry"], debit["due_on"], debit["attempt"] + 1, "retry", debit["first_at"], now)
 
     # Repayment.
 
@@ -446,7 +478,7 @@ class Model:
             return DUPLICATE if known == body else CONFLICT
         debit = next((each for each in account["debits"] if each["debit_id"] == body.debit_id), None)
         if body.debit_id is not None and debit is None:
-            return PARKED
+            return self._unknown(account["party"], "debit", body.debit_id)
         order = None
         if body.order_id is not None:
             order = self._order(account, body.order_id)
@@ -474,7 +506,7 @@ class Model:
     def _on_RepaymentFailed(self, account, body, now, at) -> Verdict:  # noqa: N802
         debit = next((each for each in account["debits"] if each["debit_id"] == body.debit_id), None)
         if debit is None:
-            return PARKED
+            return self._unknown(account["party"], "debit", body.debit_id)
         if debit["status"] == "failed":
             return DUPLICATE
         if debit["status"] != "requested":
@@ -488,17 +520,16 @@ class Model:
 
     def _allocate(self, account: Facts, obligations: list[Facts], money: int, now: datetime) -> int:
         """Pay obligations in the order given; one release for each order. Returns what was spent."""
-        shares: dict[str, int] = {}
+        shares = {owed["order"]["order_id"]: 0 for owed in _in_pay_order(account)}
         for owed in obligations:
             share = min(money - sum(shares.values()), _open(owed))
-            if share:
-                order_id = owed["order"]["order_id"]
-                shares[order_id] = shares.get(order_id, 0) + share
-                owed["paid"] += share
+            shares[owed["order"]["order_id"]] += share
+            owed["paid"] += share
         before = available(account) - sum(shares.values())
         for order_id, share in shares.items():
             before += share
-            self._emit(account, now, "limit.released", order_id, share, "repaid", before, account["limit"])
+            if share:
+                self._emit(account, now, "limit.released", order_id, share, "repaid", before, account["limit"])
         for order in account["orders"].values():
             _settle_order(account, order)
         return sum(shares.values())
@@ -527,9 +558,11 @@ class Model:
         self.activity[order["merchant_id"], account["currency"], "after_sales"] += 1
         self._notify(account, now, "return_approved")
         for debit in list(account["debits"]):
-            if debit["status"] == "requested" and any(owed["order"] is order for owed in debit["obligations"]):
+            others = [owed for owed in debit["obligations"] if owed["order"] is not order]
+            if debit["status"] == "requested" and others != debit["obligations"]:
                 self._cancel(account, debit, now)
-                self._again(account, debit, [o for o in debit["obligations"] if o["order"] is not order], now)
+                self._again(account, debit, others, now)
+            debit["to_retry"] = [owed for owed in debit["to_retry"] if owed["order"] is not order]
         if account["opening"].programme in NO_INSPECTION:
             self._refund(account, order, back, now, at)
         return APPLIED
@@ -544,7 +577,7 @@ class Model:
         else:
             closed = business_date(at) > day
         checks = [
-            (order["status"] in {"cancelled", "returned"}, "wrong_state"),
+            (order["status"] == "cancelled", "wrong_state"),
             (body.currency != account["currency"], "currency_mismatch"),
             (body.amount_minor > _left(order) - under_return, "amount_exceeds_order"),
             (closed, "window_closed"),
@@ -592,9 +625,11 @@ class Model:
         self._goes_on(account, order, at)
 
     def _goes_on(self, account: Facts, order: Facts, at: datetime) -> None:
-        """After a return ended: the order's due date is at least the next business date, and it is debited again."""
+        """After its last return ended the order's due date is at least the next business date; it is debited again."""
+        if _open_returns(account, order):
+            return
         day = business_date(at) + timedelta(days=1)
-        if order["due_on"] is not None:
+        if order["status"] in {"held", "trial", "owed"} and order["due_on"] is not None:
             order["due_on"] = max(order["due_on"], day)
         for owed in account["obligations"]:
             if owed["order"] is order and _open(owed):
@@ -679,6 +714,7 @@ class Model:
             return self._unknown(merchant["party"], "deposit", body.deposit_id)
         party = merchant["party"]
         if body.currency != merchant["currency"]:
+            self._notify(merchant, now, "deposit_refund_refused", ("currency_mismatch",))
             return self._refuse(party, "request", body.request_id, "currency_mismatch")
         amount = deposit["left"] if body.amount_minor is None else body.amount_minor
         request = {
@@ -760,7 +796,7 @@ class Model:
     # Outputs: (instant, type, business fields).
 
     def _emit(self, party: Facts, now: datetime, what: str, *fields: object) -> None:
-        self.outputs.append((party["party"], (now, what, *fields)))
+        self.outputs.append((party["party"], (now.astimezone(UTC), what, *fields)))
 
     def _notify(self, party: Facts, now: datetime, template: str, *details: object) -> None:
         self._emit(party, now, "notification.requested", template, *details)
@@ -812,7 +848,7 @@ def _open_returns(account: Facts, order: Facts) -> list[Facts]:
 
 def _asked_for(account: Facts, owed: Facts) -> bool:
     return any(
-        any(each is owed for each in debit["obligations"])
+        any(each is owed for each in debit["to_retry"])
         for debit in account["debits"]
         if debit["status"] == "requested" or debit["retry_at"] is not None
     )
