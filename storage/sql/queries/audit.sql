@@ -60,13 +60,17 @@ WHERE coalesce(moved.minor, 0) <> coalesce(kept.minor, 0)
 LIMIT $1;
 
 -- name: one_decision_per_event
--- Per topic, key and event_id; a parked event is not decided yet.
+-- Per topic, key and event_id; a parked event is not decided yet, a duplicate by its content is not decided at all.
 SELECT format('event %s of %s in %s', event_id, coalesce(party_id, 'the lane'), topic) AS subject,
     'one decision' AS expected, count(*)::text AS found
 FROM (
     SELECT topic, party_kind, party_id, event_id
     FROM decision
     WHERE lane = $2 AND kind = 'input'
+    UNION ALL
+    SELECT topic, party_kind, party_id, event_id
+    FROM receipt
+    WHERE lane = $2 AND holds_event_id
     UNION ALL
     SELECT topic, party_kind, party_id, event_id
     FROM parked

@@ -127,6 +127,11 @@ class StoredLane:
     def restore(self, row: ParkedRow) -> Input:
         return replace(self.inputs[row.event_hash], source=row.source, raw=row.raw)
 
+    def restore_any(self, row: ParkedRow) -> Input:
+        """An input for a parked row that this lane has not sent."""
+        made = self.message(PurchaseReceived("order"), row.party, row.event_id)
+        return replace(made, event_hash=row.event_hash, source=row.source)
+
     def wanted(self, inputs: Iterable[Input], due: Iterable[Party] = (), until: datetime | None = None) -> Wanted:
         wanted = Wanted(parties=set(due), timers_until=until)
         for each in inputs:

@@ -13,7 +13,7 @@ from settlement.batch import Batch, Settled
 from settlement.decision import Decision, DeclineReason, Outcome
 from settlement.entities import Account, Merchant, Obligation, ObligationStatus, Order, Return
 from settlement.ledger import LedgerAccount, Posting
-from settlement.messages import PurchaseReceived, TermsPublished
+from settlement.messages import LineFrozen, LineUnfrozen, PurchaseReceived, TermsPublished
 from settlement.party import PartyKind
 from settlement.state import Parked, PartyState
 from settlement.terms import TermsBook
@@ -187,6 +187,16 @@ async def test_an_event_decided_before_is_seen_with_its_content(lane):
         if party
     ]
     assert state.seen == {sent.event_hash: sent.fingerprint}
+
+
+async def test_a_duplicate_by_content_takes_its_event_id(lane):
+    sent = [lane.message(LineFrozen("security"), BUYER, event_id) for event_id in ("one", "two")]
+    thawed = lane.message(LineUnfrozen("security"), BUYER, "three")
+    await lane.settle([lane.message(opened(), BUYER, "opened"), *sent, thawed])
+    again = replace(sent[1], source=replace(sent[1].source, offset=50))
+    (result,) = await lane.settle([again])
+    assert result.decision.outcome is Outcome.DUPLICATE and result.is_repeat
+    assert not lane.states[BUYER].entities[Account]["buyer"].freeze_reasons
 
 
 async def test_a_parked_input_is_known_seen_and_woken_in_order_of_arrival(lane):

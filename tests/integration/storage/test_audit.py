@@ -1,0 +1,324 @@
+"""The audit finds nothing in sound books, and whatever is broken in broken ones."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from settlement.messages import PurchaseReceived
+from storage import lanes
+from storage.audit import audit
+from storage.write import write
+from tests.integration.storage.settling import StoredLane, Traffic, account
+from tests.unit.settlement.builders import opened
+
+NAMES = {
+    "debits equal credits",
+    "balances are the sums of their postings",
+    "one decision per event",
+    "one outcome per input record",
+    "every input record has its outcome",
+    "limit = available + held + used",
+    "nothing accepted beyond the limit",
+    "obligations are what is owed and used",
+    "obligations are open while something of them is",
+    "orders agree with their obligations",
+    "held is promised to orders",
+    "merchants agree with their cases and deposits",
+    "parked inputs have a deadline",
+    "batches and decisions without a hole",
+    "offsets only move on",
+    "trial balance",
+    "every party on one lane",
+    "re-routed records have one outcome",
+    "merchant transit is what is in flight",
+    "hash chain",
+}
+
+
+@pytest.fixture
+async def books(connection) -> StoredLane:
+    """Two months of a small platform's lane, and a little on another one."""
+    lane = StoredLane(connection)
+    traffic = Traffic(lane, accounts=30, merchants=4)
+    await lane.settle(traffic.opening())
+    for _ in range(14):
+        lane.reject("purchase", b"not json")
+        traffic.take_over(await lane.settle(traffic.mixed(60)))
+        traffic.now += timedelta(days=4)
+        traffic.take_over(await lane.settle(until=traffic.now))
+    await lane.settle([lane.message(PurchaseReceived("unknown"), account("buyer-000001"), "parked", traffic.now)])
+    other = StoredLane(connection, number=1)
+    await other.settle([other.message(opened(), account("elsewhere"), "event")])
+    return lane
+
+
+async def failed(connection) -> dict[str, str]:
+    return {check.name: check.detail for check in await audit(connection) if not check.ok}
+
+
+async def test_sound_books_pass_every_check(books):
+    connection = books.connection
+    seen = []
+    checks = await audit(connection, seen.append)
+    assert {check.name: check.detail for check in checks if not check.ok} == {}
+    assert {check.name for check in checks} == NAMES == set(seen)
+    kinds = await connection.fetch("SELECT DISTINCT kind || '/' || outcome AS what FROM decision")
+    assert {row["what"] for row in kinds} == {"input/applied", "input/declined", "timer/applied"}
+    for table in ("receipt", "dead_letter", "parked", "debit", "return_request", "deposit", "merchant_case"):
+        assert await connection.fetchval(f"SELECT count(*) FROM {table}"), f"no {table} was looked at"
+
+
+async def test_an_empty_database_passes_every_check(connection):
+    assert await failed(connection) == {}
+
+
+BROKEN = {
+    "a posting between the books": (
+        (
+            "UPDATE posting SET credit = 'limit_used' WHERE (lane, seq, n) = (SELECT lane, seq, n FROM posting"
+            " WHERE debit = 'receivable' LIMIT 1)"
+        ),
+        {"debits equal credits", "balances are the sums of their postings", "hash chain"},
+    ),
+    "an account's balance": (
+        "UPDATE account SET customer_credit_minor = customer_credit_minor + 1 WHERE account_id = 'buyer-000001'",
+        {"balances are the sums of their postings", "trial balance"},
+    ),
+    "two balances of an account, so that the sum is right": (
+        (
+            "UPDATE account SET available_minor = available_minor - 7, held_minor = held_minor + 7"
+            " WHERE account_id = 'buyer-000001'"
+        ),
+        {"balances are the sums of their postings", "held is promised to orders"},
+    ),
+    "a merchant's balance": (
+        "UPDATE merchant_balance SET payable_minor = payable_minor + 1 WHERE merchant_id = 'shop-0001' AND lane = 0",
+        {"balances are the sums of their postings", "trial balance"},
+    ),
+    "a balance of the platform": (
+        (
+            "UPDATE platform_balance SET balance_minor = balance_minor + 1"
+            " WHERE ledger_account = 'merchant_transit' AND lane = 0"
+        ),
+        {"balances are the sums of their postings", "trial balance", "merchant transit is what is in flight"},
+    ),
+    "an amount posted": (
+        (
+            "UPDATE posting SET amount_minor = amount_minor + 1 WHERE (lane, seq, n) = (SELECT"
+            " lane, seq, n FROM posting"
+            " WHERE debit = 'receivable' LIMIT 1)"
+        ),
+        {"balances are the sums of their postings", "hash chain"},
+    ),
+    "a posting removed": (
+        (
+            "DELETE FROM posting WHERE (lane, seq, n) = (SELECT lane, seq, n FROM posting WHERE debit = 'receivable'"
+            " LIMIT 1)"
+        ),
+        {"balances are the sums of their postings", "hash chain"},
+    ),
+    "what was decided": (
+        "UPDATE decision SET outcome = 'declined' WHERE (lane, seq) = (0, 5)",
+        {"hash chain"},
+    ),
+    "an input's content": (
+        "UPDATE decision SET raw = 'something else' WHERE (lane, seq) = (0, 5)",
+        {"hash chain"},
+    ),
+    "the reasons of a decision": (
+        "UPDATE decision SET reasons = 'overdue' WHERE (lane, seq) = (0, 5)",
+        {"hash chain"},
+    ),
+    "the hash of a batch": (
+        "UPDATE batch SET chain_hash = sha256('other') WHERE (lane, batch_seq) = (0, 3)",
+        {"hash chain"},
+    ),
+    "the hash of the lane": (
+        "UPDATE lane SET chain_hash = sha256('other') WHERE lane = 0",
+        {"hash chain"},
+    ),
+    "a decision removed": (
+        (
+            "DELETE FROM decision WHERE lane = 0 AND seq = (SELECT max(seq) FROM decision WHERE lane = 0 AND kind ="
+            " 'timer')"
+        ),
+        {"hash chain", "batches and decisions without a hole"},
+    ),
+    "an event decided twice": (
+        (
+            "UPDATE decision SET event_id = first.event_id, topic = first.topic, party_id ="
+            " first.party_id FROM decision"
+            " first WHERE (first.lane, first.seq) = (0, 5) AND (decision.lane, decision.seq) = (0, 6)"
+        ),
+        {"hash chain", "one decision per event"},
+    ),
+    "an event_id taken twice": (
+        (
+            "UPDATE receipt SET holds_event_id = true WHERE ctid = (SELECT ctid FROM receipt WHERE"
+            " outcome = 'duplicate'"
+            " LIMIT 1)"
+        ),
+        {"one decision per event"},
+    ),
+    "a record with two outcomes": (
+        (
+            "UPDATE receipt SET record_offset = first.record_offset FROM decision first WHERE (first.lane, first.seq) ="
+            " (0, 5) AND receipt.ctid = (SELECT ctid FROM receipt WHERE topic = first.topic LIMIT 1)"
+        ),
+        {"one outcome per input record"},
+    ),
+    "a record without an outcome": (
+        "DELETE FROM receipt WHERE ctid = (SELECT ctid FROM receipt LIMIT 1)",
+        {"every input record has its outcome"},
+    ),
+    "a parked input lost": (
+        "DELETE FROM parked WHERE ctid = (SELECT ctid FROM parked LIMIT 1)",
+        {"every input record has its outcome", "parked inputs have a deadline"},
+    ),
+    "a deadline lost": (
+        "DELETE FROM timer WHERE ctid = (SELECT ctid FROM timer WHERE kind = 'parking_expiry' LIMIT 1)",
+        {"parked inputs have a deadline"},
+    ),
+    "a position set back": (
+        "UPDATE lane_offset SET next_offset = 1 WHERE topic = 'purchase' AND lane = 0",
+        {"offsets only move on", "every input record has its outcome"},
+    ),
+    "a batch that went back": (
+        (
+            "UPDATE batch SET next_offsets = array_fill(0::bigint, ARRAY[cardinality(next_offsets)]) WHERE (lane,"
+            " batch_seq) = (0, 4)"
+        ),
+        {"offsets only move on"},
+    ),
+    "a batch removed": (
+        "DELETE FROM batch WHERE (lane, batch_seq) = (0, 4)",
+        {"batches and decisions without a hole", "hash chain"},
+    ),
+    "a limit beside its parts": (
+        "UPDATE account SET limit_minor = limit_minor + 1 WHERE account_id = 'buyer-000001'",
+        {"limit = available + held + used", "balances are the sums of their postings", "trial balance"},
+    ),
+    "more accepted than the limit": (
+        (
+            "UPDATE account SET limit_minor = held_minor + used_minor - 5, available_minor = -5"
+            " WHERE account_id = 'buyer-000001'"
+        ),
+        {"nothing accepted beyond the limit", "balances are the sums of their postings"},
+    ),
+    "an obligation's principal": (
+        (
+            "UPDATE obligation SET principal_minor = principal_minor + 1 WHERE ctid = (SELECT ctid FROM obligation"
+            " WHERE status = 'open' LIMIT 1)"
+        ),
+        {"obligations are what is owed and used", "orders agree with their obligations"},
+    ),
+    "an open obligation called paid": (
+        (
+            "UPDATE obligation SET status = 'paid' WHERE ctid = (SELECT ctid FROM obligation WHERE status = 'open'"
+            " LIMIT 1)"
+        ),
+        {"obligations are open while something of them is", "orders agree with their obligations"},
+    ),
+    "an obligation lost": (
+        "DELETE FROM obligation WHERE ctid = (SELECT ctid FROM obligation WHERE status = 'paid' LIMIT 1)",
+        {"orders agree with their obligations"},
+    ),
+    "an order called settled": (
+        (
+            "UPDATE purchase_order SET status = 'settled' WHERE ctid = (SELECT ctid FROM purchase_order WHERE status ="
+            " 'owed' LIMIT 1)"
+        ),
+        {"orders agree with their obligations"},
+    ),
+    "a held order called cancelled": (
+        (
+            "UPDATE purchase_order SET status = 'cancelled' WHERE ctid = (SELECT ctid FROM"
+            " purchase_order WHERE status ="
+            " 'held' LIMIT 1)"
+        ),
+        {"held is promised to orders"},
+    ),
+    "an open case forgotten": (
+        "UPDATE merchant SET open_promotions = open_promotions + 1 WHERE merchant_id = 'shop-0001'",
+        {"merchants agree with their cases and deposits"},
+    ),
+    "a deposit": (
+        "UPDATE deposit SET left_minor = left_minor - 1 WHERE ctid = (SELECT ctid FROM deposit LIMIT 1)",
+        {"merchants agree with their cases and deposits"},
+    ),
+    "activity received twice": (
+        (
+            "UPDATE activity_total SET received_messages = received_messages + 1, received_minor = received_minor + 5"
+            " WHERE lane = 0"
+        ),
+        {"merchant transit is what is in flight"},
+    ),
+    "an account on two lanes": (
+        (
+            "INSERT INTO account SELECT 2 AS lane, account_id, programme, currency, opened_at, fingerprint, score,"
+            " card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, 0, 0, 0, 0, 0, 0, 0, 0, 0"
+            " FROM account WHERE account_id = 'buyer-000001'"
+        ),
+        {"every party on one lane"},
+    ),
+    "a re-routed record settled at home too": (
+        (
+            "INSERT INTO receipt SELECT 2 AS lane, topic, partition, record_offset, batch_seq, party_kind, party_id,"
+            " event_id, event_hash, fingerprint, type, occurred_at, decided_at, outcome, false, raw"
+            " FROM receipt LIMIT 1"
+        ),
+        {"re-routed records have one outcome", "every input record has its outcome"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+async def test_what_is_broken_is_found(books, what):
+    statement, expected = BROKEN[what]
+    connection = books.connection
+    await connection.execute("SET session_replication_role = replica")  # triggers don't fire: as a superuser could
+    status = await connection.execute(statement)
+    assert int(status.split()[-1]) >= 1, "nothing was broken"
+    assert set(await failed(connection)) == expected
+
+
+async def test_a_finding_says_what_was_expected_and_what_was_found(books):
+    connection = books.connection
+    await connection.execute("UPDATE account SET customer_credit_minor = 99 WHERE account_id = 'buyer-000003'")
+    detail = (await failed(connection))["balances are the sums of their postings"]
+    assert detail == ("lane 0, customer_credit of buyer-000003 in CNY: expected 0, the sum of its postings; found 99")
+
+
+async def test_a_record_without_an_outcome_is_counted_where_it_was_settled(connection, lane):
+    """A batch that says it settled a record of which nothing is known."""
+    lane.claim = await lanes.claim(connection, 0, "test")
+    async with connection.transaction():
+        lock = await lanes.lock(connection, 0, 1)
+        batch = replace(lane.nothing(lock), positions={"purchase": lanes.Position(4, None)}, counts={"purchase": 4})
+        await write(connection, batch)
+    assert await failed(connection) == {
+        "every input record has its outcome": (
+            "lane 0, topic purchase: expected 4 outcomes before offset 4; found 0 outcomes, the last at offset "
+        )
+    }
+
+
+async def test_rerouted_records_are_counted_under_the_topic_they_came_by(connection, lane):
+    traffic = Traffic(lane, accounts=1, merchants=0)
+    (sent,) = traffic.opening()
+    foreign = replace(sent, source=replace(sent.source, partition=5, offset=77))
+    lane.claim = await lanes.claim(connection, 0, "test")
+    original = lane.batch
+
+    def came_rerouted(*arguments):
+        return replace(original(*arguments), positions={"rerouted": lanes.Position(1, None)}, counts={"rerouted": 1})
+
+    lane.batch = came_rerouted
+    await lane.settle([foreign])
+    assert await failed(connection) == {}
+
+
+async def test_the_audit_reads_only(books):
+    await books.connection.execute("SET default_transaction_read_only = on")
+    await audit(books.connection)

@@ -1,0 +1,217 @@
+"""No statement that runs with every batch, or that operators wait for, may read a table from end to end.
+
+The statements are those that settling really sends, explained with their real parameters on grown tables.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+
+from settlement.entities import Obligation
+from storage import lanes, load, outbox, views
+from storage.load import Wanted
+from tests.integration.storage.settling import START, StoredLane, Traffic, account
+
+ROWS = 20_000
+
+GROWN = {
+    "account": """
+        INSERT INTO account SELECT 0, 'filler-' || n, 'tmall', 'CNY', now(), 'f', 700, true, true, '[]', '[]', NULL, 5,
+            100, 50, 30, 20, 20, 0, 0, 0 FROM generate_series(1, $1) AS n""",
+    "purchase_order": """
+        INSERT INTO purchase_order SELECT 0, 'filler-' || n, 'order-' || n, 1, 'shop', 'trial', 7, NULL, 'owed', 20, 0,
+            0, now(), now(), now(), now(), now(), now(), '[]', '[]', 'f' FROM generate_series(1, $1) AS n""",
+    "obligation": """
+        INSERT INTO obligation SELECT 0, 'filler-' || n, 'obligation-' || n, 1, 'order-' || n, now(), 'open', 20, 0, 0,
+            0, 0, 0, NULL FROM generate_series(1, $1) AS n""",
+    "debit": """
+        INSERT INTO debit SELECT 0, 'filler-' || n, 'debit-' || n, 1, 20, now(), 1, 'due', 'requested', now(), '[]'
+        FROM generate_series(1, $1) AS n""",
+    "return_request": """
+        INSERT INTO return_request SELECT 0, 'filler-' || n, 'return-' || n, 1, 'order-' || n, 'refunded', 20, 'other',
+            '[]', NULL, now(), 'f' FROM generate_series(1, $1) AS n""",
+    "repayment": """
+        INSERT INTO repayment SELECT 0, 'filler-' || n, 'repayment-' || n, 1, 20, 'account', NULL, NULL, 'manual',
+            now(), 'f' FROM generate_series(1, $1) AS n""",
+    "merchant": """
+        INSERT INTO merchant SELECT 0, 'filler-' || n, now(), 'CNY', 7, 'f', 0, 0, 0, 0, 0
+        FROM generate_series(1, $1) AS n""",
+    "merchant_balance": """
+        INSERT INTO merchant_balance SELECT 0, 'filler-' || n, 'CNY', 1, 1, 1 FROM generate_series(1, $1) AS n""",
+    "merchant_case": """
+        INSERT INTO merchant_case SELECT 0, 'filler-' || n, 'promotion:' || n, 'promotion', false, 'f'
+        FROM generate_series(1, $1) AS n""",
+    "deposit": """
+        INSERT INTO deposit SELECT 0, 'filler-' || n, 'deposit-' || n, 1, 'alipay', 'CNY', 5, 5, now(), now(), NULL, 'f'
+        FROM generate_series(1, $1) AS n""",
+    "deposit_refund": """
+        INSERT INTO deposit_refund SELECT 0, 'filler-' || n, 'request-' || n, 1, 'deposit-' || n, 'CNY', 5,
+            'shop_balance', 'paid', '[]', false, NULL, 'r', 'c', now(), now(), 'f' FROM generate_series(1, $1) AS n""",
+    "decision": """
+        INSERT INTO decision SELECT 0, -n, 0, 'input', 'purchase', 0, n, 'account', 'filler-' || n % 5000,
+            'filler-' || n, NULL, substr(sha256(n::text::bytea), 1, 16), 'f', 'purchase.placed', now(), now(),
+            'applied', NULL, '', '', repeat('x', 250)::bytea FROM generate_series(1, $1) AS n""",
+    "posting": """
+        INSERT INTO posting SELECT 0, -n, 0, 'filler-' || n, 'receivable', 'merchant_transit', 'CNY', 5
+        FROM generate_series(1, $1) AS n""",
+    "receipt": """
+        INSERT INTO receipt SELECT 0, 'purchase', 0, 1000000 + n, 0, 'account', 'filler-' || n, 'event-' || n,
+            substr(sha256(n::text::bytea), 1, 16), 'f', 'purchase.placed', now(), now(), 'duplicate', n % 2 = 0, NULL
+        FROM generate_series(1, $1) AS n""",
+    "dead_letter": """
+        INSERT INTO dead_letter SELECT 0, 'purchase/9/' || n, 0, 'purchase', 9, n, NULL, NULL, NULL, NULL, NULL, now(),
+            'empty', '', NULL, NULL FROM generate_series(1, $1) AS n""",
+    "parked": """
+        INSERT INTO parked SELECT 0, substr(sha256(n::text::bytea), 1, 16), 0, n, 'account', 'filler-' || n, 'purchase',
+            9, n, 'event-' || n, 'f', 'purchase.placed', now(), repeat('x', 250)::bytea, NULL, 'order:x', now()
+        FROM generate_series(1, $1) AS n""",
+    "declined_subject": """
+        INSERT INTO declined_subject SELECT 0, 'account', 'filler-' || n, 'order:' || n
+        FROM generate_series(1, $1) AS n""",
+    "timer": """
+        INSERT INTO timer SELECT 0, 'account', 'filler-' || n, 'due_day', '2027-01-01', '2027-01-01'
+        FROM generate_series(1, $1) AS n""",
+    "batch": """
+        INSERT INTO batch SELECT 0, -n, 'hash', now(), 1, 0, '{}', '{}' FROM generate_series(1, $1) AS n""",
+    "outbox": """
+        INSERT INTO outbox SELECT 0, -n, 0, 0, now(), 'hash', repeat('x', 200)::bytea
+        FROM generate_series(1, $1) AS n""",
+}
+"""Rows that no batch is about, on the lane that is settled, by table."""
+
+
+class RecordedConnection:
+    """Keeps every statement that is sent, with its parameters."""
+
+    def __init__(self, connection) -> None:
+        self._connection = connection
+        self.sent: dict[str, tuple] = {}
+
+    def __getattr__(self, name: str):
+        method = getattr(self._connection, name)
+        if name not in {"fetch", "fetchrow", "fetchval", "execute"}:
+            return method
+
+        async def recorded(statement, *arguments):
+            self.sent[statement] = arguments
+            return await method(statement, *arguments)
+
+        return recorded
+
+
+@pytest.fixture(params=["never analyzed", "analyzed"])
+async def grown_database(request, connection) -> None:
+    """Let the test's database have many rows, its statistics up to date or not there yet."""
+    for statement in GROWN.values():
+        await connection.execute(statement, ROWS)
+    if request.param == "analyzed":
+        await connection.execute("ANALYZE")
+
+
+@pytest.fixture
+async def worker(grown_database, pool) -> AsyncIterator[RecordedConnection]:
+    """A worker's session on a grown database."""
+    async with pool.acquire() as connection:
+        yield RecordedConnection(connection)
+
+
+@pytest.fixture
+async def operator(grown_database, connection) -> RecordedConnection:
+    """A command's session on a grown database."""
+    return RecordedConnection(connection)
+
+
+def nodes(plan: dict) -> Iterator[dict]:
+    """All nodes that read to their end: what is under a limit and in order already stops after a few rows."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        if not (plan["Node Type"] == "Limit" and child["Node Type"].startswith("Index")):
+            yield from nodes(child)
+
+
+def is_whole(node: dict) -> bool:
+    """Whether a plan's node reads all of a grown table, or all of a lane's rows of it, which is no less."""
+    if node.get("Relation Name", "").split("_lane_")[0].split("_turn_")[0] not in GROWN:
+        return False
+    if "Index Cond" in node:
+        return re.fullmatch(r"\(lane = \S+\)", node["Index Cond"]) is not None
+    return node["Node Type"] != "Bitmap Heap Scan" and node["Node Type"] != "ModifyTable"
+
+
+async def read_whole(connection: RecordedConnection) -> dict[str, set[str]]:
+    """By statement, the grown tables that it would read from end to end."""
+    found = {}
+    for statement, arguments in list(connection.sent.items()):
+        if statement.startswith(("SET", "EXPLAIN", "SELECT set_config")):
+            continue
+        plan = await connection._connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+        (explained,) = json.loads(plan)
+        scanned = {node["Relation Name"] for node in nodes(explained["Plan"]) if is_whole(node)}
+        if scanned:
+            found[statement] = scanned
+    return found
+
+
+async def test_settling_reads_no_table_from_end_to_end(worker):
+    lane = StoredLane(worker)
+    traffic = Traffic(lane, accounts=150, merchants=20)
+    await lane.settle(traffic.opening())
+    for size in (300, 3, 300):
+        lane.reject("purchase", b"not json")
+        traffic.take_over(await lane.settle(traffic.mixed(size)))
+    traffic.now += timedelta(days=40)
+    await lane.settle(until=traffic.now)
+    await lane.settle(until=traffic.now + timedelta(days=1))
+    assert len(worker.sent) >= 33, "traffic has become too thin to send what settling sends"
+    assert await read_whole(worker) == {}
+
+
+async def test_looking_up_timers_while_very_many_are_due_reads_no_table_from_end_to_end(worker):
+    lane = StoredLane(worker)
+    parties = {account(f"filler-{number}") for number in range(1, 500)}
+    wanted = Wanted(parties=parties, timers_until=START + timedelta(days=3650), timer_limit=5)
+    wanted.entities = {party: {(Obligation, "*")} for party in parties}
+    loaded = await load.load(worker, 0, wanted, lane.restore_any)
+    assert sum(len(state.timers) for state in loaded.states.values()) == len(parties)
+    assert await read_whole(worker) == {}
+
+
+async def test_relaying_and_looking_after_lanes_reads_no_table_from_end_to_end(worker):
+    await outbox.read_after(worker, 0, -5, 100)
+    await outbox.batch_exists(worker, 0, -5)
+    await outbox.relayed(worker, 0, 1)
+    await lanes.all_positions(worker)
+    await load.due_parties(worker, 0, START + timedelta(days=3650), 100)
+    await load.next_due(worker, 0)
+    assert await read_whole(worker) == {}
+
+
+async def test_what_operators_look_up_reads_no_large_table_from_end_to_end(operator):
+    await views.account_story(operator, "filler-7")
+    await views.merchant_story(operator, "filler-7")
+    await views.dead_letter(operator, "purchase/9/7")
+    story = await views.decision_story(operator, "purchase", "filler-19999")
+    assert story is not None and story["party_id"] == "filler-4999"
+    found = await read_whole(operator)
+    # What waits and what is dead is looked through for an event_id: few rows beside the decisions. The filters of
+    # these are made by vacuum, see below.
+    assert set(found) <= {
+        views._SQL[f"{name}_of_event"] for name in ("parked", "dead_letters", "decisions", "receipts")
+    }
+
+
+async def test_an_event_id_is_found_by_reading_a_part_of_the_decisions_only(connection):
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute(GROWN["decision"], 100_000)
+    await connection.execute("VACUUM ANALYZE decision")  # makes the filters, as autovacuum does
+    (explained,) = json.loads(
+        await connection.fetchval(
+            "EXPLAIN (ANALYZE, FORMAT JSON) " + views._SQL["decisions_of_event"], "purchase", "filler-77777"
+        )
+    )
+    scans = [node for node in nodes(explained["Plan"]) if node.get("Relation Name", "").startswith("decision_lane_0")]
+    assert [node["Node Type"] for node in scans] == ["Bitmap Heap Scan"]
+    assert scans[0]["Rows Removed by Index Recheck"] < 10_000

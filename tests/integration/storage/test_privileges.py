@@ -1,0 +1,98 @@
+import asyncpg
+import pytest
+
+from storage.database import connect
+from storage.outbox import maintain
+from tests.integration.storage.settling import StoredLane, Traffic, account
+from tests.unit.settlement.builders import opened
+
+CHANGES = [
+    "UPDATE {table} SET seq = seq + 1",
+    "DELETE FROM {table}",
+    "TRUNCATE {table}",
+]
+
+
+@pytest.fixture
+async def settled(connection):
+    """The test's database with a batch in it."""
+    lane = StoredLane(connection)
+    await lane.settle([lane.message(opened(), account("buyer"), "event")])
+    return lane
+
+
+async def become(connection, role: str) -> None:
+    await connection.execute(f"SET ROLE {role}")
+
+
+@pytest.mark.parametrize("table", ["decision", "posting", "decision_lane_0", "posting_lane_0"])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_even_the_superuser_cannot_change_what_was_decided(settled, table, change):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="decisions and postings are never changed"):
+        await settled.connection.execute(change.format(table=table))
+
+
+@pytest.mark.parametrize("role", ["postpay_worker", "postpay_ops", "postpay_auditor"])
+@pytest.mark.parametrize("table", ["decision", "posting", "decision_lane_0"])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_no_role_may_change_what_was_decided(settled, role, table, change):
+    await become(settled.connection, role)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+        await settled.connection.execute(change.format(table=table))
+
+
+async def test_a_worker_may_do_all_that_settling_takes(connection):
+    await become(connection, "postpay_worker")
+    lane = StoredLane(connection)
+    traffic = Traffic(lane, accounts=20, merchants=5)
+    await lane.settle(traffic.opening())
+    for _ in range(4):
+        lane.reject("purchase", b"not json")
+        traffic.take_over(await lane.settle(traffic.mixed(50)))
+    await maintain(connection)
+
+
+@pytest.mark.parametrize("table", ["lane", "account", "outbox", "identity", "terms", "migration"])
+async def test_a_worker_may_not_empty_a_table(settled, table):
+    await become(settled.connection, "postpay_worker")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await settled.connection.execute(f"TRUNCATE {table}")
+
+
+async def test_an_auditor_reads_everything_and_writes_nothing(settled):
+    connection = settled.connection
+    await become(connection, "postpay_auditor")
+    tables = await connection.fetch(
+        "SELECT oid::regclass::text AS name FROM pg_class"
+        " WHERE relnamespace = 'postpay'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+    )
+    assert len(tables) > 20
+    for table in tables:
+        await connection.fetch(f"SELECT * FROM {table['name']}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"DELETE FROM {table['name']}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"INSERT INTO {table['name']} DEFAULT VALUES")
+
+
+async def test_somebody_without_a_role_reads_nothing(database):
+    connection = await connect(database.dsn, application_name="test")
+    await become(connection, "pg_monitor")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.fetch("SELECT * FROM postpay.account")
+    await connection.close()
+
+
+async def test_operators_may_accept_a_gap_and_no_more(settled):
+    await become(settled.connection, "postpay_ops")
+    await settled.connection.execute("UPDATE lane_offset SET next_offset = 100")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await settled.connection.execute("UPDATE account SET limit_minor = 1")
+
+
+async def test_everything_belongs_to_the_owner_role(connection):
+    owners = await connection.fetch(
+        "SELECT DISTINCT relowner::regrole::text AS owner FROM pg_class"
+        " WHERE relnamespace = 'postpay'::regnamespace AND relkind IN ('r', 'p')"
+    )
+    assert [row["owner"] for row in owners] == ["postpay_owner"]
