@@ -20,6 +20,8 @@ _SETTINGS = {
     # A statement planned while its table was small would go on scanning it when it is large (measured: 25 ms a batch).
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",
+    # What a batch reads is in memory; the default of 4 makes reading a table from end to end look cheap.
+    "random_page_cost": "1.1",
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": f"{LOCK_TIMEOUT_S:g}s",
     # A host that is gone without a word: the backend ends, and its locks with it.
@@ -27,15 +29,6 @@ _SETTINGS = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-}
-
-_BY_KEY = {
-    # All that a worker reads and changes it finds by key, whole batches by joining their keys to a table's. The planner
-    # takes random reads for four times as dear as they are in memory and would rather read a table of up to some
-    # hundred thousand rows from end to end, for every batch.
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
 }
 
 _TRANSIENT = (
@@ -60,8 +53,12 @@ _LASTING = (
 )
 
 
+def _session(application_name: str) -> dict[str, str]:
+    return {**_SETTINGS, "application_name": application_name}
+
+
 async def open_pool(dsn: str, *, application_name: str, max_size: int, command_timeout_s: float = 15.0) -> asyncpg.Pool:
-    """Open a pool whose sessions are set up for settling, and for nothing that reads whole tables.
+    """Open a pool whose sessions are set up for settling.
 
     Args:
         dsn: of a migrated database or one to migrate; the pool connects at once.
@@ -78,7 +75,7 @@ async def open_pool(dsn: str, *, application_name: str, max_size: int, command_t
         max_size=max_size,
         command_timeout=command_timeout_s,
         timeout=command_timeout_s,
-        server_settings={**_SETTINGS, **_BY_KEY, "application_name": application_name},
+        server_settings=_session(application_name),
         # Statements are few and always the same: prepared once per connection, never dropped.
         max_cached_statement_lifetime=0,
         statement_cache_size=200,
@@ -86,12 +83,12 @@ async def open_pool(dsn: str, *, application_name: str, max_size: int, command_t
 
 
 async def connect(dsn: str, *, application_name: str, command_timeout_s: float | None = None) -> asyncpg.Connection:
-    """Open one connection for commands, which may read whole tables; without a bound on statements unless told."""
+    """Open one connection set up like the pool's, for commands; without a bound on statements unless told."""
     return await asyncpg.connect(
         dsn,
         command_timeout=command_timeout_s,
         timeout=15,
-        server_settings={**_SETTINGS, "application_name": application_name},
+        server_settings=_session(application_name),
         max_cached_statement_lifetime=0,
     )
 

@@ -1,5 +1,5 @@
--- What must always hold. Each statement returns one row (subject, expected, found) for each thing that is wrong, at most
--- $1 of them; $2 is the lane where there is one. Each is one snapshot of one lane, so workers go on meanwhile.
+-- What must always hold. Each statement returns one row (subject, expected, found) for each thing that is wrong, at
+-- most $1 of them; $2 is the lane where there is one. Each is one snapshot of one lane, so workers go on meanwhile.
 
 -- name: postings_within_one_book
 -- A posting moves one amount, so debits equal credits unless its two accounts are of different books or unknown.
@@ -400,7 +400,8 @@ LIMIT $4;
 
 -- name: chain_decisions
 -- Fields in the order of outcomes.DecisionRow.
-SELECT seq, kind, topic, partition, record_offset, party_kind, party_id, event_id, timer_id, event_hash, fingerprint, type,
+SELECT seq, kind, topic, partition, record_offset, party_kind, party_id, event_id, timer_id, event_hash, fingerprint,
+    type,
     occurred_at, decided_at, outcome, reason, reasons, outputs, raw
 FROM decision
 WHERE lane = $1 AND seq >= $2 AND seq < $3

@@ -1,45 +1,77 @@
+-- What a batch needs, by key. Keys come as arrays and each is looked up for itself: OFFSET 0 keeps the planner from
+-- joining the other way round, which it does while a table has no statistics and then reads all of a lane's rows for
+-- every key (measured: 220 ms for 456 orders among 10,000).
+
 -- name: account
 -- The accounts of a batch.
-SELECT account.*
-FROM account
-WHERE lane = $1 AND account_id = ANY($2::text::text[]);
+SELECT found.*
+FROM unnest($2::text::text[]) AS named (id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM account
+    WHERE lane = $1 AND account_id = named.id
+    OFFSET 0
+) AS found;
 
 -- name: merchant
 -- The merchants of a batch.
-SELECT merchant.*
-FROM merchant
-WHERE lane = $1 AND merchant_id = ANY($2::text::text[]);
+SELECT found.*
+FROM unnest($2::text::text[]) AS named (id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM merchant
+    WHERE lane = $1 AND merchant_id = named.id
+    OFFSET 0
+) AS found;
 
 -- name: merchant_balance
 -- All balances of the merchants of a batch: one for each currency.
-SELECT merchant_balance.*
-FROM merchant_balance
-WHERE lane = $1 AND merchant_id = ANY($2::text::text[]);
+SELECT found.*
+FROM unnest($2::text::text[]) AS named (id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM merchant_balance
+    WHERE lane = $1 AND merchant_id = named.id
+    OFFSET 0
+) AS found;
 
 -- name: seen
 -- Which event ids are taken, and with what content: by a decision, or by a duplicate of something of another event id.
-SELECT event_hash, fingerprint
-FROM decision
-WHERE lane = $1 AND event_hash = ANY($2::text::bytea[])
-UNION ALL
-SELECT event_hash, fingerprint
-FROM receipt
-WHERE lane = $1 AND holds_event_id AND event_hash = ANY($2::text::bytea[]);
+SELECT found.*
+FROM unnest($2::text::bytea[]) AS named (event_hash)
+CROSS JOIN LATERAL (
+    SELECT event_hash, fingerprint
+    FROM decision
+    WHERE lane = $1 AND event_hash = named.event_hash
+    UNION ALL
+    SELECT event_hash, fingerprint
+    FROM receipt
+    WHERE lane = $1 AND holds_event_id AND event_hash = named.event_hash
+    OFFSET 0
+) AS found;
 
 -- name: parked
 -- All that waits for something of these parties, in arrival order.
-SELECT parked.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (party_kind, party_id)
-JOIN parked USING (party_kind, party_id)
-WHERE lane = $1
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM parked
+    WHERE lane = $1 AND party_id = named.party_id AND party_kind = named.party_kind
+    OFFSET 0
+) AS found
 ORDER BY batch_seq, n;
 
 -- name: declined_subject
 -- Which of these were declined when they were to be made.
-SELECT party_kind, party_id, subject
+SELECT named.*
 FROM unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS named (party_kind, party_id, subject)
-JOIN declined_subject USING (party_kind, party_id, subject)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT
+    FROM declined_subject
+    WHERE lane = $1 AND party_kind = named.party_kind AND party_id = named.party_id AND subject = named.subject
+    OFFSET 0
+) AS found;
 
 -- name: due_in_lane
 -- The earliest timers due in the whole lane, whoever's they are. Usually few: then no party needs to be looked up.
@@ -86,49 +118,81 @@ CROSS JOIN LATERAL (
 ) AS owed;
 
 -- name: purchase_order
-SELECT purchase_order.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, order_id)
-JOIN purchase_order USING (account_id, order_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM purchase_order
+    WHERE lane = $1 AND account_id = named.account_id AND order_id = named.order_id
+    OFFSET 0
+) AS found;
 
 -- name: obligation
-SELECT obligation.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, obligation_id)
-JOIN obligation USING (account_id, obligation_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM obligation
+    WHERE lane = $1 AND account_id = named.account_id AND obligation_id = named.obligation_id
+    OFFSET 0
+) AS found;
 
 -- name: debit
-SELECT debit.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, debit_id)
-JOIN debit USING (account_id, debit_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM debit
+    WHERE lane = $1 AND account_id = named.account_id AND debit_id = named.debit_id
+    OFFSET 0
+) AS found;
 
 -- name: return_request
-SELECT return_request.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, return_id)
-JOIN return_request USING (account_id, return_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM return_request
+    WHERE lane = $1 AND account_id = named.account_id AND return_id = named.return_id
+    OFFSET 0
+) AS found;
 
 -- name: repayment
-SELECT repayment.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, repayment_id)
-JOIN repayment USING (account_id, repayment_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM repayment
+    WHERE lane = $1 AND account_id = named.account_id AND repayment_id = named.repayment_id
+    OFFSET 0
+) AS found;
 
 -- name: merchant_case
-SELECT merchant_case.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (merchant_id, case_key)
-JOIN merchant_case USING (merchant_id, case_key)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM merchant_case
+    WHERE lane = $1 AND merchant_id = named.merchant_id AND case_key = named.case_key
+    OFFSET 0
+) AS found;
 
 -- name: deposit
-SELECT deposit.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (merchant_id, deposit_id)
-JOIN deposit USING (merchant_id, deposit_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM deposit
+    WHERE lane = $1 AND merchant_id = named.merchant_id AND deposit_id = named.deposit_id
+    OFFSET 0
+) AS found;
 
 -- name: deposit_refund
-SELECT deposit_refund.*
+SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (merchant_id, request_id)
-JOIN deposit_refund USING (merchant_id, request_id)
-WHERE lane = $1;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM deposit_refund
+    WHERE lane = $1 AND merchant_id = named.merchant_id AND request_id = named.request_id
+    OFFSET 0
+) AS found;

@@ -13,10 +13,14 @@ WITH next_part AS (
     FROM next_part
     GROUP BY batch_seq
 )
-SELECT batch_seq, lane_time, chain_hash, messages
-FROM outbox
-WHERE lane = $1 AND batch_seq > $2
-    AND batch_seq <= (SELECT max(batch_seq) FROM next_batch WHERE place = 1 OR bytes_so_far <= $3)
+SELECT found.*
+FROM next_batch CROSS JOIN LATERAL (
+    SELECT batch_seq, lane_time, chain_hash, messages, part
+    FROM outbox
+    WHERE lane = $1 AND outbox.batch_seq = next_batch.batch_seq
+    OFFSET 0
+) AS found
+WHERE place = 1 OR bytes_so_far <= $3
 ORDER BY batch_seq, part;
 
 -- name: batch_exists

@@ -1,5 +1,6 @@
 -- New rows of decision, posting, receipt, dead_letter and of all entities are copied (COPY); these statements write the
 -- rest. Each takes one array literal per column (storage/arrays.py), so their number doesn't grow with the batch.
+-- Changed rows are looked up key by key, as in load.sql, and then found by their place.
 
 -- name: park
 -- New parked inputs; one that waits for something else now keeps its place in the order of arrival.
@@ -17,7 +18,14 @@ ON CONFLICT (lane, event_hash) DO UPDATE SET waits_for = excluded.waits_for;
 
 -- name: unpark
 DELETE FROM parked
-WHERE lane = $1 AND event_hash = ANY($2::text::bytea[]);
+USING unnest($2::text::bytea[]) AS gone (event_hash)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM parked
+    WHERE lane = $1 AND event_hash = gone.event_hash
+    OFFSET 0
+) AS found
+WHERE parked.ctid = found.place;
 
 -- name: declined_subject
 INSERT INTO declined_subject (lane, party_kind, party_id, subject)
@@ -37,9 +45,14 @@ ON CONFLICT (lane, party_kind, party_id, kind, subject_id) DO UPDATE SET due_at 
 DELETE FROM timer
 USING unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[])
     AS gone (party_kind, party_id, kind, subject_id)
-WHERE timer.lane = $1
-    AND timer.party_kind = gone.party_kind AND timer.party_id = gone.party_id
-    AND timer.kind = gone.kind AND timer.subject_id = gone.subject_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM timer
+    WHERE lane = $1 AND party_kind = gone.party_kind AND party_id = gone.party_id AND kind = gone.kind
+        AND subject_id = gone.subject_id
+    OFFSET 0
+) AS found
+WHERE timer.ctid = found.place;
 
 -- name: platform_balance
 -- What the batch moved on the platform's own ledger accounts, signed to their normal side.
@@ -113,7 +126,13 @@ FROM unnest(
     limit_minor, available_minor, held_minor, used_minor, receivable_minor, fee_receivable_minor,
     penalty_receivable_minor, customer_credit_minor
 )
-WHERE account.lane = $1 AND account.account_id = new.account_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM account
+    WHERE lane = $1 AND account_id = new.account_id
+    OFFSET 0
+) AS found
+WHERE account.ctid = found.place;
 
 -- name: purchase_order
 UPDATE purchase_order SET
@@ -129,8 +148,13 @@ FROM unnest(
     account_id, order_id, status, amount_minor, returned_minor, under_return_minor, received_at, kept_at, captured_at,
     due_on, obligation_ids, open_return_ids
 )
-WHERE purchase_order.lane = $1 AND purchase_order.account_id = new.account_id
-    AND purchase_order.order_id = new.order_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM purchase_order
+    WHERE lane = $1 AND account_id = new.account_id AND order_id = new.order_id
+    OFFSET 0
+) AS found
+WHERE purchase_order.ctid = found.place;
 
 -- name: obligation
 UPDATE obligation SET
@@ -144,8 +168,13 @@ FROM unnest(
     account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
     paid_fee_minor, paid_penalty_minor, debit_id
 )
-WHERE obligation.lane = $1 AND obligation.account_id = new.account_id
-    AND obligation.obligation_id = new.obligation_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM obligation
+    WHERE lane = $1 AND account_id = new.account_id AND obligation_id = new.obligation_id
+    OFFSET 0
+) AS found
+WHERE obligation.ctid = found.place;
 
 -- name: debit
 UPDATE debit SET
@@ -155,8 +184,13 @@ FROM unnest(
 ) AS new (
     account_id, debit_id, amount_minor, status, obligation_ids
 )
-WHERE debit.lane = $1 AND debit.account_id = new.account_id
-    AND debit.debit_id = new.debit_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM debit
+    WHERE lane = $1 AND account_id = new.account_id AND debit_id = new.debit_id
+    OFFSET 0
+) AS found
+WHERE debit.ctid = found.place;
 
 -- name: return_request
 UPDATE return_request SET
@@ -166,8 +200,13 @@ FROM unnest(
 ) AS new (
     account_id, return_id, status, amount_minor
 )
-WHERE return_request.lane = $1 AND return_request.account_id = new.account_id
-    AND return_request.return_id = new.return_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM return_request
+    WHERE lane = $1 AND account_id = new.account_id AND return_id = new.return_id
+    OFFSET 0
+) AS found
+WHERE return_request.ctid = found.place;
 
 -- name: repayment
 UPDATE repayment SET
@@ -179,8 +218,13 @@ FROM unnest(
 ) AS new (
     account_id, repayment_id, no, amount_minor, purpose, order_id, debit_id, channel, received_at, fingerprint
 )
-WHERE repayment.lane = $1 AND repayment.account_id = new.account_id
-    AND repayment.repayment_id = new.repayment_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM repayment
+    WHERE lane = $1 AND account_id = new.account_id AND repayment_id = new.repayment_id
+    OFFSET 0
+) AS found
+WHERE repayment.ctid = found.place;
 
 -- name: merchant
 UPDATE merchant SET
@@ -194,7 +238,13 @@ FROM unnest(
     merchant_id, registered_on, currency, settlement_cycle_days, fingerprint, entities_made, open_promotions,
     open_disputes, open_after_sales, open_violations
 )
-WHERE merchant.lane = $1 AND merchant.merchant_id = new.merchant_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM merchant
+    WHERE lane = $1 AND merchant_id = new.merchant_id
+    OFFSET 0
+) AS found
+WHERE merchant.ctid = found.place;
 
 -- name: merchant_balance
 UPDATE merchant_balance SET
@@ -204,8 +254,13 @@ FROM unnest(
 ) AS new (
     merchant_id, currency, payable_minor, shop_balance_minor, deposit_minor
 )
-WHERE merchant_balance.lane = $1 AND merchant_balance.merchant_id = new.merchant_id
-    AND merchant_balance.currency = new.currency;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM merchant_balance
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND currency = new.currency
+    OFFSET 0
+) AS found
+WHERE merchant_balance.ctid = found.place;
 
 -- name: merchant_case
 UPDATE merchant_case SET
@@ -215,8 +270,13 @@ FROM unnest(
 ) AS new (
     merchant_id, case_key, kind, is_open, fingerprint
 )
-WHERE merchant_case.lane = $1 AND merchant_case.merchant_id = new.merchant_id
-    AND merchant_case.case_key = new.case_key;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM merchant_case
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND case_key = new.case_key
+    OFFSET 0
+) AS found
+WHERE merchant_case.ctid = found.place;
 
 -- name: deposit
 UPDATE deposit SET
@@ -230,8 +290,13 @@ FROM unnest(
     merchant_id, deposit_id, no, route, currency, amount_minor, left_minor, paid_at, frozen_until, open_request_id,
     fingerprint
 )
-WHERE deposit.lane = $1 AND deposit.merchant_id = new.merchant_id
-    AND deposit.deposit_id = new.deposit_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM deposit
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND deposit_id = new.deposit_id
+    OFFSET 0
+) AS found
+WHERE deposit.ctid = found.place;
 
 -- name: deposit_refund
 UPDATE deposit_refund SET
@@ -247,5 +312,10 @@ FROM unnest(
     merchant_id, request_id, no, deposit_id, currency, amount_minor, refund_to, status, reasons, urgent, urgency,
     reason, contact, requested_at, review_due_on, fingerprint
 )
-WHERE deposit_refund.lane = $1 AND deposit_refund.merchant_id = new.merchant_id
-    AND deposit_refund.request_id = new.request_id;
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM deposit_refund
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND request_id = new.request_id
+    OFFSET 0
+) AS found
+WHERE deposit_refund.ctid = found.place;

@@ -77,7 +77,7 @@ GROWN = {
     "batch": """
         INSERT INTO batch SELECT 0, -n, 'hash', now(), 1, 0, '{}', '{}' FROM generate_series(1, $1) AS n""",
     "outbox": """
-        INSERT INTO outbox SELECT 0, -n, 0, 0, now(), 'hash', repeat('x', 200)::bytea
+        INSERT INTO outbox SELECT 0, -n, 0, n % 4, now(), 'hash', repeat('x', 200)::bytea
         FROM generate_series(1, $1) AS n""",
 }
 """Rows that no batch is about, on the lane that is settled, by table."""
@@ -138,7 +138,7 @@ def is_whole(node: dict) -> bool:
         return False
     if "Index Cond" in node:
         return re.fullmatch(r"\(lane = \S+\)", node["Index Cond"]) is not None
-    return node["Node Type"] != "Bitmap Heap Scan" and node["Node Type"] != "ModifyTable"
+    return node["Node Type"] not in {"Bitmap Heap Scan", "ModifyTable", "Tid Scan"}
 
 
 async def read_whole(connection: RecordedConnection) -> dict[str, set[str]]:
