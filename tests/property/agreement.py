@@ -29,7 +29,7 @@ from settlement.outputs import (
 )
 from settlement.party import Party, PartyKind
 from tests.property.lane import Lane
-from tests.property.model import Facts, Model, available, credit, held, used
+from tests.property.model import Facts, Model, available, credit, held, under_return, used
 
 WITH_REASON = {"purchase_declined": "reason", "return_declined": "reason", "deposit_refund_refused": "reasons"}
 """The parameter of a notice that the model knows too."""
@@ -170,7 +170,6 @@ def core_state(lane: Lane, party: Party) -> dict:
     if party.kind is PartyKind.MERCHANT:
         return _core_merchant(lane, party)
     for account in lane.rows(party, Account):
-        obligations = sorted(lane.rows(party, Obligation), key=lambda each: each.no)
         return {
             "programme": account.programme,
             "score": account.score,
@@ -182,23 +181,29 @@ def core_state(lane: Lane, party: Party) -> dict:
             "held": account.held_minor,
             "used": account.used_minor,
             "credit": account.customer_credit_minor,
-            "orders": {
-                each.order_id: (each.status.value, each.amount_minor, each.returned_minor)
-                for each in lane.rows(party, Order)
-            },
-            "obligations": [
-                (each.order_id, each.due_on, each.principal_minor, each.paid_principal_minor) for each in obligations
+            "orders": [
+                (each.order_id, each.status.value, each.amount_minor, each.returned_minor, each.under_return_minor)
+                for each in in_order(lane, party, Order)
             ],
-            "returns": {
-                each.return_id: (each.status.value, each.order_id, each.amount_minor)
-                for each in lane.rows(party, Return)
-            },
+            "obligations": [
+                (each.order_id, each.due_on, each.principal_minor, each.paid_principal_minor)
+                for each in in_order(lane, party, Obligation)
+            ],
+            "returns": [
+                (each.return_id, each.status.value, each.order_id, each.amount_minor)
+                for each in in_order(lane, party, Return)
+            ],
             "debits": {
                 each.debit_id: (each.status.value, each.amount_minor, each.due_on, each.attempt)
                 for each in lane.rows(party, Debit)
             },
         }
     return {}
+
+
+def in_order(lane: Lane, party: Party, kind: type) -> list:
+    """Rows by their running number, the order lists are shown in."""
+    return sorted(lane.rows(party, kind), key=lambda row: row.no)
 
 
 def model_state(model: Model, party: Party) -> dict:
@@ -218,14 +223,17 @@ def model_state(model: Model, party: Party) -> dict:
         "held": held(known),
         "used": used(known),
         "credit": credit(known),
-        "orders": {name: (each["status"], each["amount"], each["returned"]) for name, each in known["orders"].items()},
+        "orders": [
+            (name, each["status"], each["amount"], each["returned"], under_return(known, each))
+            for name, each in known["orders"].items()
+        ],
         "obligations": [
             (each["order"]["order_id"], each["due_on"], each["principal"], each["paid"])
             for each in known["obligations"]
         ],
-        "returns": {
-            name: (each["status"], each["order"]["order_id"], each["amount"]) for name, each in known["returns"].items()
-        },
+        "returns": [
+            (name, each["status"], each["order"]["order_id"], each["amount"]) for name, each in known["returns"].items()
+        ],
         "debits": {
             each["debit_id"]: (each["status"], each["amount"], each["due_on"], each["attempt"])
             for each in known["debits"]
@@ -247,10 +255,10 @@ def _core_merchant(lane: Lane, party: Party) -> dict:
             "shop_balance": sum(each.shop_balance_minor for each in balances),
             "after_sales": merchant.open_after_sales,
             "cases": sorted((each.case_key, each.is_open) for each in lane.rows(party, MerchantCase)),
-            "deposits": {
-                each.deposit_id: (each.amount_minor, each.left_minor, each.frozen_until)
-                for each in lane.rows(party, Deposit)
-            },
+            "deposits": [
+                (each.deposit_id, each.amount_minor, each.left_minor, each.frozen_until)
+                for each in in_order(lane, party, Deposit)
+            ],
             "requests": {
                 each.request_id: (
                     each.deposit_id,
@@ -273,10 +281,10 @@ def _model_merchant(known: Facts) -> dict:
         "shop_balance": known["shop_balance"],
         "after_sales": known["after_sales"],
         "cases": sorted((f"{kind.value}:{name}", case["open"]) for (kind, name), case in known["cases"].items()),
-        "deposits": {
-            name: (each["payment"].amount_minor, each["left"], each["frozen_until"])
+        "deposits": [
+            (name, each["payment"].amount_minor, each["left"], each["frozen_until"])
             for name, each in known["deposits"].items()
-        },
+        ],
         "requests": {
             name: (each["deposit_id"], each["amount"], each["status"], each["reasons"], each["review_due_on"])
             for name, each in known["requests"].items()

@@ -568,7 +568,6 @@ class Model:
         return APPLIED
 
     def _why_no_return(self, account: Facts, order: Facts, body: Any, at: datetime) -> str | None:
-        under_return = sum(each["amount"] for each in _open_returns(account, order))
         day = order["due_on"]
         if day is None:
             closed = False
@@ -579,7 +578,7 @@ class Model:
         checks = [
             (order["status"] == "cancelled", "wrong_state"),
             (body.currency != account["currency"], "currency_mismatch"),
-            (body.amount_minor > _left(order) - under_return, "amount_exceeds_order"),
+            (body.amount_minor > _left(order) - under_return(account, order), "amount_exceeds_order"),
             (closed, "window_closed"),
         ]
         return next((reason for fails, reason in checks if fails), None)
@@ -844,6 +843,10 @@ def _open_returns(account: Facts, order: Facts) -> list[Facts]:
     return [
         each for each in account["returns"].values() if each["order"] is order and each["status"] == "awaiting_parcel"
     ]
+
+
+def under_return(account: Facts, order: Facts) -> int:
+    return sum(each["amount"] for each in _open_returns(account, order))
 
 
 def _asked_for(account: Facts, owed: Facts) -> bool:

@@ -130,6 +130,6 @@ class Converges:
 def lasting(lane: Lane, party: Party) -> dict:
     """What the order of arrival has no part in: not which debits were asked for on the way, nor when money went out."""
     state = core_state(lane, party)
-    return {
-        name: what for name, what in state.items() if name not in {"debits", "obligations", "returns", "orders"}
-    } | {"amounts returned": {name: order[2] for name, order in state.get("orders", {}).items()}}
+    passing = {"debits", "obligations", "returns", "orders"}
+    returned = {order[0]: order[3] for order in state.get("orders", [])}
+    return {name: what for name, what in state.items() if name not in passing} | {"returned": returned}

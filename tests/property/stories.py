@@ -150,7 +150,7 @@ class _Author:
             self.live(order)
 
     def go_on(self) -> None:
-        """A later phase: debits are answered, and either returns and receipts change debts, or money comes in freely."""
+        """A later phase: debits are answered; either returns and receipts change debts, or money comes in freely."""
         if self.party.kind is PartyKind.MERCHANT:
             self.deposits()
             return
