@@ -58,7 +58,11 @@ def show(figures: Figures) -> None:
     table.add_column()
     for name, value in figures.document().items():
         table.add_row(f"{value:,.2f}" if name.startswith("ratio") else f"{value:,.0f}", MEANINGS[name])
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("Processor time a message:")
+    for line in figures.processor:
+        console.print(f"  {line}", markup=False)
 
 
 if __name__ == "__main__":

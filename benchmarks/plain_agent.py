@@ -4,7 +4,7 @@
 
 It decides with the same core, on the same tables, and sends the same outputs. It knows no batches, no exactly once, no
 parking and no timers; what concerns a merchant it books to the merchant's row in the same transaction. When it has
-settled as many messages as it was told to, it prints one line of JSON.
+settled as many messages as it was told to, or its time is over, it prints one line of JSON.
 """
 
 import json
@@ -46,6 +46,7 @@ class Orders:
     lanes: int
     concurrency: int
     messages: int
+    seconds: float
 
 
 ORDERS = Orders(**json.loads(os.environ["POSTPAY_BENCHMARK"]))
@@ -81,6 +82,7 @@ class Progress:
 
     settled = 0
     began_at = 0.0
+    reported = False
 
 
 def _topic(name: str) -> Any:
@@ -109,13 +111,14 @@ async def settle(stream: Any) -> None:
                     sent = encode(output)
                     await output_topic(sent.topic).send(key=sent.key, value=sent.value, headers=dict(sent.headers))
         Progress.settled += 1
-        if Progress.settled == ORDERS.messages:
-            seconds = time.perf_counter() - Progress.began_at
+        seconds = time.perf_counter() - Progress.began_at
+        if Progress.settled == ORDERS.messages or (seconds > ORDERS.seconds and not Progress.reported):
             _report({"messages": Progress.settled, "seconds": seconds})
 
 
 def _report(found: dict[str, float]) -> None:
     """Print to the real standard output: Faust turns the other one into log lines."""
+    Progress.reported = True
     os.write(1, json.dumps(found).encode() + b"\n")
 
 
@@ -217,8 +220,8 @@ async def _write_decision(connection: Any, lane: int, party: Party, result: Sett
         result.decided_at,
         decision.outcome,
         decision.reason,
-        list(decision.reasons),
-        [output.event_id for output in decision.outputs],
+        " ".join(decision.reasons),
+        "\n".join(output.event_id for output in decision.outputs),
         message.raw,
     )
     await connection.executemany(
@@ -246,7 +249,7 @@ def _keep(state: PartyState, entities: Iterable[Entity]) -> None:
 
 
 def _rows(lane: int, state: PartyState, kind: type[Entity], ids: Iterable[str]) -> list[tuple[Any, ...]]:
-    return [(lane, *TABLES[kind].values(state.entities[kind][entity_id])) for entity_id in ids]
+    return [TABLES[kind].row(lane, state.entities[kind][entity_id]) for entity_id in ids]
 
 
 def _select(table: Table) -> str:

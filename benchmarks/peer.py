@@ -1,0 +1,83 @@
+"""Runs the plain agent (benchmarks/plain_agent.py) in a process of its own and hears what it did."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BenchmarkError
+from devstack.places import project_directory
+from workers.settings import Settings
+
+SECONDS = 20.0
+"""It stops earlier than at its last message when this is over; what it did until then counts."""
+TIMEOUT_S = 90.0
+POLL_S = 0.05
+
+
+def plain_agent_settles(settings: Settings, concurrency: int, messages: int, log: Path) -> float:
+    """Messages a second, from its first message to its last.
+
+    Args:
+        settings: of its topics and database; the messages lie in `purchase` already.
+        concurrency: how many it settles side by side.
+        messages: how many at most.
+        log: where its errors go.
+
+    Raises:
+        BenchmarkError: it failed, or said nothing in time.
+    """
+    orders: dict[str, Any] = {
+        "bootstrap": settings.kafka.bootstrap,
+        "dsn": settings.postgres.dsn,
+        "prefix": settings.topics.prefix,
+        "lanes": settings.lanes,
+        "concurrency": concurrency,
+        "messages": messages,
+        "seconds": SECONDS,
+    }
+    command = [sys.executable, "-m", "benchmarks.plain_agent", "-L", "uvloop", "worker", "-l", "error", "--without-web"]
+    with log.open("wb") as errors:
+        agent = subprocess.Popen(
+            command,
+            env=os.environ | {"POSTPAY_BENCHMARK": json.dumps(orders)},
+            cwd=project_directory(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    try:
+        found = _first_json_line(agent)
+    finally:
+        _end(agent)
+    if found is None or b"Traceback" in log.read_bytes():
+        raise BenchmarkError(f"the plain agent failed, or did not say what it settled; see {log}")
+    return float(found["messages"] / found["seconds"])
+
+
+def _end(agent: "subprocess.Popen[bytes]") -> None:
+    agent.send_signal(signal.SIGINT)
+    try:
+        agent.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        agent.kill()
+        agent.wait()
+
+
+def _first_json_line(agent: "subprocess.Popen[bytes]") -> dict[str, float] | None:
+    if agent.stdout is None:
+        return None
+    os.set_blocking(agent.stdout.fileno(), False)
+    deadline = time.monotonic() + TIMEOUT_S
+    said = b""
+    while time.monotonic() < deadline and agent.poll() is None:
+        said += agent.stdout.read() or b""
+        for line in said.splitlines():
+            if line.startswith(b"{") and line.endswith(b"}"):
+                found: dict[str, float] = json.loads(line)
+                return found
+        time.sleep(POLL_S)
+    return None
