@@ -44,6 +44,8 @@ MARKERS_SETTLED_AFTER_S = 2.0
 """Control records at the end of a topic are settled after a quiet time like this, so that the lag becomes 0."""
 HEAL_S = 5.0
 """A lane stopped for something a person can mend is claimed again this often."""
+TOPIC_QUOTA = 4
+"""One topic alone may fill a quarter of the inbox: with the default that is a whole batch."""
 STOP_TIMEOUT_S = 10.0
 """A lane that does not end in time is left behind: its epoch keeps it from doing harm."""
 READS_OF_A_BROKEN_BATCH = 3
@@ -114,7 +116,8 @@ class Lane:
         self._by_tp = {tp: topic for topic, tp in self._topics.items()}
         self._event_clock = around.settings.clock == "event"
         self._inbox = Inbox([str(topic) for topic in LANE_TOPICS], _decode, event_clock=self._event_clock)
-        self._most_buffered = max(1, around.settings.worker.inbox_bytes // len(LANE_TOPICS))
+        self._most_bytes = around.settings.worker.inbox_bytes
+        self._topic_share = self._most_bytes // len(LANE_TOPICS)
         self._paused: set[str] = set()
         self._broken: dict[str, tuple[int, int, BaseException]] = {}
         """By topic: position that cannot be read, how often that was tried, why."""
@@ -178,7 +181,7 @@ class Lane:
             self._note_broken(topic, chunk)
         else:
             self._broken.pop(topic, None)
-        if self._inbox.buffers[topic].size_bytes >= self._most_buffered and topic not in self._paused:
+        if topic not in self._paused and self._is_full(self._inbox.buffers[topic]):
             self._paused.add(topic)
             self._around.partitions().pause([chunk.tp])
         self._note_inbox()
@@ -437,8 +440,17 @@ class Lane:
 
     # Pausing.
 
+    def _is_full(self, buffer: Buffer) -> bool:
+        """Whether a topic has its fill: a quarter of the inbox, or its even share once the whole inbox is full.
+
+        A topic that is empty is never full, for the others may have to wait for it.
+        """
+        if buffer.size_bytes >= self._most_bytes // TOPIC_QUOTA:
+            return True
+        return buffer.size_bytes >= self._topic_share and self._inbox.size_bytes >= self._most_bytes
+
     def _pause_what_is_full(self) -> None:
-        full = [topic for topic, buffer in self._inbox.buffers.items() if buffer.size_bytes >= self._most_buffered]
+        full = [topic for topic, buffer in self._inbox.buffers.items() if self._is_full(buffer)]
         self._paused.update(full)
         self._around.partitions().pause([self._topics[topic] for topic in full])
 
@@ -446,7 +458,8 @@ class Lane:
         """Resume at half, so that a partition is not paused and resumed with every batch."""
         if not self._paused:
             return
-        roomy = [topic for topic in self._paused if self._inbox.buffers[topic].size_bytes <= self._most_buffered // 2]
+        room = self._topic_share if self._inbox.size_bytes >= self._most_bytes else self._most_bytes // TOPIC_QUOTA
+        roomy = [topic for topic in self._paused if self._inbox.buffers[topic].size_bytes <= room // 2]
         self._paused.difference_update(roomy)
         if roomy:
             self._around.partitions().resume([self._topics[topic] for topic in roomy])

@@ -43,7 +43,7 @@ FETCH_WAIT_MS = 100
 fetch under way, so this is short; Faust's own 1500 ms would be added to the first message after every pause."""
 FETCH_RETURN_S = 1.0
 """A fetch with nothing to hand on comes back this often, to see stops and to show that it lives."""
-DRAIN_BYTES = 1024 * 1024
+DRAIN_BYTES = 256 * 1024
 """Most of one partition handed on at once."""
 RECORD_OVERHEAD_BYTES = 512
 """What a record costs in memory besides its key and value (measured: ConsumerRecord, tuple of headers, ints)."""

@@ -62,9 +62,7 @@ def trial(messages, account):
     return [
         messages.line_opened(account, programme="tmall", score=700),
         messages.purchase_placed(account, f"order-{account}", plan={"kind": "trial", "days": 7}),
-        messages.message(
-            Topic.PURCHASE, account, "purchase.received", account_id=account, order_id=f"order-{account}"
-        ),
+        messages.message(Topic.PURCHASE, account, "purchase.received", account_id=account, order_id=f"order-{account}"),
     ]
 
 

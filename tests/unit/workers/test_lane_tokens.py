@@ -176,7 +176,7 @@ async def test_whatever_is_lost_late_or_repeated_each_record_is_buffered_once_an
 async def test_a_full_partition_is_paused_alone_and_resumed_at_half(owned, partitions):
     lane = owned.lanes[0]
     repayment = TP("repayment", 0)
-    owned.deliver(Fetched(1, [chunk(0, list(range(10)), size=1000), chunk(0, [0], tp=repayment)]))
+    owned.deliver(Fetched(1, [chunk(0, list(range(12)), size=1000), chunk(0, [0], tp=repayment)]))
     assert partitions.paused == {PURCHASE}
     lane._inbox.take(5, 10**9, lambda _: False)
     lane._unpause_what_has_room()
@@ -184,6 +184,14 @@ async def test_a_full_partition_is_paused_alone_and_resumed_at_half(owned, parti
     lane._inbox.take(5, 10**9, lambda _: False)
     lane._unpause_what_has_room()
     assert partitions.paused == set()
+
+
+async def test_once_the_inbox_is_full_every_topic_above_its_share_is_paused_and_no_empty_one(owned, partitions):
+    topics = [str(topic) for topic in LANE_TOPICS][:6]
+    for number, topic in enumerate(topics, start=1):
+        owned.deliver(Fetched(number, [chunk(0, list(range(10)), size=1000, tp=TP(topic, 0))]))
+    assert partitions.paused == {TP(topics[4], 0), TP(topics[5], 0)}
+    assert owned.lanes[0]._inbox.size_bytes < 2 * 65536
 
 
 async def test_what_could_be_read_before_a_broken_batch_is_kept_and_the_other_topics_go_on(owned):
