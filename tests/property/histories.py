@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from settlement.decision import Outcome
 from settlement.entities import (
     Account,
     CaseKind,
@@ -184,7 +185,12 @@ class Teller:
 
     def repeat(self) -> None:
         """Send something once more: as it was, by another event_id, or with other content under the same ids."""
-        earlier = self.one(*self.history)
+        duplicates = [
+            each.input
+            for each in self.lane.results
+            if each.input is not None and each.decision.outcome is Outcome.DUPLICATE and not each.is_repeat
+        ]
+        earlier = self.one(*(duplicates if duplicates and self.chance(3) else self.history))
         how = self.weighted({"redelivered": 3, "said again": 3, "same event_id": 1, "same business id": 2})
         body, event_id = earlier.body, ""
         if how in {"redelivered", "same event_id"}:

@@ -49,7 +49,7 @@ def test_decisions_do_not_depend_on_the_process_that_makes_them():
     """Nothing may hang on the order of a set of texts, which differs from process to process."""
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.property.digest", "7", "60"],
+            [sys.executable, "-m", "tests.property.digest", "7", "250"],
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
             stdout=subprocess.PIPE,
         )
