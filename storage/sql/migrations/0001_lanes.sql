@@ -1,4 +1,5 @@
--- What a lane is: its claim, its input offsets, its batches and their outputs. docs/protocol.md tells how they are used.
+-- What a lane is: its claim, its input offsets, its batches and their outputs. docs/protocol.md tells how they are
+-- used.
 
 CREATE TABLE identity (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -9,7 +10,8 @@ CREATE TABLE identity (
     consumer_group text,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE identity IS 'One row: which database this is, and the Kafka cluster, topic prefix and group it belongs to.';
+COMMENT ON TABLE identity IS
+    'One row: which database this is, and the Kafka cluster, topic prefix and group it belongs to.';
 
 CREATE TABLE terms (
     digest bytea PRIMARY KEY,
@@ -65,8 +67,8 @@ CREATE TABLE batch (
 );
 COMMENT ON COLUMN batch.decisions IS 'How many decisions, numbered from first_seq, are in the chain hash.';
 
--- Four parts in turn, one for each day: yesterday's rows stay readable, older parts are emptied whole by TRUNCATE. Fixed
--- parts need no DDL while workers run, and a row never lacks its part.
+-- Four parts in turn, one for each day: yesterday's rows stay readable, older parts are emptied whole by TRUNCATE.
+-- Fixed parts need no DDL while workers run, and a row never lacks its part.
 CREATE TABLE outbox (
     lane integer NOT NULL,
     batch_seq bigint NOT NULL,

@@ -26,15 +26,17 @@ CREATE TABLE decision (
 ) PARTITION BY LIST (lane);
 COMMENT ON COLUMN decision.timer_id IS 'What caused the decision of a timer, as event_id does for an input.';
 COMMENT ON COLUMN decision.reasons IS 'All reasons, separated by spaces; the first is `reason`.';
-COMMENT ON COLUMN decision.outputs IS '`type event_id` of each output message, a line each; their bodies are in the topics.';
+COMMENT ON COLUMN decision.outputs IS
+    '`type event_id` of each output message, a line each; their bodies are in the topics.';
 -- Also how a repeated event is recognised. Timers have no hash and are left out.
 CREATE UNIQUE INDEX decision_event ON decision (lane, event_hash) WHERE event_hash IS NOT NULL;
--- A party's history, in order.
-CREATE INDEX decision_party ON decision (party_id, seq);
--- For operators who know an event_id only: filters over ranges of pages cost next to nothing to write.
-CREATE INDEX decision_event_id ON decision
-    USING brin (event_id text_bloom_ops (n_distinct_per_range = 1000, false_positive_rate = 0.01))
-    WITH (pages_per_range = 64, autosummarize = on);
+-- For operators, who look for a party's history or for an event_id: filters over ranges of pages. A tree over either
+-- would cost every batch a third more here (measured: 3 of 11 ms for 1,000 rows), and ever more with its size. Ranges
+-- are small, because vacuum makes the filter of the last one while rows still come into it.
+CREATE INDEX decision_search ON decision USING brin (
+    event_id text_bloom_ops (n_distinct_per_range = 256, false_positive_rate = 0.001),
+    party_id text_bloom_ops (n_distinct_per_range = 256, false_positive_rate = 0.001)
+) WITH (pages_per_range = 16, autosummarize = on);
 
 CREATE TABLE posting (
     lane integer NOT NULL,
@@ -79,12 +81,13 @@ CREATE TABLE receipt (
     raw bytea,
     PRIMARY KEY (lane, topic, partition, record_offset)
 );
-COMMENT ON COLUMN receipt.holds_event_id IS 'A duplicate by its content took its event_id, as a decision does; a repeated event did not.';
+COMMENT ON COLUMN receipt.holds_event_id IS
+    'A duplicate by its content took its event_id, as a decision does; a repeated event did not.';
 -- Also how a repeated event is recognised; the rest are in decision.
 CREATE UNIQUE INDEX receipt_event ON receipt (lane, event_hash) WHERE holds_event_id;
-CREATE INDEX receipt_event_id ON receipt
-    USING brin (event_id text_bloom_ops (n_distinct_per_range = 1000, false_positive_rate = 0.01))
-    WITH (pages_per_range = 64, autosummarize = on);
+CREATE INDEX receipt_search ON receipt
+    USING brin (event_id text_bloom_ops (n_distinct_per_range = 512, false_positive_rate = 0.001))
+    WITH (pages_per_range = 8, autosummarize = on);
 COMMENT ON COLUMN receipt.raw IS 'Of conflicts only: a duplicate''s content is that of the decision.';
 
 CREATE TABLE dead_letter (
@@ -139,7 +142,8 @@ CREATE TABLE declined_subject (
     subject text NOT NULL,
     PRIMARY KEY (lane, party_kind, party_id, subject)
 );
-COMMENT ON TABLE declined_subject IS 'Orders, returns … whose creating message was declined: their steps are declined too.';
+COMMENT ON TABLE declined_subject IS
+    'Orders, returns … whose creating message was declined: their steps are declined too.';
 
 -- Rows come and go, so it is vacuumed early: dead entries at the head of timer_due would be walked over by every batch.
 CREATE TABLE timer (

@@ -60,8 +60,7 @@ WHERE lane = $1 AND merchant_id = $2
 ORDER BY no;
 
 -- name: decisions_of_event
--- An event_id counts within its topic and key, so several parties may have one. Event ids are found by a BRIN index of
--- Bloom filters: a look-up reads a little of the table, and writing costs next to nothing.
+-- An event_id counts within its topic and key, so several parties may have one.
 SELECT *
 FROM decision
 WHERE event_id = $2 AND topic = $1
