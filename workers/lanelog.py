@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import Topic
-from workers.kafka_clients import connection
+from workers.kafka_clients import connection, stop_reading
 from workers.settings import Kafka
 
 FORMAT = 1
@@ -233,4 +233,4 @@ class LaneLogReader:
         """Close the consumer; the next reading opens another."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop_reading(consumer)

@@ -127,6 +127,7 @@ class Relay:
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._hinted = 0
         self._hinted_at = 0.0
         self._backoff = Backoff()
         self._odd_errors = 0
@@ -334,7 +335,7 @@ class Relay:
         if not self._handed:
             self._drained.set()
             self._work.clear()
-            await self._work.wait()
+            await self._wait_for_work()
         sending = self._next_transaction()
         begun = time.monotonic()
         async with asyncio.timeout(SEND_TIMEOUT_S):
@@ -343,6 +344,15 @@ class Relay:
         self._status.relay_seconds.observe(time.monotonic() - begun)
         self._note_progress()
         await self._hint()
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a batch; before a long wait the database is told how far the lane is relayed."""
+        try:
+            async with asyncio.timeout(HINT_INTERVAL_S):
+                await self._work.wait()
+        except TimeoutError:
+            await self._hint()
+            await self._work.wait()
 
     def _next_transaction(self) -> list[Relayable]:
         """The batches of the next transaction; their numbers must follow what was sent.
@@ -394,9 +404,9 @@ class Relay:
         self._on_moved()
 
     async def _hint(self) -> None:
-        if time.monotonic() - self._hinted_at < HINT_INTERVAL_S:
+        if self._hinted == self.relayed or time.monotonic() - self._hinted_at < HINT_INTERVAL_S:
             return
-        self._hinted_at = time.monotonic()
+        self._hinted, self._hinted_at = self.relayed, time.monotonic()
         async with self._pool.acquire() as connection_:
             await outbox.relayed(connection_, self.lane, self.relayed)
 
