@@ -110,7 +110,7 @@ class Tables:
             already = self.entities.get(kind, {}).keys()
             assert not made & already, f"{kind.__name__} made twice: {made & already}"
             assert changed <= already, f"{kind.__name__} changed but not there: {changed - already}"
-            for name in made | changed:
+            for name in sorted(made | changed):
                 self.entities[kind][name] = state.entities[kind][name]
         self.declined |= state.newly_declined
         for key in state.unparked:

@@ -49,11 +49,11 @@ def test_decisions_do_not_depend_on_the_process_that_makes_them():
     """Nothing may hang on the order of a set of texts, which differs from process to process."""
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.property.digest", "7", "250"],
+            [sys.executable, "-m", "tests.property.digest", "7", "150"],
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
             stdout=subprocess.PIPE,
         )
-        for hash_seed in ("1", "2")
+        for hash_seed in ("0", "5")  # which order o1 to o4 the other way round
     ]
     first, second = (run.communicate()[0] for run in runs)
     assert [run.returncode for run in runs] == [0, 0]
