@@ -18,7 +18,7 @@ from settlement.party import PartyKind
 from settlement.state import Parked, PartyState
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
-from storage import chain, lanes, load
+from storage import arrays, chain, lanes, load
 from storage.load import OPEN_OBLIGATIONS, Wanted
 from storage.rows import TABLES
 from storage.write import write
@@ -62,6 +62,24 @@ def value_of(kind, number: int, variant: int, *, optional: bool):
         date: date(2024, 2, 28) + timedelta(days=variant),
     }
     return simple[kind]
+
+
+@pytest.mark.parametrize("values", [*([each] for each in NASTY), NASTY, (*NASTY, None)])
+async def test_an_array_literal_is_read_as_what_was_written(connection, values):
+    assert await connection.fetchval("SELECT $1::text::text[]", arrays.texts(values)) == list(values)
+    written = [] if values[-1] is None else values
+    document = await connection.fetchval("SELECT ($1::text::text[])[1]::jsonb", arrays.documents([written]))
+    assert arrays.undocumented(document) == tuple(written)
+
+
+async def test_other_array_literals_are_read_as_what_was_written(connection):
+    numbers, instants = [2**63 - 1, None, -1], [datetime(2026, 1, 1, 0, 0, 0, 5, UTC), None]
+    days, hashes = [date(2024, 2, 29), None], [b"", b'\x00\\"', None]
+    assert await connection.fetchval("SELECT $1::text::bigint[]", arrays.plain(numbers)) == numbers
+    assert await connection.fetchval("SELECT $1::text::boolean[]", arrays.plain([True, None])) == [True, None]
+    assert await connection.fetchval("SELECT $1::text::timestamptz[]", arrays.instants(instants)) == instants
+    assert await connection.fetchval("SELECT $1::text::date[]", arrays.instants(days)) == days
+    assert await connection.fetchval("SELECT $1::text::bytea[]", arrays.blobs(hashes)) == hashes
 
 
 async def stored(lane: StoredLane, party, kind, entity_id: str):
@@ -362,9 +380,9 @@ async def test_timers_due_are_loaded_in_the_order_they_fire(lane, others):
     expected = sorted(own, key=lambda each: each.order)
     assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected)
     assert loaded.more_timers == set()
-    wanted.timer_limit = 7
+    wanted.timer_limit = 9
     loaded = await load.load(lane.connection, 0, wanted, lane.restore)
-    assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected[:7])
+    assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected[:9])
     assert loaded.more_timers == {BUYER}
 
 
