@@ -157,8 +157,23 @@ class Teller:
             if self.chance(9):
                 body = self.line() if party.kind is PartyKind.ACCOUNT else MerchantRegistered("CNY", 7)
                 self.send(body, party)
+                if party.kind is PartyKind.ACCOUNT and self.chance(5):
+                    self.fill_a_basket(party)
                 if party.kind is PartyKind.MERCHANT and self.chance(8):
                     self.send(DepositPaid("d1", 500, "CNY", self.one("alipay", "wechat")), party)
+
+    def fill_a_basket(self, party: Party) -> None:
+        """Several orders that are due on one day, so that one debit asks for all of them."""
+        for order_id in ORDERS[: self.dice.randint(2, 3)]:
+            placed = self.placing(party)
+            self.send(replace(placed, order_id=order_id, plan=replace(placed.plan, days=self.usual_days(party))), party)
+            self.send(PurchaseReceived(order_id), party)
+
+    def usual_days(self, party: Party) -> int:
+        return 7 if self.programme_of(party) == "tmall" else 30
+
+    def programme_of(self, party: Party) -> str:
+        return next((account.programme for account in self.lane.rows(party, Account)), "tmall")
 
     def tell(self) -> None:
         """Draw one message and have it settled."""
@@ -304,9 +319,8 @@ class Teller:
         }
         return bodies[how]()
 
-    def placing(self, party: Party) -> Body:
-        programme = next((each.programme for each in self.lane.rows(party, Account)), "tmall")
-        trial = (programme == "tmall") ^ (self.dice.randrange(20) == 0)
+    def placing(self, party: Party) -> PurchasePlaced:
+        trial = (self.programme_of(party) == "tmall") ^ (self.dice.randrange(20) == 0)
         kind = PlanKind.TRIAL if trial else PlanKind.DEFERRED
         days = self.weighted({7: 9, 14: 3, 8: 1}) if trial else self.weighted({30: 9, 60: 3, 7: 1})
         unused = [name for name in ORDERS if name not in {each.order_id for each in self.lane.rows(party, Order)}]
