@@ -173,7 +173,8 @@ class Platform:
         """All invariants the database can show, and every output exactly once in the topics."""
         async with self.database() as connection:
             checks = await audit(connection)
-        assert [check for check in checks if not check.ok] == []
+        wrong = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+        assert wrong == []
         await self.require_outputs_once()
         await self.require_whole_lane_logs()
 

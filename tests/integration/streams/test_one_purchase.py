@@ -109,7 +109,7 @@ async def test_a_record_put_wrong_on_rerouted_as_well_is_a_dead_letter(made):
     message = Messages().line_opened(account)
     origin = [
         ("postpay-origin-topic", b"credit-line"),
-        ("postpay-origin-partition", b"0"),
+        ("postpay-origin-partition", b"%d" % (1 - wrong)),
         ("postpay-origin-offset", b"0"),
         ("postpay-origin-timestamp", b"0"),
     ]
