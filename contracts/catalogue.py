@@ -12,9 +12,16 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         purchase.PurchasePlaced,
         purchase.PurchaseReceived,
         purchase.PurchaseKept,
+        purchase.AmountLowered,
         purchase.PurchaseCancelled,
+        purchase.ExtensionRequested,
     ),
-    Topic.RETURN_INSPECTION: (returns.ReturnRequested, returns.ParcelInspected),
+    Topic.RETURN_INSPECTION: (
+        returns.ReturnRequested,
+        returns.ReturnReviewed,
+        returns.ParcelInspected,
+        returns.ReturnWithdrawn,
+    ),
     Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed),
     Topic.DEPOSIT_REFUND_REQUEST: (deposit_refund.DepositRefundRequested, deposit_refund.DepositRefundReviewed),
     Topic.CREDIT_LINE: (
@@ -22,6 +29,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         credit_line.LimitChanged,
         credit_line.ScoreChanged,
         credit_line.CardLinked,
+        credit_line.CardUnlinked,
         credit_line.IdentityVerified,
         credit_line.LineFrozen,
         credit_line.LineUnfrozen,
@@ -42,12 +50,9 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
 }
 
 UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
-    Topic.PURCHASE: ("purchase.amount_lowered", "purchase.extension_requested"),
-    Topic.RETURN_INSPECTION: ("return.reviewed", "return.withdrawn"),
     Topic.REPAYMENT: ("repayment.reversed",),
     Topic.DEPOSIT_REFUND_REQUEST: ("deposit_refund.withdrawn",),
     Topic.CREDIT_LINE: (
-        "credit_line.card_unlinked",
         "credit_line.unfreeze_requested",
         "credit_line.appeal_decided",
         "credit_line.cash_out_requested",
@@ -60,7 +65,6 @@ UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
 
 UNBUILT_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
     ("purchase.placed", "plan.kind"): ("statement", "instalment"),
-    ("return.requested", "reason"): ("quality_issue",),
     ("repayment.received", "purpose"): ("payoff",),
 }
 """Published values, by type and field, whose rules do not exist yet: such a message is refused whole as well."""

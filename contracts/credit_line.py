@@ -76,6 +76,16 @@ class CardLinked(AccountMessage):
         return messages.CardLinked()
 
 
+class CardUnlinked(AccountMessage):
+    """No card is linked any more that can be debited."""
+
+    type: Literal["credit_line.card_unlinked"]
+
+    def body(self) -> messages.CardUnlinked:
+        """Translate to the domain."""
+        return messages.CardUnlinked()
+
+
 class IdentityVerified(AccountMessage):
     """The buyer's identity was verified."""
 

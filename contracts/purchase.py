@@ -104,6 +104,24 @@ class PurchaseKept(AccountMessage):
         return messages.PurchaseKept(self.order_id)
 
 
+class AmountLowered(AccountMessage):
+    """The order costs less than it did: a discount afterwards, or an item that is out of stock."""
+
+    type: Literal["purchase.amount_lowered"]
+    order_id: Id
+    """The order."""
+    amount_minor: AmountMinor
+    """The new total, lower than the one before."""
+    currency: Currency
+    """The order's."""
+    reason: Text
+    """Free text for operators."""
+
+    def body(self) -> messages.AmountLowered:
+        """Translate to the domain."""
+        return messages.AmountLowered(self.order_id, self.amount_minor, self.currency, self.reason)
+
+
 class PurchaseCancelled(AccountMessage):
     """The order was cancelled before it was received."""
 
@@ -116,3 +134,17 @@ class PurchaseCancelled(AccountMessage):
     def body(self) -> messages.PurchaseCancelled:
         """Translate to the domain."""
         return messages.PurchaseCancelled(self.order_id, self.reason)
+
+
+class ExtensionRequested(AccountMessage):
+    """The buyer asks for more time."""
+
+    type: Literal["purchase.extension_requested"]
+    order_id: Id
+    """The order."""
+    days: Days
+    """How many days later it is to be due."""
+
+    def body(self) -> messages.ExtensionRequested:
+        """Translate to the domain."""
+        return messages.ExtensionRequested(self.order_id, self.days)

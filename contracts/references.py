@@ -28,7 +28,9 @@ def references(message: messages.Input) -> Iterable[Reference]:
     return () if named is None else named(message.body)
 
 
-def _order(body: messages.PurchasePlaced) -> tuple[Reference, ...]:
+def _order(
+    body: messages.PurchasePlaced | messages.AmountLowered | messages.ExtensionRequested,
+) -> tuple[Reference, ...]:
     return ((Order, body.order_id),)
 
 
@@ -36,7 +38,9 @@ def _return_requested(body: messages.ReturnRequested) -> tuple[Reference, ...]:
     return ((Return, body.return_id), (Order, body.order_id))
 
 
-def _return(body: messages.ParcelInspected) -> tuple[Reference, ...]:
+def _return(
+    body: messages.ParcelInspected | messages.ReturnReviewed | messages.ReturnWithdrawn,
+) -> tuple[Reference, ...]:
     return ((Return, body.return_id),)
 
 
@@ -78,7 +82,11 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.PurchaseReceived: _order,
     messages.PurchaseKept: _order,
     messages.PurchaseCancelled: _order,
+    messages.AmountLowered: _order,
+    messages.ExtensionRequested: _order,
     messages.ReturnRequested: _return_requested,
+    messages.ReturnReviewed: _return,
+    messages.ReturnWithdrawn: _return,
     messages.ParcelInspected: _return,
     messages.RepaymentReceived: _repayment,
     messages.RepaymentFailed: _debit,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.fields import AmountMinor, Currency, Id, OptionalText, Text, Uris
+from contracts.fields import AmountMinor, Currency, Id, LongText, OptionalText, Text, Uris
 from contracts.message import AccountMessage
 from contracts.reasons import RejectReason
 from contracts.records import RefusalError
@@ -23,10 +23,10 @@ class ReturnRequested(AccountMessage):
     """How much of the order's amount."""
     currency: Currency
     """The order's."""
-    reason: Literal["no_longer_wanted", "other"]
+    reason: Literal["no_longer_wanted", "quality_issue", "other"]
     """Why."""
     evidence: Uris | None = ()
-    """Where photos and the like can be found; kept, never shown in logs."""
+    """Where photos and the like can be found; a quality issue needs some. Kept, never shown in logs."""
     description: OptionalText | None = None
     """The buyer's words; kept, never shown in logs."""
 
@@ -41,6 +41,34 @@ class ReturnRequested(AccountMessage):
             self.evidence or (),
             self.description,
         )
+
+
+class ReturnReviewed(AccountMessage):
+    """The platform looked into a quality issue."""
+
+    type: Literal["return.reviewed"]
+    return_id: Id
+    """The return."""
+    outcome: Literal["approved", "rejected"]
+    """Approved: the parcel may be sent, or it is refunded at once where the programme needs no inspection."""
+    opinion: LongText
+    """Handling opinion; sent to the buyer when rejected, never shown in logs."""
+
+    def body(self) -> messages.ReturnReviewed:
+        """Translate to the domain."""
+        return messages.ReturnReviewed(self.return_id, self.outcome, self.opinion)
+
+
+class ReturnWithdrawn(AccountMessage):
+    """The buyer keeps the goods after all."""
+
+    type: Literal["return.withdrawn"]
+    return_id: Id
+    """The return."""
+
+    def body(self) -> messages.ReturnWithdrawn:
+        """Translate to the domain."""
+        return messages.ReturnWithdrawn(self.return_id)
 
 
 class ParcelInspected(AccountMessage):

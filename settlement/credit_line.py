@@ -90,6 +90,16 @@ def card_linked(draft: Draft) -> Decision:
     return draft.applied()
 
 
+def card_unlinked(draft: Draft) -> Decision:
+    """Note that no card is linked any more; requested debits stay, and later ones are requested all the same."""
+    if draft.account.closed_at is not None:
+        return draft.declined(DeclineReason.LINE_CLOSED)
+    if not draft.account.card_linked:
+        return draft.duplicate()
+    draft.change_account(card_linked=False)
+    return draft.applied()
+
+
 def identity_verified(draft: Draft) -> Decision:
     """Note that the buyer's identity is verified."""
     if draft.account.closed_at is not None:

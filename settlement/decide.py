@@ -6,12 +6,14 @@ Pure: no I/O, no clock, no randomness.
 from datetime import date
 from typing import assert_never
 
-from settlement import credit_line, debit, deposit, merchant, purchase, repayment, returns
+from settlement import credit_line, debit, deposit, extension, lowering, merchant, purchase, repayment, returns
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Debit, Merchant
 from settlement.messages import (
+    AmountLowered,
     CardLinked,
+    CardUnlinked,
     CaseClosed,
     CaseOpened,
     ClockTicked,
@@ -19,6 +21,7 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    ExtensionRequested,
     IdentityVerified,
     Input,
     LimitChanged,
@@ -34,29 +37,27 @@ from settlement.messages import (
     RepaymentFailed,
     RepaymentReceived,
     ReturnRequested,
+    ReturnReviewed,
+    ReturnWithdrawn,
     ScoreChanged,
     TermsPublished,
 )
 from settlement.state import PartyState
 from settlement.timers import Timer, TimerKind
 
-AccountBody = (
+CreditLineBody = (
     CreditLineOpened
     | LimitChanged
     | ScoreChanged
     | CardLinked
+    | CardUnlinked
     | IdentityVerified
     | LineFrozen
     | LineUnfrozen
-    | PurchasePlaced
-    | PurchaseReceived
-    | PurchaseKept
-    | PurchaseCancelled
-    | ReturnRequested
-    | ParcelInspected
-    | RepaymentReceived
-    | RepaymentFailed
 )
+PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
+ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
+AccountBody = CreditLineBody | PurchaseBody | ReturnBody | RepaymentReceived | RepaymentFailed
 MerchantBody = (
     MerchantRegistered
     | DepositPaid
@@ -97,31 +98,50 @@ def _decide_account(draft: Draft, body: AccountBody) -> Decision:
     """Decide what concerns a buyer's account; the most frequent messages come first."""
     if draft.find(Account, draft.party.id) is None and not isinstance(body, CreditLineOpened):
         return draft.missing(Account, draft.party.id)
+    if isinstance(body, PurchaseBody):
+        return _decide_purchase(draft, body)
+    if isinstance(body, RepaymentReceived):
+        return repayment.received(draft, body)
+    if isinstance(body, ReturnBody):
+        return _decide_return(draft, body)
+    if isinstance(body, RepaymentFailed):
+        return repayment.failed(draft, body)
+    return _decide_credit_line(draft, body)
+
+
+def _decide_purchase(draft: Draft, body: PurchaseBody) -> Decision:
     match body:
         case PurchasePlaced():
             return purchase.placed(draft, body)
         case PurchaseReceived():
             return purchase.received(draft, body)
-        case RepaymentReceived():
-            return repayment.received(draft, body)
-        case ReturnRequested():
-            return returns.requested(draft, body)
-        case ParcelInspected():
-            return returns.parcel_inspected(draft, body)
         case PurchaseKept():
             return purchase.kept(draft, body)
         case PurchaseCancelled():
             return purchase.cancelled(draft, body)
-        case RepaymentFailed():
-            return repayment.failed(draft, body)
+        case AmountLowered():
+            return lowering.lowered(draft, body)
+        case ExtensionRequested():
+            return extension.requested(draft, body)
         case _:
-            return _decide_credit_line(draft, body)
+            assert_never(body)
 
 
-def _decide_credit_line(
-    draft: Draft,
-    body: CreditLineOpened | LimitChanged | ScoreChanged | CardLinked | IdentityVerified | LineFrozen | LineUnfrozen,
-) -> Decision:
+def _decide_return(draft: Draft, body: ReturnBody) -> Decision:
+    match body:
+        case ReturnRequested():
+            return returns.requested(draft, body)
+        case ParcelInspected():
+            return returns.parcel_inspected(draft, body)
+        case ReturnReviewed():
+            return returns.reviewed(draft, body)
+        case ReturnWithdrawn():
+            return returns.withdrawn(draft, body)
+        case _:
+            assert_never(body)
+
+
+def _decide_credit_line(draft: Draft, body: CreditLineBody) -> Decision:
     match body:
         case CreditLineOpened():
             return credit_line.opened(draft, body)
@@ -131,6 +151,8 @@ def _decide_credit_line(
             return credit_line.score_changed(draft, body)
         case CardLinked():
             return credit_line.card_linked(draft)
+        case CardUnlinked():
+            return credit_line.card_unlinked(draft)
         case IdentityVerified():
             return credit_line.identity_verified(draft)
         case LineFrozen():

@@ -37,6 +37,15 @@ class DeclineReason(StrEnum):
     PLAN_NOT_OFFERED = "plan_not_offered"
     CURRENCY_MISMATCH = "currency_mismatch"
     LIMIT_EXCEEDED = "limit_exceeded"
+    # A lowered amount, in order.
+    NOT_LOWER = "not_lower"
+    ALREADY_PAID = "already_paid"
+    BELOW_RETURNED = "below_returned"
+    # An extension, in order.
+    NOT_OFFERED = "not_offered"
+    TOO_LATE = "too_late"
+    EXTENSION_USED = "extension_used"
+    EXTENSION_TOO_LONG = "extension_too_long"
     # A return, in order.
     AMOUNT_EXCEEDS_ORDER = "amount_exceeds_order"
     WINDOW_CLOSED = "window_closed"

@@ -120,6 +120,7 @@ class Order:
 
     `under_return_minor` is the part under the open returns `open_return_ids`, not yet in `returned_minor`. `due_on` is
     the first due date, of a trial its end. `obligation_ids` are all that its capture made, paid or not.
+    `extension_days` is None as long as no extension was granted.
     """
 
     account_id: str
@@ -142,6 +143,7 @@ class Order:
     obligation_ids: tuple[str, ...]
     open_return_ids: tuple[str, ...]
     fingerprint: bytes
+    extension_days: int | None = None
 
     @property
     def entity_id(self) -> str:
@@ -211,7 +213,7 @@ class Debit:
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """One application to send back an order, or a part of it."""
+    """One application to send back an order, or a part of it; `review` is its outcome, also where it needs none."""
 
     account_id: str
     return_id: str
@@ -224,6 +226,7 @@ class Return:
     description: str | None
     requested_at: datetime
     fingerprint: bytes
+    review: str | None = None
 
     @property
     def entity_id(self) -> str:

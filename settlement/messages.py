@@ -63,6 +63,11 @@ class CardLinked:
 
 
 @dataclass(frozen=True, slots=True)
+class CardUnlinked:
+    """`credit_line.card_unlinked`."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityVerified:
     """`credit_line.identity_verified`."""
 
@@ -109,11 +114,29 @@ class PurchaseKept:
 
 
 @dataclass(frozen=True, slots=True)
+class AmountLowered:
+    """`purchase.amount_lowered`; `amount_minor` is the order's new total."""
+
+    order_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PurchaseCancelled:
     """`purchase.cancelled`."""
 
     order_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionRequested:
+    """`purchase.extension_requested`."""
+
+    order_id: str
+    days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +150,22 @@ class ReturnRequested:
     reason: str
     evidence: tuple[str, ...]
     description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnReviewed:
+    """`return.reviewed`."""
+
+    return_id: str
+    outcome: str
+    opinion: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnWithdrawn:
+    """`return.withdrawn`."""
+
+    return_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,14 +290,19 @@ Body = (
     | LimitChanged
     | ScoreChanged
     | CardLinked
+    | CardUnlinked
     | IdentityVerified
     | LineFrozen
     | LineUnfrozen
     | PurchasePlaced
     | PurchaseReceived
     | PurchaseKept
+    | AmountLowered
     | PurchaseCancelled
+    | ExtensionRequested
     | ReturnRequested
+    | ReturnReviewed
+    | ReturnWithdrawn
     | ParcelInspected
     | RepaymentReceived
     | RepaymentFailed

@@ -1,11 +1,11 @@
-"""Returns: requests, inspected parcels, and how the order goes on. Source: docs/rules.md, Return."""
+"""Returns: requests, reviews, inspected parcels, and how the order goes on. Source: docs/rules.md, Return."""
 
 from settlement import debit, purchase
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import ObligationStatus, Order, OrderStatus, Return, ReturnStatus
-from settlement.messages import ParcelInspected, ReturnRequested
+from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed, ReturnWithdrawn
 from settlement.refund import take_back
 from settlement.revision import revised
 from settlement.schedule import obligations_of, settle_orders
@@ -13,14 +13,14 @@ from settlement.states import ORDER, RETURN
 from settlement.terms import Programme, ReturnWindow
 from settlement.timers import TimerKind
 
-APPROVED_AT_ONCE = frozenset({"no_longer_wanted", "other"})
-"""Reasons that need no review."""
+QUALITY_ISSUE = "quality_issue"
+"""The reason that needs evidence and a review, and that no window limits; all others are approved at once."""
+
+APPROVED = "approved"
 
 
 def requested(draft: Draft, body: ReturnRequested) -> Decision:
-    """Approve a return at once; its parcel is waited for, unless the programme needs no inspection."""
-    if body.reason not in APPROVED_AT_ONCE:
-        raise ValueError(f"return reason: expected one of {sorted(APPROVED_AT_ONCE)}, got {body.reason!r}")
+    """Open a return: a quality issue is reviewed first, anything else is approved at once."""
     known = draft.find(Return, body.return_id)
     if known is not None:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
@@ -39,15 +39,10 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
             reason=reason.value,
         )
         return draft.declined(reason, subject=(Return, body.return_id))
-    inspected = body.reason not in programme.uninspected_returns
-    opened = _record(draft, body, "approved" if inspected else "refunded without inspection")
-    draft.notify(
-        "return_approved",
-        return_id=body.return_id,
-        order_id=body.order_id,
-        amount_minor=body.amount_minor,
-        currency=body.currency,
-    )
+    step = "requested" if body.reason == QUALITY_ISSUE else _approval(programme, body.reason)
+    opened = _record(draft, body, step)
+    if opened.review == APPROVED:
+        _tell_approved(draft, opened)
     order = revised(
         order,
         under_return_minor=order.under_return_minor + opened.amount_minor,
@@ -56,8 +51,42 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
     draft.put(order)
     debit.leave_out(draft, obligations_of(draft, order), "return_requested")
     draft.hand_to_merchant(order.merchant_id, after_sales=1)
-    if not inspected:
+    if opened.status is ReturnStatus.REFUNDED:
         _refund(draft, opened)
+    return draft.applied()
+
+
+def reviewed(draft: Draft, body: ReturnReviewed) -> Decision:
+    """Take over what the platform thinks of a quality issue."""
+    asked = draft.find(Return, body.return_id)
+    if asked is None:
+        return draft.missing(Return, body.return_id)
+    if asked.status is not ReturnStatus.AWAITING_REVIEW:
+        return draft.duplicate() if asked.review == body.outcome else draft.declined(DeclineReason.WRONG_STATE)
+    if body.outcome != APPROVED:
+        draft.notify("return_rejected", return_id=asked.return_id, order_id=asked.order_id, opinion=body.opinion)
+        _end(draft, revised(asked, review=body.outcome), "rejected")
+        return draft.applied()
+    programme = _programme_of(draft, draft.get(Order, asked.order_id))
+    status = RETURN.after(asked.status, _approval(programme, asked.reason))
+    approved = revised(asked, status=status, review=APPROVED)
+    draft.put(approved)
+    _tell_approved(draft, approved)
+    if approved.status is ReturnStatus.REFUNDED:
+        _refund(draft, approved)
+    return draft.applied()
+
+
+def withdrawn(draft: Draft, body: ReturnWithdrawn) -> Decision:
+    """The buyer keeps the goods after all."""
+    open_return = draft.find(Return, body.return_id)
+    if open_return is None:
+        return draft.missing(Return, body.return_id)
+    if open_return.status is ReturnStatus.WITHDRAWN:
+        return draft.duplicate()
+    if not RETURN.allows(open_return.status, "withdrawn"):
+        return draft.declined(DeclineReason.WRONG_STATE)
+    _end(draft, open_return, "withdrawn")
     return draft.applied()
 
 
@@ -74,7 +103,6 @@ def parcel_inspected(draft: Draft, body: ParcelInspected) -> Decision:
         draft.put(revised(inspected, status=RETURN.after(inspected.status, "parcel intact")))
         _refund(draft, inspected)
         return draft.applied()
-    draft.put(revised(inspected, status=RETURN.after(inspected.status, "parcel damaged")))
     draft.notify(
         "parcel_refused",
         return_id=inspected.return_id,
@@ -82,8 +110,7 @@ def parcel_inspected(draft: Draft, body: ParcelInspected) -> Decision:
         damage=list(body.damage),
         photos=list(body.photos),
     )
-    _close(draft, inspected)
-    _go_on(draft, inspected.order_id)
+    _end(draft, inspected, "parcel damaged")
     return draft.applied()
 
 
@@ -110,6 +137,8 @@ def _refusal(draft: Draft, order: Order, programme: Programme, body: ReturnReque
         return DeclineReason.CURRENCY_MISMATCH
     if body.amount_minor > order.amount_minor - order.returned_minor - order.under_return_minor:
         return DeclineReason.AMOUNT_EXCEEDS_ORDER
+    if body.reason == QUALITY_ISSUE:
+        return None if body.evidence else DeclineReason.EVIDENCE_MISSING
     if not _is_open(draft, order, programme) or _is_overdue(draft, order):
         return DeclineReason.WINDOW_CLOSED
     return None
@@ -129,6 +158,21 @@ def _is_overdue(draft: Draft, order: Order) -> bool:
     return any(obligation.status is ObligationStatus.OVERDUE for obligation in obligations_of(draft, order))
 
 
+def _approval(programme: Programme, reason: str) -> str:
+    """The step that approves a return: whether its parcel is waited for."""
+    return "refunded without inspection" if reason in programme.uninspected_returns else "approved"
+
+
+def _tell_approved(draft: Draft, approved: Return) -> None:
+    draft.notify(
+        "return_approved",
+        return_id=approved.return_id,
+        order_id=approved.order_id,
+        amount_minor=approved.amount_minor,
+        currency=draft.currency,
+    )
+
+
 def _record(draft: Draft, body: ReturnRequested, step: str) -> Return:
     opened = Return(
         account_id=draft.party.id,
@@ -142,9 +186,18 @@ def _record(draft: Draft, body: ReturnRequested, step: str) -> Return:
         description=body.description,
         requested_at=draft.moment.occurred_at,
         fingerprint=draft.cause.fingerprint,
+        review=None if body.reason == QUALITY_ISSUE else APPROVED,
     )
     draft.put(opened)
     return opened
+
+
+def _end(draft: Draft, open_return: Return, step: str) -> None:
+    """End a return without a refund; its order goes on."""
+    ended = revised(open_return, status=RETURN.after(open_return.status, step))
+    draft.put(ended)
+    _close(draft, ended)
+    _go_on(draft, ended.order_id)
 
 
 def _close(draft: Draft, ended: Return) -> Order:

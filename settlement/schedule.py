@@ -54,6 +54,12 @@ def obligations_of(draft: Draft, order: Order) -> list[Obligation]:
     return sorted(found, key=lambda obligation: (obligation.due_on, obligation.no))
 
 
+def shares(amount_minor: int, parts: int) -> list[int]:
+    """Split an amount into equal parts rounded down; the remainder goes to the first."""
+    part_minor, rest_minor = divmod(amount_minor, parts)
+    return [part_minor + rest_minor] + [part_minor] * (parts - 1)
+
+
 def settle_orders(draft: Draft, order_ids: Iterable[str]) -> None:
     """Note of each order whether nothing is left to pay of it."""
     for order_id in order_ids:

@@ -85,10 +85,20 @@ DEBIT = Machine(
 
 RETURN = Machine(
     "return",
-    {"approved": ReturnStatus.AWAITING_PARCEL, "refunded without inspection": ReturnStatus.REFUNDED},
     {
+        "requested": ReturnStatus.AWAITING_REVIEW,
+        "approved": ReturnStatus.AWAITING_PARCEL,
+        "refunded without inspection": ReturnStatus.REFUNDED,
+    },
+    {
+        (ReturnStatus.AWAITING_REVIEW, "approved"): ReturnStatus.AWAITING_PARCEL,
+        (ReturnStatus.AWAITING_REVIEW, "refunded without inspection"): ReturnStatus.REFUNDED,
+        (ReturnStatus.AWAITING_REVIEW, "rejected"): ReturnStatus.REJECTED,
+        (ReturnStatus.AWAITING_REVIEW, "withdrawn"): ReturnStatus.WITHDRAWN,
+        (ReturnStatus.AWAITING_REVIEW, "order cancelled"): ReturnStatus.WITHDRAWN,
         (ReturnStatus.AWAITING_PARCEL, "parcel intact"): ReturnStatus.REFUNDED,
         (ReturnStatus.AWAITING_PARCEL, "parcel damaged"): ReturnStatus.PARCEL_REFUSED,
+        (ReturnStatus.AWAITING_PARCEL, "withdrawn"): ReturnStatus.WITHDRAWN,
         (ReturnStatus.AWAITING_PARCEL, "order cancelled"): ReturnStatus.WITHDRAWN,
     },
 )

@@ -139,14 +139,14 @@ UPDATE purchase_order SET
     status = new.status, amount_minor = new.amount_minor, returned_minor = new.returned_minor,
     under_return_minor = new.under_return_minor, received_at = new.received_at, kept_at = new.kept_at,
     captured_at = new.captured_at, due_on = new.due_on, obligation_ids = new.obligation_ids::jsonb,
-    open_return_ids = new.open_return_ids::jsonb
+    open_return_ids = new.open_return_ids::jsonb, extension_days = new.extension_days
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::bigint[], $7::text::bigint[],
     $8::text::timestamptz[], $9::text::timestamptz[], $10::text::timestamptz[], $11::text::date[], $12::text::text[],
-    $13::text::text[]
+    $13::text::text[], $14::text::bigint[]
 ) AS new (
     account_id, order_id, status, amount_minor, returned_minor, under_return_minor, received_at, kept_at, captured_at,
-    due_on, obligation_ids, open_return_ids
+    due_on, obligation_ids, open_return_ids, extension_days
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -194,11 +194,11 @@ WHERE debit.ctid = found.place;
 
 -- name: return_request
 UPDATE return_request SET
-    status = new.status, amount_minor = new.amount_minor
+    status = new.status, amount_minor = new.amount_minor, review = new.review
 FROM unnest(
-    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[]
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::text[]
 ) AS new (
-    account_id, return_id, status, amount_minor
+    account_id, return_id, status, amount_minor, review
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place

@@ -11,6 +11,7 @@ from settlement.decision import Decision
 from settlement.draft import Rules
 from settlement.entities import Account, Debit, DebitStatus, Merchant, MerchantBalance, Obligation, PlanKind
 from settlement.messages import (
+    AmountLowered,
     Body,
     CaseClosed,
     CaseOpened,
@@ -18,6 +19,7 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    ExtensionRequested,
     Input,
     MerchantActivity,
     MerchantRegistered,
@@ -30,6 +32,8 @@ from settlement.messages import (
     RepaymentFailed,
     RepaymentReceived,
     ReturnRequested,
+    ReturnReviewed,
+    ReturnWithdrawn,
     Source,
 )
 from settlement.outputs import NotificationRequested, OutputBody
@@ -44,8 +48,12 @@ TOPICS = {
     PurchasePlaced: "purchase",
     PurchaseReceived: "purchase",
     PurchaseKept: "purchase",
+    AmountLowered: "purchase",
     PurchaseCancelled: "purchase",
+    ExtensionRequested: "purchase",
     ReturnRequested: "return-inspection",
+    ReturnReviewed: "return-inspection",
+    ReturnWithdrawn: "return-inspection",
     ParcelInspected: "return-inspection",
     RepaymentReceived: "repayment",
     RepaymentFailed: "repayment",
@@ -147,8 +155,23 @@ def returned(
     order_id: str = "order",
     reason: str = "no_longer_wanted",
     currency: str = "CNY",
+    evidence: tuple[str, ...] = (),
 ) -> ReturnRequested:
-    return ReturnRequested(return_id, order_id, amount_minor, currency, reason, (), None)
+    return ReturnRequested(return_id, order_id, amount_minor, currency, reason, evidence, None)
+
+
+def complained(amount_minor: int = 10_000, return_id: str = "return", *, order_id: str = "order") -> ReturnRequested:
+    """A return for a quality issue, with evidence."""
+    evidence = ("https://photo/scratch",)
+    return returned(amount_minor, return_id, order_id=order_id, reason="quality_issue", evidence=evidence)
+
+
+def reviewed(outcome: str, return_id: str = "return") -> ReturnReviewed:
+    return ReturnReviewed(return_id, outcome, "checked the photos")
+
+
+def lowered(amount_minor: int, order_id: str = "order", *, currency: str = "CNY") -> AmountLowered:
+    return AmountLowered(order_id, amount_minor, currency, "discount")
 
 
 def intact(return_id: str = "return") -> ParcelInspected:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from settlement.decision import Outcome
+from settlement.decision import DeclineReason, Outcome
 from settlement.entities import Account
 from settlement.messages import (
     CardLinked,
+    CardUnlinked,
     IdentityVerified,
     LimitChanged,
     LineFrozen,
@@ -13,7 +14,7 @@ from settlement.messages import (
     PurchaseReceived,
     ScoreChanged,
 )
-from settlement.outputs import LimitReclaimed, LimitRestored
+from settlement.outputs import AutoDebitRequested, LimitReclaimed, LimitRestored
 from settlement.revision import revised
 from tests.unit.settlement.builders import BUYER, Lane, deferred, lane_with_line, opened, placed
 
@@ -158,3 +159,19 @@ def test_a_frozen_line_still_lets_an_order_go_on():
     lane.send("2026-01-02", deferred())
     lane.send("2026-01-02", LineFrozen("manual"))
     assert lane.send("2026-01-03", PurchaseReceived("order")).outcome is Outcome.APPLIED
+
+
+def test_an_unlinked_card_stops_new_orders_where_one_is_needed():
+    lane = lane_with_line("taobao")
+    assert lane.send("2026-01-02", CardUnlinked()).outcome is Outcome.APPLIED
+    assert lane.send("2026-01-03", placed()).reason == DeclineReason.CARD_NOT_LINKED
+    assert lane.send("2026-01-04", CardUnlinked()).outcome is Outcome.DUPLICATE
+
+
+def test_a_debit_is_requested_without_a_card_as_well():
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02", deferred())
+    lane.send("2026-01-03", PurchaseReceived("order"))
+    lane.send("2026-01-04", CardUnlinked())
+    lane.tick("2026-02-01 00:00")
+    assert len(lane.outputs(AutoDebitRequested)) == 1

@@ -59,8 +59,7 @@ def test_what_people_write_is_never_a_format():
 
 @pytest.mark.parametrize("reason", list(DeclineReason))
 def test_every_decline_reason_has_words(reason):
-    # A return waits for evidence only once quality issues are settled.
-    assert reason in catalogue().words or reason is DeclineReason.EVIDENCE_MISSING
+    assert reason in catalogue().words
 
 
 def test_a_missing_parameter_is_named():
