@@ -64,7 +64,6 @@ UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
 """Published types whose rules do not exist yet: refused whole, as `unknown_type`."""
 
 UNBUILT_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("purchase.placed", "plan.kind"): ("statement", "instalment"),
     ("repayment.received", "purpose"): ("payoff",),
 }
 """Published values, by type and field, whose rules do not exist yet: such a message is refused whole as well."""

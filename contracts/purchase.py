@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from contracts.fields import AmountMinor, Currency, Days, Id, Text
+from contracts.fields import AmountMinor, Currency, Days, Id, Periods, Text
 from contracts.message import AccountMessage, WireModel
 from settlement import messages
 from settlement.entities import PlanKind
@@ -36,6 +36,30 @@ class DeferredPlan(WireModel):
         return messages.Plan(PlanKind.DEFERRED, self.days)
 
 
+class StatementPlan(WireModel):
+    """Pay with the next statement."""
+
+    kind: Literal["statement"]
+    """Pay once, with the statement that follows."""
+
+    def plan(self) -> messages.Plan:
+        """Translate to the domain."""
+        return messages.Plan(PlanKind.STATEMENT)
+
+
+class InstalmentPlan(WireModel):
+    """Pay in equal parts with the next statements, for a fee."""
+
+    kind: Literal["instalment"]
+    """Pay in parts, one with each of the statements that follow."""
+    periods: Periods
+    """Number of parts."""
+
+    def plan(self) -> messages.Plan:
+        """Translate to the domain."""
+        return messages.Plan(PlanKind.INSTALMENT, periods=self.periods)
+
+
 class PurchasePlaced(AccountMessage):
     """The buyer placed an order and wants to pay it later."""
 
@@ -48,7 +72,7 @@ class PurchasePlaced(AccountMessage):
     """The order's total."""
     currency: Currency
     """The account's, else the order is declined."""
-    plan: Annotated[TrialPlan | DeferredPlan, Field(discriminator="kind")]
+    plan: Annotated[TrialPlan | DeferredPlan | StatementPlan | InstalmentPlan, Field(discriminator="kind")]
     """How it is paid."""
     item_eligible: bool | None = True
     """Shop and product take part in paying later."""

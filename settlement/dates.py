@@ -24,3 +24,10 @@ def midnight(day: date) -> datetime:
 def days_after(day: date, days: int) -> date:
     """Return the date `days` days later."""
     return day + timedelta(days=days)
+
+
+def next_day_of_month(day: date, number: int) -> date:
+    """Return the first date after `day` that has this number in its month; `number` is at most 28."""
+    if day.day < number:
+        return day.replace(day=number)
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=number)

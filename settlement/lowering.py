@@ -1,14 +1,14 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
-from settlement import credit_line, debit
+from settlement import credit_line, debit, fees
 from settlement.allocation import pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Debit, DebitStatus, Obligation, Order, OrderStatus
+from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, OrderStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.revision import revised
-from settlement.schedule import obligations_of, shares
+from settlement.schedule import obligations_of, parts_of, shares
 from settlement.states import OBLIGATION, ORDER
 from settlement.timers import TimerKind
 
@@ -76,12 +76,14 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
     A share that a return emptied stays empty: what is left of the order falls by no more than the shares before it.
     """
     left_minor = order.amount_minor - order.returned_minor
-    for obligation, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
+    after = []
+    for obligation, share_minor in zip(obligations, shares(order.amount_minor, parts_of(order)), strict=False):
         principal_minor = min(share_minor, left_minor)
         left_minor -= principal_minor
-        if principal_minor == obligation.principal_minor:
-            continue
-        after = revised(obligation, principal_minor=principal_minor)
-        if not after.open_minor:
-            after = revised(after, status=OBLIGATION.after(after.status, "taken back"), debit_id=None)
-        draft.put(after)
+        after.append(revised(obligation, principal_minor=principal_minor))
+    for obligation in fees.adjusted(draft, order, after):
+        if obligation.status is not ObligationStatus.RETURNED and not obligation.open_minor:
+            step = OBLIGATION.after(obligation.status, "taken back")
+            draft.put(revised(obligation, status=step, debit_id=None))
+        else:
+            draft.put(obligation)

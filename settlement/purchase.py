@@ -24,9 +24,6 @@ from settlement.states import ORDER, RETURN
 from settlement.terms import CapturedOn, Programme
 from settlement.timers import TimerKind
 
-SETTLED_PLANS = frozenset({PlanKind.TRIAL, PlanKind.DEFERRED})
-"""Plans this release settles; the others are offered by the terms but not by it."""
-
 
 def placed(draft: Draft, body: PurchasePlaced) -> Decision:
     """Accept an order and hold its amount, or decline it with the first reason that applies."""
@@ -108,7 +105,7 @@ def kept(draft: Draft, body: PurchaseKept) -> Decision:
     if order.status is not OrderStatus.TRIAL or order.open_return_ids:
         return draft.declined(DeclineReason.WRONG_STATE)
     due_on = _due_on(order)
-    order = capture(draft, revised(order, kept_at=draft.moment.occurred_at), due_on)
+    order = capture(draft, revised(order, kept_at=draft.moment.occurred_at))
     draft.cancel(TimerKind.TRIAL_END, order.order_id)
     draft.schedule(TimerKind.DUE_DAY, due_on.isoformat(), midnight(due_on))
     debit.request(
@@ -146,7 +143,7 @@ def trial_ended(draft: Draft, order_id: str) -> None:
     if order.status is not OrderStatus.TRIAL or order.open_return_ids:
         return
     due_on = _due_on(order)
-    capture(draft, order, due_on)
+    capture(draft, order)
     # By a timer of the same instant, so that all trials ending now share one debit.
     draft.schedule(TimerKind.DUE_DAY, due_on.isoformat(), draft.moment.now)
 
@@ -168,7 +165,7 @@ def resume(draft: Draft, order: Order) -> None:
     for obligation in open_ones:
         draft.put(revised(obligation, due_on=max(obligation.due_on, next_date)))
     if open_ones:
-        draft.put(revised(order, due_on=max(_due_on(order), next_date)))
+        draft.put(revised(order, due_on=obligations_of(draft, order)[0].due_on))
     for due_on in sorted({max(each.due_on, next_date) for each in open_ones}):
         debit.expect_due_day(draft, due_on)
 
@@ -187,9 +184,9 @@ def _go_on(draft: Draft, order: Order) -> None:
 
 
 def _capture(draft: Draft, order: Order) -> None:
-    due_on = _due_on(order)
-    capture(draft, order, due_on)
-    debit.expect_due_day(draft, due_on)
+    captured = capture(draft, order)
+    for due_on in dict.fromkeys(obligation.due_on for obligation in obligations_of(draft, captured)):
+        debit.expect_due_day(draft, due_on)
 
 
 def _due_on(order: Order) -> date:
@@ -206,7 +203,7 @@ def _refusal(draft: Draft, account: Account, programme: Programme, body: Purchas
     if not body.item_eligible or (body.item_plans is not None and body.plan.kind not in body.item_plans):
         return DeclineReason.NOT_SUPPORTED
     offered = programme.plans.get(body.plan.kind)
-    if offered is None or body.plan.kind not in SETTLED_PLANS or body.plan.days not in offered.days:
+    if offered is None or not offered.include(body.plan.days, body.plan.periods):
         return DeclineReason.PLAN_NOT_OFFERED
     if body.currency != account.currency:
         return DeclineReason.CURRENCY_MISMATCH

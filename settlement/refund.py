@@ -1,13 +1,16 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
-from settlement import credit_line, debit
+from settlement import credit_line, debit, fees
 from settlement.allocation import pay_out, pay_out_credit
 from settlement.draft import Draft
-from settlement.entities import Obligation, Order
+from settlement.entities import Obligation, ObligationStatus, Order
 from settlement.ledger import LedgerAccount
 from settlement.revision import revised
 from settlement.schedule import obligations_of
 from settlement.states import OBLIGATION
+
+CANCELLED = "cancelled"
+"""Why something is taken back of which nothing is kept, not even the fees that were paid."""
 
 
 def take_back(draft: Draft, order: Order, amount_minor: int, reason: str) -> int:
@@ -20,58 +23,77 @@ def take_back(draft: Draft, order: Order, amount_minor: int, reason: str) -> int
         reason: `returned` or `cancelled`.
 
     Returns:
-        How much of it is paid out to the buyer.
+        How much of the amount is paid out to the buyer; charges that were paid for a cancelled order come on top.
     """
     if order.captured_at is None:
         draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_HELD, amount_minor, draft.currency)
         credit_line.released(draft, {order.order_id: amount_minor}, reason)
         return 0
     before = obligations_of(draft, order)
-    unpaid_minor = _take_unpaid(draft, before, amount_minor)
+    after, unpaid_minor = _without_unpaid(before, amount_minor)
     paid_minor = amount_minor - unpaid_minor
-    _take_paid(draft, obligations_of(draft, order), paid_minor)
+    after = fees.adjusted(draft, order, _without_paid(after, paid_minor))
+    charges_minor = 0
+    if reason == CANCELLED:
+        after, charges_minor = _without_charges(draft, after)
+    for earlier, later in zip(before, after, strict=True):
+        if later != earlier:
+            draft.put(_settled(later))
     _post(draft, unpaid_minor, paid_minor)
     draft.hand_to_merchant(order.merchant_id, payable_minor=-amount_minor)
     credit_line.released(draft, {order.order_id: unpaid_minor}, reason)
-    if paid_minor:
-        pay_out(draft, paid_minor, "order_refund")
+    if paid_minor + charges_minor:
+        pay_out(draft, paid_minor + charges_minor, "order_refund")
     debit.lowered(draft, before, reason)
     pay_out_credit(draft)
     return paid_minor
 
 
-def _take_unpaid(draft: Draft, obligations: list[Obligation], amount_minor: int) -> int:
-    """Reduce what is unpaid, the last due date first; returns by how much."""
-    left_minor = amount_minor
+def _without_unpaid(obligations: list[Obligation], amount_minor: int) -> tuple[list[Obligation], int]:
+    """Reduce what is unpaid, the last due date first; returns the obligations and by how much."""
+    left_minor, after = amount_minor, []
     for obligation in reversed(obligations):
         cut_minor = min(obligation.principal_minor - obligation.paid_principal_minor, left_minor)
-        if not cut_minor:
-            continue
         left_minor -= cut_minor
-        after = revised(obligation, principal_minor=obligation.principal_minor - cut_minor)
-        if not after.open_minor:
-            step = "paid" if after.principal_minor else "taken back"
-            after = revised(after, status=OBLIGATION.after(after.status, step), debit_id=None)
-        draft.put(after)
-    return amount_minor - left_minor
+        after.append(revised(obligation, principal_minor=obligation.principal_minor - cut_minor))
+    return after[::-1], amount_minor - left_minor
 
 
-def _take_paid(draft: Draft, obligations: list[Obligation], amount_minor: int) -> None:
+def _without_paid(obligations: list[Obligation], amount_minor: int) -> list[Obligation]:
     """Reduce what was paid, the last due date first; what is refunded does not count as paid any more."""
-    left_minor = amount_minor
+    left_minor, after = amount_minor, []
     for obligation in reversed(obligations):
         cut_minor = min(obligation.paid_principal_minor, left_minor)
-        if not cut_minor:
-            continue
         left_minor -= cut_minor
-        after = revised(
-            obligation,
-            principal_minor=obligation.principal_minor - cut_minor,
-            paid_principal_minor=obligation.paid_principal_minor - cut_minor,
+        after.append(
+            revised(
+                obligation,
+                principal_minor=obligation.principal_minor - cut_minor,
+                paid_principal_minor=obligation.paid_principal_minor - cut_minor,
+            )
         )
-        if not after.principal_minor:
-            after = revised(after, status=OBLIGATION.after(after.status, "taken back"))
-        draft.put(after)
+    return after[::-1]
+
+
+def _without_charges(draft: Draft, obligations: list[Obligation]) -> tuple[list[Obligation], int]:
+    """Give back the fees and penalties that were paid for what is cancelled; returns how much."""
+    fee_minor = sum(obligation.paid_fee_minor for obligation in obligations)
+    penalty_minor = sum(obligation.paid_penalty_minor for obligation in obligations)
+    draft.post(LedgerAccount.FEE_INCOME, LedgerAccount.PAYOUT_CLEARING, fee_minor, draft.currency)
+    draft.post(LedgerAccount.PENALTY_INCOME, LedgerAccount.PAYOUT_CLEARING, penalty_minor, draft.currency)
+    none = {"fee_minor": 0, "paid_fee_minor": 0, "penalty_minor": 0, "paid_penalty_minor": 0}
+    return [revised(obligation, **none) for obligation in obligations], fee_minor + penalty_minor
+
+
+def _settled(obligation: Obligation) -> Obligation:
+    """Note of an obligation whether nothing is left of it, or nothing to pay."""
+    if obligation.open_minor or obligation.status is ObligationStatus.RETURNED:
+        return obligation
+    if not obligation.principal_minor:
+        return revised(obligation, status=OBLIGATION.after(obligation.status, "taken back"), debit_id=None)
+    if obligation.status is ObligationStatus.PAID:
+        return obligation
+    return revised(obligation, status=OBLIGATION.after(obligation.status, "paid"), debit_id=None)
 
 
 def _post(draft: Draft, unpaid_minor: int, paid_minor: int) -> None:

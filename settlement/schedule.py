@@ -3,49 +3,82 @@
 from collections.abc import Iterable
 from datetime import date
 
+from settlement.dates import business_date, days_after, next_day_of_month
+from settlement.decision import InvariantBrokenError
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Obligation, Order, OrderStatus
+from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.revision import revised
-from settlement.states import ORDER
+from settlement.states import OBLIGATION, ORDER
 
 
-def capture(draft: Draft, order: Order, due_on: date) -> Order:
-    """Turn what an order holds into what the buyer owes: held → used, and the merchant's claim.
+def capture(draft: Draft, order: Order) -> Order:
+    """Turn what an order holds into what the buyer owes: held → used, the merchant's claim, and the fees.
 
     Returns:
         The order, captured.
     """
     captured_minor = order.amount_minor - order.returned_minor
     currency = draft.currency
-    obligation = Obligation(
-        account_id=order.account_id,
-        obligation_id=draft.new_id(),
-        no=draft.next_no(),
-        order_id=order.order_id,
-        due_on=due_on,
-        status=ObligationStatus.OPEN,
-        principal_minor=captured_minor,
-        fee_minor=0,
-        penalty_minor=0,
-        paid_principal_minor=0,
-        paid_fee_minor=0,
-        paid_penalty_minor=0,
-        debit_id=None,
-    )
-    draft.put(obligation)
+    due_dates = _due_dates(draft, order)
+    fee_minor = fee_of_each(draft, order, captured_minor)
+    obligations = [
+        Obligation(
+            account_id=order.account_id,
+            obligation_id=draft.new_id(),
+            no=draft.next_no(),
+            order_id=order.order_id,
+            due_on=due_on,
+            status=OBLIGATION.begins["captured"],
+            principal_minor=principal_minor,
+            fee_minor=fee_minor,
+            penalty_minor=0,
+            paid_principal_minor=0,
+            paid_fee_minor=0,
+            paid_penalty_minor=0,
+            debit_id=None,
+        )
+        for due_on, principal_minor in zip(due_dates, shares(captured_minor, len(due_dates)), strict=True)
+        if principal_minor or fee_minor  # of an amount smaller than the number of instalments only the first is made
+    ]
+    for obligation in obligations:
+        draft.put(obligation)
     draft.post(LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_HELD, captured_minor, currency)
     draft.post(LedgerAccount.RECEIVABLE, LedgerAccount.MERCHANT_TRANSIT, captured_minor, currency)
+    draft.post(LedgerAccount.FEE_RECEIVABLE, LedgerAccount.FEE_INCOME, fee_minor * len(obligations), currency)
     draft.hand_to_merchant(order.merchant_id, payable_minor=captured_minor)
     captured = revised(
         order,
         status=ORDER.after(order.status, "captured"),
         captured_at=draft.moment.now,
-        due_on=due_on,
-        obligation_ids=(obligation.obligation_id,),
+        due_on=due_dates[0],
+        obligation_ids=tuple([obligation.obligation_id for obligation in obligations]),
     )
     draft.put(captured)
     return captured
+
+
+def parts_of(order: Order) -> int:
+    """Into how many obligations an order's plan splits it."""
+    return order.plan_periods or 1
+
+
+def _due_dates(draft: Draft, order: Order) -> list[date]:
+    """When an order that is captured now is due: on its one due date, or on those of the statements that follow."""
+    if order.due_on is not None:
+        return [order.due_on]
+    programme = draft.rules.terms.since(order.terms_from).programmes[draft.account.programme]
+    plan = programme.plans[order.plan_kind]
+    if plan.bill_day is None or plan.due_day is None:
+        msg = f"order {order.order_id} of plan {order.plan_kind} has neither a due date nor statements"
+        raise InvariantBrokenError(msg)
+    billed_on = next_day_of_month(business_date(draft.moment.occurred_at), plan.bill_day)
+    due_dates = []
+    for _ in range(parts_of(order)):
+        due_dates.append(next_day_of_month(days_after(billed_on, -1), plan.due_day))
+        billed_on = next_day_of_month(billed_on, plan.bill_day)
+    return due_dates
 
 
 def obligations_of(draft: Draft, order: Order) -> list[Obligation]:

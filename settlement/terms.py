@@ -63,6 +63,10 @@ class PlanTerms:
     bill_day: int | None = None
     due_day: int | None = None
 
+    def include(self, days: int | None, periods: int | None) -> bool:
+        """Tell whether a plan of the kind is offered; what does not apply to the kind must not be given."""
+        return days in (self.days or (None,)) and periods in (self.periods or (None,))
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreTerms:

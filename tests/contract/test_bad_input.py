@@ -174,7 +174,7 @@ WRONG_FIELDS = {
     "plan kind number": (
         placed(plan={"kind": 3}),
         "wrong_field",
-        "plan.kind: expected one of 'trial', 'deferred', got 3",
+        "plan.kind: expected one of 'trial', 'deferred', 'statement', 'instalment', got 3",
     ),
     "plan without days": (
         placed(plan={"kind": "trial"}),
@@ -285,12 +285,6 @@ def test_a_type_that_is_not_built_yet_is_refused_whole(topic, kind):
 @pytest.mark.parametrize(
     ("value", "topic", "detail"),
     [
-        (placed(plan={"kind": "statement"}), "purchase", "plan.kind: not built yet: purchase.placed with statement"),
-        (
-            placed(plan={"kind": "instalment", "periods": 3}),
-            "purchase",
-            "plan.kind: not built yet: purchase.placed with instalment",
-        ),
         (repaid(purpose="payoff"), "repayment", "purpose: not built yet: repayment.received with payoff"),
     ],
 )
@@ -300,7 +294,7 @@ def test_a_value_that_is_not_built_yet_is_refused_whole(value, topic, detail):
 
 
 def test_a_value_not_built_yet_beside_a_wrong_one_is_a_wrong_field():
-    assert refused(placed(plan={"kind": "statement"}, amount_minor=0)).reason is RejectReason.WRONG_FIELD
+    assert refused(repaid(purpose="payoff", amount_minor=0), "repayment").reason is RejectReason.WRONG_FIELD
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ from tests.unit.settlement.builders import (
     Lane,
     at,
     complained,
+    in_instalments,
     intact,
     lowered,
     opened,
     placed,
     repaid,
+    returned,
     reviewed,
 )
 
@@ -46,6 +48,21 @@ STORIES = {
         ("2026-01-19 01:00", failed(date(2026, 1, 19))),
         ("2026-01-19 02:00", lowered(7_000)),
         ("2026-01-20 01:00", repaid(1_000)),
+    ],
+    "two instalment orders, a return and payments": [
+        ("2026-01-01", opened("taobao")),
+        ("2026-01-02", in_instalments(amount_minor=10_000, periods=12)),
+        ("2026-01-02", in_instalments("other", 5_000)),
+        ("2026-01-05", PurchaseReceived("order")),
+        ("2026-01-05", PurchaseReceived("other")),
+        ("2026-01-06", repaid(1_000)),
+        ("2026-01-07", returned(4_000)),
+        ("2026-01-08", intact()),
+        ("2026-01-09", lowered(4_500, "other")),
+        ("2026-02-10 00:00", None),
+        ("2026-02-10 01:00", failed(date(2026, 2, 10))),
+        ("2026-02-11 00:00", None),
+        ("2026-02-12", repaid(9_000, "everything")),
     ],
 }
 """What is sent when, in Shanghai; None only lets time pass, and a function makes a message of what came before."""

@@ -12,6 +12,7 @@ from tests.contract.builders import accepted, golden_inputs
 
 NAMED = {
     "purchase.placed.v1": {(Order, "o-1")},
+    "purchase.placed.v1-instalment": {(Order, "o-5")},
     "purchase.received.v1": {(Order, "o-1")},
     "purchase.kept.v1": {(Order, "o-2")},
     "purchase.cancelled.v1": {(Order, "o-3")},

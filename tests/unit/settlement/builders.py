@@ -1,7 +1,7 @@
 """Builders with valid defaults, and a lane in memory to send messages to."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -133,6 +133,14 @@ def placed(
 
 def deferred(order_id: str = "order", amount_minor: int = 10_000, *, days: int = 30) -> PurchasePlaced:
     return placed(order_id, amount_minor, kind=PlanKind.DEFERRED, days=days)
+
+
+def on_statement(order_id: str = "order", amount_minor: int = 10_000) -> PurchasePlaced:
+    return placed(order_id, amount_minor, kind=PlanKind.STATEMENT, days=None)
+
+
+def in_instalments(order_id: str = "order", amount_minor: int = 10_000, *, periods: int = 3) -> PurchasePlaced:
+    return replace(on_statement(order_id, amount_minor), plan=Plan(PlanKind.INSTALMENT, periods=periods))
 
 
 def repaid(
@@ -317,9 +325,9 @@ def without_notices(outputs: Iterable[OutputBody]) -> list[OutputBody]:
     return [body for body in outputs if not isinstance(body, NotificationRequested)]
 
 
-def rules_of(name: str, like: str, **changes: object) -> Rules:
+def rules_of(name: str, like: str, version_changes: Mapping[str, object] | None = None, **changes: object) -> Rules:
     """Rules with one programme: another one with some fields changed."""
-    version = {**RULES.terms.document["versions"][0]}
+    version = {**RULES.terms.document["versions"][0], **(version_changes or {})}
     version["programmes"] = {name: {**version["programmes"][like], **changes}}
     return replace(RULES, terms=TermsBook.parse({"versions": [version]}))
 

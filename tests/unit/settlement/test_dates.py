@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from settlement.dates import business_date, midnight
+from settlement.dates import business_date, midnight, next_day_of_month
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,18 @@ def test_midnight_is_the_first_instant_of_a_date(day):
     begins = midnight(day)
     assert business_date(begins) == day
     assert begins.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("day", "number", "found"),
+    [
+        (date(2026, 1, 1), 1, date(2026, 2, 1)),
+        (date(2026, 1, 31), 1, date(2026, 2, 1)),
+        (date(2026, 1, 5), 6, date(2026, 1, 6)),
+        (date(2026, 1, 6), 6, date(2026, 2, 6)),
+        (date(2026, 12, 31), 28, date(2027, 1, 28)),
+        (date(2028, 2, 29), 28, date(2028, 3, 28)),
+    ],
+)
+def test_the_next_day_of_a_month_is_after_the_given_one(day, number, found):
+    assert next_day_of_month(day, number) == found

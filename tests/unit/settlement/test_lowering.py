@@ -5,17 +5,16 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import ObligationStatus, Order, OrderStatus
 from settlement.messages import PurchaseCancelled, PurchaseReceived, RepaymentFailed
 from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested
-from settlement.revision import revised
 from settlement.schedule import shares
 from tests.unit.settlement.builders import (
-    BUYER,
     Lane,
     careful_rules,
     damaged,
     deferred,
+    in_instalments,
     intact,
     lane_with_line,
     lowered,
@@ -159,25 +158,22 @@ def test_a_lowering_waits_for_its_order():
 
 
 def test_a_schedule_is_split_anew_and_then_cut_by_what_was_returned():
-    lane = lane_owing(10_000)
-    (whole,) = lane.obligations
-    parts = [
-        revised(whole, obligation_id=f"part-{n}", no=10 + n, due_on=date(2026, n, 10), principal_minor=minor)
-        for n, minor in ((2, 3_334), (3, 3_333), (4, 333))
+    lane = lane_with_line("taobao")
+    lane.send("2026-01-02", in_instalments(amount_minor=10_000, periods=3))
+    lane.send("2026-01-05", PurchaseReceived("order"))
+    lane.send("2026-01-06", returned(3_000))
+    lane.send("2026-01-07", intact())
+    assert [(each.principal_minor, each.fee_minor) for each in lane.obligations] == [
+        (3_334, 42),
+        (3_333, 42),
+        (333, 42),
     ]
-    entities = lane.states[BUYER].entities
-    entities[Obligation] = {each.obligation_id: each for each in parts}
-    order = lane.get(Order, "order")
-    entities[Order]["order"] = revised(
-        order, obligation_ids=tuple(each.obligation_id for each in parts), returned_minor=3_000
-    )
-    lane.states[BUYER].entities[type(lane.account)][BUYER.id] = revised(
-        lane.account, used_minor=7_000, available_minor=93_000, receivable_minor=7_000
-    )
-    lane.send("2026-01-06", lowered(8_000))
-    assert [each.principal_minor for each in lane.obligations] == [2_668, 2_332, 0]
+    lane.send("2026-01-08", lowered(8_000))
+    assert [(each.principal_minor, each.fee_minor) for each in lane.obligations] == [(2_668, 30), (2_332, 30), (0, 0)]
+    assert [each.due_on for each in lane.obligations] == [date(2026, 2, 10), date(2026, 3, 10), date(2026, 4, 10)]
     assert lane.obligations[2].status is ObligationStatus.RETURNED
-    assert lane.account.receivable_minor == sum(each.open_minor for each in lane.obligations)
+    account = lane.account
+    assert (account.receivable_minor, account.fee_receivable_minor, account.used_minor) == (5_000, 60, 5_000)
 
 
 @pytest.mark.parametrize(

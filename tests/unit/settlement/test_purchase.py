@@ -16,7 +16,7 @@ from settlement.entities import (
     Return,
     ReturnStatus,
 )
-from settlement.messages import LineFrozen, PurchaseCancelled, PurchaseKept, PurchaseReceived
+from settlement.messages import LineFrozen, Plan, PurchaseCancelled, PurchaseKept, PurchaseReceived
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
 from settlement.revision import revised
 from settlement.terms import TermsBook
@@ -27,7 +27,9 @@ from tests.unit.settlement.builders import (
     Lane,
     at,
     deferred,
+    in_instalments,
     lane_with_line,
+    on_statement,
     opened,
     placed,
     repaid,
@@ -113,7 +115,10 @@ def test_an_unknown_score_is_below_any_threshold():
 def test_a_plan_of_another_programme_is_not_offered():
     assert lane_with_line("kuaishou").send("2026-01-02", placed()).reason == "plan_not_offered"
     assert lane_with_line("tmall").send("2026-01-02", deferred()).reason == "plan_not_offered"
-    assert lane_with_line("taobao").send("2026-01-02", placed(kind=PlanKind.STATEMENT, days=None)).reason is not None
+    assert lane_with_line("tmall").send("2026-01-02", on_statement()).reason == "plan_not_offered"
+    assert lane_with_line("taobao").send("2026-01-02", in_instalments(periods=4)).reason == "plan_not_offered"
+    with_days = replace(on_statement(), plan=Plan(PlanKind.STATEMENT, days=30))
+    assert lane_with_line("taobao").send("2026-01-02", with_days).reason == "plan_not_offered"
 
 
 def test_an_order_up_to_the_last_fen_is_accepted():
