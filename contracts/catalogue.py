@@ -1,6 +1,6 @@
 """Which topic carries which messages, and what of the published contract is not built yet.
 
-To enable something: add its model to `MESSAGES` (or widen the model's field) and take it off the lists below.
+To enable something: add its model to `MESSAGES` and take it off the list below.
 """
 
 from contracts import credit_line, deposit_refund, merchant, platform, purchase, repayment, returns
@@ -62,8 +62,3 @@ UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
     Topic.MERCHANT: ("shop_balance.withdrawal_requested",),
 }
 """Published types whose rules do not exist yet: refused whole, as `unknown_type`."""
-
-UNBUILT_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("repayment.received", "purpose"): ("payoff",),
-}
-"""Published values, by type and field, whose rules do not exist yet: such a message is refused whole as well."""

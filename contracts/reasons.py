@@ -46,7 +46,7 @@ MEANINGS = {
     RejectReason.LONE_SURROGATE: "an escape of half a character, such as `\\ud800` alone",
     RejectReason.DUPLICATE_KEY: "an object, at any depth, that names one key twice",
     RejectReason.WRONG_SHAPE: "JSON, but not an object",
-    RejectReason.UNKNOWN_TYPE: "a type this topic does not carry, or a type or value that is not built yet",
+    RejectReason.UNKNOWN_TYPE: "a type this topic does not carry, or one that is not built yet",
     RejectReason.BAD_VERSION: "a version other than 1",
     RejectReason.MISSING_FIELD: "a required field is missing",
     RejectReason.WRONG_FIELD: "a field has another JSON type than expected, or a value out of its bounds",

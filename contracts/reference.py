@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from contracts.catalogue import MESSAGES, UNBUILT_TYPES, UNBUILT_VALUES
+from contracts.catalogue import MESSAGES, UNBUILT_TYPES
 from contracts.fields import ID_PATTERN, MAX_AMOUNT_MINOR, URI_PATTERN
 from contracts.message import ENVELOPE
 from contracts.outputs import OUTPUTS, OutputMessage
@@ -52,13 +52,9 @@ def inputs() -> str:
 
 
 def not_built_yet() -> str:
-    """Types and values of the published contract that are refused for now."""
-    rows = [f"| `{kind}` | whole type | `{topic}` |" for topic, kinds in UNBUILT_TYPES.items() for kind in kinds]
-    rows += [
-        f"| `{kind}` | `{path}`: {', '.join(f'`{value}`' for value in values)} | |"
-        for (kind, path), values in UNBUILT_VALUES.items()
-    ]
-    return "| type | what | topic |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    """Types of the published contract that are refused for now."""
+    rows = [f"| `{kind}` | `{topic}` |" for topic, kinds in UNBUILT_TYPES.items() for kind in kinds]
+    return "| type | topic |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def outputs() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.catalogue import MESSAGES, UNBUILT_TYPES, UNBUILT_VALUES
+from contracts.catalogue import MESSAGES, UNBUILT_TYPES
 from contracts.envelope import MAX_DEPTH, read_strictly
 from contracts.fields import CURRENCIES, EXPECTED, PRIVATE
 from contracts.reasons import RejectReason
@@ -126,7 +126,7 @@ def _field_refusal(kind: str, errors: Iterable[ErrorDetails]) -> RefusalError:
 
 
 def _finding(kind: str, error: ErrorDetails) -> _Finding:
-    """Missing fields come first, wrong ones next, values that are not built yet last."""
+    """Missing fields come first, wrong ones next."""
     path = _path(kind, error["loc"])
     if error["type"] in {"missing", "union_tag_not_found"}:
         path += ".kind" if error["type"] == "union_tag_not_found" else ""
@@ -135,8 +135,6 @@ def _finding(kind: str, error: ErrorDetails) -> _Finding:
     if error["type"] == "union_tag_invalid":
         path += ".kind"
         came = came["kind"]
-    if isinstance(came, str) and came in UNBUILT_VALUES.get((kind, path), ()):
-        return _Finding(2, RejectReason.UNKNOWN_TYPE, f"{path}: not built yet: {kind} with {came}")
     private = path.partition("[")[0] in PRIVATE
     return _Finding(
         1, RejectReason.WRONG_FIELD, f"{path}: expected {_expected(error)}, got {shown(came, private=private)}"

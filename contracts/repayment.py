@@ -19,8 +19,8 @@ class RepaymentReceived(AccountMessage):
     """What arrived."""
     currency: Currency
     """The account's."""
-    purpose: Literal["account", "order"]
-    """What it is meant for: all that is owed, oldest first, or one order only."""
+    purpose: Literal["account", "order", "payoff"]
+    """What it is meant for: all that is owed, oldest first; one order only; or all at once, without unbilled fees."""
     order_id: Id | None = None
     """The order; required for purpose `order` unless `debit_id` is given, which overrides it."""
     debit_id: Id | None = None

@@ -155,7 +155,8 @@ class Order:
 class Obligation:
     """One amount of principal with one due date, and the fee and penalty on it.
 
-    `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it.
+    `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it. `billed_on` is its
+    statement's date, None where there are no statements.
     """
 
     account_id: str
@@ -171,6 +172,7 @@ class Obligation:
     paid_fee_minor: int
     paid_penalty_minor: int
     debit_id: str | None
+    billed_on: date | None = None
 
     @property
     def entity_id(self) -> str:

@@ -1,6 +1,6 @@
 """Repayments received, and debits that failed. Source: docs/rules.md, Repayment."""
 
-from settlement import debit
+from settlement import debit, payoff
 from settlement.allocation import Allocation, pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -8,6 +8,9 @@ from settlement.entities import Debit, DebitStatus, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived
 from settlement.schedule import obligations_of
+
+PAYOFF = "payoff"
+"""The purpose of a repayment that is to settle everything at once."""
 
 
 def received(draft: Draft, body: RepaymentReceived) -> Decision:
@@ -31,6 +34,8 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
     if answered is not None:
         debit.succeeded(draft, answered)
         draft.notify("debit_made", debit_id=answered.debit_id, amount_minor=body.amount_minor, currency=body.currency)
+    if body.purpose == PAYOFF:
+        payoff.begin(draft, body.amount_minor)
     _allocate(draft, body, answered, order)
     pay_out_credit(draft)
     return draft.applied()

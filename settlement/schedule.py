@@ -21,7 +21,7 @@ def capture(draft: Draft, order: Order) -> Order:
     """
     captured_minor = order.amount_minor - order.returned_minor
     currency = draft.currency
-    due_dates = _due_dates(draft, order)
+    dates = _dates(draft, order)
     fee_minor = fee_of_each(draft, order, captured_minor)
     obligations = [
         Obligation(
@@ -38,8 +38,9 @@ def capture(draft: Draft, order: Order) -> Order:
             paid_fee_minor=0,
             paid_penalty_minor=0,
             debit_id=None,
+            billed_on=billed_on,
         )
-        for due_on, principal_minor in zip(due_dates, shares(captured_minor, len(due_dates)), strict=True)
+        for (billed_on, due_on), principal_minor in zip(dates, shares(captured_minor, len(dates)), strict=True)
         if principal_minor or fee_minor  # of an amount smaller than the number of instalments only the first is made
     ]
     for obligation in obligations:
@@ -52,7 +53,7 @@ def capture(draft: Draft, order: Order) -> Order:
         order,
         status=ORDER.after(order.status, "captured"),
         captured_at=draft.moment.now,
-        due_on=due_dates[0],
+        due_on=dates[0][1],
         obligation_ids=tuple([obligation.obligation_id for obligation in obligations]),
     )
     draft.put(captured)
@@ -64,21 +65,21 @@ def parts_of(order: Order) -> int:
     return order.plan_periods or 1
 
 
-def _due_dates(draft: Draft, order: Order) -> list[date]:
-    """When an order that is captured now is due: on its one due date, or on those of the statements that follow."""
+def _dates(draft: Draft, order: Order) -> list[tuple[date | None, date]]:
+    """When an order that is captured now is billed and due: on its one due date, or with the statements that follow."""
     if order.due_on is not None:
-        return [order.due_on]
+        return [(None, order.due_on)]
     programme = draft.rules.terms.since(order.terms_from).programmes[draft.account.programme]
     plan = programme.plans[order.plan_kind]
     if plan.bill_day is None or plan.due_day is None:
         msg = f"order {order.order_id} of plan {order.plan_kind} has neither a due date nor statements"
         raise InvariantBrokenError(msg)
-    billed_on = next_day_of_month(business_date(draft.moment.occurred_at), plan.bill_day)
-    due_dates = []
+    billed_on = business_date(draft.moment.occurred_at)
+    dates: list[tuple[date | None, date]] = []
     for _ in range(parts_of(order)):
-        due_dates.append(next_day_of_month(days_after(billed_on, -1), plan.due_day))
         billed_on = next_day_of_month(billed_on, plan.bill_day)
-    return due_dates
+        dates.append((billed_on, next_day_of_month(days_after(billed_on, -1), plan.due_day)))
+    return dates
 
 
 def obligations_of(draft: Draft, order: Order) -> list[Obligation]:

@@ -142,7 +142,7 @@ TABLES: Mapping[type[Entity], Table] = {
             PartyKind.ACCOUNT,
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
-        _table(Obligation, "obligation", PartyKind.ACCOUNT, "no", "order_id"),
+        _table(Obligation, "obligation", PartyKind.ACCOUNT, "no", "order_id", "billed_on"),
         _table(Debit, "debit", PartyKind.ACCOUNT, "no", "due_on", "attempt", "reason", "first_requested_at"),
         _table(
             Return,

@@ -283,21 +283,6 @@ def test_a_type_that_is_not_built_yet_is_refused_whole(topic, kind):
 
 
 @pytest.mark.parametrize(
-    ("value", "topic", "detail"),
-    [
-        (repaid(purpose="payoff"), "repayment", "purpose: not built yet: repayment.received with payoff"),
-    ],
-)
-def test_a_value_that_is_not_built_yet_is_refused_whole(value, topic, detail):
-    rejected = refused(value, topic)
-    assert (rejected.reason, rejected.detail) == ("unknown_type", detail)
-
-
-def test_a_value_not_built_yet_beside_a_wrong_one_is_a_wrong_field():
-    assert refused(repaid(purpose="payoff", amount_minor=0), "repayment").reason is RejectReason.WRONG_FIELD
-
-
-@pytest.mark.parametrize(
     ("key", "came"),
     [
         ("a-2", '"a-2"'),

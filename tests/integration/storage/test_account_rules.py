@@ -62,7 +62,7 @@ STORIES = {
         ("2026-02-10 00:00", None),
         ("2026-02-10 01:00", failed(date(2026, 2, 10))),
         ("2026-02-11 00:00", None),
-        ("2026-02-12", repaid(9_000, "everything")),
+        ("2026-02-12", repaid(20_000, "everything", purpose="payoff")),
     ],
 }
 """What is sent when, in Shanghai; None only lets time pass, and a function makes a message of what came before."""

@@ -24,6 +24,7 @@ NAMED = {
     "return.parcel_inspected.v1": {(Return, "ret-2")},
     "repayment.received.v1": {(Repayment, "rep-1"), (Debit, "5e2f1a0c-2f5b-5d0e-9a55-0f5f4f0f6a11")},
     "repayment.received.v1-order": {(Repayment, "rep-9"), (Order, "o-1")},
+    "repayment.received.v1-payoff": {(Repayment, "rep-10")},
     "repayment.failed.v1": {(Debit, "5e2f1a0c-2f5b-5d0e-9a55-0f5f4f0f6a11")},
     "deposit.paid.v1": {(Deposit, "d-1"), (MerchantBalance, "CNY")},
     "promotion.started.v1": {(MerchantCase, "promotion:spring")},

@@ -150,8 +150,9 @@ def repaid(
     order_id: str | None = None,
     debit_id: str | None = None,
     currency: str = "CNY",
+    purpose: str | None = None,
 ) -> RepaymentReceived:
-    purpose = "account" if order_id is None else "order"
+    purpose = purpose or ("account" if order_id is None else "order")
     channel = "manual" if debit_id is None else "auto_debit"
     return RepaymentReceived(repayment_id, amount_minor, currency, purpose, order_id, debit_id, channel)
 

@@ -222,3 +222,11 @@ def test_a_due_day_in_the_month_before_its_number_is_that_of_the_month_after():
     lane.send("2026-01-02", on_statement())
     lane.send("2026-01-19", PurchaseReceived("order"))
     assert owed(lane) == [(date(2026, 2, 5), 10_000, 0)]
+
+
+def test_a_statement_can_be_due_on_its_own_day():
+    lane = Lane(rules_of("taobao", "taobao", plans={"statement": {"bill_day": 6, "due_day": 6}}))
+    lane.send("2026-01-01", opened("taobao"))
+    lane.send("2026-01-02", on_statement())
+    lane.send("2026-01-05", PurchaseReceived("order"))
+    assert owed(lane) == [(date(2026, 1, 6), 10_000, 0)]

@@ -1,0 +1,53 @@
+"""Paying off everything at once. Source: docs/rules.md, Repayment."""
+
+from datetime import date
+
+from settlement.dates import business_date
+from settlement.draft import Draft
+from settlement.entities import Obligation
+from settlement.ledger import LedgerAccount
+from settlement.revision import revised
+from settlement.states import OBLIGATION
+
+
+def amount_minor(draft: Draft) -> int:
+    """What it takes to be rid of everything owed: all that is open but the fees that are not billed yet."""
+    today = business_date(draft.moment.occurred_at)
+    return sum(
+        obligation.open_minor - _unbilled_fee_minor(obligation, today) for obligation in draft.open_obligations()
+    )
+
+
+def begin(draft: Draft, paid_minor: int) -> None:
+    """Waive the fees that are not billed, if a payment covers the rest; else tell that it is treated as any other."""
+    required_minor = amount_minor(draft)
+    currency = draft.currency
+    if paid_minor < required_minor:
+        draft.notify("payoff_insufficient", amount_minor=paid_minor, required_minor=required_minor, currency=currency)
+        return
+    waived_minor = _waive(draft)
+    if not required_minor:
+        return
+    draft.notify("payoff_received", amount_minor=required_minor, waived_minor=waived_minor, currency=currency)
+
+
+def _waive(draft: Draft) -> int:
+    today = business_date(draft.moment.occurred_at)
+    waived_minor = 0
+    for obligation in list(draft.open_obligations()):
+        fee_minor = _unbilled_fee_minor(obligation, today)
+        if fee_minor:
+            waived_minor += fee_minor
+            after = revised(obligation, fee_minor=obligation.fee_minor - fee_minor)
+            if not after.open_minor:
+                after = revised(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
+            draft.put(after)
+    draft.post(LedgerAccount.FEE_INCOME, LedgerAccount.FEE_RECEIVABLE, waived_minor, draft.currency)
+    return waived_minor
+
+
+def _unbilled_fee_minor(obligation: Obligation, today: date) -> int:
+    """What is unpaid of a fee whose statement has not come."""
+    if obligation.billed_on is None or obligation.billed_on <= today:
+        return 0
+    return obligation.fee_minor - obligation.paid_fee_minor
