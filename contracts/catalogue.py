@@ -33,6 +33,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         credit_line.IdentityVerified,
         credit_line.LineFrozen,
         credit_line.LineUnfrozen,
+        credit_line.CloseRequested,
     ),
     Topic.MERCHANT: (
         merchant.MerchantRegistered,
@@ -57,7 +58,6 @@ UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
         "credit_line.appeal_decided",
         "credit_line.cash_out_requested",
         "credit_line.bill_instalment_requested",
-        "credit_line.close_requested",
     ),
     Topic.MERCHANT: ("shop_balance.withdrawal_requested",),
 }

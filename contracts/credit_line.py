@@ -118,3 +118,13 @@ class LineUnfrozen(AccountMessage):
     def body(self) -> messages.LineUnfrozen:
         """Translate to the domain."""
         return messages.LineUnfrozen(self.reason)
+
+
+class CloseRequested(AccountMessage):
+    """The buyer wants to give the line up."""
+
+    type: Literal["credit_line.close_requested"]
+
+    def body(self) -> messages.CloseRequested:
+        """Translate to the domain."""
+        return messages.CloseRequested()

@@ -6,7 +6,18 @@ Pure: no I/O, no clock, no randomness.
 from datetime import date
 from typing import assert_never
 
-from settlement import credit_line, debit, deposit, extension, lowering, merchant, purchase, repayment, returns
+from settlement import (
+    closing,
+    credit_line,
+    debit,
+    deposit,
+    extension,
+    lowering,
+    merchant,
+    purchase,
+    repayment,
+    returns,
+)
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Debit, Merchant
@@ -17,6 +28,7 @@ from settlement.messages import (
     CaseClosed,
     CaseOpened,
     ClockTicked,
+    CloseRequested,
     CreditLineOpened,
     DepositPaid,
     DepositRefundRequested,
@@ -54,6 +66,7 @@ CreditLineBody = (
     | IdentityVerified
     | LineFrozen
     | LineUnfrozen
+    | CloseRequested
 )
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
@@ -159,6 +172,8 @@ def _decide_credit_line(draft: Draft, body: CreditLineBody) -> Decision:
             return credit_line.frozen(draft, body)
         case LineUnfrozen():
             return credit_line.unfrozen(draft, body)
+        case CloseRequested():
+            return closing.requested(draft)
         case _:
             assert_never(body)
 

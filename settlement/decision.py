@@ -50,6 +50,8 @@ class DeclineReason(StrEnum):
     AMOUNT_EXCEEDS_ORDER = "amount_exceeds_order"
     WINDOW_CLOSED = "window_closed"
     EVIDENCE_MISSING = "evidence_missing"
+    # Closing a line.
+    OUTSTANDING = "outstanding"
     # A deposit refund, in order; the decision names all that apply.
     PROMOTION_ACTIVE = "promotion_active"
     DISPUTE_OPEN = "dispute_open"

@@ -87,6 +87,11 @@ class LineUnfrozen:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """`credit_line.close_requested`."""
+
+
+@dataclass(frozen=True, slots=True)
 class PurchasePlaced:
     """`purchase.placed`; `item_plans` None means every kind."""
 
@@ -294,6 +299,7 @@ Body = (
     | IdentityVerified
     | LineFrozen
     | LineUnfrozen
+    | CloseRequested
     | PurchasePlaced
     | PurchaseReceived
     | PurchaseKept

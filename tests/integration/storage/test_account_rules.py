@@ -6,7 +6,14 @@ from datetime import date
 import pytest
 
 from settlement.entities import Account, Debit, Obligation, Order, Repayment, Return
-from settlement.messages import CardUnlinked, ExtensionRequested, PurchaseReceived, RepaymentFailed, ReturnWithdrawn
+from settlement.messages import (
+    CardUnlinked,
+    CloseRequested,
+    ExtensionRequested,
+    PurchaseReceived,
+    RepaymentFailed,
+    ReturnWithdrawn,
+)
 from storage.load import Wanted
 from tests.unit.settlement.builders import (
     BUYER,
@@ -62,7 +69,9 @@ STORIES = {
         ("2026-02-10 00:00", None),
         ("2026-02-10 01:00", failed(date(2026, 2, 10))),
         ("2026-02-11 00:00", None),
+        ("2026-02-12", CloseRequested()),
         ("2026-02-12", repaid(20_000, "everything", purpose="payoff")),
+        ("2026-02-13", CloseRequested()),
     ],
 }
 """What is sent when, in Shanghai; None only lets time pass, and a function makes a message of what came before."""
