@@ -118,6 +118,13 @@ async def test_a_lost_fetch_makes_every_lane_go_back_to_where_it_was(owned, part
     assert buffered(owned) == [0, 1, 2, 3, 4]
 
 
+async def test_a_lost_fetch_is_noticed_although_the_next_one_brings_nothing(owned, partitions):
+    owned.deliver(Fetched(1, [chunk(0, [0, 1])]))
+    owned.deliver(Fetched(3))
+    await asyncio.sleep(0)
+    assert partitions.seeks[-1][PURCHASE].offset == 2
+
+
 async def test_a_hole_between_chunks_makes_the_lane_go_back(owned, partitions):
     owned.deliver(Fetched(1, [chunk(0, [0, 1])]))
     owned.deliver(Fetched(2, [chunk(3, [3])]))
