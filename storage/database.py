@@ -48,7 +48,7 @@ _TRANSIENT = (
     asyncio.TimeoutError,
 )
 _LASTING = (
-    ValueError,  # the client's DataError: a value doesn't fit its type
+    asyncpg.ClientConfigurationError,  # a wrong address is an InterfaceError as well
     asyncpg.DatabaseDroppedError,
 )
 

@@ -13,6 +13,10 @@ PERSISTENT = [
 ]
 
 
+# What asyncpg raises depends on how far it had got with the answer when the connection went.
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
 @pytest.mark.parametrize(("statement", "error"), PERSISTENT)
 async def test_a_wrong_statement_does_not_get_right_by_waiting(connection, statement, error):
     with pytest.raises(error) as raised:
@@ -26,14 +30,20 @@ async def test_a_value_that_does_not_fit_does_not_get_right_by_waiting(connectio
     assert not is_transient(raised.value)
 
 
+async def test_a_wrong_address_does_not_get_right_by_waiting():
+    with pytest.raises(asyncpg.ClientConfigurationError) as raised:
+        await connect("mysql://127.0.0.1/postpay", application_name="test")
+    assert not is_transient(raised.value)
+
+
 async def test_a_lost_connection_passes(connection, pool):
     pid = connection.get_server_pid()
     async with pool.acquire() as other:
         await other.execute("SELECT pg_terminate_backend($1)", pid)
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)) as raised:
+    with pytest.raises(LOST) as raised:
         await connection.fetchval("SELECT 1")
     assert is_transient(raised.value)
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as raised:
+    with pytest.raises(LOST) as raised:
         await connection.fetchval("SELECT 1")
     assert is_transient(raised.value)
 
@@ -102,6 +112,6 @@ async def test_a_session_idle_in_a_transaction_is_ended_and_lets_go(pool):
         await owner.execute("BEGIN")
         await owner.execute("SELECT FROM lane WHERE lane = 0 FOR UPDATE")
         await successor.execute("SELECT FROM lane WHERE lane = 0 FOR UPDATE")
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as raised:
+        with pytest.raises(LOST) as raised:
             await owner.execute("COMMIT")
         assert is_transient(raised.value)

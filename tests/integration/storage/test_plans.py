@@ -132,6 +132,12 @@ def nodes(plan: dict) -> Iterator[dict]:
             yield from nodes(child)
 
 
+def all_nodes(plan: dict) -> Iterator[dict]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from all_nodes(child)
+
+
 def is_whole(node: dict) -> bool:
     """Whether a plan's node reads all of a grown table, or all of a lane's rows of it, which is no less."""
     if node.get("Relation Name", "").split("_lane_")[0].split("_turn_")[0] not in GROWN:
@@ -177,6 +183,22 @@ async def test_looking_up_timers_while_very_many_are_due_reads_no_table_from_end
     loaded = await load.load(worker, 0, wanted, lane.restore_any)
     assert sum(len(state.timers) for state in loaded.states.values()) == len(parties)
     assert await read_whole(worker) == {}
+
+
+async def test_what_an_account_owes_is_found_past_all_it_has_paid(connection):
+    for number, status in ((2_000, "paid"), (5, "open")):
+        await connection.execute(
+            """
+            INSERT INTO obligation SELECT 0, 'buyer', $2 || n, n, NULL, '2026-01-01'::date + n, $2, 20, 0, 0, 0, 0, 0,
+                NULL FROM generate_series(1, $1) AS n
+            """,
+            number,
+            status,
+        )
+    await connection.execute("ANALYZE obligation")
+    arguments = (0, '{"buyer"}', "{200}")
+    plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {load._SQL['open_obligations']}", *arguments)
+    assert "obligation_open" in {node.get("Index Name") for node in all_nodes(json.loads(plan)[0]["Plan"])}
 
 
 async def test_relaying_and_looking_after_lanes_reads_no_table_from_end_to_end(worker):

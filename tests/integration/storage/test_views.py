@@ -132,6 +132,26 @@ async def test_obligations_and_debits_are_told_with_their_order(lane):
     assert not {"due_day"} & {each["type"] for each in story["history"]}, "history holds inputs only"
 
 
+async def test_what_is_owed_for_no_order_is_told_apart(connection, lane):
+    await send(lane, BUYER, opened())
+    await connection.execute(
+        "INSERT INTO obligation VALUES (0, 'buyer', 'o', 1, NULL, '2026-02-01', 'open', 700, 1, 2, 3, 0, 1, NULL)"
+    )
+    story = await views.account_story(connection, "buyer")
+    assert story["orders"] == []
+    assert story["other_obligations"] == [
+        {
+            "obligation_id": "o",
+            "due_on": date(2026, 2, 1),
+            "principal_minor": 700,
+            "fee_minor": 1,
+            "penalty_minor": 2,
+            "paid_minor": 4,
+            "status": "open",
+        }
+    ]
+
+
 async def test_nobody_has_no_story(connection):
     assert await views.account_story(connection, "nobody") is None
     assert await views.merchant_story(connection, "nobody") is None
