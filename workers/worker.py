@@ -86,6 +86,8 @@ class Worker:
         self.lanes = Lanes(self.status)
         self.stop = asyncio.Event()
         self._serve_ops = serve_ops
+        self._serving = False
+        """Lanes may be claimed; until then there is nothing to finish, and a stop is a stop."""
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
 
     async def run(self) -> int:
@@ -93,13 +95,26 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, number)
+        running = asyncio.create_task(self._run(), name="worker")
+        stopped = asyncio.create_task(self.stop.wait(), name="stop before the start")
         try:
-            async with self._pool() as pool:
-                known = await self._begin(pool)
-                return await self._serve(pool, known)
+            await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not running.done() and not self._serving:
+                running.cancel()
+                await asyncio.wait([running])
+                return EXIT_DONE
+            return await running
         except (RefusedError, SettingsError) as refused:
             LOG.error("worker can't begin", error=str(refused))  # noqa: TRY400  the message says all
             return EXIT_MISUSE
+        finally:
+            stopped.cancel()
+
+    async def _run(self) -> int:
+        async with self._pool() as pool:
+            known = await self._begin(pool)
+            self._serving = True
+            return await self._serve(pool, known)
 
     def _told_to_stop(self, number: signal.Signals) -> None:
         LOG.info("stopping: the batch in flight is finished and sent first", signal=signal.Signals(number).name)

@@ -178,6 +178,13 @@ async def test_a_worker_told_to_stop_finishes_and_relays_its_batch_and_another_g
     await made.require_sound()
 
 
+async def test_a_worker_that_still_waits_for_its_database_can_be_stopped(made):
+    worker = made.worker(POSTPAY_POSTGRES__DSN="postgresql://nobody@127.0.0.1:1/none")
+    await worker.says("waiting for the database")
+    worker.send(signal.SIGTERM)
+    assert await worker.ended(5) == 0, worker.tail()
+
+
 async def test_lanes_move_to_a_worker_that_joins_and_those_that_stay_keep_their_claim(stack, tmp_path):
     async with platform(stack.bootstrap, stack.dsn, tmp_path, lanes=4) as made:
         messages = Messages()
