@@ -169,6 +169,7 @@ class Run:
     def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, MemoryWatch]:
         """Messages a second from the worker's first claim to its last committed output."""
         log.await_claim()
+        batches_before = log.batches
         worker = fleet.start()
         memory = MemoryWatch(worker.process.pid)
         with (
@@ -179,6 +180,7 @@ class Run:
             log.follow(self._size.messages, worker, advance)
         if log.claimed_at is None:
             raise BenchmarkError("the worker claimed no lane, and yet settled something")
+        self._processor.append(f"postpay settled {(log.batches - batches_before):,} batches")
         return self._size.messages / (log.last_at - log.claimed_at), worker, memory
 
     def _plain_agent(self, stack: Stack, concurrency: int) -> float:
