@@ -17,7 +17,7 @@ from workers.demo.fleet import stop_left_over
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 POSTPAY = str(Path(sys.executable).with_name("postpay"))
-SMALL = ("--accounts", "60", "--merchants", "8", "--days", "12")
+SMALL = ("--accounts", "120", "--merchants", "10", "--days", "20")
 
 
 def environment() -> dict[str, str]:
