@@ -138,7 +138,7 @@ def main() -> None:
     # Commands say themselves what is wrong; aiokafka would say it first, several times. `worker` sets its own logging.
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        app()
+        app(prog_name="postpay")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:

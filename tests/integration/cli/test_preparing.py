@@ -56,6 +56,7 @@ async def test_a_changed_retention_is_found(postpay, fresh):
     }
     async with administering(fresh.settings.kafka) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, changed)])
+    await eventually(lambda: postpay("topics", "check").code == 1, 20)
     ran = postpay("topics", "check", "--json")
     assert ran.code == 1
     assert ran.json["differences"] == [{"topic": name, "what": "retention.ms", "expected": "-1", "found": "60000"}]
@@ -67,6 +68,7 @@ async def test_compaction_and_too_small_messages_are_found(postpay, fresh):
     changed = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "compact", "max.message.bytes": "1000"}
     async with administering(fresh.settings.kafka) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, changed)])
+    await eventually(lambda: postpay("topics", "check").code == 1, 20)
     found = postpay("topics", "check", "--json").json["differences"]
     assert {(each["topic"], each["what"]) for each in found} == {(name, "cleanup.policy"), (name, "max.message.bytes")}
 
