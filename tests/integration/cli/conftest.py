@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +79,8 @@ class Command:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**_without_settings(), **self.environment, **settings},
+                # A shell's background job ignores SIGINT, and so would everything it starts.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  it sets that alone
             )
 
 
