@@ -1,6 +1,7 @@
 """The benchmark in a size too small to mean anything: it measures all it promises and leaves nothing running."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,12 @@ import pytest
 from devstack import stack as devstack
 from workers.demo.fleet import stop_left_over
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    # Its plain Faust agents are bounded by the clock, and on a busy machine one may not come to an end in time.
+    pytest.mark.skipif("POSTPAY_TEST_BENCHMARK" not in os.environ, reason="set POSTPAY_TEST_BENCHMARK=1 to run it"),
+]
 
 CHECKOUT = Path(__file__).parents[3]
 
