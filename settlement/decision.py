@@ -50,6 +50,11 @@ class DeclineReason(StrEnum):
     AMOUNT_EXCEEDS_ORDER = "amount_exceeds_order"
     WINDOW_CLOSED = "window_closed"
     EVIDENCE_MISSING = "evidence_missing"
+    # Cashing out, after the reasons of a purchase; not_offered and identity_not_verified stand above.
+    RECENT_OVERDUE = "recent_overdue"
+    DAILY_CAP_EXCEEDED = "daily_cap_exceeded"
+    # Asking for a freeze to end.
+    TOO_EARLY = "too_early"
     # Closing a line.
     OUTSTANDING = "outstanding"
     # A deposit refund, in order; the decision names all that apply.

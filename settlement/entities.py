@@ -85,6 +85,11 @@ class Account:
 
     `lifted_freezes` are freeze reasons that were there once and are not now: an `.unfrozen` of one is a repetition, of
     any other one that came too early.
+
+    `granted_minor` is the limit as granted; `limit_minor` is below it while unused limit is reclaimed. `overdue_until`
+    is when something was last overdue, None if nothing ever was. `cleared_at` is the same instant while the line waits
+    to be restored after it. `appeal_upheld`: an appeal is upheld that lifts the freeze the moment nothing is overdue.
+    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was.
     """
 
     account_id: str
@@ -107,6 +112,12 @@ class Account:
     fee_receivable_minor: int
     penalty_receivable_minor: int
     customer_credit_minor: int
+    granted_minor: int = 0
+    overdue_until: datetime | None = None
+    cleared_at: datetime | None = None
+    appeal_upheld: bool = False
+    cash_out_on: date | None = None
+    cash_out_day_minor: int = 0
 
     @property
     def entity_id(self) -> str:
@@ -156,7 +167,11 @@ class Obligation:
     """One amount of principal with one due date, and the fee and penalty on it.
 
     `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it. `billed_on` is its
-    statement's date, None where there are no statements.
+    statement's date, None where there are no statements. `debit_on` is the date on which attempt 1 of a debit for it is
+    requested: its due date, or a later one on which it is debited anew; None: its due date. `in_instalments`: it is one
+    of several parts and bears a fee. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None
+    if it never did; all penalties together are at most that. `penalty_runs` are the penalties charged, as texts
+    (`settlement.penalty`).
     """
 
     account_id: str
@@ -173,6 +188,10 @@ class Obligation:
     paid_penalty_minor: int
     debit_id: str | None
     billed_on: date | None = None
+    debit_on: date | None = None
+    in_instalments: bool = False
+    overdue_principal_minor: int | None = None
+    penalty_runs: tuple[str, ...] = ()
 
     @property
     def entity_id(self) -> str:
@@ -238,7 +257,10 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Repayment:
-    """One repayment that arrived."""
+    """One repayment that arrived.
+
+    `shares` say what it paid, as texts (`settlement.allocation.Share`); `credit_minor` of it became customer credit.
+    """
 
     account_id: str
     repayment_id: str
@@ -250,11 +272,49 @@ class Repayment:
     channel: str
     received_at: datetime
     fingerprint: bytes
+    shares: tuple[str, ...] = ()
+    credit_minor: int = 0
+    reversed_at: datetime | None = None
 
     @property
     def entity_id(self) -> str:
         """Id within the account."""
         return self.repayment_id
+
+
+@dataclass(frozen=True, slots=True)
+class CashOut:
+    """Limit that was paid out to the buyer's card, and the obligations it made."""
+
+    account_id: str
+    cash_out_id: str
+    no: int
+    amount_minor: int
+    requested_at: datetime
+    obligation_ids: tuple[str, ...]
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.cash_out_id
+
+
+@dataclass(frozen=True, slots=True)
+class Appeal:
+    """An appeal against a freeze that was decided; kept to tell a repetition from another decision."""
+
+    account_id: str
+    appeal_id: str
+    no: int
+    outcome: str
+    decided_at: datetime
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.appeal_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +430,8 @@ Entity = (
     | Debit
     | Return
     | Repayment
+    | CashOut
+    | Appeal
     | Merchant
     | MerchantBalance
     | MerchantCase

@@ -4,7 +4,7 @@ Field meanings are those of docs/messages.md. One body class per message type.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from settlement.entities import CaseKind, PlanKind
@@ -84,6 +84,37 @@ class LineUnfrozen:
     """`credit_line.unfrozen`."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnfreezeRequested:
+    """`credit_line.unfreeze_requested`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppealDecided:
+    """`credit_line.appeal_decided`; `outcome` is `upheld` or `rejected`."""
+
+    appeal_id: str
+    outcome: str
+    opinion: str
+
+
+@dataclass(frozen=True, slots=True)
+class CashOutRequested:
+    """`credit_line.cash_out_requested`."""
+
+    cash_out_id: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class BillInstalmentRequested:
+    """`credit_line.bill_instalment_requested`: the bill that is due on a date."""
+
+    due_on: date
+    periods: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +238,14 @@ class RepaymentFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RepaymentReversed:
+    """`repayment.reversed`: the money of a repayment was taken back."""
+
+    repayment_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MerchantRegistered:
     """`merchant.registered`."""
 
@@ -299,6 +338,10 @@ Body = (
     | IdentityVerified
     | LineFrozen
     | LineUnfrozen
+    | UnfreezeRequested
+    | AppealDecided
+    | CashOutRequested
+    | BillInstalmentRequested
     | CloseRequested
     | PurchasePlaced
     | PurchaseReceived
@@ -312,6 +355,7 @@ Body = (
     | ParcelInspected
     | RepaymentReceived
     | RepaymentFailed
+    | RepaymentReversed
     | MerchantRegistered
     | DepositPaid
     | CaseOpened

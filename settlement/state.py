@@ -8,6 +8,8 @@ from typing import TypeVar, cast
 from settlement.decision import Decision
 from settlement.entities import (
     Account,
+    Appeal,
+    CashOut,
     Debit,
     Deposit,
     DepositRefund,
@@ -32,6 +34,8 @@ EntityT = TypeVar(
     Debit,
     Return,
     Repayment,
+    CashOut,
+    Appeal,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -46,6 +50,8 @@ SUBJECTS: dict[type[Entity], str] = {
     Debit: "debit",
     Return: "return",
     Repayment: "repayment",
+    CashOut: "cash_out",
+    Appeal: "appeal",
     Merchant: "merchant",
     MerchantBalance: "merchant_balance",
     MerchantCase: "case",

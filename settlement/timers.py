@@ -16,21 +16,49 @@ class TimerKind(StrEnum):
     """What a timer does. `RANKS` gives the order of kinds that are due at one instant."""
 
     PARKING_EXPIRY = "parking_expiry"
+    AUTOMATIC_RECEIPT = "automatic_receipt"
+    """Of an order: nobody has confirmed its receipt."""
+    PARCEL_EXPIRY = "parcel_expiry"
+    """Of a return: its parcel has not come."""
     TRIAL_END = "trial_end"
+    """Of an order."""
     DUE_DAY = "due_day"
+    """Of a date: what is due then is debited."""
+    OVERDUE = "overdue"
+    """Of a date: what was due then and is not paid falls overdue."""
+    PENALTY = "penalty"
+    """Of the account: what is overdue costs another day's penalty."""
     DEBIT_RETRY = "debit_retry"
+    """Of a failed debit."""
+    RESTORE = "restore"
+    """Of the account: the wait after clearing is over."""
     DEPOSIT_PAYMENT = "deposit_payment"
+    """Of a deposit refund request."""
+    REMINDER = "reminder"
+    """Of a date: something is due soon."""
+    TRIAL_REMINDER = "trial_reminder"
+    """Of an order: its trial ends soon."""
 
 
 RANKS = {
     TimerKind.PARKING_EXPIRY: 10,
+    TimerKind.AUTOMATIC_RECEIPT: 10,
+    TimerKind.PARCEL_EXPIRY: 10,
     TimerKind.TRIAL_END: 10,
     TimerKind.DUE_DAY: 30,
+    TimerKind.OVERDUE: 40,
+    TimerKind.PENALTY: 50,
     TimerKind.DEBIT_RETRY: 60,
+    TimerKind.RESTORE: 70,
     TimerKind.DEPOSIT_PAYMENT: 80,
+    TimerKind.REMINDER: 95,
+    TimerKind.TRIAL_REMINDER: 95,
 }
 """Order at one instant: expiries and trial ends 10, customer credit 20, debits 30, overdue 40, penalties 50,
-retries 60, restores 70, deposits 80, merchant payouts 90; equal ranks go by timer id."""
+retries 60, restores 70, deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id."""
+
+WHOLE_ACCOUNT = "account"
+"""The subject of timers that an account has one of."""
 
 
 @dataclass(frozen=True, slots=True)
