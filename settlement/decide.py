@@ -14,9 +14,11 @@ from settlement import (
     extension,
     lowering,
     merchant,
+    overdue,
     purchase,
     repayment,
     returns,
+    reversal,
 )
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
@@ -48,6 +50,7 @@ from settlement.messages import (
     PurchaseReceived,
     RepaymentFailed,
     RepaymentReceived,
+    RepaymentReversed,
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
@@ -70,7 +73,7 @@ CreditLineBody = (
 )
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
-AccountBody = CreditLineBody | PurchaseBody | ReturnBody | RepaymentReceived | RepaymentFailed
+AccountBody = CreditLineBody | PurchaseBody | ReturnBody | RepaymentReceived | RepaymentFailed | RepaymentReversed
 MerchantBody = (
     MerchantRegistered
     | DepositPaid
@@ -119,6 +122,8 @@ def _decide_account(draft: Draft, body: AccountBody) -> Decision:
         return _decide_return(draft, body)
     if isinstance(body, RepaymentFailed):
         return repayment.failed(draft, body)
+    if isinstance(body, RepaymentReversed):
+        return reversal.reversed_(draft, body)
     return _decide_credit_line(draft, body)
 
 
@@ -211,6 +216,12 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             purchase.trial_ended(draft, timer.subject_id)
         case TimerKind.DUE_DAY:
             debit.due_day(draft, date.fromisoformat(timer.subject_id))
+        case TimerKind.OVERDUE:
+            overdue.due_day_passed(draft, date.fromisoformat(timer.subject_id))
+        case TimerKind.PENALTY:
+            overdue.charge_penalties(draft)
+        case TimerKind.RESTORE:
+            overdue.wait_over(draft)
         case TimerKind.DEBIT_RETRY:
             debit.retry(draft, draft.get(Debit, timer.subject_id))
         case TimerKind.DEPOSIT_PAYMENT:

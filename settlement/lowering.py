@@ -1,6 +1,6 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
-from settlement import credit_line, debit, fees
+from settlement import credit_line, debit, fees, overdue
 from settlement.allocation import pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -8,7 +8,7 @@ from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.revision import revised
-from settlement.schedule import obligations_of, parts_of, shares
+from settlement.schedule import obligations_of, parts_of, settle_orders, shares
 from settlement.states import OBLIGATION, ORDER
 from settlement.timers import TimerKind
 
@@ -43,7 +43,10 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
     if order.returned_minor == order.amount_minor:
         draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
         draft.cancel(TimerKind.TRIAL_END, order.order_id)
+    else:
+        settle_orders(draft, [order.order_id])
     debit.lowered(draft, before, "amount_lowered")
+    overdue.note_cleared(draft, before)
     pay_out_credit(draft)
     return draft.applied()
 

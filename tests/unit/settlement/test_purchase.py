@@ -252,8 +252,9 @@ def test_a_kept_trial_is_captured_and_debited_at_once_and_stays_due_at_its_end()
     )
     assert lane.obligations[0].due_on == date(2026, 1, 12)
     assert lane.send("2026-01-07", PurchaseKept("order")).outcome is Outcome.DUPLICATE
-    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.DUE_DAY]
+    assert [each.timer.kind for each in lane.tick("2026-01-12")] == [TimerKind.DUE_DAY]
     assert lane.outputs() == []
+    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.OVERDUE, TimerKind.PENALTY]
 
 
 def test_keeping_before_receipt_waits_for_it():

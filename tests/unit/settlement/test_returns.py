@@ -246,7 +246,8 @@ def test_a_return_takes_its_order_out_of_a_pending_retry():
     lane.tick("2026-02-01 00:00")
     lane.send("2026-02-01 01:00", RepaymentFailed(lane.requested.debit_id, "no money", retryable=True))
     lane.send("2026-02-01 09:00", returned(10_000))
-    assert lane.tick("2026-02-02 12:00") == []
+    lane.tick("2026-02-02 12:00")
+    assert lane.outputs() == []
     lane.send("2026-02-03", damaged())
     lane.tick("2026-02-04 00:00")
     assert lane.outputs(AutoDebitRequested)[0].attempt == 1
