@@ -9,9 +9,8 @@ from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed
 from settlement.refund import take_back
 from settlement.revision import revised
 from settlement.schedule import obligations_of, settle_orders
-from settlement.states import ORDER, RETURN
+from settlement.states import RETURN
 from settlement.terms import Programme, ReturnWindow
-from settlement.timers import TimerKind
 
 QUALITY_ISSUE = "quality_issue"
 """The reason that needs evidence and a review, and that no window limits; all others are approved at once."""
@@ -219,8 +218,7 @@ def _refund(draft: Draft, accepted: Return) -> None:
     paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned")
     order = revised(order, returned_minor=order.returned_minor + accepted.amount_minor)
     if order.returned_minor == order.amount_minor:
-        draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
-        draft.cancel(TimerKind.TRIAL_END, order.order_id)
+        purchase.returned_in_full(draft, order)
     else:
         draft.put(order)
         settle_orders(draft, [order.order_id])
