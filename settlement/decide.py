@@ -209,6 +209,8 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
     match timer.kind:
         case TimerKind.AUTOMATIC_RECEIPT:
             purchase.receipt_due(draft, timer.subject_id)
+        case TimerKind.PARCEL_EXPIRY:
+            returns.parcel_expired(draft, timer.subject_id)
         case TimerKind.TRIAL_END:
             purchase.trial_ended(draft, timer.subject_id)
         case TimerKind.DUE_DAY:

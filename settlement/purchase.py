@@ -132,6 +132,7 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
     for return_id in order.open_return_ids:
         open_return = draft.get(Return, return_id)
         draft.put(revised(open_return, status=RETURN.after(open_return.status, "order cancelled")))
+        draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
     take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled")
