@@ -212,6 +212,10 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
     timer_id = timer.timer_id
     draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id))
     match timer.kind:
+        case TimerKind.AUTOMATIC_RECEIPT:
+            purchase.receipt_due(draft, timer.subject_id)
+        case TimerKind.PARCEL_EXPIRY:
+            returns.parcel_expired(draft, timer.subject_id)
         case TimerKind.TRIAL_END:
             purchase.trial_ended(draft, timer.subject_id)
         case TimerKind.DUE_DAY:

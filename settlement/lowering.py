@@ -1,6 +1,6 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
-from settlement import credit_line, debit, fees, overdue
+from settlement import credit_line, debit, fees, overdue, purchase
 from settlement.allocation import pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -9,8 +9,7 @@ from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.revision import revised
 from settlement.schedule import obligations_of, parts_of, settle_orders, shares
-from settlement.states import OBLIGATION, ORDER
-from settlement.timers import TimerKind
+from settlement.states import OBLIGATION
 
 
 def lowered(draft: Draft, body: AmountLowered) -> Decision:
@@ -41,8 +40,7 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         currency=body.currency,
     )
     if order.returned_minor == order.amount_minor:
-        draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
-        draft.cancel(TimerKind.TRIAL_END, order.order_id)
+        purchase.returned_in_full(draft, order)
     else:
         settle_orders(draft, [order.order_id])
     debit.lowered(draft, before, "amount_lowered")

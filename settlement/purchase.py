@@ -1,6 +1,6 @@
 """Orders from placing to capture or cancelling. Source: docs/rules.md, Purchase."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from settlement import debit
 from settlement.dates import business_date, days_after, midnight
@@ -70,7 +70,8 @@ def placed(draft: Draft, body: PurchasePlaced) -> Decision:
     draft.post(LedgerAccount.LIMIT_HELD, LedgerAccount.LIMIT_AVAILABLE, body.amount_minor, body.currency)
     draft.notify("purchase_accepted", order_id=body.order_id, amount_minor=body.amount_minor, currency=body.currency)
     if programme.captured_on is CapturedOn.PLACING:
-        _capture(draft, order)
+        order = _capture(draft, order)
+    _expect_receipt(draft, order, draft.moment.occurred_at + timedelta(days=terms.automatic_receipt_days))
     return draft.applied()
 
 
@@ -83,14 +84,14 @@ def received(draft: Draft, body: PurchaseReceived) -> Decision:
         return draft.duplicate()
     if order.status in {OrderStatus.CANCELLED, OrderStatus.RETURNED}:
         return draft.declined(DeclineReason.WRONG_STATE)
-    order = revised(order, received_at=draft.moment.occurred_at)
-    if order.plan_kind is PlanKind.TRIAL:
-        trial_ends_on = days_after(business_date(draft.moment.occurred_at), order.plan_days or 0)
-        order = revised(order, status=ORDER.after(order.status, "received on trial"), due_on=trial_ends_on)
-    draft.put(order)
-    if not order.open_return_ids:
-        _go_on(draft, order)
+    draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
+    _receive(draft, order)
     return draft.applied()
+
+
+def receipt_due(draft: Draft, order_id: str) -> None:
+    """Nobody has told the receipt of an order in time: it counts as received now."""
+    _receive(draft, draft.get(Order, order_id))
 
 
 def kept(draft: Draft, body: PurchaseKept) -> Decision:
@@ -131,7 +132,9 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
     for return_id in order.open_return_ids:
         open_return = draft.get(Return, return_id)
         draft.put(revised(open_return, status=RETURN.after(open_return.status, "order cancelled")))
+        draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
+    draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
     take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled")
     draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
@@ -146,6 +149,13 @@ def trial_ended(draft: Draft, order_id: str) -> None:
     capture(draft, order)
     # By a timer of the same instant, so that all trials ending now share one debit.
     draft.schedule(TimerKind.DUE_DAY, due_on.isoformat(), draft.moment.now)
+
+
+def returned_in_full(draft: Draft, order: Order) -> None:
+    """End an order of which nothing is left: it is neither waited for nor debited any more."""
+    draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
+    draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
+    draft.cancel(TimerKind.TRIAL_END, order.order_id)
 
 
 def resume(draft: Draft, order: Order) -> None:
@@ -172,6 +182,26 @@ def resume(draft: Draft, order: Order) -> None:
     debit.debit_again(draft, [each for each in obligations if each.status is ObligationStatus.OVERDUE], next_date)
 
 
+def _expect_receipt(draft: Draft, order: Order, receipt_at: datetime) -> None:
+    """See to it that an order counts as received at an instant; at once, as of that instant, when it has passed."""
+    if receipt_at > draft.moment.now:
+        draft.schedule(TimerKind.AUTOMATIC_RECEIPT, order.order_id, receipt_at)
+    else:
+        draft.decide_as_of(receipt_at)
+        _receive(draft, order)
+
+
+def _receive(draft: Draft, order: Order) -> None:
+    """The buyer has the goods; while a return is open, its end decides how the order goes on."""
+    order = revised(order, received_at=draft.moment.occurred_at)
+    if order.plan_kind is PlanKind.TRIAL:
+        trial_ends_on = days_after(business_date(draft.moment.occurred_at), order.plan_days or 0)
+        order = revised(order, status=ORDER.after(order.status, "received on trial"), due_on=trial_ends_on)
+    draft.put(order)
+    if not order.open_return_ids:
+        _go_on(draft, order)
+
+
 def _go_on(draft: Draft, order: Order) -> None:
     """What a received order comes to when no return holds it up."""
     if order.status is OrderStatus.HELD:
@@ -185,10 +215,11 @@ def _go_on(draft: Draft, order: Order) -> None:
             _capture(draft, order)
 
 
-def _capture(draft: Draft, order: Order) -> None:
+def _capture(draft: Draft, order: Order) -> Order:
     captured = capture(draft, order)
     for due_on in dict.fromkeys(obligation.due_on for obligation in obligations_of(draft, captured)):
         debit.expect_due_day(draft, due_on)
+    return draft.get(Order, order.order_id)
 
 
 def _due_on(order: Order) -> date:

@@ -1,5 +1,7 @@
 """Returns: requests, reviews, inspected parcels, and how the order goes on. Source: docs/rules.md, Return."""
 
+from datetime import timedelta
+
 from settlement import debit, purchase
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
@@ -9,7 +11,7 @@ from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed
 from settlement.refund import take_back
 from settlement.revision import revised
 from settlement.schedule import obligations_of, settle_orders
-from settlement.states import ORDER, RETURN
+from settlement.states import RETURN
 from settlement.terms import Programme, ReturnWindow
 from settlement.timers import TimerKind
 
@@ -51,8 +53,7 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
     draft.put(order)
     debit.leave_out(draft, obligations_of(draft, order), "return_requested")
     draft.hand_to_merchant(order.merchant_id, after_sales=1)
-    if opened.status is ReturnStatus.REFUNDED:
-        _refund(draft, opened)
+    _go_ahead(draft, opened)
     return draft.applied()
 
 
@@ -72,8 +73,7 @@ def reviewed(draft: Draft, body: ReturnReviewed) -> Decision:
     approved = revised(asked, status=status, review=APPROVED)
     draft.put(approved)
     _tell_approved(draft, approved)
-    if approved.status is ReturnStatus.REFUNDED:
-        _refund(draft, approved)
+    _go_ahead(draft, approved)
     return draft.applied()
 
 
@@ -88,6 +88,13 @@ def withdrawn(draft: Draft, body: ReturnWithdrawn) -> Decision:
         return draft.declined(DeclineReason.WRONG_STATE)
     _end(draft, open_return, "withdrawn")
     return draft.applied()
+
+
+def parcel_expired(draft: Draft, return_id: str) -> None:
+    """The parcel of a return has not come in time."""
+    expired = draft.get(Return, return_id)
+    draft.notify("return_expired", return_id=expired.return_id, order_id=expired.order_id)
+    _end(draft, expired, "parcel not come")
 
 
 def parcel_inspected(draft: Draft, body: ParcelInspected) -> Decision:
@@ -192,6 +199,23 @@ def _record(draft: Draft, body: ReturnRequested, step: str) -> Return:
     return opened
 
 
+def _go_ahead(draft: Draft, asked: Return) -> None:
+    """What a return comes to next: it is reviewed, refunded at once, or its parcel is waited for.
+
+    A wait that is over when this is told ends at once, as of then.
+    """
+    if asked.status is ReturnStatus.REFUNDED:
+        _refund(draft, asked)
+    elif asked.status is ReturnStatus.AWAITING_PARCEL:
+        terms = draft.rules.terms.since(draft.get(Order, asked.order_id).terms_from)
+        expires_at = draft.moment.occurred_at + timedelta(days=terms.parcel_wait_days)
+        if expires_at > draft.moment.now:
+            draft.schedule(TimerKind.PARCEL_EXPIRY, asked.return_id, expires_at)
+        else:
+            draft.decide_as_of(expires_at)
+            parcel_expired(draft, asked.return_id)
+
+
 def _end(draft: Draft, open_return: Return, step: str) -> None:
     """End a return without a refund; its order goes on."""
     ended = revised(open_return, status=RETURN.after(open_return.status, step))
@@ -209,6 +233,7 @@ def _close(draft: Draft, ended: Return) -> Order:
         open_return_ids=tuple([each for each in order.open_return_ids if each != ended.return_id]),
     )
     draft.put(order)
+    draft.cancel(TimerKind.PARCEL_EXPIRY, ended.return_id)
     draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     return order
 
@@ -219,8 +244,7 @@ def _refund(draft: Draft, accepted: Return) -> None:
     paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned")
     order = revised(order, returned_minor=order.returned_minor + accepted.amount_minor)
     if order.returned_minor == order.amount_minor:
-        draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
-        draft.cancel(TimerKind.TRIAL_END, order.order_id)
+        purchase.returned_in_full(draft, order)
     else:
         draft.put(order)
         settle_orders(draft, [order.order_id])

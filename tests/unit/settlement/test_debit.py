@@ -213,7 +213,7 @@ def test_an_owed_order_that_is_under_return_is_not_debited():
     for order_id in "ab":
         lane.send("2026-01-02", deferred(order_id, 1_000))
         lane.send("2026-01-05", PurchaseReceived(order_id))
-    lane.send("2026-01-06", returned(1_000, order_id="a"))
+    lane.send("2026-01-26", returned(1_000, order_id="a"))
     lane.tick("2026-02-01 00:00")
     assert lane.outputs(AutoDebitRequested)[0].order_ids == ("b",)
 

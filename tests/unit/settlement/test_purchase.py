@@ -26,9 +26,12 @@ from tests.unit.settlement.builders import (
     RULES,
     Lane,
     at,
+    damaged,
     deferred,
     in_instalments,
+    intact,
     lane_with_line,
+    lowered,
     on_statement,
     opened,
     placed,
@@ -173,19 +176,13 @@ def test_one_debit_asks_for_all_that_is_due_on_a_date():
     assert asked == [(("b", "a"), 3_000, date(2026, 2, 1)), (("c",), 4_000, date(2026, 2, 2))]
 
 
-def test_a_receipt_told_after_the_due_date_is_debited_at_once():
+def test_an_order_told_after_its_due_date_is_received_and_debited_at_once():
     lane = lane_with_line("kuaishou")
+    lane.tick("2026-02-03")
     lane.send("2026-01-02", deferred(days=30))
-    lane.send("2026-02-03", PurchaseReceived("order"))
+    lane.tick("2026-02-03")
     (request,) = without_notices(lane.outputs())
     assert (request.due_on, request.reason) == (date(2026, 2, 1), "due")
-
-
-def test_a_receipt_told_as_the_due_date_begins_is_debited_at_once():
-    lane = lane_with_line("kuaishou")
-    lane.send("2026-01-02", deferred(days=30))
-    lane.send("2026-02-01 00:00", PurchaseReceived("order"))
-    assert len(lane.outputs(AutoDebitRequested)) == 1
 
 
 def test_a_receipt_starts_the_trial_and_its_end_captures_and_debits():
@@ -215,11 +212,11 @@ def test_trials_that_end_together_share_one_debit():
 def test_a_receipt_that_occurred_before_the_trial_would_have_ended_counts_from_then():
     lane = lane_with_line()
     lane.send("2026-01-02", placed(days=7))
-    lane.tick("2026-02-01")
+    lane.tick("2026-01-15")
     lane.send("2026-01-05", PurchaseReceived("order"))
     (request,) = without_notices(lane.outputs())
     assert (request.due_on, request.reason) == (date(2026, 1, 12), "trial_ended")
-    assert lane.last[0].decided_at == at("2026-02-01")
+    assert lane.last[0].decided_at == at("2026-01-15")
 
 
 def test_a_receipt_told_twice_is_a_duplicate():
@@ -227,6 +224,74 @@ def test_a_receipt_told_twice_is_a_duplicate():
     lane.send("2026-01-02", placed())
     lane.send("2026-01-03", PurchaseReceived("order"))
     assert lane.send("2026-01-04", PurchaseReceived("order")).outcome is Outcome.DUPLICATE
+
+
+def test_an_order_whose_receipt_nobody_tells_is_received_15_days_after_placing():
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02 12:00", deferred(days=30))
+    assert lane.tick("2026-01-17 11:59") == []
+    assert [each.timer.kind for each in lane.tick("2026-01-17 12:00")] == [TimerKind.AUTOMATIC_RECEIPT]
+    assert lane.get(Order, "order").received_at == at("2026-01-17 12:00")
+    assert lane.limits() == (100_000, 90_000, 0, 10_000)
+    assert lane.send("2026-01-18", PurchaseReceived("order")).outcome is Outcome.DUPLICATE
+    assert lane.send("2026-01-18", PurchaseCancelled("order", "late")).reason == "wrong_state"
+
+
+def test_a_trial_begins_with_the_automatic_receipt():
+    lane = lane_with_line()
+    lane.send("2026-01-02 12:00", placed(days=7))
+    lane.tick("2026-01-17 12:00")
+    assert (lane.get(Order, "order").status, lane.get(Order, "order").due_on) == (OrderStatus.TRIAL, date(2026, 1, 24))
+    lane.tick("2026-01-24 00:00")
+    assert lane.outputs(AutoDebitRequested)[0].reason == "trial_ended"
+
+
+def test_a_return_holds_up_what_the_automatic_receipt_would_start():
+    lane = lane_with_line("taobao")
+    lane.send("2026-01-02", on_statement())
+    lane.send("2026-01-16", returned(4_000))
+    lane.tick("2026-01-17 12:00")
+    assert lane.get(Order, "order").received_at == at("2026-01-17 12:00")
+    assert lane.limits() == (100_000, 90_000, 10_000, 0)
+    lane.send("2026-01-18", damaged())
+    assert lane.limits() == (100_000, 90_000, 0, 10_000)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        [PurchaseReceived("order")],
+        [PurchaseCancelled("order", "changed my mind")],
+        [returned(), intact()],
+        [returned(4_000), intact(), lowered(4_000)],
+    ],
+)
+def test_the_receipt_of_an_order_that_was_received_or_is_over_is_not_waited_for(end):
+    lane = lane_with_line("taobao")
+    lane.send("2026-01-02", on_statement())
+    for body in end:
+        lane.send("2026-01-03", body)
+    assert [kind for kind, _ in lane.states[BUYER].timers if kind is TimerKind.AUTOMATIC_RECEIPT] == []
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(7, (date(2026, 1, 24), OrderStatus.OWED)), (30, (date(2026, 2, 16), OrderStatus.TRIAL))]
+)
+def test_an_order_told_later_than_its_automatic_receipt_was_received_then(days, expected):
+    lane = lane_with_line()
+    lane.tick("2026-02-01")
+    lane.send("2026-01-02 12:00", placed(days=days))
+    order = lane.get(Order, "order")
+    assert order.received_at == at("2026-01-17 12:00")
+    assert (order.due_on, order.status) == expected
+    assert [each.decision.outcome for each in lane.last] == [Outcome.APPLIED]
+
+
+def test_the_automatic_receipt_follows_the_terms_of_the_order():
+    lane = lane_with_line(rules=rules_of("tmall", "tmall", {"automatic_receipt_days": 3}))
+    lane.send("2026-01-02 12:00", placed())
+    lane.tick("2026-01-05 12:00")
+    assert lane.get(Order, "order").received_at == at("2026-01-05 12:00")
 
 
 def test_steps_of_an_unknown_order_wait_for_it():
@@ -309,8 +374,8 @@ def test_cancelling_ends_open_returns():
 
 
 def lane_captured_on_placing() -> Lane:
-    """A programme of deferred plans that are owed from placing on."""
-    lane = Lane(rules_of("early", "kuaishou", captured_on="placing"))
+    """A programme of deferred plans that are owed from placing on, and received some day after they are due."""
+    lane = Lane(rules_of("early", "kuaishou", {"automatic_receipt_days": 60}, captured_on="placing"))
     lane.send("2026-01-01", opened("early", 50_000))
     return lane
 
