@@ -180,7 +180,6 @@ def test_an_order_told_after_its_due_date_is_received_and_debited_at_once():
     lane = lane_with_line("kuaishou")
     lane.tick("2026-02-03")
     lane.send("2026-01-02", deferred(days=30))
-    lane.tick("2026-02-03")
     (request,) = without_notices(lane.outputs())
     assert (request.due_on, request.reason) == (date(2026, 2, 1), "due")
 

@@ -523,7 +523,8 @@ def test_a_return_told_after_its_parcel_was_waited_for_expired_then():
     assert lane.notices() == ["return_approved", "return_expired"]
     assert lane.get(Return, "return").status is ReturnStatus.EXPIRED
     assert [each.due_on for each in lane.obligations] == [date(2026, 2, 1)]
-    assert lane.outputs(AutoDebitRequested)[-1].attempt == 1
+    lane.tick("2026-02-01 00:00")
+    assert lane.outputs(AutoDebitRequested)[0].attempt == 1
 
 
 def test_the_wait_for_a_parcel_follows_the_terms_of_the_order():
