@@ -15,6 +15,7 @@ from settlement import (
     lowering,
     merchant,
     purchase,
+    reminder,
     repayment,
     returns,
 )
@@ -213,6 +214,10 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             returns.parcel_expired(draft, timer.subject_id)
         case TimerKind.TRIAL_END:
             purchase.trial_ended(draft, timer.subject_id)
+        case TimerKind.TRIAL_REMINDER:
+            reminder.trial_ends_soon(draft, timer.subject_id)
+        case TimerKind.REMINDER:
+            reminder.due_soon(draft, date.fromisoformat(timer.subject_id))
         case TimerKind.DUE_DAY:
             debit.due_day(draft, date.fromisoformat(timer.subject_id))
         case TimerKind.DEBIT_RETRY:

@@ -155,7 +155,8 @@ def test_a_deferred_order_is_debited_on_its_due_day():
     lane = lane_with_line("kuaishou")
     lane.send("2026-01-02", deferred(days=30))
     lane.send("2026-01-05", PurchaseReceived("order"))
-    assert lane.tick("2026-01-31 23:59") == []
+    lane.tick("2026-01-31 23:59")
+    assert lane.outputs(AutoDebitRequested) == []
     lane.tick("2026-02-01 00:00")
     (request,) = lane.outputs()
     assert request == AutoDebitRequested(
@@ -323,8 +324,8 @@ def test_a_kept_trial_is_captured_and_debited_at_once_and_stays_due_at_its_end()
     )
     assert lane.obligations[0].due_on == date(2026, 1, 12)
     assert lane.send("2026-01-07", PurchaseKept("order")).outcome is Outcome.DUPLICATE
-    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.DUE_DAY]
-    assert lane.outputs() == []
+    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.REMINDER, TimerKind.DUE_DAY]
+    assert lane.outputs(AutoDebitRequested) == []
 
 
 def test_keeping_before_receipt_waits_for_it():
