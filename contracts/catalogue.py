@@ -22,7 +22,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         returns.ParcelInspected,
         returns.ReturnWithdrawn,
     ),
-    Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed),
+    Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed, repayment.RepaymentReversed),
     Topic.DEPOSIT_REFUND_REQUEST: (deposit_refund.DepositRefundRequested, deposit_refund.DepositRefundReviewed),
     Topic.CREDIT_LINE: (
         credit_line.CreditLineOpened,
@@ -33,6 +33,10 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         credit_line.IdentityVerified,
         credit_line.LineFrozen,
         credit_line.LineUnfrozen,
+        credit_line.UnfreezeRequested,
+        credit_line.AppealDecided,
+        credit_line.CashOutRequested,
+        credit_line.BillInstalmentRequested,
         credit_line.CloseRequested,
     ),
     Topic.MERCHANT: (
@@ -51,14 +55,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
 }
 
 UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
-    Topic.REPAYMENT: ("repayment.reversed",),
     Topic.DEPOSIT_REFUND_REQUEST: ("deposit_refund.withdrawn",),
-    Topic.CREDIT_LINE: (
-        "credit_line.unfreeze_requested",
-        "credit_line.appeal_decided",
-        "credit_line.cash_out_requested",
-        "credit_line.bill_instalment_requested",
-    ),
     Topic.MERCHANT: ("shop_balance.withdrawal_requested",),
 }
 """Published types whose rules do not exist yet: refused whole, as `unknown_type`."""

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
-from contracts.fields import Currency, LimitMinor, Score, Text
+from contracts import instants
+from contracts.fields import AmountMinor, Currency, Day, Id, LimitMinor, LongText, Periods, Score, Text
 from contracts.message import AccountMessage
+from contracts.reasons import RejectReason
+from contracts.records import RefusalError
 from settlement import messages
 
 FreezeReason = Literal["risk_login", "security", "binding_changes", "credit_review", "manual"]
@@ -118,6 +121,73 @@ class LineUnfrozen(AccountMessage):
     def body(self) -> messages.LineUnfrozen:
         """Translate to the domain."""
         return messages.LineUnfrozen(self.reason)
+
+
+class UnfreezeRequested(AccountMessage):
+    """The buyer asks for the line to work again after something was overdue."""
+
+    type: Literal["credit_line.unfreeze_requested"]
+
+    def body(self) -> messages.UnfreezeRequested:
+        """Translate to the domain."""
+        return messages.UnfreezeRequested()
+
+
+class AppealDecided(AccountMessage):
+    """The platform decided an appeal of the buyer against a freeze."""
+
+    type: Literal["credit_line.appeal_decided"]
+    appeal_id: Id
+    """The appeal."""
+    outcome: Literal["upheld", "rejected"]
+    """Upheld: `security`, `binding_changes` and `credit_review` end at once, a freeze for what was overdue with it."""
+    opinion: LongText
+    """Handling opinion; sent to the buyer, never shown in logs."""
+
+    def body(self) -> messages.AppealDecided:
+        """Translate to the domain."""
+        return messages.AppealDecided(self.appeal_id, self.outcome, self.opinion)
+
+
+class CashOutRequested(AccountMessage):
+    """The buyer wants limit paid out to the card."""
+
+    type: Literal["credit_line.cash_out_requested"]
+    cash_out_id: Id
+    """The cash-out this message makes."""
+    amount_minor: AmountMinor
+    """How much."""
+    currency: Currency
+    """The account's."""
+
+    def body(self) -> messages.CashOutRequested:
+        """Translate to the domain."""
+        return messages.CashOutRequested(self.cash_out_id, self.amount_minor, self.currency)
+
+
+class BillInstalmentRequested(AccountMessage):
+    """The buyer wants to pay a bill in parts."""
+
+    type: Literal["credit_line.bill_instalment_requested"]
+    due_on: Day
+    """Due date of the bill."""
+    periods: Periods
+    """Number of parts, the first with the next statement."""
+
+    def body(self) -> messages.BillInstalmentRequested:
+        """Translate to the domain.
+
+        Raises:
+            RefusalError: there is no such day.
+        """
+        try:
+            due_on = instants.parse_date(self.due_on)
+        except ValueError as error:
+            raise RefusalError(
+                RejectReason.WRONG_FIELD,
+                f'due_on: expected {instants.EXPECTED_DATE}, got "{self.due_on}" ({error})',
+            ) from None
+        return messages.BillInstalmentRequested(due_on, self.periods)
 
 
 class CloseRequested(AccountMessage):

@@ -1,4 +1,4 @@
-"""Kinds of field that several messages share: ids, amounts, currencies, texts, URIs, and their bounds.
+"""Kinds of field that several messages share: ids, dates, amounts, currencies, texts, URIs, and their bounds.
 
 Source: docs/messages.md, Kinds of field.
 """
@@ -24,6 +24,7 @@ EXPECTED = {
     ID_PATTERN: "1 to 128 visible characters, without white space at either end",
     URI_PATTERN: "an absolute URI of at most 2048 characters, such as https://…",
     instants.PATTERN: instants.EXPECTED,
+    instants.DATE_PATTERN: instants.EXPECTED_DATE,
 }
 """What a pattern means, in words, for whoever broke it."""
 
@@ -44,6 +45,7 @@ class _CurrencyCode:
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=ID_PATTERN)]
 Instant = Annotated[str, Field(max_length=64, pattern=instants.PATTERN, json_schema_extra={"format": "date-time"})]
+Day = Annotated[str, Field(max_length=10, pattern=instants.DATE_PATTERN, json_schema_extra={"format": "date"})]
 AmountMinor = Annotated[int, Field(ge=1, le=MAX_AMOUNT_MINOR)]
 LimitMinor = Annotated[int, Field(ge=0, le=MAX_AMOUNT_MINOR)]
 Currency = Annotated[str, _CurrencyCode()]

@@ -1,12 +1,14 @@
-"""Instants on the wire: RFC 3339 with an offset in, UTC with `Z` out.
+"""Instants on the wire: RFC 3339 with an offset in, UTC with `Z` out. Dates: as RFC 3339 writes them.
 
-Source: docs/messages.md, Common fields.
+Source: docs/messages.md, Common fields and Kinds of field.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 """The shape of RFC 3339; `datetime.fromisoformat` alone would take weeks, basic format and times without offset."""
+
+DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 FIRST_YEAR = 2000
 """Before it nothing can have happened: 1970 and year 1 are clocks that were never set, and would fire penalties."""
@@ -15,6 +17,7 @@ LAST_YEAR = 2199
 """After it comes a typo or a placeholder for "never", such as 9999-12-31."""
 
 EXPECTED = "an RFC 3339 time with offset from 2000 up to 2199, such as 2026-03-01T10:15:30+08:00"
+EXPECTED_DATE = "a date from 2000 up to 2199, such as 2026-03-01"
 
 
 def parse_instant(text: str) -> datetime:
@@ -32,6 +35,18 @@ def parse_instant(text: str) -> datetime:
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ValueError("out of range")
     return instant
+
+
+def parse_date(text: str) -> date:
+    """Read a date whose shape is `DATE_PATTERN`.
+
+    Raises:
+        ValueError: no such day, or out of range.
+    """
+    day = date.fromisoformat(text)
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError("out of range")
+    return day
 
 
 def format_instant(instant: datetime) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from settlement import messages
 from settlement.entities import (
+    Appeal,
+    CashOut,
     Debit,
     Deposit,
     DepositRefund,
@@ -22,7 +24,8 @@ Reference = tuple[type[Entity], str]
 def references(message: messages.Input) -> Iterable[Reference]:
     """Things of the input's party that it names or makes; the party's own row is loaded anyhow.
 
-    A hint: what a rule needs beyond it costs a second loading (`settlement.state.NotLoadedError`).
+    A hint: what a rule needs beyond it costs a second loading (`settlement.state.NotLoadedError`). A bill to be paid in
+    instalments, and what is overdue, are among the earliest of what is owed, which is loaded with the party.
     """
     named = _NAMED.get(type(message.body))
     return () if named is None else named(message.body)
@@ -53,8 +56,20 @@ def _repayment(body: messages.RepaymentReceived) -> tuple[Reference, ...]:
     return tuple(found)
 
 
+def _reversed(body: messages.RepaymentReversed) -> tuple[Reference, ...]:
+    return ((Repayment, body.repayment_id),)
+
+
 def _debit(body: messages.RepaymentFailed) -> tuple[Reference, ...]:
     return ((Debit, body.debit_id),)
+
+
+def _appeal(body: messages.AppealDecided) -> tuple[Reference, ...]:
+    return ((Appeal, body.appeal_id),)
+
+
+def _cash_out(body: messages.CashOutRequested) -> tuple[Reference, ...]:
+    return ((CashOut, body.cash_out_id),)
 
 
 def _deposit(body: messages.DepositPaid) -> tuple[Reference, ...]:
@@ -90,6 +105,9 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.ParcelInspected: _return,
     messages.RepaymentReceived: _repayment,
     messages.RepaymentFailed: _debit,
+    messages.RepaymentReversed: _reversed,
+    messages.AppealDecided: _appeal,
+    messages.CashOutRequested: _cash_out,
     messages.DepositPaid: _deposit,
     messages.CaseOpened: _case,
     messages.CaseClosed: _case,

@@ -1,4 +1,4 @@
-"""Messages of topic `repayment`: money the buyer pays, or a debit that failed. Source: docs/messages.md."""
+"""Messages of topic `repayment`: money buyers pay, debits that failed, money taken back. Source: docs/messages.md."""
 
 from typing import Literal
 
@@ -63,3 +63,17 @@ class RepaymentFailed(AccountMessage):
     def body(self) -> messages.RepaymentFailed:
         """Translate to the domain."""
         return messages.RepaymentFailed(self.debit_id, self.reason, self.retryable)
+
+
+class RepaymentReversed(AccountMessage):
+    """The money of a repayment was taken back, by the buyer's bank for instance."""
+
+    type: Literal["repayment.reversed"]
+    repayment_id: Id
+    """The repayment, of `repayment.received`."""
+    reason: Text
+    """Free text for operators."""
+
+    def body(self) -> messages.RepaymentReversed:
+        """Translate to the domain."""
+        return messages.RepaymentReversed(self.repayment_id, self.reason)

@@ -24,7 +24,7 @@ def requested(draft: Draft) -> Decision:
             currency=account.currency,
         )
         return draft.declined(DeclineReason.OUTSTANDING)
-    draft.change_account(closed_at=draft.moment.occurred_at)
+    draft.change_account(closed_at=draft.moment.occurred_at, granted_minor=0)
     if account.limit_minor:
         draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, account.limit_minor, account.currency)
         credit_line.reclaimed(draft, account.limit_minor, "closed")

@@ -11,6 +11,8 @@ from settlement.messages import CreditLineOpened, LimitChanged, LineFrozen, Line
 from settlement.outputs import LimitReclaimed, LimitReleased, LimitRestored
 
 RISK_LOGIN = "risk_login"
+OVERDUE = "overdue"
+"""The freeze reason that postpay sets itself; no message names it."""
 
 
 def opened(draft: Draft, body: CreditLineOpened) -> Decision:
@@ -49,6 +51,7 @@ def opened(draft: Draft, body: CreditLineOpened) -> Decision:
             fee_receivable_minor=0,
             penalty_receivable_minor=0,
             customer_credit_minor=0,
+            granted_minor=body.limit_minor,
         )
     )
     draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_GRANTED, body.limit_minor, body.currency)
@@ -56,13 +59,19 @@ def opened(draft: Draft, body: CreditLineOpened) -> Decision:
 
 
 def limit_changed(draft: Draft, body: LimitChanged) -> Decision:
-    """Set the limit; lowered below what is held and used, it leaves less than nothing available."""
+    """Set what is granted; lowered below what is held and used, it leaves less than nothing available.
+
+    While unused limit is reclaimed, a rise waits until the line is restored.
+    """
     account = draft.account
     if account.closed_at is not None:
         return draft.declined(DeclineReason.LINE_CLOSED)
     if body.currency != account.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH)
+    draft.change_account(granted_minor=body.limit_minor)
     rise = body.limit_minor - account.limit_minor
+    if OVERDUE in account.freeze_reasons and _reclaims(draft, account):
+        rise = min(rise, 0)
     if rise > 0:
         draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_GRANTED, rise, account.currency)
         restored(draft, rise, "limit_raised")
@@ -141,6 +150,11 @@ def unfrozen(draft: Draft, body: LineUnfrozen) -> Decision:
     if not left:
         restored(draft, account.available_minor, "unfrozen")
     return draft.applied()
+
+
+def _reclaims(draft: Draft, account: Account) -> bool:
+    today = business_date(draft.moment.now)
+    return draft.rules.terms.of_programme(account.programme, today)[1].reclaims_unused_limit
 
 
 def restored(draft: Draft, amount_minor: int, reason: str) -> None:

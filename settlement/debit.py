@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
-from settlement import reminder
+from settlement import overdue, reminder
 from settlement.allocation import Allocation, pay_out_credit
 from settlement.dates import business_date, midnight
 from settlement.draft import Draft
-from settlement.entities import Debit, DebitStatus, Obligation, Order, PlanKind
+from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
 from settlement.revision import revised
+from settlement.schedule import is_under_return
 from settlement.states import DEBIT
 from settlement.timers import TimerKind
 
@@ -24,21 +25,32 @@ def expect_due_day(draft: Draft, due_on: date) -> None:
         due_day(draft, due_on)
 
 
-def due_day(draft: Draft, due_on: date) -> None:
-    """Apply customer credit to all that is due by then, and debit what is left of that date.
+def debit_again(draft: Draft, obligations: Iterable[Obligation], day: date) -> None:
+    """Request attempt 1 of a debit of obligations anew at 00:00 of a later date; at once when the date has begun."""
+    again = [revised(obligation, debit_on=day) for obligation in obligations]
+    for obligation in again:
+        draft.put(obligation)
+    if again:
+        expect_due_day(draft, day)
 
-    A date on which nothing is due any more, because it was paid or put off, is no due day.
+
+def due_day(draft: Draft, day: date) -> None:
+    """Apply customer credit to all that is due by a date, and debit what is left of what is to be debited on it.
+
+    A date on which nothing is to be debited any more, because it was paid or put off, is no due day.
     """
-    if not any(obligation.due_on == due_on for obligation in _open_by(draft, due_on)):
+    if not any(_debit_on(obligation) == day for obligation in _open_by(draft, day)):
         return
-    _apply_credit(draft, due_on)
-    wanted = [
-        obligation
-        for obligation in _open_by(draft, due_on)
-        if obligation.due_on == due_on and obligation.debit_id is None and not _is_under_return(draft, obligation)
-    ]
-    reason = "trial_ended" if any(_ended_trial_now(draft, obligation) for obligation in wanted) else "due"
-    request(draft, wanted, due_on=due_on, attempt=1, reason=reason, first_requested_at=draft.moment.now)
+    _apply_credit(draft, day)
+    wanted: dict[date, list[Obligation]] = {}
+    for obligation in _open_by(draft, day):
+        if obligation.due_on == day and obligation.status is ObligationStatus.OPEN:
+            overdue.expect(draft, day)
+        if _debit_on(obligation) == day and obligation.debit_id is None and not is_under_return(draft, obligation):
+            wanted.setdefault(obligation.due_on, []).append(obligation)
+    for due_on, obligations in wanted.items():
+        reason = "trial_ended" if any(_ended_trial_now(draft, obligation) for obligation in obligations) else "due"
+        request(draft, obligations, due_on=due_on, attempt=1, reason=reason, first_requested_at=draft.moment.now)
     pay_out_credit(draft)
 
 
@@ -205,8 +217,8 @@ def _open_by(draft: Draft, due_on: date) -> Iterator[Obligation]:
     return takewhile(lambda each: each.due_on <= due_on, draft.open_obligations())
 
 
-def _is_under_return(draft: Draft, obligation: Obligation) -> bool:
-    return obligation.order_id is not None and bool(draft.get(Order, obligation.order_id).open_return_ids)
+def _debit_on(obligation: Obligation) -> date:
+    return obligation.debit_on or obligation.due_on
 
 
 def _ended_trial_now(draft: Draft, obligation: Obligation) -> bool:

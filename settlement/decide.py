@@ -4,7 +4,7 @@ Pure: no I/O, no clock, no randomness.
 """
 
 from datetime import date
-from typing import assert_never
+from typing import Literal, assert_never
 
 from settlement import (
     closing,
@@ -14,10 +14,12 @@ from settlement import (
     extension,
     lowering,
     merchant,
+    overdue,
     purchase,
     reminder,
     repayment,
     returns,
+    reversal,
 )
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
@@ -49,6 +51,7 @@ from settlement.messages import (
     PurchaseReceived,
     RepaymentFailed,
     RepaymentReceived,
+    RepaymentReversed,
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
@@ -71,7 +74,7 @@ CreditLineBody = (
 )
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
-AccountBody = CreditLineBody | PurchaseBody | ReturnBody | RepaymentReceived | RepaymentFailed
+AccountBody = CreditLineBody | PurchaseBody | ReturnBody | RepaymentReceived | RepaymentFailed | RepaymentReversed
 MerchantBody = (
     MerchantRegistered
     | DepositPaid
@@ -120,6 +123,8 @@ def _decide_account(draft: Draft, body: AccountBody) -> Decision:
         return _decide_return(draft, body)
     if isinstance(body, RepaymentFailed):
         return repayment.failed(draft, body)
+    if isinstance(body, RepaymentReversed):
+        return reversal.reversed_(draft, body)
     return _decide_credit_line(draft, body)
 
 
@@ -216,10 +221,10 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             purchase.trial_ended(draft, timer.subject_id)
         case TimerKind.TRIAL_REMINDER:
             reminder.trial_ends_soon(draft, timer.subject_id)
-        case TimerKind.REMINDER:
-            reminder.due_soon(draft, date.fromisoformat(timer.subject_id))
-        case TimerKind.DUE_DAY:
-            debit.due_day(draft, date.fromisoformat(timer.subject_id))
+        case TimerKind.REMINDER | TimerKind.DUE_DAY | TimerKind.OVERDUE:
+            _fire_of_date(draft, timer.kind, date.fromisoformat(timer.subject_id))
+        case TimerKind.PENALTY | TimerKind.RESTORE:
+            _fire_of_account(draft, timer.kind)
         case TimerKind.DEBIT_RETRY:
             debit.retry(draft, draft.get(Debit, timer.subject_id))
         case TimerKind.DEPOSIT_PAYMENT:
@@ -229,3 +234,27 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
         case _:
             assert_never(timer.kind)
     return draft.applied()
+
+
+def _fire_of_date(
+    draft: Draft, kind: Literal[TimerKind.REMINDER, TimerKind.DUE_DAY, TimerKind.OVERDUE], day: date
+) -> None:
+    match kind:
+        case TimerKind.REMINDER:
+            reminder.due_soon(draft, day)
+        case TimerKind.DUE_DAY:
+            debit.due_day(draft, day)
+        case TimerKind.OVERDUE:
+            overdue.due_day_passed(draft, day)
+        case _:
+            assert_never(kind)
+
+
+def _fire_of_account(draft: Draft, kind: Literal[TimerKind.PENALTY, TimerKind.RESTORE]) -> None:
+    match kind:
+        case TimerKind.PENALTY:
+            overdue.charge_penalties(draft)
+        case TimerKind.RESTORE:
+            overdue.wait_over(draft)
+        case _:
+            assert_never(kind)

@@ -51,7 +51,7 @@ def _put_off(draft: Draft, obligations: list[Obligation], days: int) -> None:
     open_ones = [each for each in obligations if each.status is ObligationStatus.OPEN]
     due_dates = [days_after(each.due_on, days) for each in open_ones]
     for obligation, due_on in zip(open_ones, due_dates, strict=True):
-        draft.put(revised(obligation, due_on=due_on, debit_id=None))
+        draft.put(revised(obligation, due_on=due_on, debit_on=None, debit_id=None))
     for due_on in sorted(set(due_dates)):
         debit.expect_due_day(draft, due_on)
 

@@ -1,6 +1,6 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
-from settlement import credit_line, debit, fees, purchase
+from settlement import credit_line, debit, fees, overdue, purchase
 from settlement.allocation import pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -8,7 +8,7 @@ from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.revision import revised
-from settlement.schedule import obligations_of, parts_of, shares
+from settlement.schedule import obligations_of, parts_of, settle_orders, shares
 from settlement.states import OBLIGATION
 
 
@@ -41,7 +41,10 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
     )
     if order.returned_minor == order.amount_minor:
         purchase.returned_in_full(draft, order)
+    else:
+        settle_orders(draft, [order.order_id])
     debit.lowered(draft, before, "amount_lowered")
+    overdue.note_cleared(draft, before)
     pay_out_credit(draft)
     return draft.applied()
 

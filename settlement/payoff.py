@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from settlement.allocation import Share
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation
@@ -18,32 +19,38 @@ def amount_minor(draft: Draft) -> int:
     )
 
 
-def begin(draft: Draft, paid_minor: int) -> None:
-    """Waive the fees that are not billed, if a payment covers the rest; else tell that it is treated as any other."""
+def begin(draft: Draft, paid_minor: int) -> list[Share]:
+    """Waive the fees that are not billed, if a payment covers the rest; else tell that it is treated as any other.
+
+    Returns:
+        What was waived.
+    """
     required_minor = amount_minor(draft)
     currency = draft.currency
     if paid_minor < required_minor:
         draft.notify("payoff_insufficient", amount_minor=paid_minor, required_minor=required_minor, currency=currency)
-        return
-    waived_minor = _waive(draft)
-    if not required_minor:
-        return
-    draft.notify("payoff_received", amount_minor=required_minor, waived_minor=waived_minor, currency=currency)
+        return []
+    waived = _waive(draft)
+    if required_minor:
+        waived_minor = sum(share.waived_fee_minor for share in waived)
+        draft.notify("payoff_received", amount_minor=required_minor, waived_minor=waived_minor, currency=currency)
+    return waived
 
 
-def _waive(draft: Draft) -> int:
+def _waive(draft: Draft) -> list[Share]:
     today = business_date(draft.moment.occurred_at)
-    waived_minor = 0
+    waived: list[Share] = []
     for obligation in list(draft.open_obligations()):
         fee_minor = _unbilled_fee_minor(obligation, today)
         if fee_minor:
-            waived_minor += fee_minor
+            waived.append(Share(obligation.obligation_id, 0, 0, 0, fee_minor))
             after = revised(obligation, fee_minor=obligation.fee_minor - fee_minor)
             if not after.open_minor:
                 after = revised(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
             draft.put(after)
+    waived_minor = sum(share.waived_fee_minor for share in waived)
     draft.post(LedgerAccount.FEE_INCOME, LedgerAccount.FEE_RECEIVABLE, waived_minor, draft.currency)
-    return waived_minor
+    return waived
 
 
 def _unbilled_fee_minor(obligation: Obligation, today: date) -> int:

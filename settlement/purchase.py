@@ -161,7 +161,7 @@ def returned_in_full(draft: Draft, order: Order) -> None:
 def resume(draft: Draft, order: Order) -> None:
     """Let an order go on whose last open return has ended and left something of it.
 
-    Its due date is at least the next business date.
+    Its due date is at least the next business date; what is overdue stays so, and is debited again then.
     """
     next_date = days_after(business_date(draft.moment.occurred_at), 1)
     if order.captured_at is None:
@@ -171,13 +171,15 @@ def resume(draft: Draft, order: Order) -> None:
         if order.received_at is not None:
             _go_on(draft, order)
         return
-    open_ones = [each for each in obligations_of(draft, order) if each.status is ObligationStatus.OPEN]
+    obligations = obligations_of(draft, order)
+    open_ones = [each for each in obligations if each.status is ObligationStatus.OPEN]
     for obligation in open_ones:
-        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date)))
+        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date), debit_on=None))
     if open_ones:
         draft.put(revised(order, due_on=obligations_of(draft, order)[0].due_on))
     for due_on in sorted({max(each.due_on, next_date) for each in open_ones}):
         debit.expect_due_day(draft, due_on)
+    debit.debit_again(draft, [each for each in obligations if each.status is ObligationStatus.OVERDUE], next_date)
 
 
 def _expect_receipt(draft: Draft, order: Order, receipt_at: datetime) -> None:

@@ -1,6 +1,6 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
-from settlement import credit_line, debit, fees
+from settlement import credit_line, debit, fees, overdue
 from settlement.allocation import pay_out, pay_out_credit
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order
@@ -45,6 +45,7 @@ def take_back(draft: Draft, order: Order, amount_minor: int, reason: str) -> int
     if paid_minor + charges_minor:
         pay_out(draft, paid_minor + charges_minor, "order_refund")
     debit.lowered(draft, before, reason)
+    overdue.note_cleared(draft, before)
     pay_out_credit(draft)
     return paid_minor
 

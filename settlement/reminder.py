@@ -5,7 +5,8 @@ from itertools import takewhile
 
 from settlement.dates import days_after, midnight
 from settlement.draft import Draft
-from settlement.entities import Obligation, Order
+from settlement.entities import Order
+from settlement.schedule import is_under_return
 from settlement.timers import TimerKind
 
 
@@ -24,7 +25,7 @@ def expect_due_date(draft: Draft, due_on: date) -> None:
 def due_soon(draft: Draft, due_on: date) -> None:
     """Tell what will be debited on a date, if anything, and set its due day."""
     due = takewhile(lambda each: each.due_on <= due_on, draft.open_obligations())
-    wanted = [each for each in due if each.due_on == due_on and not _is_under_return(draft, each)]
+    wanted = [each for each in due if each.due_on == due_on and not is_under_return(draft, each)]
     if wanted:
         draft.notify(
             "payment_due_soon",
@@ -61,7 +62,3 @@ def trial_ends_soon(draft: Draft, order_id: str) -> None:
         currency=draft.currency,
         due_on=order.due_on.isoformat(),
     )
-
-
-def _is_under_return(draft: Draft, obligation: Obligation) -> bool:
-    return obligation.order_id is not None and bool(draft.get(Order, obligation.order_id).open_return_ids)

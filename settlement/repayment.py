@@ -1,7 +1,7 @@
 """Repayments received, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import debit, payoff
-from settlement.allocation import Allocation, pay_out_credit
+from settlement.allocation import Allocation, Share, pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, Order, Repayment
@@ -30,13 +30,12 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
             return draft.missing(Order, body.order_id)
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
-    _record(draft, body)
     if answered is not None:
         debit.succeeded(draft, answered)
         draft.notify("debit_made", debit_id=answered.debit_id, amount_minor=body.amount_minor, currency=body.currency)
-    if body.purpose == PAYOFF:
-        payoff.begin(draft, body.amount_minor)
-    _allocate(draft, body, answered, order)
+    waived = payoff.begin(draft, body.amount_minor) if body.purpose == PAYOFF else []
+    allocation = _allocate(draft, body, answered, order)
+    _record(draft, body, [*waived, *allocation.shares], allocation.left_minor)
     pay_out_credit(draft)
     return draft.applied()
 
@@ -54,7 +53,7 @@ def failed(draft: Draft, body: RepaymentFailed) -> Decision:
     return draft.applied()
 
 
-def _record(draft: Draft, body: RepaymentReceived) -> None:
+def _record(draft: Draft, body: RepaymentReceived, shares: list[Share], credit_minor: int) -> None:
     draft.put(
         Repayment(
             account_id=draft.party.id,
@@ -67,13 +66,15 @@ def _record(draft: Draft, body: RepaymentReceived) -> None:
             channel=body.channel,
             received_at=draft.moment.occurred_at,
             fingerprint=draft.cause.fingerprint,
+            shares=tuple(map(str, shares)),
+            credit_minor=credit_minor,
         )
     )
 
 
-def _allocate(draft: Draft, body: RepaymentReceived, answered: Debit | None, order: Order | None) -> None:
+def _allocate(draft: Draft, body: RepaymentReceived, answered: Debit | None, order: Order | None) -> Allocation:
     """Pay the debit's obligations and then any, or only the order's, or any: in the order of docs/rules.md."""
-    allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING, body.amount_minor)
+    allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING, body.amount_minor, draft.moment.occurred_at)
     if answered is not None:
         own = [draft.get(Obligation, obligation_id) for obligation_id in answered.obligation_ids]
         allocation.pay(sorted(own, key=lambda each: (each.due_on, each.no)))
@@ -84,3 +85,4 @@ def _allocate(draft: Draft, body: RepaymentReceived, answered: Debit | None, ord
     draft.post(LedgerAccount.GATEWAY_CLEARING, LedgerAccount.CUSTOMER_CREDIT, allocation.left_minor, body.currency)
     allocation.finish()
     debit.lowered(draft, allocation.paid, "repaid")
+    return allocation

@@ -6,7 +6,7 @@ from datetime import date
 from settlement.dates import business_date, days_after, next_day_of_month
 from settlement.decision import InvariantBrokenError
 from settlement.draft import Draft
-from settlement.entities import Obligation, Order, OrderStatus
+from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
 from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.revision import revised
@@ -60,6 +60,26 @@ def capture(draft: Draft, order: Order) -> Order:
     return captured
 
 
+def obligation_without_order(draft: Draft, amount_minor: int, *, due_on: date, billed_on: date | None) -> Obligation:
+    """Return a new obligation that belongs to no order; recording and posting it are the caller's."""
+    return Obligation(
+        account_id=draft.party.id,
+        obligation_id=draft.new_id(),
+        no=draft.next_no(),
+        order_id=None,
+        due_on=due_on,
+        status=OBLIGATION.begins["captured"],
+        principal_minor=amount_minor,
+        fee_minor=0,
+        penalty_minor=0,
+        paid_principal_minor=0,
+        paid_fee_minor=0,
+        paid_penalty_minor=0,
+        debit_id=None,
+        billed_on=billed_on,
+    )
+
+
 def parts_of(order: Order) -> int:
     """Into how many obligations an order's plan splits it."""
     return order.plan_periods or 1
@@ -94,10 +114,21 @@ def shares(amount_minor: int, parts: int) -> list[int]:
     return [part_minor + rest_minor] + [part_minor] * (parts - 1)
 
 
+def is_under_return(draft: Draft, obligation: Obligation) -> bool:
+    """Tell whether a return of its order is open."""
+    return obligation.order_id is not None and bool(draft.get(Order, obligation.order_id).open_return_ids)
+
+
 def settle_orders(draft: Draft, order_ids: Iterable[str]) -> None:
-    """Note of each order whether nothing is left to pay of it."""
+    """Note of each order whether nothing is left to pay of it, or nothing is overdue any more."""
     for order_id in order_ids:
         order = draft.get(Order, order_id)
-        unpaid = any(obligation.open_minor for obligation in obligations_of(draft, order))
-        if order.status is OrderStatus.OWED and not unpaid:
+        if order.status not in {OrderStatus.OWED, OrderStatus.OVERDUE}:
+            continue
+        obligations = obligations_of(draft, order)
+        if not any(obligation.open_minor for obligation in obligations):
             draft.put(revised(order, status=ORDER.after(order.status, "nothing left to pay")))
+        elif order.status is OrderStatus.OVERDUE and not any(
+            obligation.status is ObligationStatus.OVERDUE for obligation in obligations
+        ):
+            draft.put(revised(order, status=ORDER.after(order.status, "nothing overdue")))

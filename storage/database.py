@@ -34,9 +34,9 @@ _SETTINGS = {
 _TRANSIENT = (
     asyncpg.PostgresConnectionError,  # 08…
     asyncpg.TransactionRollbackError,  # 40…: serialization failure, deadlock, completion unknown
-    asyncpg.InsufficientResourcesError,  # 53…: out of disk, memory or connections
+    asyncpg.InsufficientResourcesError,  # 53…: out of disk, memory or connections (53300, a database's limit as well)
     asyncpg.LockNotAvailableError,  # 55P03
-    asyncpg.OperatorInterventionError,  # 57…: cancelled, shut down, starting up
+    asyncpg.OperatorInterventionError,  # 57…: cancelled, shut down, starting up (57P03)
     asyncpg.IdleInTransactionSessionTimeoutError,  # 25P03
     asyncpg.PostgresIOError,  # 58030
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a primary that became a standby
@@ -51,6 +51,10 @@ _LASTING = (
     asyncpg.ClientConfigurationError,  # a wrong address is an InterfaceError as well
     asyncpg.DatabaseDroppedError,
 )
+# Refusals of a connection that are not in _TRANSIENT: the address or the role's rights would have to change, and a
+# worker reads its address once: wrong credentials, or a role that may not log in (28…; going on may lock it out), no
+# right to connect (42501), no database of that name (3D000). A worker must not go on by itself with whatever database
+# gets the name next: identities are compared when it starts.
 
 
 def _session(application_name: str) -> dict[str, str]:
@@ -95,7 +99,18 @@ async def connect(dsn: str, *, application_name: str, command_timeout_s: float |
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether trying again later can help: the lane pauses and retries. Anything else stops it."""
+    if _is_closed_to_sessions(error):
+        return True
     return isinstance(error, _TRANSIENT) and not isinstance(error, _LASTING)
+
+
+def _is_closed_to_sessions(error: BaseException) -> bool:
+    """Whether the database lets nobody in: an operator closed it (`ALLOW_CONNECTIONS false`) and will open it again.
+
+    The server says so with 55000, as it does of a statement that comes at the wrong time, and as a trigger may; waiting
+    helps none of those. But what ends a session, or keeps it from beginning, is FATAL, and no SQL can raise that.
+    """
+    return isinstance(error, asyncpg.ObjectNotInPrerequisiteStateError) and error.severity_en == "FATAL"
 
 
 async def set_lock_timeout(connection: Connection, seconds: float) -> None:

@@ -65,7 +65,7 @@ class Server:
     """
 
     def __init__(self, dsn: str, makes: asyncpg.Connection, drops: asyncpg.Connection | None) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
         self._makes = makes
         self._drops = drops
         self._done_with: asyncio.Queue[str] = asyncio.Queue()
@@ -77,9 +77,13 @@ class Server:
         name = f"postpay_{purpose}_{os.getpid()}_{uuid4().hex[:8]}"
         await self._makes.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
-            yield Database(name, urlsplit(self._dsn)._replace(path=f"/{name}").geturl(), LANES)
+            yield Database(name, urlsplit(self.dsn)._replace(path=f"/{name}").geturl(), LANES)
         finally:
             self._done_with.put_nowait(name)
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement about databases or roles, as superuser and outside of any of them."""
+        await self._makes.execute(statement)
 
     async def close(self) -> None:
         """Leave the server."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import date
 
 import pytest
 
@@ -9,7 +10,8 @@ from contracts.catalogue import UNBUILT_TYPES
 from contracts.decode import MAX_DETAIL
 from contracts.envelope import MAX_BYTES
 from contracts.reasons import RejectReason
-from tests.contract.builders import MISSING, TRACEPARENT, accepted, placed, refused
+from settlement.messages import BillInstalmentRequested, RepaymentReversed, UnfreezeRequested
+from tests.contract.builders import MISSING, TRACEPARENT, accepted, changed, placed, refused
 
 RAW = json.dumps(placed()).encode()
 
@@ -274,6 +276,106 @@ def test_a_repayment_of_an_order_says_which_or_names_a_debit():
     assert refused(repaid(), "repayment").reason is RejectReason.MISSING_FIELD
     assert accepted(repaid(debit_id="d-1"), "repayment").body.debit_id == "d-1"
     assert accepted(repaid(order_id="o-1"), "repayment").body.order_id == "o-1"
+
+
+def asked(kind, **changes):
+    """A message of topic `credit-line` with what each of its newer types needs; MISSING leaves a field out."""
+    return changed(
+        {
+            "event_id": "e",
+            "type": f"credit_line.{kind}",
+            "occurred_at": "2026-04-03T09:00:00+08:00",
+            "account_id": "a-1",
+            "appeal_id": "ap-1",
+            "outcome": "upheld",
+            "opinion": "checked",
+            "cash_out_id": "co-1",
+            "amount_minor": 100,
+            "currency": "CNY",
+            "due_on": "2026-04-06",
+            "periods": 3,
+        },
+        changes,
+    )
+
+
+WRONG_REQUESTS = {
+    "appeal without id": (asked("appeal_decided", appeal_id=MISSING), "appeal_id: expected a value"),
+    "appeal with an id of white space": (asked("appeal_decided", appeal_id=" "), "appeal_id: expected 1 to 128"),
+    "appeal approved": (asked("appeal_decided", outcome="approved"), "outcome: expected 'upheld' or 'rejected'"),
+    "appeal without opinion": (asked("appeal_decided", opinion=MISSING), "opinion: expected a value"),
+    "appeal with an empty opinion": (asked("appeal_decided", opinion=""), "got a text of 0 characters"),
+    "cash-out of 0": (asked("cash_out_requested", amount_minor=0), "amount_minor: expected at least 1, got 0"),
+    "cash-out as text": (asked("cash_out_requested", amount_minor="100"), 'amount_minor: expected an integer, got "1'),
+    "cash-out beyond all": (asked("cash_out_requested", amount_minor=10**15 + 1), "expected at most 1000000000000000"),
+    "cash-out without currency": (asked("cash_out_requested", currency=MISSING), "currency: expected a value"),
+    "cash-out without id": (asked("cash_out_requested", cash_out_id=MISSING), "cash_out_id: expected a value"),
+    "bill without date": (asked("bill_instalment_requested", due_on=MISSING), "due_on: expected a value"),
+    "bill on a time": (
+        asked("bill_instalment_requested", due_on="2026-04-06T00:00:00Z"),
+        "due_on: expected at most 10 characters",
+    ),
+    "bill on a week": (
+        asked("bill_instalment_requested", due_on="2026-W15-1"),
+        "due_on: expected a date from 2000 up to 2199, such as 2026-03-01, got",
+    ),
+    "bill on a date in basic format": (asked("bill_instalment_requested", due_on="20260406"), 'got "20260406"'),
+    "bill on a date with a line feed": (asked("bill_instalment_requested", due_on="2026-4-06\n"), "due_on: expected"),
+    "bill in full-width digits": (asked("bill_instalment_requested", due_on="２０２６-04-06"), "due_on: expected"),
+    "bill on 31 April": (
+        asked("bill_instalment_requested", due_on="2026-04-31"),
+        'due_on: expected a date from 2000 up to 2199, such as 2026-03-01, got "2026-04-31" (day',
+    ),
+    "bill in year 0": (asked("bill_instalment_requested", due_on="0000-01-01"), 'got "0000-01-01" (year 0'),
+    "bill in 1999": (asked("bill_instalment_requested", due_on="1999-12-31"), '"1999-12-31" (out of range)'),
+    "bill in 2200": (asked("bill_instalment_requested", due_on="2200-01-01"), '"2200-01-01" (out of range)'),
+    "bill on a number": (asked("bill_instalment_requested", due_on=20260406), "due_on: expected a text, got 20260406"),
+    "bill in 0 parts": (asked("bill_instalment_requested", periods=0), "periods: expected at least 1, got 0"),
+    "bill in 121 parts": (asked("bill_instalment_requested", periods=121), "periods: expected at most 120, got 121"),
+    "bill in 3.0 parts": (asked("bill_instalment_requested", periods=3.0), "periods: expected an integer, got 3.0"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_REQUESTS)
+def test_a_request_that_can_not_be_meant_is_refused(case):
+    value, detail = WRONG_REQUESTS[case]
+    rejected = refused(value, "credit-line")
+    assert rejected.reason == ("missing_field" if "expected a value" in detail else "wrong_field")
+    assert detail in rejected.detail
+
+
+def test_a_bill_is_named_by_its_date():
+    assert accepted(asked("bill_instalment_requested"), "credit-line").body == BillInstalmentRequested(
+        date(2026, 4, 6), 3
+    )
+
+
+def test_an_unfreeze_request_needs_nothing_but_the_account():
+    bare = {name: asked("unfreeze_requested")[name] for name in ("event_id", "type", "occurred_at", "account_id")}
+    assert accepted(bare, "credit-line").body == UnfreezeRequested()
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"repayment_id": MISSING}, "repayment_id: expected a value"),
+        ({"repayment_id": "r-1\n"}, "repayment_id: expected 1 to 128"),
+        ({"reason": MISSING}, "reason: expected a value"),
+        ({"reason": ""}, "reason: expected at least 1 character"),
+        ({"reason": "x" * 501}, "reason: expected at most 500 characters"),
+    ],
+)
+def test_a_reversal_says_of_which_repayment_and_why(changes, detail):
+    reversal = {
+        "event_id": "e",
+        "type": "repayment.reversed",
+        "occurred_at": "2026-03-01T00:00:00Z",
+        "account_id": "a-1",
+        "repayment_id": "r-1",
+        "reason": "chargeback",
+    }
+    assert accepted(reversal, "repayment").body == RepaymentReversed("r-1", "chargeback")
+    assert detail in refused(changed(reversal, changes), "repayment").detail
 
 
 @pytest.mark.parametrize(("topic", "kind"), [(topic, kind) for topic, kinds in UNBUILT_TYPES.items() for kind in kinds])

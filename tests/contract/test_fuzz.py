@@ -19,7 +19,7 @@ GOLDEN = [json.loads(path.read_text(encoding="utf-8")) for path in golden_inputs
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema) for kind, schema in input_schemas().items()}
 
 texts = st.text(max_size=20) | st.sampled_from(
-    ["", "CNY", "\x00", "\ud800", "trial", "2026-01-01T00:00:00Z", "https://a", " "]
+    ["", "CNY", "\x00", "\ud800", "trial", "2026-01-01T00:00:00Z", "2026-02-29", "https://a", " "]
 )
 scalars = (
     st.none()

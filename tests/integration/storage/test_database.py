@@ -1,4 +1,7 @@
 import asyncio
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -10,8 +13,38 @@ PERSISTENT = [
     ("SELECT * FROM nothing_of_the_kind", asyncpg.UndefinedTableError),
     ("INSERT INTO lane (lane) SELECT lane FROM lane", asyncpg.PostgresError),
     ("SELEC 1", asyncpg.PostgresSyntaxError),
+    # 55000, as a closed database says it, but of a statement.
+    ("SELECT lastval()", asyncpg.ObjectNotInPrerequisiteStateError),
+    (
+        "DO $$ BEGIN RAISE 'a trigger could say this' USING ERRCODE = '55000'; END $$",
+        asyncpg.ObjectNotInPrerequisiteStateError,
+    ),
 ]
 
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the server lets a role into no session, and whether waiting helps."""
+
+    sqlstate: str
+    passes: bool
+    because: tuple[str, ...] = ()
+    right_password: bool = True
+    right_database: bool = True
+
+
+REFUSED = [
+    pytest.param(refusal, id=what)
+    for what, refusal in {
+        "closed": Refusal("55000", passes=True, because=('ALTER DATABASE "{database}" ALLOW_CONNECTIONS false',)),
+        "database_full": Refusal("53300", passes=True, because=('ALTER DATABASE "{database}" CONNECTION LIMIT 0',)),
+        "role_full": Refusal("53300", passes=True, because=('ALTER ROLE "{role}" CONNECTION LIMIT 0',)),
+        "no_login": Refusal("28000", passes=False, because=('ALTER ROLE "{role}" NOLOGIN',)),
+        "no_right": Refusal("42501", passes=False, because=('REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC',)),
+        "wrong_password": Refusal("28P01", passes=False, right_password=False),
+        "no_database": Refusal("3D000", passes=False, right_database=False),
+    }.items()
+]
 
 # What asyncpg raises depends on how far it had got with the answer when the connection went.
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -52,6 +85,41 @@ async def test_a_server_that_is_away_passes(stack):
     with pytest.raises(ConnectionRefusedError) as raised:
         await connect("postgresql://postgres@127.0.0.1:1/postpay", application_name="test")
     assert is_transient(raised.value)
+
+
+@pytest.fixture
+async def guest(server):
+    """A role that may log in and no more, its password, and the server's address."""
+    role, password = f"guest_{uuid4().hex}", "hidden"
+    await server.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}'")
+    yield role, password, urlsplit(server.dsn)
+    await server.execute(f'DROP ROLE "{role}"')
+
+
+@pytest.mark.parametrize("refusal", REFUSED)
+async def test_what_a_refused_connection_means(refusal, guest, empty_database, server):
+    role, password, address = guest
+    for statement in refusal.because:
+        await server.execute(statement.format(role=role, database=empty_database.name))
+    host = f"{role}:{password if refusal.right_password else 'wrong'}@{address.hostname}:{address.port}"
+    name = empty_database.name if refusal.right_database else "nothing_of_the_kind"
+    with pytest.raises(asyncpg.PostgresError) as raised:
+        await connect(f"postgresql://{host}/{name}", application_name="test")
+    assert (raised.value.sqlstate, is_transient(raised.value)) == (refusal.sqlstate, refusal.passes)
+
+
+async def test_a_pool_whose_database_is_closed_passes_and_works_again_once_it_is_open(empty_database, server):
+    pool = await open_pool(empty_database.dsn, application_name="test", max_size=1)
+    try:
+        await server.execute(f'ALTER DATABASE "{empty_database.name}" ALLOW_CONNECTIONS false')
+        await pool.expire_connections()
+        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError) as raised:
+            await pool.fetchval("SELECT 1")
+        assert is_transient(raised.value)
+        await server.execute(f'ALTER DATABASE "{empty_database.name}" ALLOW_CONNECTIONS true')
+        assert await pool.fetchval("SELECT 1") == 1
+    finally:
+        pool.terminate()
 
 
 async def test_a_cancelled_statement_and_a_time_out_pass(connection, pool):

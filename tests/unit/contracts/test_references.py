@@ -7,7 +7,18 @@ import pytest
 
 from contracts.references import references
 from settlement import messages
-from settlement.entities import Debit, Deposit, DepositRefund, MerchantBalance, MerchantCase, Order, Repayment, Return
+from settlement.entities import (
+    Appeal,
+    CashOut,
+    Debit,
+    Deposit,
+    DepositRefund,
+    MerchantBalance,
+    MerchantCase,
+    Order,
+    Repayment,
+    Return,
+)
 from tests.contract.builders import accepted, golden_inputs
 
 NAMED = {
@@ -26,6 +37,11 @@ NAMED = {
     "repayment.received.v1-order": {(Repayment, "rep-9"), (Order, "o-1")},
     "repayment.received.v1-payoff": {(Repayment, "rep-10")},
     "repayment.failed.v1": {(Debit, "5e2f1a0c-2f5b-5d0e-9a55-0f5f4f0f6a11")},
+    "repayment.reversed.v1": {(Repayment, "rep-1")},
+    "credit_line.appeal_decided.v1": {(Appeal, "ap-1")},
+    "credit_line.cash_out_requested.v1": {(CashOut, "co-1")},
+    "credit_line.unfreeze_requested.v1": set(),
+    "credit_line.bill_instalment_requested.v1": set(),
     "deposit.paid.v1": {(Deposit, "d-1"), (MerchantBalance, "CNY")},
     "promotion.started.v1": {(MerchantCase, "promotion:spring")},
     "promotion.finished.v1": {(MerchantCase, "promotion:spring")},

@@ -5,7 +5,7 @@ from datetime import date
 from settlement.decision import Outcome
 from settlement.entities import DebitStatus
 from settlement.messages import PurchaseReceived, RepaymentFailed
-from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
+from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReclaimed
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     BUYER,
@@ -43,7 +43,7 @@ def test_a_failed_debit_is_tried_again_24_and_48_hours_after_the_first():
     lane.tick("2026-02-02 00:00")
     (second,) = lane.outputs(AutoDebitRequested)
     assert (second.amount_minor, second.due_on, second.attempt, second.reason) == (
-        10_000,
+        10_005,  # with the penalty of that midnight
         date(2026, 2, 1),
         2,
         "retry",
@@ -51,12 +51,12 @@ def test_a_failed_debit_is_tried_again_24_and_48_hours_after_the_first():
     fail(lane, "2026-02-02 00:05")
     lane.tick("2026-02-03 00:00")
     (third,) = lane.outputs(AutoDebitRequested)
-    assert third.attempt == 3
+    assert (third.amount_minor, third.attempt) == (10_010, 3)
     fail(lane, "2026-02-03 00:05")
     assert lane.notices() == ["debit_failed"]
     assert lane.obligations[0].debit_id is None
     lane.tick("2026-03-01")
-    assert lane.outputs() == []
+    assert lane.outputs(AutoDebitRequested) == []
 
 
 def test_a_failure_that_arrives_after_the_next_attempt_was_due_is_tried_again_at_once():
@@ -74,7 +74,7 @@ def test_a_failure_that_is_not_retryable_is_the_last():
     fail(lane, "2026-02-01 09:00", retryable=False)
     assert lane.notices() == ["debit_failed"]
     lane.tick("2026-03-01")
-    assert lane.outputs() == []
+    assert lane.outputs(AutoDebitRequested) == []
 
 
 def test_failures_are_answered_once_and_only_when_requested():
@@ -107,14 +107,15 @@ def test_a_retry_asks_for_what_is_open_then():
     assert lane.outputs(AutoDebitCancelled) == []
     lane.tick("2026-02-02 00:00")
     (second,) = lane.outputs(AutoDebitRequested)
-    assert (second.amount_minor, second.order_ids) == (3_000, ("b",))
+    assert (second.amount_minor, second.order_ids) == (3_002, ("b",))
 
 
 def test_nothing_is_retried_when_all_is_paid():
     lane = lane_on_due_day(10_000)
     fail(lane, "2026-02-01 09:00")
     lane.send("2026-02-01 12:00", repaid(10_000))
-    assert lane.tick("2026-02-02 00:00") == []
+    lane.tick("2026-02-02 00:00")
+    assert lane.outputs() == []
 
 
 def test_a_payment_from_elsewhere_replaces_a_requested_debit_by_a_smaller_one():
@@ -183,12 +184,13 @@ def test_customer_credit_also_pays_what_is_debited_already():
     lane.send("2026-02-01 08:00", deferred("c", 1_000, days=60))
     lane.send("2026-02-01 09:00", PurchaseReceived("b"))
     lane.send("2026-02-01 09:00", PurchaseReceived("c"))
-    lane.send("2026-02-02 09:00", repaid(3_000, order_id="c"))
+    lane.send("2026-02-01 23:00", repaid(13_000, order_id="c"))
     first = lane.requested
     lane.tick("2026-03-03 00:00")
+    # 10,000 and 30 days' penalty of 5 each, less a credit of 12,000; what is left of that pays for b.
     assert lane.outputs(AutoDebitCancelled) == [AutoDebitCancelled("buyer", first.debit_id, "customer_credit")]
     amounts = [(body.amount_minor, body.due_on) for body in lane.outputs(AutoDebitRequested)]
-    assert amounts == [(8_000, date(2026, 2, 1)), (5_000, date(2026, 3, 3))]
+    assert amounts == [(3_145, date(2026, 3, 3))]
 
 
 def test_a_date_on_which_nothing_is_due_any_more_is_no_due_day():
@@ -198,9 +200,9 @@ def test_a_date_on_which_nothing_is_due_any_more_is_no_due_day():
     lane.send("2026-02-01 08:00", deferred("c", 1_000, days=60))
     lane.send("2026-02-01 09:00", PurchaseReceived("b"))
     lane.send("2026-02-01 09:00", PurchaseReceived("c"))
-    lane.send("2026-02-02 09:00", repaid(6_000, order_id="b"))
+    lane.send("2026-02-01 23:00", repaid(6_000, order_id="b"))
     lane.tick("2026-03-03 00:00")
-    assert lane.outputs() == []
+    assert without_notices(lane.outputs()) == [LimitReclaimed("buyer", 89_000, "CNY", "overdue", 0, 11_000)]
     assert lane.account.customer_credit_minor == 1_000
     lane.tick("2026-04-02 00:00")
     assert lane.account.customer_credit_minor == 0

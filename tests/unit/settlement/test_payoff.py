@@ -25,9 +25,9 @@ def notice(lane: Lane) -> tuple[str, int, int]:
 
 @pytest.mark.parametrize(
     ("paid_on", "required_minor", "waived_minor"),
-    [("2026-01-31 23:59", 10_000, 180), ("2026-02-01 00:00", 10_060, 120), ("2026-03-15", 10_120, 60)],
+    [("2026-01-31 23:59", 10_000, 180), ("2026-02-01 00:00", 10_060, 120), ("2026-03-02", 10_160, 60)],
 )
-def test_a_payoff_waives_the_fees_that_are_not_billed(paid_on, required_minor, waived_minor):
+def test_a_payoff_waives_the_fees_that_are_not_billed_and_no_penalties(paid_on, required_minor, waived_minor):
     lane = lane_in_instalments()
     lane.tick(paid_on)
     lane.send(paid_on, repaid(required_minor, purpose="payoff"))

@@ -178,7 +178,7 @@ def test_one_debit_asks_for_all_that_is_due_on_a_date():
 
 
 def test_a_receipt_told_after_the_due_date_is_debited_at_once():
-    lane = lane_with_line("kuaishou")
+    lane = lane_with_line("kuaishou", rules=rules_of("kuaishou", "kuaishou", {"automatic_receipt_days": 60}))
     lane.send("2026-01-02", deferred(days=30))
     lane.send("2026-02-03", PurchaseReceived("order"))
     (request,) = without_notices(lane.outputs())
@@ -324,8 +324,9 @@ def test_a_kept_trial_is_captured_and_debited_at_once_and_stays_due_at_its_end()
     )
     assert lane.obligations[0].due_on == date(2026, 1, 12)
     assert lane.send("2026-01-07", PurchaseKept("order")).outcome is Outcome.DUPLICATE
-    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.REMINDER, TimerKind.DUE_DAY]
+    assert [each.timer.kind for each in lane.tick("2026-01-12")] == [TimerKind.REMINDER, TimerKind.DUE_DAY]
     assert lane.outputs(AutoDebitRequested) == []
+    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.OVERDUE, TimerKind.PENALTY]
 
 
 def test_keeping_before_receipt_waits_for_it():

@@ -249,7 +249,8 @@ def test_a_return_takes_its_order_out_of_a_pending_retry():
     lane.tick("2026-02-01 00:00")
     lane.send("2026-02-01 01:00", RepaymentFailed(lane.requested.debit_id, "no money", retryable=True))
     lane.send("2026-02-01 09:00", returned(10_000))
-    assert lane.tick("2026-02-02 12:00") == []
+    lane.tick("2026-02-02 12:00")
+    assert lane.outputs() == []
     lane.send("2026-02-03", damaged())
     lane.tick("2026-02-04 00:00")
     assert lane.outputs(AutoDebitRequested)[0].attempt == 1
@@ -513,15 +514,14 @@ def test_no_parcel_is_waited_for_when_the_return_has_ended(end):
     assert TimerKind.PARCEL_EXPIRY not in [kind for kind, _ in lane.states[BUYER].timers]
 
 
-def test_a_return_told_after_its_parcel_was_waited_for_expired_then():
-    lane = lane_with_line()
-    lane.send("2026-01-02", placed(days=7))
-    lane.send("2026-01-03", PurchaseReceived("order"))
+def test_a_return_whose_approval_is_told_after_its_parcel_was_waited_for_expired_then():
+    lane = lane_on_trial()
+    lane.send("2026-01-06", complained())
     lane.tick("2026-02-05 00:00")
-    lane.send("2026-01-06 12:00", returned())
+    lane.send("2026-01-07 12:00", reviewed("approved"))
     assert lane.notices() == ["return_approved", "return_expired"]
     assert lane.get(Return, "return").status is ReturnStatus.EXPIRED
-    assert [each.due_on for each in lane.obligations] == [date(2026, 1, 22)]
+    assert [each.due_on for each in lane.obligations] == [date(2026, 1, 23)]
     assert lane.outputs(AutoDebitRequested)[-1].attempt == 1
 
 
