@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
-from settlement import overdue
+from settlement import overdue, reminder
 from settlement.allocation import Allocation, pay_out_credit
 from settlement.dates import business_date, midnight
 from settlement.draft import Draft
@@ -18,9 +18,9 @@ from settlement.timers import TimerKind
 
 
 def expect_due_day(draft: Draft, due_on: date) -> None:
-    """See to it that what is due on a date is debited then; at once when the date has begun."""
+    """See to it that what is due on a date is debited then, after a reminder; at once when the date has begun."""
     if midnight(due_on) > draft.moment.now:
-        draft.schedule(TimerKind.DUE_DAY, due_on.isoformat(), midnight(due_on))
+        reminder.expect_due_date(draft, due_on)
     else:
         due_day(draft, due_on)
 

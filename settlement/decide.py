@@ -4,7 +4,7 @@ Pure: no I/O, no clock, no randomness.
 """
 
 from datetime import date
-from typing import assert_never
+from typing import Literal, assert_never
 
 from settlement import (
     closing,
@@ -16,6 +16,7 @@ from settlement import (
     merchant,
     overdue,
     purchase,
+    reminder,
     repayment,
     returns,
     reversal,
@@ -218,14 +219,12 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             returns.parcel_expired(draft, timer.subject_id)
         case TimerKind.TRIAL_END:
             purchase.trial_ended(draft, timer.subject_id)
-        case TimerKind.DUE_DAY:
-            debit.due_day(draft, date.fromisoformat(timer.subject_id))
-        case TimerKind.OVERDUE:
-            overdue.due_day_passed(draft, date.fromisoformat(timer.subject_id))
-        case TimerKind.PENALTY:
-            overdue.charge_penalties(draft)
-        case TimerKind.RESTORE:
-            overdue.wait_over(draft)
+        case TimerKind.TRIAL_REMINDER:
+            reminder.trial_ends_soon(draft, timer.subject_id)
+        case TimerKind.REMINDER | TimerKind.DUE_DAY | TimerKind.OVERDUE:
+            _fire_of_date(draft, timer.kind, date.fromisoformat(timer.subject_id))
+        case TimerKind.PENALTY | TimerKind.RESTORE:
+            _fire_of_account(draft, timer.kind)
         case TimerKind.DEBIT_RETRY:
             debit.retry(draft, draft.get(Debit, timer.subject_id))
         case TimerKind.DEPOSIT_PAYMENT:
@@ -235,3 +234,27 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
         case _:
             assert_never(timer.kind)
     return draft.applied()
+
+
+def _fire_of_date(
+    draft: Draft, kind: Literal[TimerKind.REMINDER, TimerKind.DUE_DAY, TimerKind.OVERDUE], day: date
+) -> None:
+    match kind:
+        case TimerKind.REMINDER:
+            reminder.due_soon(draft, day)
+        case TimerKind.DUE_DAY:
+            debit.due_day(draft, day)
+        case TimerKind.OVERDUE:
+            overdue.due_day_passed(draft, day)
+        case _:
+            assert_never(kind)
+
+
+def _fire_of_account(draft: Draft, kind: Literal[TimerKind.PENALTY, TimerKind.RESTORE]) -> None:
+    match kind:
+        case TimerKind.PENALTY:
+            overdue.charge_penalties(draft)
+        case TimerKind.RESTORE:
+            overdue.wait_over(draft)
+        case _:
+            assert_never(kind)

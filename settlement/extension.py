@@ -1,14 +1,13 @@
 """Extensions of a due date. Source: docs/rules.md, Purchase."""
 
-from settlement import debit
-from settlement.dates import business_date, days_after, midnight
+from settlement import debit, reminder
+from settlement.dates import business_date, days_after
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
 from settlement.messages import ExtensionRequested
 from settlement.revision import revised
 from settlement.schedule import obligations_of
-from settlement.timers import TimerKind
 
 
 def requested(draft: Draft, body: ExtensionRequested) -> Decision:
@@ -34,7 +33,7 @@ def requested(draft: Draft, body: ExtensionRequested) -> Decision:
     draft.put(order)
     draft.notify("extension_granted", order_id=order.order_id, days=body.days, due_on=due_on.isoformat())
     if order.captured_at is None:
-        draft.schedule(TimerKind.TRIAL_END, order.order_id, midnight(due_on))
+        reminder.expect_trial_end(draft, order, due_on)
     else:
         _put_off(draft, obligations_of(draft, order), body.days)
     return draft.applied()

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from settlement import debit
+from settlement import debit, reminder
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -107,8 +107,8 @@ def kept(draft: Draft, body: PurchaseKept) -> Decision:
         return draft.declined(DeclineReason.WRONG_STATE)
     due_on = _due_on(order)
     order = capture(draft, revised(order, kept_at=draft.moment.occurred_at))
-    draft.cancel(TimerKind.TRIAL_END, order.order_id)
-    draft.schedule(TimerKind.DUE_DAY, due_on.isoformat(), midnight(due_on))
+    reminder.forget_trial_end(draft, order.order_id)
+    debit.expect_due_day(draft, due_on)
     debit.request(
         draft,
         obligations_of(draft, order),
@@ -155,7 +155,7 @@ def returned_in_full(draft: Draft, order: Order) -> None:
     """End an order of which nothing is left: it is neither waited for nor debited any more."""
     draft.put(revised(order, status=ORDER.after(order.status, "returned in full")))
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
-    draft.cancel(TimerKind.TRIAL_END, order.order_id)
+    reminder.forget_trial_end(draft, order.order_id)
 
 
 def resume(draft: Draft, order: Order) -> None:
@@ -209,9 +209,9 @@ def _go_on(draft: Draft, order: Order) -> None:
     elif order.status is OrderStatus.TRIAL:
         due_on = _due_on(order)
         if midnight(due_on) > draft.moment.now:
-            draft.schedule(TimerKind.TRIAL_END, order.order_id, midnight(due_on))
+            reminder.expect_trial_end(draft, order, due_on)
         else:
-            draft.cancel(TimerKind.TRIAL_END, order.order_id)
+            reminder.forget_trial_end(draft, order.order_id)
             _capture(draft, order)
 
 

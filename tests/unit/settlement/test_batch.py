@@ -116,6 +116,7 @@ def test_due_timers_fire_before_the_next_input():
     lane.send("2026-01-03", PurchaseReceived("order"))
     lane.send("2026-02-01 00:00", repaid(10_000))
     assert [each.timer.kind if each.timer else each.input.type for each in lane.last] == [
+        TimerKind.REMINDER,
         TimerKind.DUE_DAY,
         "RepaymentReceived",
     ]
@@ -126,6 +127,7 @@ def test_timers_of_one_instant_fire_by_kind():
     for order_id in "ba":
         lane.send("2026-01-02", placed(order_id, 100))
         lane.send("2026-01-05", PurchaseReceived(order_id))
+    lane.tick("2026-01-11")
     kinds = [(each.timer.kind, each.timer.subject_id) for each in lane.tick("2026-01-12 00:00")]
     assert kinds == [(TimerKind.TRIAL_END, "a"), (TimerKind.TRIAL_END, "b"), (TimerKind.DUE_DAY, "2026-01-12")]
 

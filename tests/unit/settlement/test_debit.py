@@ -172,7 +172,7 @@ def test_customer_credit_is_applied_before_debiting():
     lane.send("2026-01-06", repaid(7_000, order_id="b"))
     assert lane.account.customer_credit_minor == 2_000
     lane.tick("2026-02-01 00:00")
-    released, request = lane.outputs()
+    released, request = without_notices(lane.outputs())
     assert (released.order_id, released.amount_minor, released.reason) == ("a", 2_000, "repaid")
     assert request.amount_minor == 8_000
     assert lane.account.customer_credit_minor == 0

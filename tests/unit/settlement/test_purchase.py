@@ -155,7 +155,8 @@ def test_a_deferred_order_is_debited_on_its_due_day():
     lane = lane_with_line("kuaishou")
     lane.send("2026-01-02", deferred(days=30))
     lane.send("2026-01-05", PurchaseReceived("order"))
-    assert lane.tick("2026-01-31 23:59") == []
+    lane.tick("2026-01-31 23:59")
+    assert lane.outputs(AutoDebitRequested) == []
     lane.tick("2026-02-01 00:00")
     (request,) = lane.outputs()
     assert request == AutoDebitRequested(
@@ -176,12 +177,19 @@ def test_one_debit_asks_for_all_that_is_due_on_a_date():
     assert asked == [(("b", "a"), 3_000, date(2026, 2, 1)), (("c",), 4_000, date(2026, 2, 2))]
 
 
-def test_an_order_told_after_its_due_date_is_received_and_debited_at_once():
-    lane = lane_with_line("kuaishou")
-    lane.tick("2026-02-03")
+def test_a_receipt_told_after_the_due_date_is_debited_at_once():
+    lane = lane_with_line("kuaishou", rules=rules_of("kuaishou", "kuaishou", {"automatic_receipt_days": 60}))
     lane.send("2026-01-02", deferred(days=30))
+    lane.send("2026-02-03", PurchaseReceived("order"))
     (request,) = without_notices(lane.outputs())
     assert (request.due_on, request.reason) == (date(2026, 2, 1), "due")
+
+
+def test_a_receipt_told_as_the_due_date_begins_is_debited_at_once():
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02", deferred(days=30))
+    lane.send("2026-02-01 00:00", PurchaseReceived("order"))
+    assert len(lane.outputs(AutoDebitRequested)) == 1
 
 
 def test_a_receipt_starts_the_trial_and_its_end_captures_and_debits():
@@ -316,8 +324,8 @@ def test_a_kept_trial_is_captured_and_debited_at_once_and_stays_due_at_its_end()
     )
     assert lane.obligations[0].due_on == date(2026, 1, 12)
     assert lane.send("2026-01-07", PurchaseKept("order")).outcome is Outcome.DUPLICATE
-    assert [each.timer.kind for each in lane.tick("2026-01-12")] == [TimerKind.DUE_DAY]
-    assert lane.outputs() == []
+    assert [each.timer.kind for each in lane.tick("2026-01-12")] == [TimerKind.REMINDER, TimerKind.DUE_DAY]
+    assert lane.outputs(AutoDebitRequested) == []
     assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.OVERDUE, TimerKind.PENALTY]
 
 
