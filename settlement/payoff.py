@@ -13,7 +13,7 @@ from settlement.states import OBLIGATION
 
 
 def amount_minor(draft: Draft) -> int:
-    """What it takes, or took when a payment was made, to be rid of all that is owed; unbilled fees are not part of it."""
+    """What it takes, or took when a payment was made, to be rid of all that is owed, unbilled fees left out."""
     paid_at = draft.moment.occurred_at
     today = business_date(paid_at)
     return sum(
