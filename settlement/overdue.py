@@ -60,7 +60,7 @@ def fall(draft: Draft, unpaid: Sequence[Obligation], *, penalized_from: date) ->
             draft.put(revised(order, status=ORDER.after(order.status, "fell overdue")))
     for obligation in late:
         draft.put(obligation)
-    draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(penalized_from))
+    expect_penalty(draft, penalized_from)
     draft.cancel(TimerKind.RESTORE, WHOLE_ACCOUNT)
     _freeze(draft)
     draft.notify(
@@ -77,8 +77,12 @@ def charge_penalties(draft: Draft) -> None:
     if not charged_minor:
         return
     draft.notify("penalty_charged", amount_minor=charged_minor, currency=draft.currency)
-    tomorrow = days_after(business_date(draft.moment.now), 1)
-    draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(tomorrow))
+    expect_penalty(draft, days_after(business_date(draft.moment.now), 1))
+
+
+def expect_penalty(draft: Draft, day: date) -> None:
+    """See to it that what is overdue costs a penalty at 00:00 of a date, and then at each one that follows."""
+    draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(day))
 
 
 def undo_prevented(draft: Draft, obligation: Obligation, left_minor: int, paid_at: datetime) -> Obligation:
@@ -98,17 +102,15 @@ def undo_prevented(draft: Draft, obligation: Obligation, left_minor: int, paid_a
     before = penalty.without_days_after(obligation, paid_at)
     if before == obligation:
         return obligation
-    if not before.penalty_runs:
-        before = revised(before, status=OBLIGATION.after(before.status, "paid in time after all"))
-    # Of a penalty that was paid and should not have been, the money becomes customer credit.
-    excess_minor = max(0, before.paid_penalty_minor - before.penalty_minor)
-    before = revised(before, paid_penalty_minor=before.paid_penalty_minor - excess_minor)
     if left_minor < before.open_minor:
         return obligation
+    if not before.penalty_runs:
+        before = revised(before, status=OBLIGATION.after(before.status, "paid in time after all"))
     undone_minor = obligation.penalty_minor - before.penalty_minor
+    refunded_minor = obligation.paid_penalty_minor - before.paid_penalty_minor
     income, currency = LedgerAccount.PENALTY_INCOME, draft.currency
-    draft.post(income, LedgerAccount.PENALTY_RECEIVABLE, undone_minor - excess_minor, currency)
-    draft.post(income, LedgerAccount.CUSTOMER_CREDIT, excess_minor, currency)
+    draft.post(income, LedgerAccount.PENALTY_RECEIVABLE, undone_minor - refunded_minor, currency)
+    draft.post(income, LedgerAccount.CUSTOMER_CREDIT, refunded_minor, currency)
     draft.put(before)
     return before
 

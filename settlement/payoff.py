@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from settlement import penalty
 from settlement.allocation import Share
 from settlement.dates import business_date
 from settlement.draft import Draft
@@ -12,10 +13,12 @@ from settlement.states import OBLIGATION
 
 
 def amount_minor(draft: Draft) -> int:
-    """What it takes to be rid of everything owed: all that is open but the fees that are not billed yet."""
-    today = business_date(draft.moment.occurred_at)
+    """What it takes, or took when a payment was made, to be rid of all that is owed, unbilled fees left out."""
+    paid_at = draft.moment.occurred_at
+    today = business_date(paid_at)
     return sum(
-        obligation.open_minor - _unbilled_fee_minor(obligation, today) for obligation in draft.open_obligations()
+        penalty.without_days_after(obligation, paid_at).open_minor - _unbilled_fee_minor(obligation, today)
+        for obligation in draft.open_obligations()
     )
 
 

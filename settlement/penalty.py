@@ -67,14 +67,16 @@ def charge(draft: Draft, obligations: Iterable[Obligation]) -> int:
 
 
 def without_days_after(obligation: Obligation, paid_at: datetime) -> Obligation:
-    """Return an obligation as if no penalty had been charged on it after an instant; nothing is posted."""
+    """Return an obligation as if no penalty had been charged, and so none paid, after an instant; nothing is posted."""
     runs = _runs(obligation)
     kept = [run.until(paid_at) for run in runs if midnight(run.first_on) <= paid_at]
     # No more than there is: what was waived meanwhile is gone already.
     undone_minor = min(_sum(runs) - _sum(kept), obligation.penalty_minor)
+    penalty_minor = obligation.penalty_minor - undone_minor
     return revised(
         obligation,
-        penalty_minor=obligation.penalty_minor - undone_minor,
+        penalty_minor=penalty_minor,
+        paid_penalty_minor=min(obligation.paid_penalty_minor, penalty_minor),
         penalty_runs=tuple(map(str, kept)),
     )
 

@@ -103,12 +103,15 @@ def _take_credit(draft: Draft, gone_minor: int) -> None:
 def _debit_what_is_open(draft: Draft, obligation_ids: Iterable[str]) -> None:
     """What is past due is overdue; that, and what is due today, is debited once more at the next 00:00."""
     today = business_date(draft.moment.now)
+    tomorrow = days_after(today, 1)
     found = [draft.get(Obligation, obligation_id) for obligation_id in obligation_ids]
     reopened = [each for each in found if each.status is ObligationStatus.OPEN and not is_under_return(draft, each)]
     past_due = [each for each in reopened if each.due_on < today]
-    overdue.fall(draft, past_due, penalized_from=days_after(today, 1))
+    overdue.fall(draft, past_due, penalized_from=tomorrow)
+    if overdue.is_overdue(draft):  # of something on which only a penalty was left, there may be principal again
+        overdue.expect_penalty(draft, tomorrow)
     again = [draft.get(Obligation, each.obligation_id) for each in reopened if each.due_on <= today]
-    debit.debit_again(draft, [each for each in again if each.debit_id is None], days_after(today, 1))
+    debit.debit_again(draft, [each for each in again if each.debit_id is None], tomorrow)
     for due_on in sorted({each.due_on for each in reopened}):
         if due_on == today:
             overdue.expect(draft, due_on)

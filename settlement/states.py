@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from settlement.decision import InvariantBrokenError
-from settlement.entities import DebitStatus, DepositRefundStatus, ObligationStatus, OrderStatus, ReturnStatus
+from settlement.entities import (
+    DebitStatus,
+    DepositRefundStatus,
+    LineStatus,
+    ObligationStatus,
+    OrderStatus,
+    ReturnStatus,
+)
 
 StatusT = TypeVar("StatusT", bound=StrEnum)
 
@@ -41,6 +48,18 @@ class Machine(Generic[StatusT]):
         """Tell whether a state allows a step."""
         return (status, step) in self.steps
 
+
+LINE = Machine(
+    "credit line",
+    {"opened": LineStatus.ACTIVE},
+    {
+        (LineStatus.ACTIVE, "frozen, or something overdue"): LineStatus.FROZEN,
+        (LineStatus.FROZEN, "last freeze reason lifted"): LineStatus.ACTIVE,
+        (LineStatus.ACTIVE, "closed"): LineStatus.CLOSED,
+        (LineStatus.FROZEN, "closed"): LineStatus.CLOSED,
+    },
+)
+"""The state follows from the freeze reasons and the closing (`Account.status`); no rule need ask this table."""
 
 ORDER = Machine(
     "order",
@@ -149,7 +168,7 @@ def document() -> str:
         "What each step means is in [rules.md](rules.md). A message whose step the state does not allow is declined\n"
         "`wrong_state`; a step that was taken already is a `duplicate`.\n"
     )
-    sections = [_drawn(ORDER), _drawn(OBLIGATION), _drawn(DEBIT), _drawn(RETURN), _drawn(DEPOSIT_REFUND)]
+    sections = [_drawn(LINE), _drawn(ORDER), _drawn(OBLIGATION), _drawn(DEBIT), _drawn(RETURN), _drawn(DEPOSIT_REFUND)]
     return head + "\n" + "\n\n".join(sections) + "\n"
 
 

@@ -477,3 +477,14 @@ def test_a_line_is_not_closed_while_a_penalty_is_owed():
     lane = lane_overdue(10_000)
     assert lane.send("2026-02-02", CloseRequested()).reason == DeclineReason.OUTSTANDING
     assert notice(lane, "closing_refused")["payoff_minor"] == 10_005
+
+
+def test_a_late_payoff_is_judged_by_what_it_took_when_it_was_made():
+    lane = lane_with_line("taobao")
+    lane.send("2026-01-02", in_instalments(amount_minor=9_000))
+    lane.send("2026-01-05", PurchaseReceived("order"))
+    lane.tick("2026-02-13 12:00")
+    lane.send("2026-02-10 12:00", repaid(9_054, purpose="payoff"))
+    assert lane.get(Order, "order").status is OrderStatus.SETTLED
+    assert notice(lane, "payoff_received")["waived_minor"] == 108
+    assert lane.account.freeze_reasons == ()

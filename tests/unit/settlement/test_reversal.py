@@ -9,6 +9,8 @@ from settlement.outputs import AutoDebitRequested, LimitReclaimed, NotificationR
 from tests.unit.settlement.builders import (
     Lane,
     at,
+    careful_rules,
+    complained,
     deferred,
     in_instalments,
     intact,
@@ -16,6 +18,7 @@ from tests.unit.settlement.builders import (
     on_statement,
     repaid,
     returned,
+    reviewed,
 )
 
 
@@ -290,3 +293,20 @@ def test_a_reversal_after_an_overdue_was_cleared_starts_another_one():
     assert lane.account.freeze_reasons == ("overdue",)
     lane.tick("2026-02-17 13:00")
     assert lane.account.freeze_reasons == ()
+
+
+def test_penalties_go_on_when_principal_is_owed_again_where_only_a_penalty_was_left():
+    lane = lane_with_line("careful", rules=careful_rules())
+    lane.send("2026-01-02", deferred("a", 10_000))
+    lane.send("2026-01-05", PurchaseReceived("a"))
+    lane.send("2026-01-10", repaid(6_000))
+    lane.tick("2026-02-02 12:00")
+    lane.send("2026-02-02 13:00", complained(4_000, order_id="a"))
+    lane.send("2026-02-02 14:00", reviewed("approved"))
+    lane.send("2026-02-02 15:00", intact())
+    assert owed(lane) == (0, 0, 2, 0)
+    lane.tick("2026-02-05")
+    assert owed(lane) == (0, 0, 2, 0)
+    lane.send("2026-02-05 13:00", bounced())
+    lane.tick("2026-02-07")
+    assert owed(lane) == (6_000, 0, 2 + 3 + 3, 0)
