@@ -26,6 +26,7 @@ from settlement.messages import (
     Body,
     CaseClosed,
     CaseOpened,
+    CashOutRequested,
     CreditLineOpened,
     DepositPaid,
     DepositRefundRequested,
@@ -201,6 +202,10 @@ def intact(return_id: str = "return") -> ParcelInspected:
 
 def damaged(return_id: str = "return") -> ParcelInspected:
     return ParcelInspected(return_id, "damaged", ("water", "outer_box"), ("https://photo/1",), "courier")
+
+
+def cashed_out(amount_minor: int = 1_000, cash_out_id: str = "cash-out", *, currency: str = "CNY") -> CashOutRequested:
+    return CashOutRequested(cash_out_id, amount_minor, currency)
 
 
 def deposited(
