@@ -7,7 +7,7 @@ Part of docs/states.md. Where more than the state counts, several answers stand;
 from collections.abc import Mapping
 from enum import StrEnum
 
-from settlement.entities import DebitStatus, LineStatus, OrderStatus, ReturnStatus
+from settlement.entities import DebitStatus, OrderStatus, ReturnStatus
 
 Answers = Mapping[str, Mapping[StrEnum, str]]
 """Message type → state → outcomes or reasons, separated by spaces."""
@@ -36,7 +36,7 @@ ORDER_ANSWERS: Answers = {
         OrderStatus.HELD: "applied below_returned",
         OrderStatus.TRIAL: "applied below_returned",
         OrderStatus.OWED: "applied already_paid below_returned",
-        OrderStatus.OVERDUE: "already_paid below_returned",
+        OrderStatus.OVERDUE: "applied already_paid below_returned",
         OrderStatus.SETTLED: "already_paid",
         OrderStatus.RETURNED: "wrong_state",
         OrderStatus.CANCELLED: "wrong_state",

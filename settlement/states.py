@@ -160,7 +160,7 @@ def _drawn(machine: Machine[StatusT], answers: Answers) -> str:
     lines += [f"| `{status}` | {step} | `{target}` |" for (status, step), target in machine.steps.items()]
     if answers:
         states = list(next(iter(answers.values())))
-        lines += ["", f"What becomes of a message about a {machine.name} that is", ""]
+        lines += ["", f"What becomes of a message, by the {machine.name}'s state:", ""]
         lines += ["| | " + " | ".join(f"`{state}`" for state in states) + " |", "|---" * (len(states) + 1) + "|"]
         lines += [f"| `{kind}` | " + " | ".join(map(_cell, cells.values())) + " |" for kind, cells in answers.items()]
     return "\n".join(lines)
@@ -175,9 +175,9 @@ def document() -> str:
     head = (
         "# States\n\n"
         "Drawn from the tables in `settlement/states.py` by `python -m settlement.states --write`; change them there.\n"
-        "What each step means is in [rules.md](rules.md). What becomes of a message in a state that does not allow its\n"
-        "step is in the second table of each section, from `settlement/answers.py`: an outcome or the reason of a refusal.\n"
-        "Where several stand, more than the state counts; rules.md says what.\n"
+        "What each step means is in [rules.md](rules.md). A second table, from `settlement/answers.py`, tells what\n"
+        "becomes of a message in every state, whether that allows its step or not: an outcome or the reason of a\n"
+        "refusal. Where several stand, more than the state counts; rules.md says what.\n"
     )
     sections = [
         _drawn(LINE, {}),

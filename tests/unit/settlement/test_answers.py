@@ -54,6 +54,28 @@ DEFERRED = (("2026-01-02", deferred()), RECEIVED)
 DOUYIN = ("2026-01-28", on_statement())
 TAOBAO = (("2026-01-02", on_statement()), RECEIVED)
 
+
+def lane_debited(*answers: tuple[str, str]) -> Lane:
+    """A lane on which the one debit of order `order` got this answer, if any."""
+    lane = lane_after("kuaishou", *DEFERRED, ("2026-02-01 00:00", None))
+    for when, answer in answers:
+        debit_id = lane.requested.debit_id
+        bodies = {
+            "paid": repaid(10_000, "first", debit_id=debit_id),
+            "failed": RepaymentFailed(debit_id, "no money", retryable=False),
+            "paid elsewhere": repaid(10_000, "first"),
+        }
+        lane.send(when, bodies[answer])
+    return lane
+
+
+def lane_given_up() -> Lane:
+    """A lane on which the order is overdue and no debit asks for it."""
+    lane = lane_debited(("2026-02-01 09:00", "failed"))
+    lane.tick("2026-02-02 00:00")
+    return lane
+
+
 ORDERS: list[Callable[[], Lane]] = [
     lambda: lane_after("tmall", TRIAL[0]),
     lambda: lane_after("tmall", TRIAL[0], ("2026-01-03", returned(9_000))),
@@ -66,6 +88,7 @@ ORDERS: list[Callable[[], Lane]] = [
     lambda: lane_after("tmall", *SHORT_TRIAL, ("2026-01-10 00:00", None)),
     lambda: lane_after("kuaishou", *DEFERRED),
     lambda: lane_after("kuaishou", *DEFERRED, ("2026-02-01 00:00", None)),
+    lane_given_up,
     lambda: lane_after("douyin", DOUYIN),
     lambda: lane_after("douyin", DOUYIN, ("2026-02-07 00:00", None)),
     lambda: lane_after("douyin", DOUYIN, ("2026-01-29", PurchaseReceived("order")), ("2026-02-07 00:00", None)),
@@ -100,20 +123,6 @@ RETURNS: list[Callable[[], Lane]] = [
     lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000)), ("2026-01-05", ReturnWithdrawn("return"))),
     lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000)), ("2026-01-20", None)),
 ]
-
-
-def lane_debited(*answers: tuple[str, str]) -> Lane:
-    """A lane on which the one debit of order `order` got this answer, if any."""
-    lane = lane_after("kuaishou", *DEFERRED, ("2026-02-01 00:00", None))
-    for when, answer in answers:
-        debit_id = lane.requested.debit_id
-        bodies = {
-            "paid": repaid(10_000, "first", debit_id=debit_id),
-            "failed": RepaymentFailed(debit_id, "no money", retryable=False),
-            "paid elsewhere": repaid(10_000, "first"),
-        }
-        lane.send(when, bodies[answer])
-    return lane
 
 
 DEBITS: list[Callable[[], Lane]] = [
