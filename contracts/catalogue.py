@@ -41,6 +41,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
     ),
     Topic.MERCHANT: (
         merchant.MerchantRegistered,
+        merchant.SettlementCycleChanged,
         merchant.DepositPaid,
         merchant.PromotionStarted,
         merchant.PromotionFinished,

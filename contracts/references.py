@@ -88,7 +88,7 @@ def _refund(body: messages.DepositRefundReviewed) -> tuple[Reference, ...]:
     return ((DepositRefund, body.request_id),)
 
 
-def _balance(body: messages.MerchantActivity) -> tuple[Reference, ...]:
+def _balance(body: messages.MerchantActivity | messages.MerchantRegistered) -> tuple[Reference, ...]:
     return ((MerchantBalance, body.currency),)
 
 
@@ -114,4 +114,5 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.DepositRefundRequested: _refund_requested,
     messages.DepositRefundReviewed: _refund,
     messages.MerchantActivity: _balance,
+    messages.MerchantRegistered: _balance,
 }

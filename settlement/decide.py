@@ -22,6 +22,7 @@ from settlement import (
     repayment,
     returns,
     reversal,
+    settlement_cycle,
 )
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
@@ -60,6 +61,7 @@ from settlement.messages import (
     ReturnReviewed,
     ReturnWithdrawn,
     ScoreChanged,
+    SettlementCycleChanged,
     TermsPublished,
 )
 from settlement.state import PartyState
@@ -89,6 +91,7 @@ AccountBody = (
 )
 MerchantBody = (
     MerchantRegistered
+    | SettlementCycleChanged
     | DepositPaid
     | CaseOpened
     | CaseClosed
@@ -100,6 +103,7 @@ MerchantBody = (
 LANE_BODIES = (ClockTicked, TermsPublished)
 MERCHANT_BODIES = (
     MerchantRegistered,
+    SettlementCycleChanged,
     DepositPaid,
     CaseOpened,
     CaseClosed,
@@ -218,6 +222,8 @@ def _decide_merchant(draft: Draft, body: MerchantBody) -> Decision:
     if not merchant.is_known(draft.find(Merchant, draft.party.id)):
         return draft.missing(Merchant, draft.party.id)
     match body:
+        case SettlementCycleChanged():
+            return settlement_cycle.changed(draft, body)
         case DepositRefundRequested():
             return deposit.refund_requested(draft, body)
         case DepositRefundReviewed():
@@ -251,8 +257,8 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             _fire_of_account(draft, timer.kind)
         case TimerKind.DEBIT_RETRY:
             debit.retry(draft, draft.get(Debit, timer.subject_id))
-        case TimerKind.DEPOSIT_PAYMENT:
-            deposit.payment_due(draft, timer.subject_id)
+        case TimerKind.DEPOSIT_PAYMENT | TimerKind.MERCHANT_PAYOUT:
+            _fire_of_merchant(draft, timer.kind, timer.subject_id)
         case TimerKind.PARKING_EXPIRY:
             raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
         case _:
@@ -280,5 +286,17 @@ def _fire_of_account(draft: Draft, kind: Literal[TimerKind.PENALTY, TimerKind.RE
             overdue.charge_penalties(draft)
         case TimerKind.RESTORE:
             overdue.wait_over(draft)
+        case _:
+            assert_never(kind)
+
+
+def _fire_of_merchant(
+    draft: Draft, kind: Literal[TimerKind.DEPOSIT_PAYMENT, TimerKind.MERCHANT_PAYOUT], subject_id: str
+) -> None:
+    match kind:
+        case TimerKind.DEPOSIT_PAYMENT:
+            deposit.payment_due(draft, subject_id)
+        case TimerKind.MERCHANT_PAYOUT:
+            settlement_cycle.payout_due(draft)
         case _:
             assert_never(kind)

@@ -335,7 +335,11 @@ class Appeal:
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """A merchant; before it registers, `registered_on` and what comes with it is None. `open_*` count open cases."""
+    """A merchant; before it registers, `registered_on` and what comes with it is None. `open_*` count open cases.
+
+    `cycle_from` is the date its payout dates are counted from, None: that of the registration; it is the last payout
+    date that had come when the cycle was changed.
+    """
 
     merchant_id: str
     registered_on: date | None
@@ -347,6 +351,7 @@ class Merchant:
     open_disputes: int
     open_after_sales: int
     open_violations: int
+    cycle_from: date | None = None
 
     @property
     def entity_id(self) -> str:

@@ -254,6 +254,13 @@ class MerchantRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementCycleChanged:
+    """`merchant.settlement_cycle_changed`."""
+
+    settlement_cycle_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class DepositPaid:
     """`deposit.paid`."""
 
@@ -357,6 +364,7 @@ Body = (
     | RepaymentFailed
     | RepaymentReversed
     | MerchantRegistered
+    | SettlementCycleChanged
     | DepositPaid
     | CaseOpened
     | CaseClosed

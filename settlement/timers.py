@@ -34,6 +34,8 @@ class TimerKind(StrEnum):
     """Of the account: the wait after clearing is over."""
     DEPOSIT_PAYMENT = "deposit_payment"
     """Of a deposit refund request."""
+    MERCHANT_PAYOUT = "merchant_payout"
+    """Of the merchant: a payout date has come while something is payable."""
     REMINDER = "reminder"
     """Of a date: something is due soon."""
     TRIAL_REMINDER = "trial_reminder"
@@ -51,6 +53,7 @@ RANKS = {
     TimerKind.DEBIT_RETRY: 60,
     TimerKind.RESTORE: 70,
     TimerKind.DEPOSIT_PAYMENT: 80,
+    TimerKind.MERCHANT_PAYOUT: 90,
     TimerKind.REMINDER: 95,
     TimerKind.TRIAL_REMINDER: 95,
 }
@@ -59,6 +62,9 @@ retries 60, restores 70, deposits 80, merchant payouts 90, reminders 95; equal r
 
 WHOLE_ACCOUNT = "account"
 """The subject of timers that an account has one of."""
+
+WHOLE_MERCHANT = "merchant"
+"""The subject of timers that a merchant has one of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ _PER_LANE: Sequence[tuple[str, str, Sequence[Sequence[str]]]] = (
     ("orders agree with their obligations", "orders", ()),
     ("held is promised to orders", "held", ()),
     ("merchants agree with their cases and deposits", "merchants", ()),
+    ("what is payable to merchants has its payout date", "payables_are_paid", ()),
     ("parked inputs have a deadline", "parked_have_deadlines", ()),
     ("batches and decisions without a hole", "batches", ()),
     ("offsets only move on", "offsets", ()),

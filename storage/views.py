@@ -170,6 +170,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
     """Tell everything of a merchant; None when neither it nor any order of its was heard of.
 
     `payable_minor` and `shop_balance_minor` are in the currency it registered with; `balances` has all.
+    `next_payout_at` is None while nothing is payable.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(_SQL["merchant"], merchant_id)
@@ -177,6 +178,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
             return None
         lane = row["lane"]
         merchant = _entity(Merchant, row)
+        next_payout_at = await connection.fetchval(_SQL["next_payout"], lane, merchant_id)
         balances = await _all(connection, MerchantBalance, lane, merchant_id)
         deposits = await _all(connection, Deposit, lane, merchant_id)
         refunds = await _all(connection, DepositRefund, lane, merchant_id)
@@ -185,6 +187,9 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
     return {
         "merchant_id": merchant.merchant_id,
         "currency": merchant.currency,
+        "registered_on": merchant.registered_on,
+        "settlement_cycle_days": merchant.settlement_cycle_days,
+        "next_payout_at": next_payout_at,
         "payable_minor": own.payable_minor if own else 0,
         "shop_balance_minor": own.shop_balance_minor if own else 0,
         "balances": [

@@ -298,6 +298,25 @@ FROM merchant_balance LEFT JOIN deposited USING (merchant_id, currency)
 WHERE lane = $2 AND deposit_minor <> coalesce(minor, 0)
 LIMIT $1;
 
+-- name: payables_are_paid
+-- What is payable to a registered merchant in its currency goes out on a payout date; nothing else has one.
+WITH expected AS (
+    SELECT merchant_id, payable_minor
+    FROM merchant JOIN merchant_balance USING (lane, merchant_id, currency)
+    WHERE lane = $2 AND registered_on IS NOT NULL AND payable_minor > 0
+), coming AS (
+    SELECT party_id AS merchant_id, due_at
+    FROM timer
+    WHERE lane = $2 AND party_kind = 'merchant' AND kind = 'merchant_payout'
+)
+SELECT 'merchant ' || merchant_id AS subject,
+    CASE WHEN payable_minor IS NULL THEN 'no payout' ELSE format('a payout of the %s payable', payable_minor) END
+        AS expected,
+    coalesce('a payout at ' || due_at, 'none') AS found
+FROM expected FULL JOIN coming USING (merchant_id)
+WHERE payable_minor IS NULL OR due_at IS NULL
+LIMIT $1;
+
 -- name: parked_have_deadlines
 -- What waits ends at the latest by its timer, and such a timer has something to end.
 SELECT 'parked input ' || coalesce(encode(event_hash, 'hex'), timer.subject_id) AS subject,

@@ -41,6 +41,12 @@ SELECT merchant.*
 FROM lane JOIN merchant USING (lane)
 WHERE merchant_id = $1;
 
+-- name: next_payout
+-- When what is payable to a merchant goes out.
+SELECT due_at
+FROM timer
+WHERE lane = $1 AND party_kind = 'merchant' AND party_id = $2 AND kind = 'merchant_payout';
+
 -- name: merchant_balance
 SELECT merchant_balance.*
 FROM merchant_balance

@@ -269,13 +269,14 @@ WHERE appeal.ctid = found.place;
 UPDATE merchant SET
     registered_on = new.registered_on, currency = new.currency, settlement_cycle_days = new.settlement_cycle_days,
     fingerprint = new.fingerprint, entities_made = new.entities_made, open_promotions = new.open_promotions,
-    open_disputes = new.open_disputes, open_after_sales = new.open_after_sales, open_violations = new.open_violations
+    open_disputes = new.open_disputes, open_after_sales = new.open_after_sales, open_violations = new.open_violations,
+    cycle_from = new.cycle_from
 FROM unnest(
     $2::text::text[], $3::text::date[], $4::text::text[], $5::text::bigint[], $6::text::bytea[], $7::text::bigint[],
-    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[]
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::date[]
 ) AS new (
     merchant_id, registered_on, currency, settlement_cycle_days, fingerprint, entities_made, open_promotions,
-    open_disputes, open_after_sales, open_violations
+    open_disputes, open_after_sales, open_violations, cycle_from
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place

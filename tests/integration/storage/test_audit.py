@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from settlement.messages import PurchaseReceived
+from settlement.messages import MerchantActivity, PurchaseReceived
 from storage import lanes
 from storage.audit import audit
 from storage.write import write
-from tests.integration.storage.settling import StoredLane, Traffic, account
+from tests.integration.storage.settling import StoredLane, Traffic, account, merchant
 from tests.unit.settlement.builders import opened
 
 NAMES = {
@@ -25,6 +25,7 @@ NAMES = {
     "orders agree with their obligations",
     "held is promised to orders",
     "merchants agree with their cases and deposits",
+    "what is payable to merchants has its payout date",
     "parked inputs have a deadline",
     "batches and decisions without a hole",
     "offsets only move on",
@@ -48,6 +49,8 @@ async def books(connection) -> StoredLane:
         traffic.now += timedelta(days=4)
         traffic.take_over(await lane.settle(until=traffic.now))
     await lane.settle([lane.message(PurchaseReceived("unknown"), account("buyer-000001"), "parked", traffic.now)])
+    sale = MerchantActivity("CNY", 5, 0)
+    await lane.settle([lane.message(sale, merchant(name), "sale", traffic.now) for name in ("shop-0001", "unknown")])
     other = StoredLane(connection, number=1)
     await other.settle([other.message(opened(), account("elsewhere"), "event")])
     return lane
@@ -246,6 +249,17 @@ BROKEN = {
     "a deposit": (
         "UPDATE deposit SET left_minor = left_minor - 1 WHERE ctid = (SELECT ctid FROM deposit LIMIT 1)",
         {"merchants agree with their cases and deposits"},
+    ),
+    "a payout date forgotten": (
+        "DELETE FROM timer WHERE ctid = (SELECT ctid FROM timer WHERE kind = 'merchant_payout' LIMIT 1)",
+        {"what is payable to merchants has its payout date"},
+    ),
+    "a payout date of nothing": (
+        (
+            "INSERT INTO timer SELECT lane, 'merchant', merchant_id, 'merchant_payout', 'merchant', now()"
+            " FROM merchant WHERE registered_on IS NULL LIMIT 1"
+        ),
+        {"what is payable to merchants has its payout date"},
     ),
     "activity received twice": (
         (

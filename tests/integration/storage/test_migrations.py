@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -103,6 +104,32 @@ async def test_rows_from_before_anything_could_fall_overdue_stay_right(empty_dat
     }
     (repayment,) = TABLES[Repayment].entities(rows[Repayment])
     assert (repayment.shares, repayment.credit_minor, repayment.reversed_at) == ((), 0, None)
+
+
+UNPAID = """
+    UPDATE lane SET lane_time = '2026-02-10 20:00+00' WHERE lane = 1;
+    INSERT INTO merchant SELECT 1, merchant_id, registered_on, currency, 7, 'f', 0, 0, 0, 0, 0
+        FROM (VALUES ('sells', '2026-01-01'::date, 'CNY'), ('owes', '2026-01-01', 'CNY'),
+            ('abroad', '2026-01-01', 'CNY'), ('unknown', NULL, NULL)) AS made (merchant_id, registered_on, currency);
+    INSERT INTO merchant_balance VALUES (1, 'sells', 'CNY', 500, 0, 0), (1, 'owes', 'CNY', -1, 0, 0),
+        (1, 'abroad', 'USD', 500, 0, 0), (1, 'unknown', 'CNY', 500, 0, 0);
+"""
+"""Merchants of the schema before anything was paid out to them."""
+
+
+async def test_what_was_payable_before_there_were_payouts_goes_out_at_the_next_midnight(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:7])
+    await migrate(empty_database.dsn, lanes=2, terms=TERMS)
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await connection.execute(UNPAID)
+        await migrations._apply_missing(connection)
+        timers = await connection.fetch("SELECT * FROM timer")
+    # 11 February 04:00 in Shanghai
+    assert [tuple(each) for each in timers] == [
+        (1, "merchant", "sells", "merchant_payout", "merchant", datetime(2026, 2, 11, 16, tzinfo=UTC))
+    ]
 
 
 async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):

@@ -1,7 +1,7 @@
 """Stories have exactly the shape that the commands' documentation promises."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -175,6 +175,9 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
     assert {name: value for name, value in story.items() if name not in {"history", "deposit_refunds"}} == {
         "merchant_id": "shop",
         "currency": "CNY",
+        "registered_on": date(2026, 1, 1),
+        "settlement_cycle_days": 7,
+        "next_payout_at": datetime(2026, 1, 7, 16, tzinfo=UTC),
         "payable_minor": 12_000,
         "shop_balance_minor": 0,
         "balances": [

@@ -51,7 +51,8 @@ NAMED = {
     "deposit_refund.reviewed.v1": {(DepositRefund, "req-1")},
     "merchant_activity.recorded.v1": {(MerchantBalance, "CNY")},
     "credit_line.frozen.v1": set(),
-    "merchant.registered.v1": set(),
+    "merchant.registered.v1": {(MerchantBalance, "CNY")},
+    "merchant.settlement_cycle_changed.v1": set(),
     "clock.ticked.v1": set(),
     "terms.published.v1": set(),
 }

@@ -46,6 +46,7 @@ from settlement.messages import (
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
+    SettlementCycleChanged,
     Source,
 )
 from settlement.outputs import NotificationRequested, OutputBody
@@ -73,6 +74,7 @@ TOPICS = {
     DepositRefundRequested: "deposit-refund-request",
     DepositRefundReviewed: "deposit-refund-request",
     MerchantRegistered: "merchant",
+    SettlementCycleChanged: "merchant",
     DepositPaid: "merchant",
     CaseOpened: "merchant",
     CaseClosed: "merchant",
