@@ -22,7 +22,7 @@ LINE_ANSWERS: Answers = {
     "credit_line.limit_changed": _line("applied", "applied"),
     "credit_line.score_changed": _line("applied", "applied"),
     "credit_line.card_linked": _line("applied duplicate", "applied duplicate"),
-    "credit_line.card_unlinked": _line("applied duplicate", "applied"),
+    "credit_line.card_unlinked": _line("applied duplicate", "applied duplicate"),
     "credit_line.identity_verified": _line("applied duplicate", "applied duplicate"),
     "credit_line.frozen": _line("applied", "applied duplicate"),
     "credit_line.unfrozen": _line("parked duplicate", "applied identity_not_verified parked"),
