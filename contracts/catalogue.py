@@ -23,7 +23,11 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         returns.ReturnWithdrawn,
     ),
     Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed, repayment.RepaymentReversed),
-    Topic.DEPOSIT_REFUND_REQUEST: (deposit_refund.DepositRefundRequested, deposit_refund.DepositRefundReviewed),
+    Topic.DEPOSIT_REFUND_REQUEST: (
+        deposit_refund.DepositRefundRequested,
+        deposit_refund.DepositRefundReviewed,
+        deposit_refund.DepositRefundWithdrawn,
+    ),
     Topic.CREDIT_LINE: (
         credit_line.CreditLineOpened,
         credit_line.LimitChanged,
@@ -49,14 +53,12 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         merchant.DisputeClosed,
         merchant.ViolationRecorded,
         merchant.ViolationCleared,
+        merchant.ShopWithdrawalRequested,
     ),
     Topic.CLOCK: (platform.ClockTicked,),
     Topic.TERMS: (platform.TermsPublished,),
     Topic.MERCHANT_ACTIVITY: (platform.MerchantActivityRecorded,),
 }
 
-UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
-    Topic.DEPOSIT_REFUND_REQUEST: ("deposit_refund.withdrawn",),
-    Topic.MERCHANT: ("shop_balance.withdrawal_requested",),
-}
+UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {}
 """Published types whose rules do not exist yet: refused whole, as `unknown_type`."""

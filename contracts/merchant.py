@@ -130,3 +130,19 @@ class ViolationCleared(MerchantMessage):
     def body(self) -> messages.CaseClosed:
         """Translate to the domain."""
         return messages.CaseClosed(CaseKind.VIOLATION, self.violation_id)
+
+
+class ShopWithdrawalRequested(MerchantMessage):
+    """The merchant takes money out of its shop balance."""
+
+    type: Literal["shop_balance.withdrawal_requested"]
+    withdrawal_id: Id
+    """The withdrawal this message makes."""
+    amount_minor: AmountMinor
+    """How much, at most the shop balance."""
+    currency: Currency
+    """The merchant's."""
+
+    def body(self) -> messages.ShopWithdrawalRequested:
+        """Translate to the domain."""
+        return messages.ShopWithdrawalRequested(self.withdrawal_id, self.amount_minor, self.currency)

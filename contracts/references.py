@@ -16,6 +16,7 @@ from settlement.entities import (
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 
 Reference = tuple[type[Entity], str]
@@ -84,8 +85,12 @@ def _refund_requested(body: messages.DepositRefundRequested) -> tuple[Reference,
     return ((DepositRefund, body.request_id), (Deposit, body.deposit_id), (MerchantBalance, body.currency))
 
 
-def _refund(body: messages.DepositRefundReviewed) -> tuple[Reference, ...]:
+def _refund(body: messages.DepositRefundReviewed | messages.DepositRefundWithdrawn) -> tuple[Reference, ...]:
     return ((DepositRefund, body.request_id),)
+
+
+def _shop_withdrawal(body: messages.ShopWithdrawalRequested) -> tuple[Reference, ...]:
+    return ((ShopWithdrawal, body.withdrawal_id), (MerchantBalance, body.currency))
 
 
 def _balance(body: messages.MerchantActivity | messages.MerchantRegistered) -> tuple[Reference, ...]:
@@ -113,6 +118,8 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.CaseClosed: _case,
     messages.DepositRefundRequested: _refund_requested,
     messages.DepositRefundReviewed: _refund,
+    messages.DepositRefundWithdrawn: _refund,
+    messages.ShopWithdrawalRequested: _shop_withdrawal,
     messages.MerchantActivity: _balance,
     messages.MerchantRegistered: _balance,
 }

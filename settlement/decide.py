@@ -14,6 +14,7 @@ from settlement import (
     credit_line,
     debit,
     deposit,
+    deposit_escalation,
     extension,
     lowering,
     merchant,
@@ -24,6 +25,7 @@ from settlement import (
     returns,
     reversal,
     settlement_cycle,
+    shop_balance,
     unfreezing,
 )
 from settlement.decision import Decision, InvariantBrokenError
@@ -44,6 +46,7 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     ExtensionRequested,
     IdentityVerified,
     Input,
@@ -65,6 +68,7 @@ from settlement.messages import (
     ReturnWithdrawn,
     ScoreChanged,
     SettlementCycleChanged,
+    ShopWithdrawalRequested,
     TermsPublished,
     UnfreezeRequested,
 )
@@ -93,14 +97,14 @@ AccountBody = (
     | RepaymentFailed
     | RepaymentReversed
 )
+DepositBody = DepositPaid | DepositRefundRequested | DepositRefundReviewed | DepositRefundWithdrawn
 MerchantBody = (
     MerchantRegistered
     | SettlementCycleChanged
-    | DepositPaid
+    | DepositBody
     | CaseOpened
     | CaseClosed
-    | DepositRefundRequested
-    | DepositRefundReviewed
+    | ShopWithdrawalRequested
     | MerchantActivity
 )
 
@@ -113,6 +117,8 @@ MERCHANT_BODIES = (
     CaseClosed,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
+    ShopWithdrawalRequested,
     MerchantActivity,
 )
 
@@ -232,16 +238,26 @@ def _decide_merchant(draft: Draft, body: MerchantBody) -> Decision:
     match body:
         case SettlementCycleChanged():
             return settlement_cycle.changed(draft, body)
-        case DepositRefundRequested():
-            return deposit.refund_requested(draft, body)
-        case DepositRefundReviewed():
-            return deposit.refund_reviewed(draft, body)
-        case DepositPaid():
-            return deposit.paid(draft, body)
         case CaseOpened():
             return merchant.case_opened(draft, body)
         case CaseClosed():
             return merchant.case_closed(draft, body)
+        case ShopWithdrawalRequested():
+            return shop_balance.withdrawal_requested(draft, body)
+        case _:
+            return _decide_deposit(draft, body)
+
+
+def _decide_deposit(draft: Draft, body: DepositBody) -> Decision:
+    match body:
+        case DepositRefundRequested():
+            return deposit.refund_requested(draft, body)
+        case DepositRefundReviewed():
+            return deposit.refund_reviewed(draft, body)
+        case DepositRefundWithdrawn():
+            return deposit.refund_withdrawn(draft, body)
+        case DepositPaid():
+            return deposit.paid(draft, body)
         case _:
             assert_never(body)
 
@@ -265,7 +281,12 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             _fire_of_account(draft, timer.kind)
         case TimerKind.DEBIT_RETRY:
             debit.retry(draft, draft.get(Debit, timer.subject_id))
-        case TimerKind.DEPOSIT_PAYMENT | TimerKind.MERCHANT_PAYOUT:
+        case (
+            TimerKind.DEPOSIT_PAYMENT
+            | TimerKind.DEPOSIT_REVIEW_LATE
+            | TimerKind.DEPOSIT_UNPAID
+            | TimerKind.MERCHANT_PAYOUT
+        ):
             _fire_of_merchant(draft, timer.kind, timer.subject_id)
         case TimerKind.PARKING_EXPIRY:
             raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
@@ -299,11 +320,22 @@ def _fire_of_account(draft: Draft, kind: Literal[TimerKind.PENALTY, TimerKind.RE
 
 
 def _fire_of_merchant(
-    draft: Draft, kind: Literal[TimerKind.DEPOSIT_PAYMENT, TimerKind.MERCHANT_PAYOUT], subject_id: str
+    draft: Draft,
+    kind: Literal[
+        TimerKind.DEPOSIT_PAYMENT,
+        TimerKind.DEPOSIT_REVIEW_LATE,
+        TimerKind.DEPOSIT_UNPAID,
+        TimerKind.MERCHANT_PAYOUT,
+    ],
+    subject_id: str,
 ) -> None:
     match kind:
         case TimerKind.DEPOSIT_PAYMENT:
             deposit.payment_due(draft, subject_id)
+        case TimerKind.DEPOSIT_REVIEW_LATE:
+            deposit_escalation.review_late(draft, subject_id)
+        case TimerKind.DEPOSIT_UNPAID:
+            deposit_escalation.unpaid(draft, subject_id)
         case TimerKind.MERCHANT_PAYOUT:
             settlement_cycle.payout_due(draft)
         case _:

@@ -444,6 +444,24 @@ class DepositRefund:
         return self.request_id
 
 
+@dataclass(frozen=True, slots=True)
+class ShopWithdrawal:
+    """Money that a merchant took out of its shop balance."""
+
+    merchant_id: str
+    withdrawal_id: str
+    no: int
+    amount_minor: int
+    currency: str
+    requested_at: datetime
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the merchant."""
+        return self.withdrawal_id
+
+
 Entity = (
     Account
     | Order
@@ -458,4 +476,5 @@ Entity = (
     | MerchantCase
     | Deposit
     | DepositRefund
+    | ShopWithdrawal
 )

@@ -312,6 +312,22 @@ class DepositRefundReviewed:
 
 
 @dataclass(frozen=True, slots=True)
+class DepositRefundWithdrawn:
+    """`deposit_refund.withdrawn`."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShopWithdrawalRequested:
+    """`shop_balance.withdrawal_requested`."""
+
+    withdrawal_id: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class MerchantActivity:
     """`merchant_activity.recorded` (internal): what one batch of an account lane means for one merchant.
 
@@ -370,6 +386,8 @@ Body = (
     | CaseClosed
     | DepositRefundRequested
     | DepositRefundReviewed
+    | DepositRefundWithdrawn
+    | ShopWithdrawalRequested
     | MerchantActivity
     | ClockTicked
     | TermsPublished

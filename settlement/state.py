@@ -21,6 +21,7 @@ from settlement.entities import (
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from settlement.messages import Input
 from settlement.party import Party
@@ -41,6 +42,7 @@ EntityT = TypeVar(
     MerchantCase,
     Deposit,
     DepositRefund,
+    ShopWithdrawal,
 )
 
 SUBJECTS: dict[type[Entity], str] = {
@@ -57,6 +59,7 @@ SUBJECTS: dict[type[Entity], str] = {
     MerchantCase: "case",
     Deposit: "deposit",
     DepositRefund: "deposit_refund",
+    ShopWithdrawal: "shop_withdrawal",
 }
 
 ALL_OPEN = "*"

@@ -34,6 +34,10 @@ class TimerKind(StrEnum):
     """Of the account: the wait after clearing is over."""
     DEPOSIT_PAYMENT = "deposit_payment"
     """Of a deposit refund request."""
+    DEPOSIT_REVIEW_LATE = "deposit_review_late"
+    """Of a deposit refund request: the day on which its review was due is over."""
+    DEPOSIT_UNPAID = "deposit_unpaid"
+    """Of a deposit refund request: its deposit was paid long ago."""
     MERCHANT_PAYOUT = "merchant_payout"
     """Of the merchant: a payout date has come while something is payable."""
     REMINDER = "reminder"
@@ -53,6 +57,8 @@ RANKS = {
     TimerKind.DEBIT_RETRY: 60,
     TimerKind.RESTORE: 70,
     TimerKind.DEPOSIT_PAYMENT: 80,
+    TimerKind.DEPOSIT_REVIEW_LATE: 80,
+    TimerKind.DEPOSIT_UNPAID: 80,
     TimerKind.MERCHANT_PAYOUT: 90,
     TimerKind.REMINDER: 95,
     TimerKind.TRIAL_REMINDER: 95,

@@ -27,6 +27,7 @@ from settlement.entities import (
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from settlement.messages import Input, Source
 from settlement.party import Party, PartyKind
@@ -54,6 +55,8 @@ TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
     TimerKind.TRIAL_REMINDER: Order,
     TimerKind.DEBIT_RETRY: Debit,
     TimerKind.DEPOSIT_PAYMENT: DepositRefund,
+    TimerKind.DEPOSIT_REVIEW_LATE: DepositRefund,
+    TimerKind.DEPOSIT_UNPAID: DepositRefund,
 }
 """Kinds of timers whose subject is an entity. Others are about what is owed, which is loaded with the account."""
 
@@ -288,6 +291,7 @@ class _Loading:
         if not self.merchants:
             return
         await self._fetch(MerchantCase)
+        await self._fetch(ShopWithdrawal)
         for refund in await self._fetch(DepositRefund):
             self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
         for deposit in await self._fetch(Deposit):

@@ -23,6 +23,7 @@ from settlement.entities import (
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from settlement.party import PartyKind
 from storage import arrays
@@ -165,6 +166,7 @@ TABLES: Mapping[type[Entity], Table] = {
         _table(MerchantCase, "merchant_case", PartyKind.MERCHANT),
         _table(Deposit, "deposit", PartyKind.MERCHANT),
         _table(DepositRefund, "deposit_refund", PartyKind.MERCHANT),
+        _table(ShopWithdrawal, "shop_withdrawal", PartyKind.MERCHANT),
     )
 }
 """Every entity class and its table, in the order they are written."""

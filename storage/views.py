@@ -24,6 +24,7 @@ from settlement.entities import (
     Obligation,
     Order,
     Return,
+    ShopWithdrawal,
 )
 from settlement.ledger import LedgerAccount, book_of
 from settlement.party import PartyKind
@@ -190,6 +191,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
         balances = await _all(connection, MerchantBalance, lane, merchant_id)
         deposits = await _all(connection, Deposit, lane, merchant_id)
         refunds = await _all(connection, DepositRefund, lane, merchant_id)
+        withdrawals = await _all(connection, ShopWithdrawal, lane, merchant_id)
         history = await _history(connection, lane, PartyKind.MERCHANT, merchant_id)
     own = next((each for each in balances if each.currency == merchant.currency), None)
     return {
@@ -232,6 +234,15 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
                 "review_due_on": each.review_due_on,
             }
             for each in refunds
+        ],
+        "shop_withdrawals": [
+            {
+                "withdrawal_id": each.withdrawal_id,
+                "amount_minor": each.amount_minor,
+                "currency": each.currency,
+                "requested_at": each.requested_at,
+            }
+            for each in withdrawals
         ],
         "open": {
             "promotions": merchant.open_promotions,

@@ -71,6 +71,12 @@ FROM deposit_refund
 WHERE lane = $1 AND merchant_id = $2
 ORDER BY no;
 
+-- name: shop_withdrawal
+SELECT shop_withdrawal.*
+FROM shop_withdrawal
+WHERE lane = $1 AND merchant_id = $2
+ORDER BY no;
+
 -- name: decisions_of_event
 -- An event_id counts within its topic and key, so several parties may have one.
 SELECT *

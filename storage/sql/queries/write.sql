@@ -359,3 +359,21 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE deposit_refund.ctid = found.place;
+
+-- name: shop_withdrawal
+UPDATE shop_withdrawal SET
+    no = new.no, amount_minor = new.amount_minor, currency = new.currency, requested_at = new.requested_at,
+    fingerprint = new.fingerprint
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::text[],
+    $7::text::timestamptz[], $8::text::bytea[]
+) AS new (
+    merchant_id, withdrawal_id, no, amount_minor, currency, requested_at, fingerprint
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM shop_withdrawal
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND withdrawal_id = new.withdrawal_id
+    OFFSET 0
+) AS found
+WHERE shop_withdrawal.ctid = found.place;

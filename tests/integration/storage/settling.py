@@ -20,6 +20,7 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     Input,
     MerchantActivity,
     MerchantRegistered,
@@ -29,6 +30,7 @@ from settlement.messages import (
     RepaymentReceived,
     RepaymentReversed,
     ReturnRequested,
+    ShopWithdrawalRequested,
     Source,
 )
 from settlement.outputs import AutoDebitRequested
@@ -56,6 +58,8 @@ TYPES = {
     DepositPaid: "deposit.paid",
     DepositRefundRequested: "deposit_refund.requested",
     DepositRefundReviewed: "deposit_refund.reviewed",
+    DepositRefundWithdrawn: "deposit_refund.withdrawn",
+    ShopWithdrawalRequested: "shop_balance.withdrawal_requested",
 }
 
 

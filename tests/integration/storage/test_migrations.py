@@ -132,6 +132,36 @@ async def test_what_was_payable_before_there_were_payouts_goes_out_at_the_next_m
     ]
 
 
+UNREVIEWED = """
+    UPDATE lane SET lane_time = '2026-02-10 20:00+00' WHERE lane = 1;
+    INSERT INTO deposit VALUES (1, 'shop', 'd', 1, 'bank', 'CNY', 5, 5, '2026-01-01 17:00+00', '2026-02-01', NULL, 'f');
+    INSERT INTO deposit_refund SELECT 1, 'shop', status || due_on, 1, 'd', 'CNY', 5, 'shop_balance', status, '[]',
+            false, NULL, 'r', 'c', now(), due_on, 'f'
+        FROM (VALUES ('awaiting_review', '2026-02-09'::date), ('awaiting_review', '2026-02-20'),
+            ('approved', '2026-02-09'), ('paid', '2026-02-20')) AS asked (status, due_on);
+"""
+"""Requests of the schema before anything was escalated; 11 February 04:00 in Shanghai."""
+
+
+async def test_requests_from_before_they_were_escalated_are_escalated_in_time(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:8])
+    await migrate(empty_database.dsn, lanes=2, terms=TERMS)
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await connection.execute(UNREVIEWED)
+        await migrations._apply_missing(connection)
+        timers = await connection.fetch("SELECT kind, subject_id, due_at FROM timer WHERE lane = 1")
+    midnight = datetime(2026, 1, 1, 16, tzinfo=UTC)
+    assert {tuple(each) for each in timers} == {
+        ("deposit_review_late", "awaiting_review2026-02-09", midnight.replace(month=2, day=11)),
+        ("deposit_review_late", "awaiting_review2026-02-20", midnight.replace(month=2, day=20)),
+        ("deposit_unpaid", "awaiting_review2026-02-09", midnight.replace(month=4, day=1)),
+        ("deposit_unpaid", "awaiting_review2026-02-20", midnight.replace(month=4, day=1)),
+        ("deposit_unpaid", "approved2026-02-09", midnight.replace(month=4, day=1)),
+    }
+
+
 async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):
     first, *others = released()
     changed = [dataclasses.replace(first, sql=first.sql + "-- changed"), *others]

@@ -56,6 +56,9 @@ GROWN = {
     "deposit_refund": """
         INSERT INTO deposit_refund SELECT 0, 'filler-' || n, 'request-' || n, 1, 'deposit-' || n, 'CNY', 5,
             'shop_balance', 'paid', '[]', false, NULL, 'r', 'c', now(), now(), 'f' FROM generate_series(1, $1) AS n""",
+    "shop_withdrawal": """
+        INSERT INTO shop_withdrawal SELECT 0, 'filler-' || n, 'withdrawal-' || n, 1, 5, 'CNY', now(), 'f'
+        FROM generate_series(1, $1) AS n""",
     "decision": """
         INSERT INTO decision SELECT 0, -n, 0, 'input', 'purchase', 0, n, 'account', 'filler-' || n % 5000,
             'filler-' || n, NULL, substr(sha256(n::text::bytea), 1, 16), 'f', 'purchase.placed', now(), now(),

@@ -251,6 +251,7 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
                 "frozen_until": date(2026, 2, 3),
             }
         ],
+        "shop_withdrawals": [],
         "open": {"promotions": 1, "disputes": 0, "after_sales": 1, "violations": 0},
     }
     assert story["deposit_refunds"] == [

@@ -18,6 +18,7 @@ from settlement.entities import (
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from tests.contract.builders import accepted, golden_inputs
 
@@ -49,6 +50,8 @@ NAMED = {
     "violation.cleared.v1": {(MerchantCase, "violation:v-1")},
     "deposit_refund.requested.v1": {(DepositRefund, "req-1"), (Deposit, "d-1"), (MerchantBalance, "CNY")},
     "deposit_refund.reviewed.v1": {(DepositRefund, "req-1")},
+    "deposit_refund.withdrawn.v1": {(DepositRefund, "req-1")},
+    "shop_balance.withdrawal_requested.v1": {(ShopWithdrawal, "w-1"), (MerchantBalance, "CNY")},
     "merchant_activity.recorded.v1": {(MerchantBalance, "CNY")},
     "credit_line.frozen.v1": set(),
     "merchant.registered.v1": {(MerchantBalance, "CNY")},

@@ -31,6 +31,7 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     ExtensionRequested,
     Input,
     MerchantActivity,
@@ -48,6 +49,7 @@ from settlement.messages import (
     ReturnReviewed,
     ReturnWithdrawn,
     SettlementCycleChanged,
+    ShopWithdrawalRequested,
     Source,
 )
 from settlement.outputs import NotificationRequested, OutputBody
@@ -75,8 +77,10 @@ TOPICS = {
     RepaymentReversed: "repayment",
     DepositRefundRequested: "deposit-refund-request",
     DepositRefundReviewed: "deposit-refund-request",
+    DepositRefundWithdrawn: "deposit-refund-request",
     MerchantRegistered: "merchant",
     SettlementCycleChanged: "merchant",
+    ShopWithdrawalRequested: "merchant",
     DepositPaid: "merchant",
     CaseOpened: "merchant",
     CaseClosed: "merchant",

@@ -7,7 +7,7 @@ from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import MerchantActivity, MerchantRegistered, SettlementCycleChanged
 from settlement.outputs import NotificationRequested, PayoutRequested
 from settlement.party import PartyKind
-from settlement.timers import TimerKind
+from settlement.timers import WHOLE_MERCHANT, Timer, TimerKind
 from tests.unit.settlement.builders import SHOP, Lane, at, lane_with_merchant
 
 
@@ -110,6 +110,23 @@ def test_a_registration_told_late_is_paid_once_at_once_for_all_payout_dates_that
     assert payout_at(lane) is None
     sold(lane, "2026-02-10 12:00", 40)
     assert payout_at(lane) == at("2026-02-12 00:00")  # the sixth week from the registration
+
+
+def test_a_registration_told_at_the_midnight_of_its_first_payout_date_is_paid_at_once():
+    lane = Lane()
+    sold(lane, "2026-01-01", 5_000)
+    lane.tick("2026-01-08 00:00")
+    lane.send("2026-01-01", MerchantRegistered("CNY", 7))
+    assert paid_out(lane) == [5_000]
+
+
+def test_a_payout_date_on_which_nothing_is_payable_pays_nothing():
+    lane = lane_with_merchant()
+    sold(lane, "2026-01-02", -5_000)
+    timer = Timer(SHOP, TimerKind.MERCHANT_PAYOUT, WHOLE_MERCHANT, at("2026-01-08 00:00"))
+    lane.states[SHOP].timers[timer.kind, timer.subject_id] = timer  # left by an older release, for instance
+    lane.tick("2026-01-08 00:00")
+    assert lane.outputs() == []
 
 
 def test_a_registration_told_late_whose_first_payout_date_is_ahead_waits_for_it():
