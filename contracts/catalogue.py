@@ -3,7 +3,7 @@
 To enable something: add its model to `MESSAGES` and take it off the list below.
 """
 
-from contracts import credit_line, deposit_refund, merchant, platform, purchase, repayment, returns
+from contracts import credit_line, deposit_refund, merchant, payout_result, platform, purchase, repayment, returns
 from contracts.message import Message
 from contracts.topics import Topic
 
@@ -58,6 +58,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
     Topic.CLOCK: (platform.ClockTicked,),
     Topic.TERMS: (platform.TermsPublished,),
     Topic.MERCHANT_ACTIVITY: (platform.MerchantActivityRecorded,),
+    Topic.PAYOUT_RESULT: (payout_result.PayoutSucceeded, payout_result.PayoutFailed),
 }
 
 UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from settlement import messages
 from settlement.entities import (
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -13,6 +14,7 @@ from settlement.entities import (
     Entity,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Order,
     Repayment,
     Return,
@@ -93,6 +95,11 @@ def _shop_withdrawal(body: messages.ShopWithdrawalRequested) -> tuple[Reference,
     return ((ShopWithdrawal, body.withdrawal_id), (MerchantBalance, body.currency))
 
 
+def _payout(body: messages.PayoutSucceeded | messages.PayoutFailed) -> tuple[Reference, ...]:
+    """Of an account or a merchant; the party has but one of the two."""
+    return ((AccountPayout, body.payout_id), (MerchantPayout, body.payout_id))
+
+
 def _balance(body: messages.MerchantActivity | messages.MerchantRegistered) -> tuple[Reference, ...]:
     return ((MerchantBalance, body.currency),)
 
@@ -120,6 +127,8 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.DepositRefundReviewed: _refund,
     messages.DepositRefundWithdrawn: _refund,
     messages.ShopWithdrawalRequested: _shop_withdrawal,
+    messages.PayoutSucceeded: _payout,
+    messages.PayoutFailed: _payout,
     messages.MerchantActivity: _balance,
     messages.MerchantRegistered: _balance,
 }

@@ -7,7 +7,7 @@ Part of docs/states.md. Where more than the state counts, several answers stand;
 from collections.abc import Mapping
 from enum import StrEnum
 
-from settlement.entities import DebitStatus, DepositRefundStatus, LineStatus, OrderStatus, ReturnStatus
+from settlement.entities import DebitStatus, DepositRefundStatus, LineStatus, OrderStatus, PayoutStatus, ReturnStatus
 
 Answers = Mapping[str, Mapping[StrEnum, str]]
 """Message type → state → outcomes or reasons, separated by spaces."""
@@ -163,3 +163,16 @@ DEPOSIT_REFUND_ANSWERS: Answers = {
     },
 }
 """A request that was declined when it came left its id free; one that failed a later check has it still."""
+
+PAYOUT_ANSWERS: Answers = {
+    "payout.succeeded": {
+        PayoutStatus.REQUESTED: "applied",
+        PayoutStatus.SUCCEEDED: "duplicate",
+        PayoutStatus.FAILED: "wrong_state",
+    },
+    "payout.failed": {
+        PayoutStatus.REQUESTED: "applied",
+        PayoutStatus.SUCCEEDED: "wrong_state",
+        PayoutStatus.FAILED: "duplicate",
+    },
+}

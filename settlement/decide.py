@@ -19,6 +19,7 @@ from settlement import (
     lowering,
     merchant,
     overdue,
+    payout,
     purchase,
     reminder,
     repayment,
@@ -56,6 +57,8 @@ from settlement.messages import (
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchaseCancelled,
     PurchaseKept,
     PurchasePlaced,
@@ -72,6 +75,7 @@ from settlement.messages import (
     TermsPublished,
     UnfreezeRequested,
 )
+from settlement.party import Party, PartyKind
 from settlement.state import PartyState
 from settlement.timers import Timer, TimerKind
 
@@ -107,6 +111,7 @@ MerchantBody = (
     | ShopWithdrawalRequested
     | MerchantActivity
 )
+PayoutBody = PayoutSucceeded | PayoutFailed
 
 LANE_BODIES = (ClockTicked, TermsPublished)
 MERCHANT_BODIES = (
@@ -129,12 +134,19 @@ def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> D
     body = message.body
     if party is None or isinstance(body, LANE_BODIES):
         raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
-    # NUL stands in no id, so no two inputs have one key.
-    cause = Cause(f"{message.source.topic}\0{party.id}\0{message.event_id}", message.event_id, message.fingerprint)
-    draft = Draft(state, party, moment, rules, cause)
+    draft = Draft(state, party, moment, rules, _cause(message, party))
+    if isinstance(body, PayoutBody):
+        return _decide_payout(draft, body)
     if isinstance(body, MERCHANT_BODIES):
         return _decide_merchant(draft, body)
     return _decide_account(draft, body)
+
+
+def _cause(message: Input, party: Party) -> Cause:
+    """What outputs of a message are derived from. NUL stands in no id, so no two inputs have one key."""
+    # An account and a merchant may bear one id, and both get results of payouts by one topic.
+    owner = f"{party.kind}\0{party.id}" if isinstance(message.body, PayoutBody) else party.id
+    return Cause(f"{message.source.topic}\0{owner}\0{message.event_id}", message.event_id, message.fingerprint)
 
 
 def _decide_account(draft: Draft, body: AccountBody) -> Decision:
@@ -258,6 +270,23 @@ def _decide_deposit(draft: Draft, body: DepositBody) -> Decision:
             return deposit.refund_withdrawn(draft, body)
         case DepositPaid():
             return deposit.paid(draft, body)
+        case _:
+            assert_never(body)
+
+
+def _decide_payout(draft: Draft, body: PayoutBody) -> Decision:
+    """Decide what became of a payout, of either kind of party; one that nobody knows yet is waited for."""
+    party = draft.party
+    if party.kind is PartyKind.ACCOUNT:
+        if draft.find(Account, party.id) is None:
+            return draft.missing(Account, party.id)
+    elif not merchant.is_known(draft.find(Merchant, party.id)):
+        return draft.missing(Merchant, party.id)
+    match body:
+        case PayoutSucceeded():
+            return payout.succeeded(draft, body)
+        case PayoutFailed():
+            return payout.failed(draft, body)
         case _:
             assert_never(body)
 

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from settlement import deposit_escalation
+from settlement import deposit_escalation, payout_request
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -10,7 +10,6 @@ from settlement.entities import Deposit, DepositRefund, DepositRefundStatus, Mer
 from settlement.ledger import LedgerAccount
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
-from settlement.outputs import PayoutRequested
 from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND
 from settlement.terms import DepositTerms
@@ -204,16 +203,13 @@ def _pay(draft: Draft, request: DepositRefund, deposit: Deposit) -> None:
         draft.post(LedgerAccount.DEPOSIT, LedgerAccount.SHOP_BALANCE, amount_minor, request.currency)
     else:
         draft.post(LedgerAccount.DEPOSIT, LedgerAccount.PAYOUT_CLEARING, amount_minor, request.currency)
-        draft.emit(
-            PayoutRequested(
-                draft.new_id(),
-                draft.party.kind,
-                draft.party.id,
-                amount_minor,
-                request.currency,
-                deposit.route,
-                "deposit_refund",
-            )
+        payout_request.request(
+            draft,
+            amount_minor,
+            request.currency,
+            route=deposit.route,
+            reason="deposit_refund",
+            source_id=request.request_id,
         )
     _notify(draft, "deposit_refund_paid", request, refund_to=request.refund_to)
 

@@ -80,6 +80,14 @@ class DepositRefundStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class PayoutStatus(StrEnum):
+    """States of a payout: docs/states.md."""
+
+    REQUESTED = "requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 class CaseKind(StrEnum):
     """What keeps a merchant's deposit from being refunded, besides after-sale cases."""
 
@@ -462,6 +470,59 @@ class ShopWithdrawal:
         return self.withdrawal_id
 
 
+@dataclass(frozen=True, slots=True)
+class AccountPayout:
+    """Money that was to leave the platform for a buyer's card.
+
+    `source_id` is the order or cash-out it is for; None for customer credit. `answered_at` is when its result occurred.
+    """
+
+    account_id: str
+    payout_id: str
+    no: int
+    amount_minor: int
+    currency: str
+    route: str
+    reason: str
+    status: PayoutStatus
+    requested_at: datetime
+    source_id: str | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.payout_id
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantPayout:
+    """Money that was to leave the platform for a merchant.
+
+    `source_id` is the deposit refund's request or the withdrawal it is for; None for what was payable. `answered_at` is
+    when its result occurred.
+    """
+
+    merchant_id: str
+    payout_id: str
+    no: int
+    amount_minor: int
+    currency: str
+    route: str
+    reason: str
+    status: PayoutStatus
+    requested_at: datetime
+    source_id: str | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the merchant."""
+        return self.payout_id
+
+
+Payout = AccountPayout | MerchantPayout
+
 Entity = (
     Account
     | Order
@@ -477,4 +538,6 @@ Entity = (
     | Deposit
     | DepositRefund
     | ShopWithdrawal
+    | AccountPayout
+    | MerchantPayout
 )

@@ -328,6 +328,21 @@ class ShopWithdrawalRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutSucceeded:
+    """`payout.succeeded`, of an account or a merchant."""
+
+    payout_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFailed:
+    """`payout.failed`, of an account or a merchant."""
+
+    payout_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MerchantActivity:
     """`merchant_activity.recorded` (internal): what one batch of an account lane means for one merchant.
 
@@ -388,6 +403,8 @@ Body = (
     | DepositRefundReviewed
     | DepositRefundWithdrawn
     | ShopWithdrawalRequested
+    | PayoutSucceeded
+    | PayoutFailed
     | MerchantActivity
     | ClockTicked
     | TermsPublished

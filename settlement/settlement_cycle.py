@@ -5,13 +5,13 @@ A merchant has a timer only while something is payable to it, so that merchants 
 
 from datetime import date
 
+from settlement import payout_request
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision
 from settlement.draft import Draft
 from settlement.entities import Merchant, MerchantBalance
 from settlement.ledger import LedgerAccount
 from settlement.messages import SettlementCycleChanged
-from settlement.outputs import PayoutRequested
 from settlement.revision import revised
 from settlement.timers import WHOLE_MERCHANT, TimerKind
 
@@ -83,12 +83,7 @@ def _pay_out(draft: Draft, merchant: Merchant) -> None:
     if amount_minor <= 0 or currency is None:
         return
     draft.post(LedgerAccount.MERCHANT_PAYABLE, LedgerAccount.PAYOUT_CLEARING, amount_minor, currency)
-    payout_id = draft.new_id()
-    draft.emit(
-        PayoutRequested(
-            payout_id, draft.party.kind, draft.party.id, amount_minor, currency, "bank", "merchant_settlement"
-        )
-    )
+    payout_id = payout_request.request(draft, amount_minor, currency, route="bank", reason="merchant_settlement")
     draft.notify("settlement_paid", payout_id=payout_id, amount_minor=amount_minor, currency=currency)
 
 

@@ -1,12 +1,12 @@
 """What a merchant has in its shop balance, and takes out of it. Source: docs/rules.md, Shop balance."""
 
+from settlement import payout_request
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Merchant, ShopWithdrawal
 from settlement.ledger import LedgerAccount
 from settlement.messages import ShopWithdrawalRequested
 from settlement.notices import Param
-from settlement.outputs import PayoutRequested
 
 
 def withdrawal_requested(draft: Draft, body: ShopWithdrawalRequested) -> Decision:
@@ -30,16 +30,14 @@ def withdrawal_requested(draft: Draft, body: ShopWithdrawalRequested) -> Decisio
         )
     )
     draft.post(LedgerAccount.SHOP_BALANCE, LedgerAccount.PAYOUT_CLEARING, body.amount_minor, body.currency)
-    payout = PayoutRequested(
-        draft.new_id(),
-        draft.party.kind,
-        draft.party.id,
+    payout_request.request(
+        draft,
         body.amount_minor,
         body.currency,
-        "bank",
-        "shop_withdrawal",
+        route="bank",
+        reason="shop_withdrawal",
+        source_id=body.withdrawal_id,
     )
-    draft.emit(payout)
     _notify(draft, "shop_withdrawal_paid", body)
     return draft.applied()
 

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from settlement.decision import Decision
 from settlement.entities import (
     Account,
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -17,6 +18,7 @@ from settlement.entities import (
     Merchant,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Obligation,
     Order,
     Repayment,
@@ -43,6 +45,8 @@ EntityT = TypeVar(
     Deposit,
     DepositRefund,
     ShopWithdrawal,
+    AccountPayout,
+    MerchantPayout,
 )
 
 SUBJECTS: dict[type[Entity], str] = {
@@ -60,6 +64,8 @@ SUBJECTS: dict[type[Entity], str] = {
     Deposit: "deposit",
     DepositRefund: "deposit_refund",
     ShopWithdrawal: "shop_withdrawal",
+    AccountPayout: "payout",
+    MerchantPayout: "payout",
 }
 
 ALL_OPEN = "*"

@@ -15,6 +15,7 @@ from settlement.answers import (
     DEPOSIT_REFUND_ANSWERS,
     LINE_ANSWERS,
     ORDER_ANSWERS,
+    PAYOUT_ANSWERS,
     RETURN_ANSWERS,
     Answers,
 )
@@ -25,6 +26,7 @@ from settlement.entities import (
     LineStatus,
     ObligationStatus,
     OrderStatus,
+    PayoutStatus,
     ReturnStatus,
 )
 
@@ -153,8 +155,18 @@ DEPOSIT_REFUND = Machine(
         (DepositRefundStatus.APPROVED, "paid"): DepositRefundStatus.PAID,
         (DepositRefundStatus.APPROVED, "conditions unmet"): DepositRefundStatus.DECLINED,
         (DepositRefundStatus.APPROVED, "withdrawn"): DepositRefundStatus.WITHDRAWN,
+        (DepositRefundStatus.PAID, "payout failed"): DepositRefundStatus.DECLINED,
         (DepositRefundStatus.DECLINED, "requested"): DepositRefundStatus.AWAITING_REVIEW,
         (DepositRefundStatus.DECLINED, "conditions unmet"): DepositRefundStatus.DECLINED,
+    },
+)
+
+PAYOUT = Machine(
+    "payout",
+    {"requested": PayoutStatus.REQUESTED},
+    {
+        (PayoutStatus.REQUESTED, "succeeded"): PayoutStatus.SUCCEEDED,
+        (PayoutStatus.REQUESTED, "failed"): PayoutStatus.FAILED,
     },
 )
 
@@ -195,6 +207,7 @@ def document() -> str:
         _drawn(DEBIT, DEBIT_ANSWERS),
         _drawn(RETURN, RETURN_ANSWERS),
         _drawn(DEPOSIT_REFUND, DEPOSIT_REFUND_ANSWERS),
+        _drawn(PAYOUT, PAYOUT_ANSWERS),
     ]
     return head + "\n" + "\n\n".join(sections) + "\n"
 

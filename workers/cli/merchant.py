@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 
 from storage import views
-from workers.cli.account import told_history
+from workers.cli.account import told_history, told_payouts
 from workers.cli.connections import database, run
 from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.cli.output import AsJson, counted, moment, money, people, print_document, table
@@ -98,6 +98,7 @@ def tell(story: Story) -> Iterator[RenderableType]:
                 for each in story["deposit_refunds"]
             ],
         )
+    yield from told_payouts(story["payouts"])
     yield from told_history(story["history"])
 
 

@@ -299,9 +299,18 @@ WHERE amount_minor <> shares_minor + credit_minor OR unknown > 0
 LIMIT $1;
 
 -- name: cash_outs
--- A cash-out is the principal of its obligations, which are of no order and of no other cash-out.
-WITH made AS (
-    SELECT account_id, cash_out_id, amount_minor, named.obligation_id
+-- A cash-out is the principal of its obligations, which are of no order and of no other cash-out; nothing where it could
+-- not be paid out.
+WITH failed AS (
+    SELECT account_id, source_id AS cash_out_id
+    FROM account_payout
+    WHERE lane = $2 AND reason = 'cash_out' AND status = 'failed'
+), expected AS (
+    SELECT account_id, cash_out_id, CASE WHEN failed.cash_out_id IS NULL THEN amount_minor ELSE 0 END AS amount_minor
+    FROM cash_out LEFT JOIN failed USING (account_id, cash_out_id)
+    WHERE lane = $2
+), made AS (
+    SELECT account_id, cash_out_id, named.obligation_id
     FROM cash_out CROSS JOIN LATERAL jsonb_array_elements_text(obligation_ids) AS named (obligation_id)
     WHERE lane = $2
 )
@@ -309,13 +318,12 @@ SELECT format('cash-out %s of account %s', cash_out_id, account_id) AS subject,
     format('obligations without order over %s', amount_minor) AS expected,
     format('%s over %s, %s of them of another one', count(order_id IS NULL), coalesce(sum(principal_minor), 0),
         count(*) FILTER (WHERE order_id IS NOT NULL OR is_shared)) AS found
-FROM cash_out
+FROM expected
 LEFT JOIN (
     SELECT made.account_id, cash_out_id, order_id, principal_minor,
         count(*) OVER (PARTITION BY made.account_id, obligation_id) > 1 AS is_shared
     FROM made JOIN (SELECT * FROM obligation WHERE lane = $2) AS owed USING (account_id, obligation_id)
 ) AS owed USING (account_id, cash_out_id)
-WHERE lane = $2
 GROUP BY account_id, cash_out_id, amount_minor
 HAVING coalesce(sum(principal_minor), 0) <> amount_minor OR bool_or(order_id IS NOT NULL OR is_shared)
 LIMIT $1;

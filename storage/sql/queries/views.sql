@@ -77,6 +77,18 @@ FROM shop_withdrawal
 WHERE lane = $1 AND merchant_id = $2
 ORDER BY no;
 
+-- name: account_payout
+SELECT account_payout.*
+FROM account_payout
+WHERE lane = $1 AND account_id = $2
+ORDER BY no;
+
+-- name: merchant_payout
+SELECT merchant_payout.*
+FROM merchant_payout
+WHERE lane = $1 AND merchant_id = $2
+ORDER BY no;
+
 -- name: decisions_of_event
 -- An event_id counts within its topic and key, so several parties may have one.
 SELECT *
@@ -186,6 +198,26 @@ SELECT
     (
         SELECT count(*) FROM (SELECT FROM dead_letter WHERE dead_letter.lane = lane.lane LIMIT $1) AS dead
     ) AS dead_letters,
+    (
+        SELECT count(*) FROM (
+            SELECT FROM account_payout WHERE account_payout.lane = lane.lane AND status = 'requested'
+            UNION ALL
+            SELECT FROM merchant_payout WHERE merchant_payout.lane = lane.lane AND status = 'requested'
+            LIMIT $1
+        ) AS unanswered
+    ) AS open_payouts,
+    least(
+        (
+            SELECT requested_at FROM account_payout
+            WHERE account_payout.lane = lane.lane AND status = 'requested'
+            ORDER BY requested_at LIMIT 1
+        ),
+        (
+            SELECT requested_at FROM merchant_payout
+            WHERE merchant_payout.lane = lane.lane AND status = 'requested'
+            ORDER BY requested_at LIMIT 1
+        )
+    ) AS oldest_open_payout_at,
     ARRAY(SELECT topic FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS topics,
     ARRAY(SELECT next_offset FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS next_offsets
 FROM lane JOIN lane_relay USING (lane)

@@ -377,3 +377,35 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE shop_withdrawal.ctid = found.place;
+
+-- name: account_payout
+UPDATE account_payout SET
+    status = new.status, answered_at = new.answered_at
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::timestamptz[]
+) AS new (
+    account_id, payout_id, status, answered_at
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM account_payout
+    WHERE lane = $1 AND account_id = new.account_id AND payout_id = new.payout_id
+    OFFSET 0
+) AS found
+WHERE account_payout.ctid = found.place;
+
+-- name: merchant_payout
+UPDATE merchant_payout SET
+    status = new.status, answered_at = new.answered_at
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::timestamptz[]
+) AS new (
+    merchant_id, payout_id, status, answered_at
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM merchant_payout
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND payout_id = new.payout_id
+    OFFSET 0
+) AS found
+WHERE merchant_payout.ctid = found.place;

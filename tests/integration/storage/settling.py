@@ -25,6 +25,8 @@ from settlement.messages import (
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchasePlaced,
     PurchaseReceived,
     RepaymentReceived,
@@ -59,6 +61,8 @@ TYPES = {
     DepositRefundRequested: "deposit_refund.requested",
     DepositRefundReviewed: "deposit_refund.reviewed",
     DepositRefundWithdrawn: "deposit_refund.withdrawn",
+    PayoutSucceeded: "payout.succeeded",
+    PayoutFailed: "payout.failed",
     ShopWithdrawalRequested: "shop_balance.withdrawal_requested",
 }
 

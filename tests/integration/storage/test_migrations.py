@@ -162,6 +162,21 @@ async def test_requests_from_before_they_were_escalated_are_escalated_in_time(em
     }
 
 
+async def test_payouts_from_before_they_were_remembered_are_kept_as_what_is_never_answered(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:9])
+    await migrate(empty_database.dsn, lanes=2, terms=TERMS)
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await connection.execute(
+            "INSERT INTO platform_balance VALUES (0, 'payout_clearing', 'CNY', 700), (1, 'payout_clearing', 'CNY', 0),"
+            " (1, 'gateway_clearing', 'CNY', 700)"
+        )
+        await migrations._apply_missing(connection)
+        kept = await connection.fetch("SELECT lane, currency, amount_minor FROM untracked_payout")
+    assert [tuple(each) for each in kept] == [(0, "CNY", 700)]
+
+
 async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):
     first, *others = released()
     changed = [dataclasses.replace(first, sql=first.sql + "-- changed"), *others]

@@ -11,11 +11,13 @@ from settlement.decision import Decision
 from settlement.draft import Rules
 from settlement.entities import (
     Account,
+    AccountPayout,
     Debit,
     DebitStatus,
     DepositRefund,
     Merchant,
     MerchantBalance,
+    MerchantPayout,
     Obligation,
     Order,
     PlanKind,
@@ -37,6 +39,8 @@ from settlement.messages import (
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     Plan,
     PurchaseCancelled,
     PurchaseKept,
@@ -55,7 +59,7 @@ from settlement.messages import (
 from settlement.outputs import NotificationRequested, OutputBody
 from settlement.party import Party, PartyKind
 from settlement.state import PartyState
-from settlement.states import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, RETURN, Machine
+from settlement.states import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, PAYOUT, RETURN, Machine
 from settlement.terms import TermsBook
 
 BUYER = Party(PartyKind.ACCOUNT, "buyer")
@@ -85,6 +89,8 @@ TOPICS = {
     CaseOpened: "merchant",
     CaseClosed: "merchant",
     MerchantActivity: "merchant-activity",
+    PayoutSucceeded: "payout-result",
+    PayoutFailed: "payout-result",
 }
 
 
@@ -243,6 +249,8 @@ MACHINES: dict[type, Machine] = {
     Debit: DEBIT,
     Return: RETURN,
     DepositRefund: DEPOSIT_REFUND,
+    AccountPayout: PAYOUT,
+    MerchantPayout: PAYOUT,
 }
 
 

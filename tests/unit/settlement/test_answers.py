@@ -12,11 +12,12 @@ from settlement.answers import (
     DEPOSIT_REFUND_ANSWERS,
     LINE_ANSWERS,
     ORDER_ANSWERS,
+    PAYOUT_ANSWERS,
     RETURN_ANSWERS,
     Answers,
 )
 from settlement.decision import Decision
-from settlement.entities import CaseKind, DepositRefund, Order, Return
+from settlement.entities import AccountPayout, CaseKind, DepositRefund, Order, Return
 from settlement.messages import (
     AppealDecided,
     BillInstalmentRequested,
@@ -34,6 +35,8 @@ from settlement.messages import (
     LimitChanged,
     LineFrozen,
     LineUnfrozen,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchaseCancelled,
     PurchaseKept,
     PurchaseReceived,
@@ -43,6 +46,7 @@ from settlement.messages import (
     UnfreezeRequested,
 )
 from tests.unit.settlement.builders import (
+    BUYER,
     Lane,
     complained,
     damaged,
@@ -269,6 +273,32 @@ def refund_messages(lane: Lane) -> dict[str, list[Body]]:
     }
 
 
+def lane_paying(*answers: Callable[[str], Body]) -> Lane:
+    """A lane on which a payout was asked for, and then this was told of it."""
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02", repaid(700))
+    for answer in answers:
+        lane.send("2026-01-03", answer(payout_of(lane).payout_id))
+    return lane
+
+
+def payout_of(lane: Lane) -> AccountPayout:
+    (payout,) = lane.states[BUYER].each(AccountPayout)
+    return payout
+
+
+PAYOUTS: list[Callable[[], Lane]] = [
+    lane_paying,
+    lambda: lane_paying(PayoutSucceeded),
+    lambda: lane_paying(lambda payout_id: PayoutFailed(payout_id, "closed")),
+]
+
+
+def payout_messages(lane: Lane) -> dict[str, list[Body]]:
+    payout_id = payout_of(lane).payout_id
+    return {"payout.succeeded": [PayoutSucceeded(payout_id)], "payout.failed": [PayoutFailed(payout_id, "again")]}
+
+
 def order_messages(lane: Lane) -> dict[str, list[Body]]:
     order = lane.get(Order, "order")
     again = next(each.input.body for each in lane.everything if each.input and each.input.type == "PurchasePlaced")
@@ -342,8 +372,9 @@ def lines(answers: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
         (RETURN_ANSWERS, RETURNS, return_messages, lambda lane: lane.get(Return, "return").status),
         (DEBIT_ANSWERS, DEBITS, debit_messages, lambda lane: lane.debits[0].status),
         (DEPOSIT_REFUND_ANSWERS, REFUNDS, refund_messages, lambda lane: lane.get(DepositRefund, "request").status),
+        (PAYOUT_ANSWERS, PAYOUTS, payout_messages, lambda lane: payout_of(lane).status),
     ],
-    ids=["line", "order", "return", "debit", "deposit refund"],
+    ids=["line", "order", "return", "debit", "deposit refund", "payout"],
 )
 def test_every_message_is_answered_in_every_state_as_the_table_says(answers, lanes, messages, status):
     assert found(lanes, messages, status) == table(answers)
