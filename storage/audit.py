@@ -56,6 +56,8 @@ _PER_LANE: Sequence[tuple[str, str, Sequence[Sequence[str]]]] = (
     ("cash-outs are what they are owed as", "cash_outs", ()),
     ("held is promised to orders", "held", ()),
     ("merchants agree with their cases and deposits", "merchants", ()),
+    ("deposits agree with their refunds", "deposits", ()),
+    ("payouts on their way are what is not answered", "payouts", ()),
     ("what is payable to merchants has its payout date", "payables_are_paid", ()),
     ("parked inputs have a deadline", "parked_have_deadlines", ()),
     ("batches and decisions without a hole", "batches", ()),

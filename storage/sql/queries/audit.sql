@@ -405,6 +405,51 @@ FROM merchant_balance LEFT JOIN deposited USING (merchant_id, currency)
 WHERE lane = $2 AND deposit_minor <> coalesce(minor, 0)
 LIMIT $1;
 
+-- name: deposits
+-- A deposit has at most one refund in progress, and has lost what was refunded of it.
+WITH asked AS (
+    SELECT merchant_id, deposit_id,
+        string_agg(request_id, ', ') FILTER (WHERE status IN ('awaiting_review', 'approved')) AS open_request_id,
+        coalesce(sum(amount_minor) FILTER (WHERE status = 'paid'), 0) AS paid_minor
+    FROM deposit_refund
+    WHERE lane = $2
+    GROUP BY merchant_id, deposit_id
+)
+SELECT format('deposit %s of merchant %s', deposit_id, merchant_id) AS subject,
+    format('%s left of %s, with request %s in progress', amount_minor - coalesce(paid_minor, 0), amount_minor,
+        coalesce(asked.open_request_id, 'none')) AS expected,
+    format('%s left, with request %s', left_minor, coalesce(deposit.open_request_id, 'none')) AS found
+FROM deposit LEFT JOIN asked USING (merchant_id, deposit_id)
+WHERE lane = $2 AND (
+    left_minor <> amount_minor - coalesce(paid_minor, 0) OR left_minor < 0
+    OR deposit.open_request_id IS DISTINCT FROM asked.open_request_id
+)
+LIMIT $1;
+
+-- name: payouts
+-- What lies on payout_clearing is asked for and not answered.
+WITH asked AS (
+    SELECT currency, sum(amount_minor) AS minor
+    FROM (
+        SELECT currency, amount_minor FROM account_payout WHERE lane = $2 AND status = 'requested'
+        UNION ALL
+        SELECT currency, amount_minor FROM merchant_payout WHERE lane = $2 AND status = 'requested'
+        UNION ALL
+        SELECT currency, amount_minor FROM untracked_payout WHERE lane = $2
+    ) AS unanswered
+    GROUP BY currency
+), clearing AS (
+    SELECT currency, balance_minor AS minor
+    FROM platform_balance
+    WHERE lane = $2 AND ledger_account = 'payout_clearing'
+)
+SELECT 'payout_clearing in ' || currency AS subject,
+    format('%s, in payouts that are not answered', coalesce(asked.minor, 0)) AS expected,
+    coalesce(clearing.minor, 0)::text AS found
+FROM asked FULL JOIN clearing USING (currency)
+WHERE coalesce(asked.minor, 0) <> coalesce(clearing.minor, 0)
+LIMIT $1;
+
 -- name: payables_are_paid
 -- What is payable to a registered merchant in its currency goes out on a payout date; nothing else has one.
 WITH expected AS (

@@ -8,6 +8,7 @@ import pytest
 from settlement.entities import Account, Obligation, Repayment
 from settlement.terms import TermsBook, TermsError
 from storage import migrations
+from storage.audit import audit
 from storage.database import connect
 from storage.migrations import Migration, MigrationError, NotMigratedError, migrate, released, require_migrated
 from storage.rows import TABLES
@@ -174,7 +175,9 @@ async def test_payouts_from_before_they_were_remembered_are_kept_as_what_is_neve
         )
         await migrations._apply_missing(connection)
         kept = await connection.fetch("SELECT lane, currency, amount_minor FROM untracked_payout")
+        checks = {check.name: check.ok for check in await audit(connection)}
     assert [tuple(each) for each in kept] == [(0, "CNY", 700)]
+    assert checks["payouts on their way are what is not answered"]
 
 
 async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):
