@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, assert_never
 
 from settlement import (
+    cash_out,
     closing,
     credit_line,
     debit,
@@ -30,6 +31,7 @@ from settlement.messages import (
     CardUnlinked,
     CaseClosed,
     CaseOpened,
+    CashOutRequested,
     ClockTicked,
     CloseRequested,
     CreditLineOpened,
@@ -70,11 +72,19 @@ CreditLineBody = (
     | IdentityVerified
     | LineFrozen
     | LineUnfrozen
-    | CloseRequested
 )
+LineRequestBody = CashOutRequested | CloseRequested
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
-AccountBody = CreditLineBody | PurchaseBody | ReturnBody | RepaymentReceived | RepaymentFailed | RepaymentReversed
+AccountBody = (
+    CreditLineBody
+    | LineRequestBody
+    | PurchaseBody
+    | ReturnBody
+    | RepaymentReceived
+    | RepaymentFailed
+    | RepaymentReversed
+)
 MerchantBody = (
     MerchantRegistered
     | DepositPaid
@@ -125,6 +135,8 @@ def _decide_account(draft: Draft, body: AccountBody) -> Decision:
         return repayment.failed(draft, body)
     if isinstance(body, RepaymentReversed):
         return reversal.reversed_(draft, body)
+    if isinstance(body, LineRequestBody):
+        return _decide_line_request(draft, body)
     return _decide_credit_line(draft, body)
 
 
@@ -178,6 +190,14 @@ def _decide_credit_line(draft: Draft, body: CreditLineBody) -> Decision:
             return credit_line.frozen(draft, body)
         case LineUnfrozen():
             return credit_line.unfrozen(draft, body)
+        case _:
+            assert_never(body)
+
+
+def _decide_line_request(draft: Draft, body: LineRequestBody) -> Decision:
+    match body:
+        case CashOutRequested():
+            return cash_out.requested(draft, body)
         case CloseRequested():
             return closing.requested(draft)
         case _:

@@ -18,6 +18,14 @@ class PlanKind(StrEnum):
     INSTALMENT = "instalment"
 
 
+class LineStatus(StrEnum):
+    """States of a credit line: docs/states.md."""
+
+    ACTIVE = "active"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+
+
 class OrderStatus(StrEnum):
     """States of an order: docs/states.md."""
 
@@ -123,6 +131,13 @@ class Account:
     def entity_id(self) -> str:
         """The account's own id: there is one row per account."""
         return self.account_id
+
+    @property
+    def status(self) -> LineStatus:
+        """What may be done with the line: closed for ever, frozen while there is any reason, else active."""
+        if self.closed_at is not None:
+            return LineStatus.CLOSED
+        return LineStatus.FROZEN if self.freeze_reasons else LineStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from settlement import debit, reminder
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
+from settlement.eligibility import amount_refusal, buyer_refusal
 from settlement.entities import (
     Account,
-    Obligation,
     ObligationStatus,
     Order,
     OrderStatus,
@@ -230,7 +230,7 @@ def _due_on(order: Order) -> date:
 
 def _refusal(draft: Draft, account: Account, programme: Programme, body: PurchasePlaced) -> DeclineReason | None:
     """The first reason, in the order of docs/rules.md, that speaks against an order."""
-    reason = _buyer_refusal(draft, account, programme)
+    reason = buyer_refusal(draft, account, programme)
     if reason is not None:
         return reason
     if not body.item_eligible or (body.item_plans is not None and body.plan.kind not in body.item_plans):
@@ -238,25 +238,4 @@ def _refusal(draft: Draft, account: Account, programme: Programme, body: Purchas
     offered = programme.plans.get(body.plan.kind)
     if offered is None or not offered.include(body.plan.days, body.plan.periods):
         return DeclineReason.PLAN_NOT_OFFERED
-    if body.currency != account.currency:
-        return DeclineReason.CURRENCY_MISMATCH
-    if body.amount_minor > account.available_minor:
-        return DeclineReason.LIMIT_EXCEEDED
-    return None
-
-
-def _buyer_refusal(draft: Draft, account: Account, programme: Programme) -> DeclineReason | None:
-    """What speaks against the buyer, whatever is bought."""
-    if account.closed_at is not None:
-        return DeclineReason.LINE_CLOSED
-    if account.freeze_reasons:
-        return DeclineReason.LINE_FROZEN
-    if any(obligation.status is ObligationStatus.OVERDUE for obligation in draft.each(Obligation)):
-        return DeclineReason.OVERDUE
-    if programme.needs_card and not account.card_linked:
-        return DeclineReason.CARD_NOT_LINKED
-    if programme.needs_identity and not account.identity_verified:
-        return DeclineReason.IDENTITY_NOT_VERIFIED
-    if programme.needs_score is not None and (account.score is None or account.score < programme.needs_score):
-        return DeclineReason.SCORE_BELOW_THRESHOLD
-    return None
+    return amount_refusal(account, body.amount_minor, body.currency)

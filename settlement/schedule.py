@@ -1,6 +1,6 @@
 """Schedules of obligations: what a captured order makes the buyer owe, and when. Source: docs/rules.md, Schedules."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from settlement.dates import business_date, days_after, next_day_of_month
@@ -11,6 +11,7 @@ from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.revision import revised
 from settlement.states import OBLIGATION, ORDER
+from settlement.terms import PlanTerms
 
 
 def capture(draft: Draft, order: Order) -> Order:
@@ -85,18 +86,21 @@ def parts_of(order: Order) -> int:
     return order.plan_periods or 1
 
 
-def _dates(draft: Draft, order: Order) -> list[tuple[date | None, date]]:
+def _dates(draft: Draft, order: Order) -> Sequence[tuple[date | None, date]]:
     """When an order that is captured now is billed and due: on its one due date, or with the statements that follow."""
     if order.due_on is not None:
         return [(None, order.due_on)]
     programme = draft.rules.terms.since(order.terms_from).programmes[draft.account.programme]
-    plan = programme.plans[order.plan_kind]
+    captured_on = business_date(draft.moment.occurred_at)
+    return statement_dates(programme.plans[order.plan_kind], captured_on, parts_of(order))
+
+
+def statement_dates(plan: PlanTerms, after: date, number: int) -> list[tuple[date, date]]:
+    """Return when as many statements in a row are billed and due, the first billed after a date."""
     if plan.bill_day is None or plan.due_day is None:
-        msg = f"order {order.order_id} of plan {order.plan_kind} has neither a due date nor statements"
-        raise InvariantBrokenError(msg)
-    billed_on = business_date(draft.moment.occurred_at)
-    dates: list[tuple[date | None, date]] = []
-    for _ in range(parts_of(order)):
+        raise InvariantBrokenError("statements are asked of a plan that has none")
+    dates, billed_on = [], after
+    for _ in range(number):
         billed_on = next_day_of_month(billed_on, plan.bill_day)
         dates.append((billed_on, next_day_of_month(days_after(billed_on, -1), plan.due_day)))
     return dates

@@ -10,8 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from settlement.answers import DEBIT_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
 from settlement.decision import InvariantBrokenError
-from settlement.entities import DebitStatus, DepositRefundStatus, ObligationStatus, OrderStatus, ReturnStatus
+from settlement.entities import (
+    DebitStatus,
+    DepositRefundStatus,
+    LineStatus,
+    ObligationStatus,
+    OrderStatus,
+    ReturnStatus,
+)
 
 StatusT = TypeVar("StatusT", bound=StrEnum)
 
@@ -41,6 +49,18 @@ class Machine(Generic[StatusT]):
         """Tell whether a state allows a step."""
         return (status, step) in self.steps
 
+
+LINE = Machine(
+    "credit line",
+    {"opened": LineStatus.ACTIVE},
+    {
+        (LineStatus.ACTIVE, "frozen, or something overdue"): LineStatus.FROZEN,
+        (LineStatus.FROZEN, "last freeze reason lifted"): LineStatus.ACTIVE,
+        (LineStatus.ACTIVE, "closed"): LineStatus.CLOSED,
+        (LineStatus.FROZEN, "closed"): LineStatus.CLOSED,
+    },
+)
+"""The state follows from the freeze reasons and the closing (`Account.status`); no rule need ask this table."""
 
 ORDER = Machine(
     "order",
@@ -130,7 +150,7 @@ DEPOSIT_REFUND = Machine(
 )
 
 
-def _drawn(machine: Machine[StatusT]) -> str:
+def _drawn(machine: Machine[StatusT], answers: Answers) -> str:
     """One section of docs/states.md."""
     lines = [f"## {machine.name.capitalize()}", "", "```mermaid", "stateDiagram-v2"]
     lines += [f"    [*] --> {status}: {step}" for step, status in machine.begins.items()]
@@ -138,7 +158,16 @@ def _drawn(machine: Machine[StatusT]) -> str:
     lines += ["```", "", "| State | Step | New state |", "|---|---|---|"]
     lines += [f"| – | {step} | `{status}` |" for step, status in machine.begins.items()]
     lines += [f"| `{status}` | {step} | `{target}` |" for (status, step), target in machine.steps.items()]
+    if answers:
+        states = list(next(iter(answers.values())))
+        lines += ["", f"What becomes of a message, by the {machine.name}'s state:", ""]
+        lines += ["| | " + " | ".join(f"`{state}`" for state in states) + " |", "|---" * (len(states) + 1) + "|"]
+        lines += [f"| `{kind}` | " + " | ".join(map(_cell, cells.values())) + " |" for kind, cells in answers.items()]
     return "\n".join(lines)
+
+
+def _cell(answers: str) -> str:
+    return "<br>".join(f"`{answer}`" for answer in answers.split())
 
 
 def document() -> str:
@@ -146,10 +175,18 @@ def document() -> str:
     head = (
         "# States\n\n"
         "Drawn from the tables in `settlement/states.py` by `python -m settlement.states --write`; change them there.\n"
-        "What each step means is in [rules.md](rules.md). A message whose step the state does not allow is declined\n"
-        "`wrong_state`; a step that was taken already is a `duplicate`.\n"
+        "What each step means is in [rules.md](rules.md). A second table, from `settlement/answers.py`, tells what\n"
+        "becomes of a message in every state, whether that allows its step or not: an outcome or the reason of a\n"
+        "refusal. Where several stand, more than the state counts; rules.md says what.\n"
     )
-    sections = [_drawn(ORDER), _drawn(OBLIGATION), _drawn(DEBIT), _drawn(RETURN), _drawn(DEPOSIT_REFUND)]
+    sections = [
+        _drawn(LINE, {}),
+        _drawn(ORDER, ORDER_ANSWERS),
+        _drawn(OBLIGATION, {}),
+        _drawn(DEBIT, DEBIT_ANSWERS),
+        _drawn(RETURN, RETURN_ANSWERS),
+        _drawn(DEPOSIT_REFUND, {}),
+    ]
     return head + "\n" + "\n\n".join(sections) + "\n"
 
 

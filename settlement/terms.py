@@ -272,6 +272,8 @@ def _programme(name: str, reader: Reader) -> Programme:
         reader.fail("captured_on", "trial_end exactly where all plans are trials", programme.captured_on)
     if programme.return_window is ReturnWindow.BEFORE_TRIAL_END and programme.captured_on is not CapturedOn.TRIAL_END:
         reader.fail("return_window", "first_due_date where there is no trial", programme.return_window)
+    if programme.cash_out is not None and PlanKind.STATEMENT not in programme.plans:
+        reader.fail("cash_out", "none where there is no statement plan", "one")
     return programme
 
 

@@ -125,7 +125,7 @@ async def account_story(connection: Connection, account_id: str) -> Story | None
     return {
         "account_id": account.account_id,
         "programme": account.programme,
-        "status": _status(account),
+        "status": account.status.value,
         "freeze_reasons": list(account.freeze_reasons),
         "currency": account.currency,
         "score": account.score,
@@ -330,12 +330,6 @@ async def _history(connection: Connection, lane: int, kind: PartyKind, party_id:
 async def _of_event(connection: Connection, outcome: str, topic: str, event_id: str) -> Sequence[Row]:
     rows: Sequence[Row] = await connection.fetch(_SQL[f"{outcome}_of_event"], topic, event_id)
     return rows
-
-
-def _status(account: Account) -> str:
-    if account.closed_at is not None:
-        return "closed"
-    return "frozen" if account.freeze_reasons else "active"
 
 
 def _order(order: Order, obligations: Iterable[Obligation]) -> Story:

@@ -16,7 +16,8 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from aiokafka.errors import KafkaError
 
 from contracts.topics import Topic
 from storage import lanes, outbox
-from storage.database import is_transient
+from storage.database import Connection, is_transient
 from storage.identity import Identity
 from storage.lanes import FencedError
 from workers import logs
@@ -48,6 +49,7 @@ TRANSACTION_BYTES = 4 * 1024 * 1024
 """Batches that wait are sent in one transaction up to this size."""
 BACKLOG_BYTES = 16 * 1024 * 1024
 MOST_ODD_ERRORS = 5
+"""In a row, without a transaction between them: then it is no accident of the broker's, and a person has to look."""
 HINT_INTERVAL_S = 5.0
 """How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows."""
 
@@ -67,6 +69,10 @@ class Relayable:
 
 class RelayError(Exception):
     """The outbox and the lane-log contradict each other; the lane must stop until a person has looked."""
+
+
+class _DatabaseAwayError(Exception):
+    """The database can't be asked just now. Its client's OSError or TimeoutError could as well be the broker's."""
 
 
 def unpack(batch_seq: int, parts: Iterable[bytes]) -> Relayable:
@@ -169,11 +175,9 @@ class Relay:
             while True:
                 try:
                     await self._take_over_and_send()
-                except (FencedError, RelayError, LaneLogError):
+                except (FencedError, RelayError, LaneLogError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     raise
-                except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    if not is_transient(error):
-                        raise
+                except _DatabaseAwayError as error:
                     self._said_away(f"the database: {error}")
                 except Exception as error:  # noqa: BLE001  see below
                     # Whatever it was, and whatever became of the transaction: the log will tell the next producer.
@@ -220,6 +224,21 @@ class Relay:
         finally:
             await _throw_away(producer)
 
+    @asynccontextmanager
+    async def _database(self) -> AsyncIterator[Connection]:
+        """A connection of the pool.
+
+        Raises:
+            _DatabaseAwayError: instead of what passes by itself.
+        """
+        try:
+            async with self._pool.acquire() as connection_:
+                yield connection_
+        except Exception as error:
+            if is_transient(error):
+                raise _DatabaseAwayError(str(error).partition("\n")[0] or type(error).__name__) from error
+            raise
+
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
             **connection(self._settings.kafka),
@@ -235,7 +254,7 @@ class Relay:
         Raises:
             FencedError: the lane has another epoch.
         """
-        async with self._pool.acquire() as connection_, connection_.transaction():
+        async with self._database() as connection_, connection_.transaction():
             await lanes.lock(connection_, self.lane, self.epoch)
 
     async def _take_over(self, producer: AIOKafkaProducer) -> None:
@@ -280,7 +299,7 @@ class Relay:
         """
         if logged is None:
             return
-        async with self._pool.acquire() as connection_:
+        async with self._database() as connection_:
             chain_hash = await outbox.batch_exists(connection_, self.lane, logged.batch_seq)
         if chain_hash is None:
             msg = (
@@ -305,7 +324,7 @@ class Relay:
         missing: list[Relayable] = []
         position = self.relayed
         while position < self._first_in_memory() - 1:
-            async with self._pool.acquire() as connection_:
+            async with self._database() as connection_:
                 rows = await outbox.read_after(connection_, self.lane, position, TRANSACTION_BYTES)
             rows = [row for row in rows if row.batch_seq < self._first_in_memory()]
             if not rows or rows[0].batch_seq != position + 1:
@@ -341,6 +360,7 @@ class Relay:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self._send(producer, sending)
         self._move_to(sending[-1].batch_seq)
+        self._odd_errors = 0
         self._status.relay_seconds.observe(time.monotonic() - begun)
         self._note_progress()
         await self._hint()
@@ -407,7 +427,7 @@ class Relay:
         if self._hinted == self.relayed or time.monotonic() - self._hinted_at < HINT_INTERVAL_S:
             return
         self._hinted, self._hinted_at = self.relayed, time.monotonic()
-        async with self._pool.acquire() as connection_:
+        async with self._database() as connection_:
             await outbox.relayed(connection_, self.lane, self.relayed)
 
     def _lane_status(self) -> LaneStatus:

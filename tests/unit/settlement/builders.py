@@ -9,12 +9,24 @@ from settlement.batch import Batch, Settled
 from settlement.calendar import WorkingDays
 from settlement.decision import Decision
 from settlement.draft import Rules
-from settlement.entities import Account, Debit, DebitStatus, Merchant, MerchantBalance, Obligation, PlanKind
+from settlement.entities import (
+    Account,
+    Debit,
+    DebitStatus,
+    DepositRefund,
+    Merchant,
+    MerchantBalance,
+    Obligation,
+    Order,
+    PlanKind,
+    Return,
+)
 from settlement.messages import (
     AmountLowered,
     Body,
     CaseClosed,
     CaseOpened,
+    CashOutRequested,
     CreditLineOpened,
     DepositPaid,
     DepositRefundRequested,
@@ -39,6 +51,7 @@ from settlement.messages import (
 from settlement.outputs import NotificationRequested, OutputBody
 from settlement.party import Party, PartyKind
 from settlement.state import PartyState
+from settlement.states import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, RETURN, Machine
 from settlement.terms import TermsBook
 
 BUYER = Party(PartyKind.ACCOUNT, "buyer")
@@ -191,6 +204,10 @@ def damaged(return_id: str = "return") -> ParcelInspected:
     return ParcelInspected(return_id, "damaged", ("water", "outer_box"), ("https://photo/1",), "courier")
 
 
+def cashed_out(amount_minor: int = 1_000, cash_out_id: str = "cash-out", *, currency: str = "CNY") -> CashOutRequested:
+    return CashOutRequested(cash_out_id, amount_minor, currency)
+
+
 def deposited(
     deposit_id: str = "deposit", amount_minor: int = 50_000, *, route: str = "alipay", currency: str = "CNY"
 ) -> DepositPaid:
@@ -211,6 +228,24 @@ def refund_asked(
     )
 
 
+MACHINES: dict[type, Machine] = {
+    Account: LINE,
+    Order: ORDER,
+    Obligation: OBLIGATION,
+    Debit: DEBIT,
+    Return: RETURN,
+    DepositRefund: DEPOSIT_REFUND,
+}
+
+
+def states_after(machine: Machine, begin: set[str]) -> set[str]:
+    """The states that steps of the table lead to from others, these included: one decision may take several."""
+    reached = set(begin)
+    while more := {to for (state, _), to in machine.steps.items() if state in reached} - reached:
+        reached |= more
+    return reached
+
+
 class Lane:
     """One lane in memory under the event clock: every message is settled as it is sent."""
 
@@ -221,6 +256,7 @@ class Lane:
         self.last: list[Settled] = []
         self.everything: list[Settled] = []
         self._sent = 0
+        self._statuses: dict[tuple[type, str], str] = {}
 
     def send(
         self, when: datetime | str, body: Body, *, party: Party | None = None, event_id: str | None = None
@@ -256,7 +292,20 @@ class Lane:
         self.last = batch.results
         for each in self.last:
             assert may_fail or each.error is None, each.error
+            self._check_steps(each.decision)
         self.everything += batch.results
+
+    def _check_steps(self, decision: Decision) -> None:
+        """Every change of a state must be a way through its table (docs/states.md)."""
+        for entity in decision.entities:
+            machine = MACHINES.get(type(entity))
+            if machine is None:
+                continue
+            key = (type(entity), entity.entity_id)
+            known = self._statuses.get(key)
+            allowed = states_after(machine, {known} if known else set(machine.begins.values()))
+            assert entity.status in allowed, f"{machine.name} {entity.entity_id}: {known} to {entity.status}"
+            self._statuses[key] = entity.status
 
     @property
     def account(self) -> Account:

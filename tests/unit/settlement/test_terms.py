@@ -124,6 +124,7 @@ def set_at(path: str, value: object):
         ("programmes.taobao.needs.card_linked", "yes", "needs.card_linked: expected true or false"),
         ("programmes.taobao.currency", "", "currency: expected a text"),
         ("programmes.kuaishou.uninspected_returns", "all", "uninspected_returns: expected a list of texts"),
+        ("programmes.kuaishou.cash_out", {"daily_cap_minor": 1, "days_without_overdue": 0}, "cash_out: expected none"),
         ("programmes.taobao.cash_out.daily_cap_minor", None, "cash_out.days_without_overdue: expected no such field"),
     ],
 )

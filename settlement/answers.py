@@ -1,0 +1,112 @@
+"""What becomes of each message in each state of its subject, whether the state allows its step or not.
+
+Part of docs/states.md. Where more than the state counts, several answers stand; docs/rules.md says which is given when.
+`tests/unit/settlement/test_answers.py` sends every message in every state and holds this table to what it gets.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from settlement.entities import DebitStatus, OrderStatus, ReturnStatus
+
+Answers = Mapping[str, Mapping[StrEnum, str]]
+"""Message type → state → outcomes or reasons, separated by spaces."""
+
+ORDER_ANSWERS: Answers = {
+    "purchase.placed": dict.fromkeys(OrderStatus, "duplicate conflict"),
+    "purchase.received": {
+        OrderStatus.HELD: "applied duplicate",
+        OrderStatus.TRIAL: "duplicate",
+        OrderStatus.OWED: "applied duplicate",
+        OrderStatus.OVERDUE: "applied duplicate",
+        OrderStatus.SETTLED: "applied duplicate",
+        OrderStatus.RETURNED: "duplicate wrong_state",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
+    "purchase.kept": {
+        OrderStatus.HELD: "parked wrong_state",
+        OrderStatus.TRIAL: "applied wrong_state",
+        OrderStatus.OWED: "duplicate wrong_state",
+        OrderStatus.OVERDUE: "duplicate wrong_state",
+        OrderStatus.SETTLED: "duplicate wrong_state",
+        OrderStatus.RETURNED: "duplicate wrong_state",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
+    "purchase.amount_lowered": {
+        OrderStatus.HELD: "applied below_returned",
+        OrderStatus.TRIAL: "applied below_returned",
+        OrderStatus.OWED: "applied already_paid below_returned",
+        OrderStatus.OVERDUE: "applied already_paid below_returned",
+        OrderStatus.SETTLED: "already_paid",
+        OrderStatus.RETURNED: "wrong_state",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
+    "purchase.cancelled": {
+        OrderStatus.HELD: "applied wrong_state",
+        OrderStatus.TRIAL: "wrong_state",
+        OrderStatus.OWED: "applied wrong_state",
+        OrderStatus.OVERDUE: "applied wrong_state",
+        OrderStatus.SETTLED: "applied wrong_state",
+        OrderStatus.RETURNED: "wrong_state",
+        OrderStatus.CANCELLED: "duplicate",
+    },
+    "purchase.extension_requested": {
+        OrderStatus.HELD: "parked not_offered",
+        OrderStatus.TRIAL: "applied",
+        OrderStatus.OWED: "not_offered too_late wrong_state",
+        OrderStatus.OVERDUE: "not_offered too_late wrong_state",
+        OrderStatus.SETTLED: "wrong_state",
+        OrderStatus.RETURNED: "wrong_state",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
+    "return.requested": {
+        OrderStatus.HELD: "applied amount_exceeds_order",
+        OrderStatus.TRIAL: "applied amount_exceeds_order",
+        OrderStatus.OWED: "applied amount_exceeds_order window_closed",
+        OrderStatus.OVERDUE: "amount_exceeds_order window_closed",
+        OrderStatus.SETTLED: "applied window_closed",
+        OrderStatus.RETURNED: "amount_exceeds_order",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
+}
+
+RETURN_ANSWERS: Answers = {
+    "return.requested": dict.fromkeys(ReturnStatus, "duplicate conflict"),
+    "return.reviewed": {
+        ReturnStatus.AWAITING_REVIEW: "applied",
+        ReturnStatus.AWAITING_PARCEL: "duplicate wrong_state",
+        ReturnStatus.REFUNDED: "duplicate wrong_state",
+        ReturnStatus.REJECTED: "duplicate wrong_state",
+        ReturnStatus.PARCEL_REFUSED: "duplicate wrong_state",
+        ReturnStatus.WITHDRAWN: "duplicate wrong_state",
+        ReturnStatus.EXPIRED: "duplicate wrong_state",
+    },
+    "return.parcel_inspected": {
+        ReturnStatus.AWAITING_REVIEW: "parked",
+        ReturnStatus.AWAITING_PARCEL: "applied",
+        ReturnStatus.REFUNDED: "duplicate wrong_state",
+        ReturnStatus.REJECTED: "wrong_state",
+        ReturnStatus.PARCEL_REFUSED: "duplicate wrong_state",
+        ReturnStatus.WITHDRAWN: "wrong_state",
+        ReturnStatus.EXPIRED: "wrong_state",
+    },
+    "return.withdrawn": {
+        ReturnStatus.AWAITING_REVIEW: "applied",
+        ReturnStatus.AWAITING_PARCEL: "applied",
+        ReturnStatus.REFUNDED: "wrong_state",
+        ReturnStatus.REJECTED: "wrong_state",
+        ReturnStatus.PARCEL_REFUSED: "wrong_state",
+        ReturnStatus.WITHDRAWN: "duplicate",
+        ReturnStatus.EXPIRED: "wrong_state",
+    },
+}
+
+DEBIT_ANSWERS: Answers = {
+    "repayment.received": dict.fromkeys(DebitStatus, "applied"),
+    "repayment.failed": {
+        DebitStatus.REQUESTED: "applied",
+        DebitStatus.SUCCEEDED: "wrong_state",
+        DebitStatus.FAILED: "duplicate",
+        DebitStatus.CANCELLED: "wrong_state",
+    },
+}

@@ -1,0 +1,211 @@
+"""Every message in every state of its subject gets the answers that settlement/answers.py lists, and no others."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from settlement.answers import DEBIT_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
+from settlement.decision import Decision
+from settlement.entities import Order, Return
+from settlement.messages import (
+    Body,
+    ExtensionRequested,
+    PurchaseCancelled,
+    PurchaseKept,
+    PurchaseReceived,
+    RepaymentFailed,
+    ReturnWithdrawn,
+)
+from tests.unit.settlement.builders import (
+    Lane,
+    complained,
+    damaged,
+    deferred,
+    intact,
+    lane_with_line,
+    lowered,
+    on_statement,
+    placed,
+    repaid,
+    returned,
+    reviewed,
+)
+
+Step = tuple[str, Body]
+
+
+def lane_after(programme: str, *steps: Step) -> Lane:
+    """A lane on which this was told; `("2026-01-05", None)` only moves time on."""
+    lane = lane_with_line(programme)
+    for when, body in steps:
+        if body is None:
+            lane.tick(when)
+        else:
+            lane.send(when, body)
+    return lane
+
+
+RECEIVED = ("2026-01-03", PurchaseReceived("order"))
+TRIAL = (("2026-01-02", placed(days=30)), RECEIVED)
+SHORT_TRIAL = (("2026-01-02", placed(days=7)), RECEIVED)
+DEFERRED = (("2026-01-02", deferred()), RECEIVED)
+DOUYIN = ("2026-01-28", on_statement())
+TAOBAO = (("2026-01-02", on_statement()), RECEIVED)
+
+
+def lane_debited(*answers: tuple[str, str]) -> Lane:
+    """A lane on which the one debit of order `order` got this answer, if any."""
+    lane = lane_after("kuaishou", *DEFERRED, ("2026-02-01 00:00", None))
+    for when, answer in answers:
+        debit_id = lane.requested.debit_id
+        bodies = {
+            "paid": repaid(10_000, "first", debit_id=debit_id),
+            "failed": RepaymentFailed(debit_id, "no money", retryable=False),
+            "paid elsewhere": repaid(10_000, "first"),
+        }
+        lane.send(when, bodies[answer])
+    return lane
+
+
+def lane_given_up() -> Lane:
+    """A lane on which the order is overdue and no debit asks for it."""
+    lane = lane_debited(("2026-02-01 09:00", "failed"))
+    lane.tick("2026-02-02 00:00")
+    return lane
+
+
+ORDERS: list[Callable[[], Lane]] = [
+    lambda: lane_after("tmall", TRIAL[0]),
+    lambda: lane_after("tmall", TRIAL[0], ("2026-01-03", returned(9_000))),
+    lambda: lane_after("kuaishou", DEFERRED[0]),
+    lambda: lane_after("taobao", *TAOBAO, ("2026-01-04", returned(9_000))),
+    lambda: lane_after("taobao", TAOBAO[0], ("2026-01-03", returned(4_000)), ("2026-01-04", PurchaseReceived("order"))),
+    lambda: lane_after("tmall", *TRIAL),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(9_000))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", PurchaseKept("order"))),
+    lambda: lane_after("tmall", *SHORT_TRIAL, ("2026-01-10 00:00", None)),
+    lambda: lane_after("kuaishou", *DEFERRED),
+    lambda: lane_after("kuaishou", *DEFERRED, ("2026-02-01 00:00", None)),
+    lane_given_up,
+    lambda: lane_after("douyin", DOUYIN),
+    lambda: lane_after("douyin", DOUYIN, ("2026-02-07 00:00", None)),
+    lambda: lane_after("douyin", DOUYIN, ("2026-01-29", PurchaseReceived("order")), ("2026-02-07 00:00", None)),
+    lambda: lane_after("douyin", DOUYIN, ("2026-02-01", complained(9_000)), ("2026-02-03", None)),
+    lambda: lane_after("douyin", DOUYIN, ("2026-02-07 00:00", None), ("2026-02-07", complained(9_000))),
+    lambda: lane_after("tmall", *SHORT_TRIAL, ("2026-01-11 00:00", None)),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", PurchaseKept("order")), ("2026-02-03 00:00", None)),
+    lambda: lane_after("kuaishou", *DEFERRED, ("2026-01-04", repaid(10_000))),
+    lambda: lane_after("kuaishou", *DEFERRED, ("2026-02-01", repaid(10_000)), ("2026-02-05", None)),
+    lambda: lane_after("douyin", DOUYIN, ("2026-01-29", repaid(10_000))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", PurchaseKept("order")), ("2026-01-05", repaid(10_000))),
+    lambda: lane_after("kuaishou", *DEFERRED, ("2026-01-04", returned(10_000))),
+    lambda: lane_after("kuaishou", DEFERRED[0], ("2026-01-04", returned(10_000))),
+    lambda: lane_after(
+        "tmall",
+        *TRIAL,
+        ("2026-01-04", PurchaseKept("order")),
+        ("2026-01-05", returned(10_000)),
+        ("2026-01-06", intact()),
+    ),
+    lambda: lane_after("tmall", TRIAL[0], ("2026-01-03", PurchaseCancelled("order", "slip"))),
+]
+
+RETURNS: list[Callable[[], Lane]] = [
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", complained(4_000))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", complained(4_000)), ("2026-01-05", reviewed("approved"))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000)), ("2026-01-05", intact())),
+    lambda: lane_after("kuaishou", *DEFERRED, ("2026-01-04", returned(4_000))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", complained(4_000)), ("2026-01-05", reviewed("rejected"))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000)), ("2026-01-05", damaged())),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000)), ("2026-01-05", ReturnWithdrawn("return"))),
+    lambda: lane_after("tmall", *TRIAL, ("2026-01-04", returned(4_000)), ("2026-01-20", None)),
+]
+
+
+DEBITS: list[Callable[[], Lane]] = [
+    lane_debited,
+    lambda: lane_debited(("2026-02-01 09:00", "paid")),
+    lambda: lane_debited(("2026-02-01 09:00", "failed")),
+    lambda: lane_debited(("2026-02-01 09:00", "paid elsewhere")),
+]
+
+
+def order_messages(lane: Lane) -> dict[str, list[Body]]:
+    order = lane.get(Order, "order")
+    again = next(each.input.body for each in lane.everything if each.input and each.input.type == "PurchasePlaced")
+    return {
+        "purchase.placed": [again, replace(again, amount_minor=1)],
+        "purchase.received": [PurchaseReceived("order")],
+        "purchase.kept": [PurchaseKept("order")],
+        "purchase.amount_lowered": [lowered(order.amount_minor // 2)],
+        "purchase.cancelled": [PurchaseCancelled("order", "changed my mind")],
+        "purchase.extension_requested": [ExtensionRequested("order", 3)],
+        "return.requested": [returned(1_500, "another")],
+    }
+
+
+def return_messages(lane: Lane) -> dict[str, list[Body]]:
+    again = next(each.input.body for each in lane.everything if each.input and each.input.type == "ReturnRequested")
+    return {
+        "return.requested": [again, replace(again, amount_minor=1)],
+        "return.reviewed": [reviewed("approved"), reviewed("rejected")],
+        "return.parcel_inspected": [intact(), damaged()],
+        "return.withdrawn": [ReturnWithdrawn("return")],
+    }
+
+
+def debit_messages(lane: Lane) -> dict[str, list[Body]]:
+    debit_id = lane.debits[0].debit_id
+    return {
+        "repayment.received": [repaid(10_000, "another", debit_id=debit_id)],
+        "repayment.failed": [RepaymentFailed(debit_id, "no money", retryable=True)],
+    }
+
+
+def answer_of(decision: Decision) -> str:
+    return decision.reason or decision.outcome.value
+
+
+def found(
+    lanes: Iterable[Callable[[], Lane]],
+    messages: Callable[[Lane], dict[str, list[Body]]],
+    status: Callable[[Lane], str],
+) -> list[str]:
+    """Every message sent on a lane of its own, by type and by its subject's state then."""
+    answers: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for make in lanes:
+        for message_type, bodies in messages(make()).items():
+            for number, body in enumerate(bodies):
+                lane = make()
+                before = status(lane)
+                decision = lane.send(lane.time, body, event_id=f"asked-{number}")
+                answers[message_type][before].add(answer_of(decision))
+    return lines(answers)
+
+
+def table(answers: Answers) -> list[str]:
+    return lines({kind: {state: set(cell.split()) for state, cell in cells.items()} for kind, cells in answers.items()})
+
+
+def lines(answers: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
+    return sorted(
+        f"{kind} when {state}: {' '.join(sorted(cell))}"
+        for kind, cells in answers.items()
+        for state, cell in cells.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "lanes", "messages", "status"),
+    [
+        (ORDER_ANSWERS, ORDERS, order_messages, lambda lane: lane.get(Order, "order").status),
+        (RETURN_ANSWERS, RETURNS, return_messages, lambda lane: lane.get(Return, "return").status),
+        (DEBIT_ANSWERS, DEBITS, debit_messages, lambda lane: lane.debits[0].status),
+    ],
+    ids=["order", "return", "debit"],
+)
+def test_every_message_is_answered_in_every_state_as_the_table_says(answers, lanes, messages, status):
+    assert found(lanes, messages, status) == table(answers)
