@@ -1,7 +1,7 @@
 """Stories as their files tell them. How to write one: tests/stories/README.md."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
@@ -30,8 +30,8 @@ FOLLOWING = {
 OUTCOMES = ("applied", "declined", "duplicate", "conflict", "parked", "dead_lettered")
 STEP_KEYS = frozenset({"at", "arrives", "becomes", "then", "account", "merchant", "because"})
 STORY_KEYS = frozenset({"title", "system", "rules", "about", "account", "merchant", "untold", "steps"})
-ACCOUNT_KEYS = frozenset({"programme", "limit", "opened", "told", "score", "card", "identity"})
-MERCHANT_KEYS = frozenset({"registered", "told", "cycle"})
+ACCOUNT_KEYS = frozenset({"programme", "limit", "opened", "score", "card", "identity"})
+MERCHANT_KEYS = frozenset({"registered", "cycle"})
 ROUTINE = frozenset({"purchase_accepted", "payment_due_soon", "trial_ending", "penalty_charged"})
 """Notices that so many stories bring that only those that tell of one are held to it."""
 LINE_WORDS = ("limit", "available", "held", "used")
@@ -69,7 +69,7 @@ class Step:
     at: datetime
     arrives: datetime
     kind: str | None
-    words: Mapping[str, Any]
+    words: dict[str, Any]
     becomes: str | None
     then: Sequence[Following] = ()
     account: Mapping[str, Any] | None = None
@@ -189,26 +189,28 @@ def _openings(told: Mapping[str, Any]) -> list[Step]:
         words = dict(told["merchant"] or {})
         _only(words, MERCHANT_KEYS)
         at = wire.moment(words.pop("registered", "2026-01-01 08:00"))
-        told_at = wire.moment(words.pop("told")) if "told" in words else at
-        openings.append(Step(at, told_at, "merchant.registered", {"cycle": "7"} | words, "applied"))
+        openings.append(Step(at, at, "merchant.registered", {"cycle": "7"} | words, "applied"))
     if "account" in told:
         words = dict(told["account"])
         _only(words, ACCOUNT_KEYS)
         at = wire.moment(words.pop("opened", OPENED))
-        told_at = wire.moment(words.pop("told")) if "told" in words else at
         words = {name: text for name, text in (OF_PROGRAMMES[words["programme"]] | words).items() if text != "none"}
-        openings.append(Step(at, told_at, "credit_line.opened", words, "applied"))
+        openings.append(Step(at, at, "credit_line.opened", words, "applied"))
     if not openings:
         raise StoryError("expected an account, a merchant or both")
     return openings
 
 
 def _with_openings(openings: Sequence[Step], steps: Sequence[Step]) -> list[Step]:
-    """Put each opening before the first step that is told later."""
+    """Put each opening before the first step that is told later; one that is told as a step only gets its words."""
     found = list(steps)
     for opening in reversed(openings):
-        place = next((n for n, step in enumerate(found) if step.arrives > opening.arrives), len(found))
-        found.insert(place, opening)
+        told = next((n for n, step in enumerate(found) if step.kind == opening.kind), None)
+        if told is not None:
+            found[told] = replace(found[told], words=opening.words | found[told].words)
+        else:
+            place = next((n for n, step in enumerate(found) if step.arrives > opening.arrives), len(found))
+            found.insert(place, opening)
     return found
 
 

@@ -1,6 +1,7 @@
 """Whether a story went as told: what was expected and what was found, in the same words, line by line."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
@@ -132,7 +133,7 @@ def _seen(following: Following | None, body: Mapping[str, Any], played: Played) 
     if following is not None and is_expected:
         chosen: Sequence[str] = tuple(following.words)
     elif body["type"] == "notification.requested":
-        chosen = [word.removesuffix("_minor") for word in body["params"] if word != "currency"]
+        chosen = [re.sub(r"_(minor|id|on)$", "", word) for word in body["params"] if word != "currency"]
     else:
         chosen = WORDS[body["type"]]
     name = f"{what} {body.get('template', '')}".rstrip()
