@@ -8,7 +8,7 @@ Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
@@ -22,6 +22,7 @@ from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
 from settlement.timers import Timer, TimerKind
+from settlement.values import dataclass
 
 PARKING_TIME = timedelta(hours=72)
 """How long an input waits for what it names. Source: docs/rules.md, Outcomes."""

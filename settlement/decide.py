@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, assert_never
 
 from settlement import (
+    bill_instalment,
     cash_out,
     closing,
     credit_line,
@@ -27,6 +28,7 @@ from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Debit, Merchant
 from settlement.messages import (
     AmountLowered,
+    BillInstalmentRequested,
     CardLinked,
     CardUnlinked,
     CaseClosed,
@@ -73,7 +75,7 @@ CreditLineBody = (
     | LineFrozen
     | LineUnfrozen
 )
-LineRequestBody = CashOutRequested | CloseRequested
+LineRequestBody = CashOutRequested | BillInstalmentRequested | CloseRequested
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
 AccountBody = (
@@ -198,6 +200,8 @@ def _decide_line_request(draft: Draft, body: LineRequestBody) -> Decision:
     match body:
         case CashOutRequested():
             return cash_out.requested(draft, body)
+        case BillInstalmentRequested():
+            return bill_instalment.requested(draft, body)
         case CloseRequested():
             return closing.requested(draft)
         case _:

@@ -1,12 +1,12 @@
 """Decisions as values: what became of an input or a timer, and everything that follows from it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from settlement.entities import Entity
 from settlement.ledger import Posting
 from settlement.outputs import Output
 from settlement.timers import Timer, TimerKind
+from settlement.values import dataclass
 
 
 class Outcome(StrEnum):

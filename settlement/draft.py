@@ -4,7 +4,6 @@ Dropping a draft undoes everything, so an exception in a rule leaves the state a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ from settlement.revision import revised
 from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
+from settlement.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

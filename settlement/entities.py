@@ -4,9 +4,10 @@ Amounts are minor units of the account's or merchant's currency. `no` is the run
 lists are shown, and obligations paid, in that order.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+
+from settlement.values import dataclass
 
 
 class PlanKind(StrEnum):

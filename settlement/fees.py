@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from settlement.draft import Draft
-from settlement.entities import Obligation, Order, PlanKind
+from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
 from settlement.revision import revised
 
 
 def fee_of_each(draft: Draft, order: Order, principal_minor: int) -> int:
-    """The fee on each obligation of an order that owes a principal in all; only instalments have one."""
-    if order.plan_kind is not PlanKind.INSTALMENT:
-        return 0
+    """The fee on each of an order's instalments, which owe a principal in all, by the terms of the order."""
     bps = draft.rules.terms.since(order.terms_from).instalment_fee_bps_per_period
     return (principal_minor * bps + 5_000) // 10_000
 
@@ -19,10 +17,11 @@ def fee_of_each(draft: Draft, order: Order, principal_minor: int) -> int:
 def adjusted(draft: Draft, order: Order, obligations: Sequence[Obligation]) -> list[Obligation]:
     """Return an order's obligations with the fees that their principals give now, and post what is waived.
 
-    Principals only ever fall. A fee never falls below what was paid of it; where no principal is left, nothing unpaid
-    is left of fee and penalty either.
+    Only instalments bear a fee, of the principal of them all. It never rises, and never falls below what was paid of
+    it; where no principal is left, nothing unpaid is left of fee and penalty either.
     """
-    fee_minor = fee_of_each(draft, order, sum(obligation.principal_minor for obligation in obligations))
+    instalments_minor = sum(obligation.principal_minor for obligation in obligations if obligation.in_instalments)
+    fee_minor = fee_of_each(draft, order, instalments_minor)
     after = [_adjusted(obligation, fee_minor) for obligation in obligations]
     waived_fee_minor = sum(each.fee_minor for each in obligations) - sum(each.fee_minor for each in after)
     waived_penalty_minor = sum(each.penalty_minor for each in obligations) - sum(each.penalty_minor for each in after)

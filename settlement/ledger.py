@@ -6,8 +6,9 @@ construction, in every entry and in every book. Balances are kept as positive nu
 Source: docs/rules.md, Ledger.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from settlement.values import dataclass
 
 
 class Book(StrEnum):

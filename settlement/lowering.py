@@ -8,7 +8,7 @@ from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.revision import revised
-from settlement.schedule import obligations_of, parts_of, settle_orders, shares
+from settlement.schedule import obligations_of, settle_orders, shares
 from settlement.states import OBLIGATION
 
 
@@ -74,11 +74,12 @@ def _is_paid_or_debited(draft: Draft, obligation: Obligation) -> bool:
 def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -> None:
     """Make the schedule what the new total gives on the same due dates, less what was returned, the last date first.
 
-    A share that a return emptied stays empty: what is left of the order falls by no more than the shares before it.
+    It has as many shares as obligations: where an amount was too small for all instalments, it still is. A share that a
+    return emptied stays empty: what is left of the order falls by no more than the shares before it.
     """
     left_minor = order.amount_minor - order.returned_minor
     after = []
-    for obligation, share_minor in zip(obligations, shares(order.amount_minor, parts_of(order)), strict=False):
+    for obligation, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
         principal_minor = min(share_minor, left_minor)
         left_minor -= principal_minor
         after.append(revised(obligation, principal_minor=principal_minor))

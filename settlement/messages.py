@@ -3,12 +3,12 @@
 Field meanings are those of docs/messages.md. One body class per message type.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from settlement.entities import CaseKind, PlanKind
 from settlement.party import Party
+from settlement.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What postpay tells the rest of the platform. Field meanings are those of docs/messages.md."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from settlement.notices import Param
 from settlement.party import Party, PartyKind
+from settlement.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Whom money concerns: a buyer's pay-later account or a merchant. Every party lives on exactly one lane."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from settlement.values import dataclass
 
 
 class PartyKind(StrEnum):

@@ -6,7 +6,7 @@ from datetime import date
 from settlement.dates import business_date, days_after, next_day_of_month
 from settlement.decision import InvariantBrokenError
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus, PlanKind
 from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.revision import revised
@@ -23,7 +23,8 @@ def capture(draft: Draft, order: Order) -> Order:
     captured_minor = order.amount_minor - order.returned_minor
     currency = draft.currency
     dates = _dates(draft, order)
-    fee_minor = fee_of_each(draft, order, captured_minor)
+    in_instalments = order.plan_kind is PlanKind.INSTALMENT
+    fee_minor = fee_of_each(draft, order, captured_minor) if in_instalments else 0
     obligations = [
         Obligation(
             account_id=order.account_id,
@@ -40,6 +41,7 @@ def capture(draft: Draft, order: Order) -> Order:
             paid_penalty_minor=0,
             debit_id=None,
             billed_on=billed_on,
+            in_instalments=in_instalments,
         )
         for (billed_on, due_on), principal_minor in zip(dates, shares(captured_minor, len(dates)), strict=True)
         if principal_minor or fee_minor  # of an amount smaller than the number of instalments only the first is made
@@ -81,18 +83,13 @@ def obligation_without_order(draft: Draft, amount_minor: int, *, due_on: date, b
     )
 
 
-def parts_of(order: Order) -> int:
-    """Into how many obligations an order's plan splits it."""
-    return order.plan_periods or 1
-
-
 def _dates(draft: Draft, order: Order) -> Sequence[tuple[date | None, date]]:
     """When an order that is captured now is billed and due: on its one due date, or with the statements that follow."""
     if order.due_on is not None:
         return [(None, order.due_on)]
     programme = draft.rules.terms.since(order.terms_from).programmes[draft.account.programme]
     captured_on = business_date(draft.moment.occurred_at)
-    return statement_dates(programme.plans[order.plan_kind], captured_on, parts_of(order))
+    return statement_dates(programme.plans[order.plan_kind], captured_on, order.plan_periods or 1)
 
 
 def statement_dates(plan: PlanTerms, after: date, number: int) -> list[tuple[date, date]]:

@@ -5,11 +5,11 @@ At most one timer lives per (party, kind, subject), so scheduling again moves it
 Source: docs/rules.md, Time.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from settlement.party import Party
+from settlement.values import dataclass
 
 
 class TimerKind(StrEnum):

@@ -14,6 +14,8 @@ from typing import cast
 
 from settlement.entities import (
     Account,
+    Appeal,
+    CashOut,
     Debit,
     Deposit,
     DepositRefund,
@@ -46,11 +48,14 @@ TIMERS_PROBED = 500
 NO_LIMIT = 2**31
 
 TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
+    TimerKind.AUTOMATIC_RECEIPT: Order,
+    TimerKind.PARCEL_EXPIRY: Return,
     TimerKind.TRIAL_END: Order,
+    TimerKind.TRIAL_REMINDER: Order,
     TimerKind.DEBIT_RETRY: Debit,
     TimerKind.DEPOSIT_PAYMENT: DepositRefund,
 }
-"""Kinds of timers whose subject is an entity."""
+"""Kinds of timers whose subject is an entity. Others are about what is owed, which is loaded with the account."""
 
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
@@ -257,13 +262,18 @@ class _Loading:
         """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
         if not self.accounts:
             return
-        await self._fetch(Repayment)
+        await self._fetch(CashOut)
+        await self._fetch(Appeal)
+        repayments = await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
         debits = await self._fetch(Debit)
         obligations = await self._open_obligations()
         for debit in debits:
             self._name_missing(Obligation, debit.account_id, debit.obligation_ids)
+        for repayment in repayments:
+            if repayment.reversed_at is None:
+                self._name_missing(Obligation, repayment.account_id, _paid_by(repayment))
         for obligation in [*obligations, *await self._fetch(Obligation)]:
             self._name_what_hangs_on(obligation)
         for order in await self._fetch(Order):
@@ -380,6 +390,11 @@ class _Loading:
         for row, entity in zip(rows, entities, strict=True):
             states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity
         return entities
+
+
+def _paid_by(repayment: Repayment) -> list[str]:
+    """Obligations that a repayment paid, should it be reversed: a share begins with the obligation's id."""
+    return [share.partition(" ")[0] for share in repayment.shares]
 
 
 def _party_of(state: PartyState) -> Party:

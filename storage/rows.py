@@ -10,6 +10,8 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from settlement.entities import (
     Account,
+    Appeal,
+    CashOut,
     Debit,
     Deposit,
     DepositRefund,
@@ -142,7 +144,7 @@ TABLES: Mapping[type[Entity], Table] = {
             PartyKind.ACCOUNT,
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
-        _table(Obligation, "obligation", PartyKind.ACCOUNT, "no", "order_id", "billed_on"),
+        _table(Obligation, "obligation", PartyKind.ACCOUNT, "no", "order_id"),
         _table(Debit, "debit", PartyKind.ACCOUNT, "no", "due_on", "attempt", "reason", "first_requested_at"),
         _table(
             Return,
@@ -150,7 +152,14 @@ TABLES: Mapping[type[Entity], Table] = {
             PartyKind.ACCOUNT,
             *("no", "order_id", "reason", "evidence", "description", "requested_at", "fingerprint"),
         ),
-        _table(Repayment, "repayment", PartyKind.ACCOUNT),
+        _table(
+            Repayment,
+            "repayment",
+            PartyKind.ACCOUNT,
+            *("no", "amount_minor", "purpose", "order_id", "debit_id", "channel", "received_at", "fingerprint"),
+        ),
+        _table(CashOut, "cash_out", PartyKind.ACCOUNT, "no", "amount_minor", "requested_at", "fingerprint"),
+        _table(Appeal, "appeal", PartyKind.ACCOUNT),
         _table(Merchant, "merchant", PartyKind.MERCHANT),
         _table(MerchantBalance, "merchant_balance", PartyKind.MERCHANT),
         _table(MerchantCase, "merchant_case", PartyKind.MERCHANT),

@@ -71,8 +71,9 @@ MASKED_FIELDS = frozenset(
 # What structlog itself puts on a line.
 OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "timestamp"})
 SHOWN_OF_AN_ID = 4
-# These tell every step they take (some 40 lines at a start); at debug whole requests, so records and passwords.
-QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "faust", "mode"})
+# These tell every step they take (some 40 lines at a start) or every attempt in an outage; at debug whole requests, so
+# records and passwords.
+QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "asyncpg", "faust", "mode"})
 REPEATED_WITHIN_S = 60.0
 TEMPLATE_LENGTH = 40
 TEMPLATES_REMEMBERED = 1000
@@ -131,9 +132,10 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class OnceWhileItLasts(logging.Filter):
-    """Lets a line of Faust's or aiokafka's through when it has not been said for REPEATED_WITHIN_S.
+    """Lets a line of another library's through when it has not been said for REPEATED_WITHIN_S.
 
-    aiokafka says of every partition and attempt that a broker is away, some hundred lines a second.
+    aiokafka says of every partition and attempt that a broker is away, some hundred lines a second; asyncpg's pool adds
+    a whole traceback for every attempt at a database that is away.
     """
 
     def __init__(self) -> None:

@@ -167,6 +167,26 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found;
 
+-- name: cash_out
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, cash_out_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM cash_out
+    WHERE lane = $1 AND account_id = named.account_id AND cash_out_id = named.cash_out_id
+    OFFSET 0
+) AS found;
+
+-- name: appeal
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, appeal_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM appeal
+    WHERE lane = $1 AND account_id = named.account_id AND appeal_id = named.appeal_id
+    OFFSET 0
+) AS found;
+
 -- name: merchant_case
 SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (merchant_id, case_key)

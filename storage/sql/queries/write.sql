@@ -115,16 +115,20 @@ UPDATE account SET
     entities_made = new.entities_made, limit_minor = new.limit_minor, available_minor = new.available_minor,
     held_minor = new.held_minor, used_minor = new.used_minor, receivable_minor = new.receivable_minor,
     fee_receivable_minor = new.fee_receivable_minor, penalty_receivable_minor = new.penalty_receivable_minor,
-    customer_credit_minor = new.customer_credit_minor
+    customer_credit_minor = new.customer_credit_minor, granted_minor = new.granted_minor,
+    overdue_until = new.overdue_until, cleared_at = new.cleared_at, appeal_upheld = new.appeal_upheld,
+    cash_out_on = new.cash_out_on, cash_out_day_minor = new.cash_out_day_minor
 FROM unnest(
     $2::text::text[], $3::text::bigint[], $4::text::boolean[], $5::text::boolean[], $6::text::text[],
     $7::text::text[], $8::text::timestamptz[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[],
     $12::text::bigint[], $13::text::bigint[], $14::text::bigint[], $15::text::bigint[], $16::text::bigint[],
-    $17::text::bigint[]
+    $17::text::bigint[], $18::text::bigint[], $19::text::timestamptz[], $20::text::timestamptz[],
+    $21::text::boolean[], $22::text::date[], $23::text::bigint[]
 ) AS new (
     account_id, score, card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, entities_made,
     limit_minor, available_minor, held_minor, used_minor, receivable_minor, fee_receivable_minor,
-    penalty_receivable_minor, customer_credit_minor
+    penalty_receivable_minor, customer_credit_minor, granted_minor, overdue_until, cleared_at, appeal_upheld,
+    cash_out_on, cash_out_day_minor
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -160,13 +164,17 @@ WHERE purchase_order.ctid = found.place;
 UPDATE obligation SET
     due_on = new.due_on, status = new.status, principal_minor = new.principal_minor, fee_minor = new.fee_minor,
     penalty_minor = new.penalty_minor, paid_principal_minor = new.paid_principal_minor,
-    paid_fee_minor = new.paid_fee_minor, paid_penalty_minor = new.paid_penalty_minor, debit_id = new.debit_id
+    paid_fee_minor = new.paid_fee_minor, paid_penalty_minor = new.paid_penalty_minor, debit_id = new.debit_id,
+    billed_on = new.billed_on, debit_on = new.debit_on, in_instalments = new.in_instalments,
+    overdue_principal_minor = new.overdue_principal_minor, penalty_runs = new.penalty_runs::jsonb
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::date[], $5::text::text[], $6::text::bigint[], $7::text::bigint[],
-    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::text[]
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::text[],
+    $13::text::date[], $14::text::date[], $15::text::boolean[], $16::text::bigint[], $17::text::text[]
 ) AS new (
     account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
-    paid_fee_minor, paid_penalty_minor, debit_id
+    paid_fee_minor, paid_penalty_minor, debit_id, billed_on, debit_on, in_instalments, overdue_principal_minor,
+    penalty_runs
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -210,13 +218,11 @@ WHERE return_request.ctid = found.place;
 
 -- name: repayment
 UPDATE repayment SET
-    no = new.no, amount_minor = new.amount_minor, purpose = new.purpose, order_id = new.order_id,
-    debit_id = new.debit_id, channel = new.channel, received_at = new.received_at, fingerprint = new.fingerprint
+    shares = new.shares::jsonb, credit_minor = new.credit_minor, reversed_at = new.reversed_at
 FROM unnest(
-    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::text[], $7::text::text[],
-    $8::text::text[], $9::text::text[], $10::text::timestamptz[], $11::text::bytea[]
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::timestamptz[]
 ) AS new (
-    account_id, repayment_id, no, amount_minor, purpose, order_id, debit_id, channel, received_at, fingerprint
+    account_id, repayment_id, shares, credit_minor, reversed_at
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -225,6 +231,39 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE repayment.ctid = found.place;
+
+-- name: cash_out
+UPDATE cash_out SET
+    obligation_ids = new.obligation_ids::jsonb
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::text[]
+) AS new (
+    account_id, cash_out_id, obligation_ids
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM cash_out
+    WHERE lane = $1 AND account_id = new.account_id AND cash_out_id = new.cash_out_id
+    OFFSET 0
+) AS found
+WHERE cash_out.ctid = found.place;
+
+-- name: appeal
+UPDATE appeal SET
+    no = new.no, outcome = new.outcome, decided_at = new.decided_at, fingerprint = new.fingerprint
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::timestamptz[],
+    $7::text::bytea[]
+) AS new (
+    account_id, appeal_id, no, outcome, decided_at, fingerprint
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM appeal
+    WHERE lane = $1 AND account_id = new.account_id AND appeal_id = new.appeal_id
+    OFFSET 0
+) AS found
+WHERE appeal.ctid = found.place;
 
 -- name: merchant
 UPDATE merchant SET

@@ -4,7 +4,7 @@ import hashlib
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -206,6 +206,16 @@ class StoredLane:
     async def read(self, wanted: Wanted) -> dict[Party | None, PartyState]:
         """Load states as the next batch would find them."""
         return (await load.load(self.connection, self.number, wanted, self.restore, references)).states
+
+
+async def write_states(lane: StoredLane, states: Mapping[Party | None, PartyState]) -> None:
+    """Write states as a batch in which nothing came would."""
+    connection = lane.connection
+    if lane.claim is None:
+        lane.claim = await lanes.claim(connection, lane.number, "test")
+    async with connection.transaction():
+        lock = await lanes.lock(connection, lane.number, lane.claim.epoch)
+        await write(connection, replace(lane.nothing(lock), states=states))
 
 
 STEPS = {

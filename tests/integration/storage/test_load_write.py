@@ -11,7 +11,17 @@ import pytest
 
 from settlement.batch import Batch, Settled
 from settlement.decision import Decision, DeclineReason, Outcome
-from settlement.entities import Account, Merchant, Obligation, ObligationStatus, Order, Return
+from settlement.entities import (
+    Account,
+    Debit,
+    DebitStatus,
+    Merchant,
+    Obligation,
+    ObligationStatus,
+    Order,
+    Repayment,
+    Return,
+)
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import LineFrozen, LineUnfrozen, PurchaseReceived, TermsPublished
 from settlement.party import PartyKind
@@ -22,7 +32,7 @@ from storage import arrays, chain, lanes, load
 from storage.load import OPEN_OBLIGATIONS, Wanted
 from storage.rows import TABLES
 from storage.write import write
-from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant
+from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
 from tests.unit.settlement.builders import RULES, deferred, opened, placed, repaid, returned
 
 NASTY = ("plain", 'say "so", {x}', "back\\slash", "NULL", "", "new\nline\ttab", "字 – €", "a, b")
@@ -86,16 +96,6 @@ async def stored(lane: StoredLane, party, kind, entity_id: str):
     """The entity as a batch that names it finds it."""
     states = await lane.read(Wanted(parties={party}, entities={party: {(kind, entity_id)}}))
     return states[party].entities.get(kind, {}).get(entity_id)
-
-
-async def write_states(lane: StoredLane, states: dict) -> None:
-    """Write states as a batch in which nothing came would."""
-    connection = lane.connection
-    if lane.claim is None:
-        lane.claim = await lanes.claim(connection, lane.number, "test")
-    async with connection.transaction():
-        lock = await lanes.lock(connection, lane.number, lane.claim.epoch)
-        await write(connection, replace(lane.nothing(lock), states=states))
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
@@ -300,6 +300,66 @@ async def test_a_named_return_brings_its_order(lane):
     assert set(state.entities[Return]) == {"return"}
 
 
+def repayment(*shares: str, **given) -> Repayment:
+    made = Repayment("buyer", "reversible", 9, 100, "account", None, None, "manual", START, b"", shares)
+    return replace(made, **given)
+
+
+async def keep(lane: StoredLane, *entities) -> None:
+    """Write entities of the buyer as if a batch had made them."""
+    state = PartyState(BUYER)
+    for each in entities:
+        state.entities.setdefault(type(each), {})[each.entity_id] = each
+        state.made.setdefault(type(each), set()).add(each.entity_id)
+    await write_states(lane, {None: PartyState(None, whole=True), BUYER: state})
+
+
+async def read_naming(lane: StoredLane, *references) -> PartyState:
+    return (await lane.read(Wanted(parties={BUYER}, entities={BUYER: set(references)})))[BUYER]
+
+
+async def test_a_named_repayment_brings_what_it_paid_with_its_orders_and_debits(lane):
+    await settle_each(lane, opened("kuaishou"), deferred("order", 10_000), PurchaseReceived("order"), repaid(10_000))
+    (paid,) = (await read_naming(lane, (Order, "order"))).entities[Obligation].values()
+    debit = Debit("buyer", "debit", 5, 10, date(2026, 1, 1), 1, "due", DebitStatus.FAILED, START, ("o-0001",))
+    other = obligation(1, status=ObligationStatus.PAID, debit_id="debit")
+    unpaid = obligation(2, status=ObligationStatus.PAID)
+    await keep(lane, debit, other, unpaid, repayment(f"{paid.obligation_id} 0 0 90", "o-0001 1 2 7"))
+    assert not (await lane.read(Wanted(parties={BUYER})))[BUYER].entities.get(Obligation)
+    state = await read_naming(lane, (Repayment, "reversible"))
+    assert state.entities[Obligation] == {each.obligation_id: each for each in (paid, other)}
+    assert set(state.entities[Order]) == {"order"}
+    assert set(state.entities[Debit]) == {"debit"}
+
+
+async def test_a_repayment_reversed_before_brings_nothing(lane):
+    await settle_each(lane, opened("kuaishou"))
+    await keep(lane, obligation(1, status=ObligationStatus.PAID), repayment("o-0001 0 0 10", reversed_at=START))
+    state = await read_naming(lane, (Repayment, "reversible"))
+    assert set(state.entities) == {Account, Repayment}
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "brought"),
+    [
+        (TimerKind.TRIAL_END, "order", {Order: {"order"}, Return: {"return"}}),
+        (TimerKind.AUTOMATIC_RECEIPT, "order", {Order: {"order"}, Return: {"return"}}),
+        (TimerKind.TRIAL_REMINDER, "order", {Order: {"order"}, Return: {"return"}}),
+        (TimerKind.PARCEL_EXPIRY, "return", {Order: {"order"}, Return: {"return"}}),
+        (TimerKind.OVERDUE, "2026-01-01", {}),
+        (TimerKind.PENALTY, "account", {}),
+        (TimerKind.RESTORE, "account", {}),
+        (TimerKind.REMINDER, "2026-01-01", {}),
+    ],
+)
+async def test_a_due_timer_brings_what_it_is_about(lane, kind, subject, brought):
+    await settle_each(lane, opened("tmall"), placed("order"), PurchaseReceived("order"), returned(10_000))
+    await write_timers(lane, [Timer(BUYER, kind, subject, START)])
+    state = (await lane.read(Wanted(parties={BUYER}, timers_until=START)))[BUYER]
+    assert {each: set(found) for each, found in state.entities.items() if each is not Account} == brought
+    assert list(state.timers) == [(kind, subject)]
+
+
 async def settle_each(lane: StoredLane, *bodies) -> None:
     for number, body in enumerate(bodies):
         sent = lane.message(body, BUYER, f"event-{number}", START + timedelta(minutes=number))
@@ -367,11 +427,7 @@ def order_of(timers) -> list[str]:
 @pytest.mark.parametrize("others", [0, 700])
 async def test_timers_due_are_loaded_in_the_order_they_fire(lane, others):
     """With few due in the lane all are read at once; with many, those of the parties are looked up."""
-    own = [
-        Timer(BUYER, kind, subject, START)
-        for kind in (TimerKind.DEBIT_RETRY, TimerKind.TRIAL_END, TimerKind.DUE_DAY)
-        for subject in ("a", "a-", "a:b", "a%", "B", "字")
-    ]
+    own = [Timer(BUYER, kind, subject, START) for kind in TimerKind for subject in ("a", "a-", "a:b", "a%", "B", "字")]
     later = Timer(BUYER, TimerKind.DUE_DAY, "later", START + timedelta(seconds=1))
     crowd = [Timer(account(f"other-{number}"), TimerKind.DUE_DAY, "d", START) for number in range(others)]
     await write_timers(lane, [*own, later, *crowd])
@@ -380,9 +436,9 @@ async def test_timers_due_are_loaded_in_the_order_they_fire(lane, others):
     expected = sorted(own, key=lambda each: each.order)
     assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected)
     assert loaded.more_timers == set()
-    wanted.timer_limit = 9
+    wanted.timer_limit = 39
     loaded = await load.load(lane.connection, 0, wanted, lane.restore)
-    assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected[:9])
+    assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected[:39])
     assert loaded.more_timers == {BUYER}
 
 

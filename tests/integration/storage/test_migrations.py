@@ -4,6 +4,7 @@ import dataclasses
 import asyncpg
 import pytest
 
+from settlement.entities import Account, Obligation, Repayment
 from settlement.terms import TermsBook, TermsError
 from storage import migrations
 from storage.database import connect
@@ -64,6 +65,44 @@ async def test_the_schema_is_that_of_its_migrations_replayed_one_by_one(template
     report = await migrate(empty_database.dsn, lanes=template.lanes, terms=TERMS)
     assert report.applied == (everything[-1].name,)
     assert await catalogue(empty_database.dsn) == await catalogue(template.dsn)
+
+
+OLDER = """
+    INSERT INTO account VALUES (0, 'buyer', 'douyin', 'CNY', now(), 'f', NULL, true, true, '[]', '[]', NULL, 5, 100, 50,
+        30, 20, 20, 0, 0, 0);
+    INSERT INTO purchase_order SELECT 0, 'buyer', kind, 1, 'shop', kind, NULL, 3, 'owed', 20, 0, 0, now(), now(), NULL,
+        now(), now(), now(), '[]', '[]', 'f' FROM unnest('{statement,instalment}'::text[]) AS kind;
+    INSERT INTO obligation SELECT 0, 'buyer', 'of ' || coalesce(kind, 'none'), 1, kind, '2026-03-01', 'open', 20, 0, 0,
+        0, 0, 0, NULL, NULL FROM unnest('{statement,instalment,NULL}'::text[]) AS kind;
+    INSERT INTO repayment VALUES (0, 'buyer', 'paid', 1, 20, 'account', NULL, NULL, 'manual', now(), 'f');
+"""
+"""Rows of the schema before anything could fall overdue."""
+
+
+async def test_rows_from_before_anything_could_fall_overdue_stay_right(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:6])
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await migrations._apply_missing(connection)
+        await connection.execute(OLDER)
+        monkeypatch.setattr(migrations, "released", lambda: everything)
+        await migrations._apply_missing(connection)
+        rows = {kind: await connection.fetch(f"SELECT * FROM {table.name}") for kind, table in TABLES.items()}
+    (account,) = TABLES[Account].entities(rows[Account])
+    assert (account.granted_minor, account.limit_minor) == (100, 100)
+    assert (account.overdue_until, account.cleared_at, account.appeal_upheld) == (None, None, False)
+    assert (account.cash_out_on, account.cash_out_day_minor) == (None, 0)
+    obligations = {each.obligation_id: each for each in TABLES[Obligation].entities(rows[Obligation])}
+    assert {name: each.in_instalments for name, each in obligations.items()} == {
+        "of statement": False,
+        "of instalment": True,
+        "of none": False,
+    }
+    assert {(each.debit_on, each.overdue_principal_minor, each.penalty_runs) for each in obligations.values()} == {
+        (None, None, ())
+    }
+    (repayment,) = TABLES[Repayment].entities(rows[Repayment])
+    assert (repayment.shares, repayment.credit_minor, repayment.reversed_at) == ((), 0, None)
 
 
 async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from settlement.entities import Obligation
+from settlement.entities import Appeal, CashOut, Obligation, Repayment
 from storage import lanes, load, outbox, views
 from storage.load import Wanted
-from tests.integration.storage.settling import START, StoredLane, Traffic, account
+from tests.integration.storage.settling import START, StoredLane, Traffic, account, write_states
 
 ROWS = 20_000
 
@@ -35,7 +35,13 @@ GROWN = {
             '[]', NULL, now(), 'f' FROM generate_series(1, $1) AS n""",
     "repayment": """
         INSERT INTO repayment SELECT 0, 'filler-' || n, 'repayment-' || n, 1, 20, 'account', NULL, NULL, 'manual',
-            now(), 'f' FROM generate_series(1, $1) AS n""",
+            now(), 'f', jsonb_build_array('obligation-' || n || ' 0 0 20') FROM generate_series(1, $1) AS n""",
+    "cash_out": """
+        INSERT INTO cash_out SELECT 0, 'filler-' || n, 'cash-out-' || n, 1, 20, now(), '[]', 'f'
+        FROM generate_series(1, $1) AS n""",
+    "appeal": """
+        INSERT INTO appeal SELECT 0, 'filler-' || n, 'appeal-' || n, 1, 'upheld', now(), 'f'
+        FROM generate_series(1, $1) AS n""",
     "merchant": """
         INSERT INTO merchant SELECT 0, 'filler-' || n, now(), 'CNY', 7, 'f', 0, 0, 0, 0, 0
         FROM generate_series(1, $1) AS n""",
@@ -182,6 +188,29 @@ async def test_looking_up_timers_while_very_many_are_due_reads_no_table_from_end
     wanted.entities = {party: {(Obligation, "*")} for party in parties}
     loaded = await load.load(worker, 0, wanted, lane.restore_any)
     assert sum(len(state.timers) for state in loaded.states.values()) == len(parties)
+    assert await read_whole(worker) == {}
+
+
+async def test_reversals_cash_outs_and_appeals_read_no_table_from_end_to_end(worker):
+    lane = StoredLane(worker)
+    numbers = range(1, 500)
+    wanted = Wanted(parties={account(f"filler-{number}") for number in numbers})
+    wanted.entities = {
+        account(f"filler-{number}"): {
+            (Repayment, f"repayment-{number}"),
+            (CashOut, f"cash-out-{number}"),
+            (Appeal, f"appeal-{number}"),
+        }
+        for number in numbers
+    }
+    loaded = await load.load(worker, 0, wanted, lane.restore_any)
+    for number in numbers:
+        state = loaded.states[account(f"filler-{number}")]
+        assert set(state.entities) >= {Repayment, CashOut, Appeal, Obligation}
+        for kind in (Repayment, CashOut, Appeal):
+            state.changed[kind] = set(state.entities[kind])
+    await write_states(lane, loaded.states)
+    assert len([each for each in worker.sent if re.match("UPDATE (repayment|cash_out|appeal) ", each)]) == 3
     assert await read_whole(worker) == {}
 
 

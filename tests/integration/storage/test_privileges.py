@@ -3,6 +3,7 @@ import pytest
 
 from storage.database import connect
 from storage.outbox import maintain
+from storage.rows import TABLES
 from tests.integration.storage.settling import StoredLane, Traffic, account
 from tests.unit.settlement.builders import opened
 
@@ -50,6 +51,18 @@ async def test_a_worker_may_do_all_that_settling_takes(connection):
         lane.reject("purchase", b"not json")
         traffic.take_over(await lane.settle(traffic.mixed(50)))
     await maintain(connection)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+async def test_a_worker_may_write_every_table_of_accounts_and_merchants_and_others_may_read_it(connection, table):
+    allowed = {
+        (role, privilege)
+        for role in ("postpay_worker", "postpay_auditor", "postpay_ops")
+        for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+        if await connection.fetchval("SELECT has_table_privilege($1, $2, $3)", role, table.name, privilege)
+    }
+    reading = {(role, "SELECT") for role in ("postpay_worker", "postpay_auditor", "postpay_ops")}
+    assert allowed == reading | {("postpay_worker", "INSERT"), ("postpay_worker", "UPDATE")}
 
 
 @pytest.mark.parametrize("table", ["lane", "account", "outbox", "identity", "terms", "migration"])

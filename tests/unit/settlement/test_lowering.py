@@ -22,6 +22,7 @@ from tests.unit.settlement.builders import (
     placed,
     repaid,
     returned,
+    rules_of,
     without_notices,
 )
 
@@ -175,6 +176,24 @@ def test_a_schedule_is_split_anew_and_then_cut_by_what_was_returned():
     assert lane.obligations[2].status is ObligationStatus.RETURNED
     account = lane.account
     assert (account.receivable_minor, account.fee_receivable_minor, account.used_minor) == (5_000, 60, 5_000)
+
+
+@pytest.mark.parametrize("amount_minor", [2, 3, 11, 83, 84, 10_000])
+@pytest.mark.parametrize("bps", [0, 60, 2_000])
+@pytest.mark.parametrize("part", [1, 2, 3])
+def test_a_lowered_order_owes_what_one_of_its_new_total_would(amount_minor, bps, part):
+    lowered_minor = max(1, amount_minor * part // 4)
+    rules = rules_of("taobao", "taobao", {"instalment_fee_bps_per_period": bps})
+    owed = []
+    for placed_minor in (amount_minor, lowered_minor):
+        lane = lane_with_line("taobao", rules=rules)
+        lane.send("2026-01-02", in_instalments(amount_minor=placed_minor, periods=12))
+        lane.send("2026-01-05", PurchaseReceived("order"))
+        if placed_minor != lowered_minor:
+            lane.send("2026-01-06", lowered(lowered_minor))
+        owed.append([(each.due_on, each.principal_minor) for each in lane.obligations if each.principal_minor])
+        assert lane.account.used_minor == lane.account.receivable_minor == lowered_minor
+    assert owed[0] == owed[1]
 
 
 @pytest.mark.parametrize(
