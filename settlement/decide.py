@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, assert_never
 
 from settlement import (
+    appeal,
     bill_instalment,
     cash_out,
     closing,
@@ -22,12 +23,14 @@ from settlement import (
     repayment,
     returns,
     reversal,
+    unfreezing,
 )
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Debit, Merchant
 from settlement.messages import (
     AmountLowered,
+    AppealDecided,
     BillInstalmentRequested,
     CardLinked,
     CardUnlinked,
@@ -61,6 +64,7 @@ from settlement.messages import (
     ReturnWithdrawn,
     ScoreChanged,
     TermsPublished,
+    UnfreezeRequested,
 )
 from settlement.state import PartyState
 from settlement.timers import Timer, TimerKind
@@ -75,7 +79,7 @@ CreditLineBody = (
     | LineFrozen
     | LineUnfrozen
 )
-LineRequestBody = CashOutRequested | BillInstalmentRequested | CloseRequested
+LineRequestBody = CashOutRequested | BillInstalmentRequested | UnfreezeRequested | AppealDecided | CloseRequested
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
 AccountBody = (
@@ -202,6 +206,10 @@ def _decide_line_request(draft: Draft, body: LineRequestBody) -> Decision:
             return cash_out.requested(draft, body)
         case BillInstalmentRequested():
             return bill_instalment.requested(draft, body)
+        case UnfreezeRequested():
+            return unfreezing.requested(draft)
+        case AppealDecided():
+            return appeal.decided(draft, body)
         case CloseRequested():
             return closing.requested(draft)
         case _:

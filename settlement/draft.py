@@ -235,7 +235,7 @@ class Draft:
 
     def decide_as_of(self, instant: datetime) -> None:
         """Decide what follows as if it occurred at an instant that has passed; what was recorded stays as it is."""
-        self.moment = Moment(self.moment.now, min(instant, self.moment.now))
+        self.moment = Moment(self.moment.now, instant)
 
     def hand_to_merchant(self, merchant_id: str, *, payable_minor: int = 0, after_sales: int = 0) -> None:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""

@@ -6,7 +6,7 @@ for the caller to write. All functions read, outside a transaction of the caller
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -15,6 +15,7 @@ import msgpack
 
 from settlement.entities import (
     Account,
+    CashOut,
     Debit,
     Deposit,
     DepositRefund,
@@ -118,10 +119,9 @@ async def account_story(connection: Connection, account_id: str) -> Story | None
         obligations = await _all(connection, Obligation, lane, account_id)
         returns = await _all(connection, Return, lane, account_id)
         debits = await _all(connection, Debit, lane, account_id)
+        cash_outs = await _all(connection, CashOut, lane, account_id)
         history = await _history(connection, lane, PartyKind.ACCOUNT, account_id)
-    of_orders: dict[str | None, list[Obligation]] = defaultdict(list)
-    for obligation in obligations:
-        of_orders[obligation.order_id].append(obligation)
+    of_orders, of_cash_outs, others = _owed_for(obligations, cash_outs)
     return {
         "account_id": account.account_id,
         "programme": account.programme,
@@ -130,6 +130,7 @@ async def account_story(connection: Connection, account_id: str) -> Story | None
         "currency": account.currency,
         "score": account.score,
         "limit_minor": account.limit_minor,
+        "granted_minor": account.granted_minor,
         "available_minor": account.available_minor,
         "held_minor": account.held_minor,
         "used_minor": account.used_minor,
@@ -160,8 +161,15 @@ async def account_story(connection: Connection, account_id: str) -> Story | None
             }
             for debit in debits
         ],
-        "cash_outs": [],
-        "other_obligations": [_obligation(each) for each in of_orders[None]],
+        "cash_outs": [
+            {
+                "cash_out_id": each.cash_out_id,
+                "amount_minor": each.amount_minor,
+                "obligations": [_obligation(part) for part in of_cash_outs[each.cash_out_id]],
+            }
+            for each in cash_outs
+        ],
+        "other_obligations": [_obligation(each) for each in others],
         "history": history,
     }
 
@@ -348,6 +356,24 @@ def _order(order: Order, obligations: Iterable[Obligation]) -> Story:
         "placed_at": order.placed_at,
         "obligations": [_obligation(each) for each in obligations],
     }
+
+
+def _owed_for(
+    obligations: Iterable[Obligation], cash_outs: Iterable[CashOut]
+) -> tuple[Mapping[str, list[Obligation]], Mapping[str, list[Obligation]], list[Obligation]]:
+    """Obligations by order, by cash-out, and those of neither, each in the order given."""
+    cashed_out = {obligation_id: each.cash_out_id for each in cash_outs for obligation_id in each.obligation_ids}
+    of_orders: dict[str, list[Obligation]] = defaultdict(list)
+    of_cash_outs: dict[str, list[Obligation]] = defaultdict(list)
+    others = []
+    for each in obligations:
+        if each.order_id is not None:
+            of_orders[each.order_id].append(each)
+        elif each.obligation_id in cashed_out:
+            of_cash_outs[cashed_out[each.obligation_id]].append(each)
+        else:
+            others.append(each)
+    return of_orders, of_cash_outs, others
 
 
 def _obligation(obligation: Obligation) -> Story:

@@ -74,9 +74,13 @@ def _limit(story: Story) -> str:
     amounts = {
         name: money(story[f"{name}_minor"], story["currency"]) for name in ("limit", "available", "held", "used")
     }
+    reclaimed_minor = story["granted_minor"] - story["limit_minor"]
+    reclaimed = (
+        f" {money(reclaimed_minor, story['currency'])} more is granted, but reclaimed." if reclaimed_minor else ""
+    )
     return (
         f"Of its limit of {amounts['limit']}, {amounts['available']} is available,"
-        f" {amounts['held']} is held for orders and {amounts['used']} is used."
+        f" {amounts['held']} is held for orders and {amounts['used']} is used.{reclaimed}"
     )
 
 

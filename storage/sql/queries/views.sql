@@ -29,6 +29,12 @@ FROM debit
 WHERE lane = $1 AND account_id = $2
 ORDER BY no;
 
+-- name: cash_out
+SELECT cash_out.*
+FROM cash_out
+WHERE lane = $1 AND account_id = $2
+ORDER BY no;
+
 -- name: history
 -- Inputs decided on a party, in decision order; what account lanes hand to merchant lanes is internal and left out.
 SELECT decided_at, topic, event_id, type, outcome, reason

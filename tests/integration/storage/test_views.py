@@ -56,6 +56,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
         "currency": "CNY",
         "score": 700,
         "limit_minor": 100_000,
+        "granted_minor": 100_000,
         "available_minor": 87_000,
         "held_minor": 13_000,
         "used_minor": 0,
@@ -116,9 +117,9 @@ async def test_obligations_and_debits_are_told_with_their_order(lane):
         "due_on": date(2026, 2, 1),
         "principal_minor": 9_000,
         "fee_minor": 0,
-        "penalty_minor": 0,
+        "penalty_minor": 29 * 4,
         "paid_minor": 2_000,
-        "status": "open",
+        "status": "overdue",
     }
     (debit,) = story["debits"]
     assert {name: value for name, value in debit.items() if name != "debit_id"} == {
@@ -127,7 +128,9 @@ async def test_obligations_and_debits_are_told_with_their_order(lane):
         "attempt": 1,
         "status": "requested",
     }
-    assert story["owed"]["principal_minor"] == 7_000
+    assert story["owed"] == {"principal_minor": 7_000, "fee_minor": 0, "penalty_minor": 29 * 4}
+    assert (order["status"], story["status"], story["freeze_reasons"]) == ("overdue", "frozen", ["overdue"])
+    assert (story["limit_minor"], story["granted_minor"]) == (7_000, 100_000)
     assert {each["type"] for each in story["history"]} >= {"purchase.placed", "repayment.received"}
     assert not {"due_day"} & {each["type"] for each in story["history"]}, "history holds inputs only"
 
@@ -150,6 +153,50 @@ async def test_what_is_owed_for_no_order_is_told_apart(connection, lane):
             "status": "open",
         }
     ]
+
+
+async def test_cash_outs_are_told_with_their_obligations_and_what_is_overdue_as_such(connection, lane):
+    await send(lane, BUYER, opened("taobao"))
+    await connection.execute("UPDATE account SET limit_minor = 90, granted_minor = 100")
+    await connection.execute(
+        """
+        INSERT INTO obligation SELECT 0, 'buyer', name, no, NULL, due_on::date, status, 700, 0, 2, 0, 0, 1
+        FROM (VALUES
+            ('third', 1, '2026-05-10', 'open'),
+            ('first', 2, '2026-03-10', 'overdue'),
+            ('second', 3, '2026-04-10', 'open'),
+            ('reversed', 4, '2026-04-02', 'overdue')
+        ) AS made (name, no, due_on, status)
+        """
+    )
+    for number, obligations in enumerate(('["third", "first"]', '["second"]'), start=1):
+        await connection.execute(
+            "INSERT INTO cash_out VALUES (0, 'buyer', $1, $2, 1400, now(), $3, 'f')",
+            f"cash-out-{9 - number}",
+            number,
+            obligations,
+        )
+    story = await views.account_story(connection, "buyer")
+    assert [
+        (each["cash_out_id"], each["amount_minor"], [(part["obligation_id"], part["status"]) for part in parts])
+        for each in story["cash_outs"]
+        for parts in [each["obligations"]]
+    ] == [
+        ("cash-out-8", 1400, [("first", "overdue"), ("third", "open")]),
+        ("cash-out-7", 1400, [("second", "open")]),
+    ]
+    (other,) = story["other_obligations"]
+    assert other == {
+        "obligation_id": "reversed",
+        "due_on": date(2026, 4, 2),
+        "principal_minor": 700,
+        "fee_minor": 0,
+        "penalty_minor": 2,
+        "paid_minor": 1,
+        "status": "overdue",
+    }
+    assert story["cash_outs"][0]["obligations"][0].keys() == other.keys()
+    assert (story["limit_minor"], story["granted_minor"]) == (90, 100)
 
 
 async def test_nobody_has_no_story(connection):

@@ -1,9 +1,13 @@
 """Closing a line: what stands against it, and what still happens on a closed one."""
 
+from datetime import date
+
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
 from settlement.messages import (
+    AppealDecided,
+    BillInstalmentRequested,
     CardLinked,
     CardUnlinked,
     CloseRequested,
@@ -14,10 +18,12 @@ from settlement.messages import (
     PurchaseCancelled,
     PurchaseReceived,
     ScoreChanged,
+    UnfreezeRequested,
 )
 from settlement.outputs import LimitReclaimed, NotificationRequested, PayoutRequested
 from tests.unit.settlement.builders import (
     Lane,
+    cashed_out,
     complained,
     deferred,
     in_instalments,
@@ -85,6 +91,10 @@ def test_a_refusal_tells_what_a_payoff_takes_without_unbilled_fees():
         IdentityVerified(),
         LineFrozen("security"),
         LineUnfrozen("security"),
+        UnfreezeRequested(),
+        AppealDecided("appeal", "upheld", "the buyer was not at fault"),
+        cashed_out(),
+        BillInstalmentRequested(date(2026, 2, 6), 3),
         placed(),
     ],
 )
