@@ -71,6 +71,9 @@ class Played:
     outputs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Topic and body of all outputs for its account and merchant, in the order of their topics."""
     trouble: str | None = None
+    """Why it was not played to its end."""
+    told_until: int | None = None
+    """The step of the trouble."""
 
     @property
     def parties(self) -> frozenset[str]:
@@ -154,6 +157,7 @@ class Stage:
         """Play stories side by side; what became of each, by its name."""
         cast = self._cast(stories)
         worker = self._platform.worker()
+        await worker.says("worker runs")
         async with self._platform.producer(linger_ms=0) as producer, self._follower() as follower:
             timelines = [
                 Timeline(lane, [each for each in cast if each.lane == lane], self, producer, follower)
@@ -180,6 +184,17 @@ class Stage:
             return outcome_words(told["outcome"], told["reason"])
         repeat = [each for each in told["repeats"] if each["offset"] == sent.offset]
         return repeat[0]["outcome"] if repeat else "nothing is known of it"
+
+    async def require_quiet(self, lane: int) -> None:
+        """Wait until a lane has settled what it sent to itself about merchants."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while time.monotonic() < deadline:
+            told = json.loads((await self._run("lag", "--json")).out)
+            behind = [each for each in told["settled"] if each["lane"] == lane and each["records"]]
+            behind += [each for each in told["relayed"] if each["lane"] == lane and each["batches"]]
+            if not behind:
+                return
+        raise TroubleError(f"lane {lane} was not quiet in {SETTLED_WITHIN_S:.0f} s: {behind}")
 
     def why_lane_stopped(self, lane: int) -> str:
         """What the worker's log says of a lane that a person has to look at; empty if it says nothing."""
@@ -263,16 +278,20 @@ class Timeline:
     async def play(self) -> None:
         """Send everything. Trouble of one story leaves the others alone; a lane that stops is trouble of all."""
         steps = [
-            (step.arrives, number, index, played)
+            (step.arrives, wire.topic_of(step.kind) if step.kind else "", number, index)
             for number, played in enumerate(self._cast)
             for index, step in enumerate(played.story.steps)
         ]
-        for _, _, index, played in sorted(steps, key=lambda each: each[:3]):
+        # At one instant topic by topic, because each change of topic has to be waited for.
+        for _, _, number, index in sorted(steps):
+            played = self._cast[number]
             if played.trouble is None:
                 try:
                     await self._take(played, index)
                 except TroubleError as trouble:
-                    played.trouble = str(trouble)
+                    played.trouble, played.told_until = str(trouble), index
+                    if not self._stopped:
+                        await self._note_outcomes(played, await self._stage.show("account", played.account_id))
 
     async def _take(self, played: Played, index: int) -> None:
         step = played.story.steps[index]
@@ -280,6 +299,9 @@ class Timeline:
             await self._pass_time(step.arrives)
         else:
             await self._send_step(played, index, step)
+            if played.story.has_both and played.sent[index].topic not in wire.OF_MERCHANTS:
+                await self._settle()
+                await self._stage.require_quiet(self._lane)
         if step.account is not None or step.merchant is not None:
             await self._settle()
             await self._look(played, index, step)
@@ -327,8 +349,7 @@ class Timeline:
         await self._pass_time(at)
         if not await self._follower.until(lambda: len(ids) >= number, SEEN_WITHIN_S):
             raise TroubleError(
-                f"at {wire.said_moment(at)} the story names debit {number}, but {len(ids)} were requested by then;"
-                " it was not played on from there"
+                f"at {wire.said_moment(at)} the story names debit {number}, but only {len(ids)} had been requested by then"
             )
 
     async def _send(self, topic: str, key: str, document: dict[str, Any]) -> Sent:

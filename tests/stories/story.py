@@ -101,6 +101,11 @@ class Story:
         return "-".join("".join(each if each.isalnum() else " " for each in self.title.lower()).split())
 
     @property
+    def has_both(self) -> bool:
+        """Whether it tells of an account and of a merchant."""
+        return {"credit_line.opened", "merchant.registered"} <= {step.kind for step in self.steps}
+
+    @property
     def not_told(self) -> frozenset[str]:
         """Templates of notices that are not compared."""
         told = {following.template for step in self.steps for following in step.then}
@@ -223,6 +228,7 @@ def _step(told: Mapping[str, Any]) -> Step:
         kind = kinds[0] if kinds else None
         if kind:
             wire.topic_of(kind)
+            wire.body(kind, told[kind] or {}, str)
         becomes = told.get("becomes", "applied" if kind else None)
         known = becomes is None or becomes.partition(":")[0] in OUTCOMES
         _require(known, f"expected an outcome such as declined: too_late, got {becomes!r}")
@@ -237,7 +243,7 @@ def _step(told: Mapping[str, Any]) -> Step:
             told.get("merchant"),
             told.get("because", ""),
         )
-    except (StoryError, wire.WordError) as error:
+    except ValueError as error:
         raise StoryError(f"step at {told['at']}: {error}") from error
 
 
@@ -246,6 +252,8 @@ def _following(told: str | Mapping[str, Any]) -> Following:
     what, _, template = name.partition(" ") if name.startswith("notice ") else (name, "", "")
     if what not in FOLLOWING or (what == "notice") != bool(template):
         raise StoryError(f"expected one of {', '.join(FOLLOWING)} (notice with its template), got {name!r}")
+    for word, content in (words or {}).items():
+        wire.expected(word, content)
     return Following(what, template, words or {})
 
 

@@ -33,12 +33,12 @@ def difference(played: Played) -> str:
     if expected == found and played.trouble is None:
         return ""
     compared = "\n".join(line.rstrip() for line in difflib.ndiff(expected, found) if not line.startswith("?"))
-    trouble = f"\nIt came to nothing: {played.trouble}\n" if played.trouble else ""
+    trouble = f"\nIt was not played to its end: {played.trouble}\n" if played.trouble else ""
     return f"\n{played.story.title} ({played.story.file})\n{trouble}\n- expected   + found\n\n{compared}"
 
 
 def _expected(played: Played) -> Iterator[str]:
-    for index, step in enumerate(played.story.steps):
+    for index, step in _played_steps(played):
         yield head(step)
         if step.becomes is not None:
             yield f"    {step.becomes}"
@@ -51,8 +51,12 @@ def _expected(played: Played) -> Iterator[str]:
             yield from _indented(_merchant_lines(step.merchant, played.merchants.get(index) or {}, None))
 
 
+def _played_steps(played: Played) -> list[tuple[int, Step]]:
+    return list(enumerate(played.story.steps))[: played.told_until]
+
+
 def _found(played: Played) -> Iterator[str]:
-    for index, step in enumerate(played.story.steps):
+    for index, step in _played_steps(played):
         yield head(step)
         if step.becomes is not None:
             yield f"    {played.outcomes.get(index, 'not known')}"
