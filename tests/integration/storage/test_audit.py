@@ -87,7 +87,7 @@ BROKEN = {
     ),
     "two balances of an account, so that the sum is right": (
         (
-            "UPDATE account SET available_minor = available_minor - 7, held_minor = held_minor + 7"
+            "UPDATE account SET available_minor = available_minor + 7, held_minor = held_minor - 7"
             " WHERE account_id = 'buyer-000001'"
         ),
         {"balances are the sums of their postings", "held is promised to orders"},
