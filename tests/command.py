@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class Command:
         environment = {**_without_settings(), **self.environment, **settings}
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(_run, ["postpay", *arguments], given, environment).result(DEADLINE_S)
+
+    def within(self, executor: Executor, *arguments: str) -> Future[Ran]:
+        """Run the command in one of an executor's processes, as several threads of one can't."""
+        return executor.submit(_run, ["postpay", *arguments], b"", {**_without_settings(), **self.environment})
 
     def process(self, *arguments: str, **settings: str) -> Ran:
         """Run the console script itself."""

@@ -20,6 +20,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -146,12 +147,17 @@ class Follower:
 
 
 class Stage:
-    """A platform with a worker, and the stories played on it."""
+    """A platform with a worker, and the stories played on it.
 
-    def __init__(self, made: Platform) -> None:
+    Args:
+        made: without a worker.
+        executor: processes that call commands.
+    """
+
+    def __init__(self, made: Platform, executor: Executor) -> None:
         self._platform = made
         self._postpay = Command(made.environment)
-        self._one_command = asyncio.Lock()
+        self._executor = executor
 
     async def play(self, stories: Sequence[Story]) -> dict[str, Played]:
         """Play stories side by side; what became of each, by its name."""
@@ -210,9 +216,7 @@ class Stage:
         return self._platform.workers[-1].tail()
 
     async def _run(self, *arguments: str) -> Any:
-        # A command in this process has the process's environment and standard output to itself.
-        async with self._one_command:
-            return await asyncio.to_thread(self._postpay, *arguments)
+        return await asyncio.wrap_future(self._postpay.within(self._executor, *arguments))
 
     def _cast(self, stories: Sequence[Story]) -> list[Played]:
         """Give each story an account of its own, the longest first to the lane that has least to do."""
@@ -291,12 +295,12 @@ class Timeline:
                 except TroubleError as trouble:
                     played.trouble, played.told_until = str(trouble), index
                     if not self._stopped:
-                        await self._note_outcomes(played, await self._stage.show("account", played.account_id))
+                        await self._note_outcomes(played)
 
     async def _take(self, played: Played, index: int) -> None:
         step = played.story.steps[index]
         if step.kind is None:
-            await self._pass_time(step.arrives)
+            await self._tick(step.arrives)
         else:
             await self._send_step(played, index, step)
             if played.story.has_both and played.sent[index].topic not in wire.OF_MERCHANTS:
@@ -335,11 +339,14 @@ class Timeline:
             if outcome is not None:
                 played.outcomes[index] = outcome
 
-    async def _pass_time(self, until: datetime) -> None:
-        """Let the lane's time go on to an instant, so that everything due by then has happened."""
+    async def _tick(self, until: datetime) -> None:
         self._ticks += 1
         tick = {"event_id": f"tick-{self._ticks}", "type": "clock.ticked", "occurred_at": until.isoformat()}
         await self._send(Topic.CLOCK, "tick", tick)
+
+    async def _pass_time(self, until: datetime) -> None:
+        """Let the lane's time go on to an instant, and wait until everything due by then has happened."""
+        await self._tick(until)
         await self._settle()
 
     async def _wait_for_debit(self, played: Played, number: int, at: datetime) -> None:
@@ -349,7 +356,7 @@ class Timeline:
         await self._pass_time(at)
         if not await self._follower.until(lambda: len(ids) >= number, SEEN_WITHIN_S):
             raise TroubleError(
-                f"at {wire.said_moment(at)} the story names debit {number}, but only {len(ids)} had been requested by then"
+                f"at {wire.said_moment(at)} the story names debit {number}, but only {len(ids)} had been requested"
             )
 
     async def _send(self, topic: str, key: str, document: dict[str, Any]) -> Sent:
@@ -381,18 +388,25 @@ class Timeline:
             raise TroubleError(f"lane {self._lane} stopped, perhaps for another of its stories: {self._stopped}")
 
     async def _look(self, played: Played, index: int, step: Step) -> None:
-        """Ask the commands; at the last step also what became of each message."""
-        is_last = index == len(played.story.steps) - 1
+        """Ask how it stands; at the last step also what became of each message."""
         if step.account is not None:
             played.accounts[index] = await self._stage.show("account", played.account_id)
         if step.merchant is not None:
             played.merchants[index] = await self._stage.show("merchant", played.merchant_id)
-        if is_last:
-            shown = [*played.accounts.values(), *played.merchants.values()][-1]
-            await self._note_outcomes(played, shown)
+        if index == len(played.story.steps) - 1:
+            await self._note_outcomes(played)
 
-    async def _note_outcomes(self, played: Played, shown: Any) -> None:
-        history = {} if shown is None else {(each["topic"], each["event_id"]): each for each in shown["history"]}
+    async def _note_outcomes(self, played: Played) -> None:
+        """Note what became of each message: out of the histories, else `decision show` is asked."""
+        last = len(played.story.steps) - 1
+        kinds = {step.kind for step in played.story.steps}
+        if "credit_line.opened" in kinds and last not in played.accounts:
+            played.accounts[last] = await self._stage.show("account", played.account_id)
+        if "merchant.registered" in kinds and last not in played.merchants:
+            played.merchants[last] = await self._stage.show("merchant", played.merchant_id)
+        shown = [played.accounts.get(last), played.merchants.get(last)]
+        told = [each for story in shown if story is not None for each in story["history"]]
+        history = {(each["topic"], each["event_id"]): each for each in told}
         used = [(sent.topic, sent.event_id) for sent in played.sent.values()]
         for index, sent in played.sent.items():
             told = history.get((sent.topic, sent.event_id))

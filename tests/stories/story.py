@@ -207,12 +207,12 @@ def _openings(told: Mapping[str, Any]) -> list[Step]:
 
 
 def _with_openings(openings: Sequence[Step], steps: Sequence[Step]) -> list[Step]:
-    """Put each opening before the first step that is told later; one that is told as a step only gets its words."""
+    """Put each opening before the first step that is told later, unless a step without words of its own tells it."""
     found = list(steps)
     for opening in reversed(openings):
-        told = next((n for n, step in enumerate(found) if step.kind == opening.kind), None)
+        told = next((n for n, step in enumerate(found) if step.kind == opening.kind and not step.words), None)
         if told is not None:
-            found[told] = replace(found[told], words=opening.words | found[told].words)
+            found[told] = replace(found[told], words=opening.words)
         else:
             place = next((n for n, step in enumerate(found) if step.arrives > opening.arrives), len(found))
             found.insert(place, opening)

@@ -245,19 +245,27 @@ def _merchant_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: P
     for word, content in told.items():
         match word:
             case "deposits":
-                found = {each["deposit_id"]: wire.money(each["left_minor"]) for each in shown.get("deposits", [])}
-                told_ones = {name: wire.money(wire.minor(left)) for name, left in content.items()}
-                yield f"deposits {words(told_ones if played is None else found)}"
+                yield from _things("deposit", content, shown.get("deposits", []), "left", played)
             case "refunds":
-                statuses = {each["request_id"]: each["status"] for each in shown.get("deposit_refunds", [])}
-                yield f"refunds {words(dict(content) if played is None else statuses)}"
-            case "reasons":
-                requests = {each["request_id"]: each["reasons"] for each in shown.get("deposit_refunds", [])}
-                reasons = dict(content) if played is None else {name: requests.get(name) for name in content}
-                yield f"reasons {words(reasons)}"
+                yield from _things("refund", content, shown.get("deposit_refunds", []), "status", played)
             case "open":
                 found = {name: str(number) for name, number in shown.get("open", {}).items() if number}
                 yield f"open {words(dict(content) if played is None else found)}"
             case _:
                 found = content if played is None else wire.said(word, shown, played.debit_number)
                 yield words({word: wire.expected(word, content) if played is None else found})
+
+
+def _things(
+    name: str, told: Mapping[str, Any], shown: Sequence[Mapping[str, Any]], main: str, played: Played | None
+) -> Iterator[str]:
+    """Deposits or refunds by their ids; one that is told by a single word is told by its main one."""
+    wanted = {key: {main: content} if isinstance(content, str) else content for key, content in told.items()}
+    if played is None:
+        for key, content in wanted.items():
+            yield f"{name} {key}: {words(_canonical(content))}"
+        return
+    for each in shown:
+        key = each["request_id" if name == "refund" else "deposit_id"]
+        chosen = {word: wire.said(word, each, played.debit_number) for word in wanted.get(key, {main: ""})}
+        yield f"{name} {key}: {words(chosen)}"

@@ -41,7 +41,7 @@ MONEY_WORDS = frozenset(
         *("amount", "limit", "available", "held", "used", "credit", "returned"),
         *("principal", "fee", "penalty", "paid"),
         *("paid_out", "waived", "required", "payoff", "lowered_by"),
-        *("payable", "shop_balance"),
+        *("payable", "shop_balance", "left"),
     }
 )
 """Words for amounts, in expectations."""
@@ -69,6 +69,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "merchant.registered": {"currency": "CNY"},
     "deposit.paid": {"currency": "CNY"},
     "violation.recorded": {"kind": "late shipping"},
+    "violation.cleared": {"kind": "late shipping"},
     "shop_balance.withdrawal_requested": {"currency": "CNY"},
     "deposit_refund.requested": {"currency": "CNY", "reason": "promotion is over", "contact": "shop@example.com"},
     "deposit_refund.reviewed": {"opinion": "looked into"},
