@@ -68,7 +68,7 @@ class AutoDebitCancelled(OutputMessage):
     debit_id: str
     """Of `auto_debit.requested`."""
     reason: str
-    """What lowered it: `repaid`, `customer_credit`, `return_requested`, `returned`, `cancelled`, `extended`, …"""
+    """Why: `repaid`, `customer_credit`, `return_requested`, `returned`, `cancelled`, `extended`, `bill_instalment`."""
 
 
 @_documented

@@ -7,10 +7,35 @@ Part of docs/states.md. Where more than the state counts, several answers stand;
 from collections.abc import Mapping
 from enum import StrEnum
 
-from settlement.entities import DebitStatus, OrderStatus, ReturnStatus
+from settlement.entities import DebitStatus, LineStatus, OrderStatus, ReturnStatus
 
 Answers = Mapping[str, Mapping[StrEnum, str]]
 """Message type → state → outcomes or reasons, separated by spaces."""
+
+
+def _line(active: str, frozen: str, closed: str = "line_closed") -> Mapping[StrEnum, str]:
+    return {LineStatus.ACTIVE: active, LineStatus.FROZEN: frozen, LineStatus.CLOSED: closed}
+
+
+LINE_ANSWERS: Answers = {
+    "credit_line.opened": _line("duplicate conflict", "duplicate conflict"),
+    "credit_line.limit_changed": _line("applied", "applied"),
+    "credit_line.score_changed": _line("applied", "applied"),
+    "credit_line.card_linked": _line("applied duplicate", "applied duplicate"),
+    "credit_line.card_unlinked": _line("applied duplicate", "applied duplicate"),
+    "credit_line.identity_verified": _line("applied duplicate", "applied duplicate"),
+    "credit_line.frozen": _line("applied", "applied duplicate"),
+    "credit_line.unfrozen": _line("parked duplicate", "applied identity_not_verified parked"),
+    "credit_line.unfreeze_requested": _line(
+        "not_offered wrong_state", "applied not_offered overdue too_early wrong_state"
+    ),
+    "credit_line.appeal_decided": _line("applied", "applied"),
+    "credit_line.cash_out_requested": _line(
+        "applied card_not_linked identity_not_verified limit_exceeded not_offered recent_overdue", "line_frozen"
+    ),
+    "credit_line.bill_instalment_requested": _line("applied not_offered too_late wrong_state", "line_frozen"),
+    "credit_line.close_requested": _line("applied outstanding", "applied outstanding", "duplicate"),
+}
 
 ORDER_ANSWERS: Answers = {
     "purchase.placed": dict.fromkeys(OrderStatus, "duplicate conflict"),

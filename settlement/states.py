@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from settlement.answers import DEBIT_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
+from settlement.answers import DEBIT_ANSWERS, LINE_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
 from settlement.decision import InvariantBrokenError
 from settlement.entities import (
     DebitStatus,
@@ -180,7 +180,7 @@ def document() -> str:
         "refusal. Where several stand, more than the state counts; rules.md says what.\n"
     )
     sections = [
-        _drawn(LINE, {}),
+        _drawn(LINE, LINE_ANSWERS),
         _drawn(ORDER, ORDER_ANSWERS),
         _drawn(OBLIGATION, {}),
         _drawn(DEBIT, DEBIT_ANSWERS),

@@ -89,7 +89,10 @@ class Platform:
 
     @contextlib.asynccontextmanager
     async def producer(self, **more: Any) -> AsyncIterator[AIOKafkaProducer]:
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, max_batch_size=64 * 1024, **more)
+        # Idempotent: a batch sent again because its answer was lost must not be two inputs to a test that counts them.
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, max_batch_size=64 * 1024, enable_idempotence=True, **more
+        )
         await producer.start()
         try:
             yield producer
@@ -112,7 +115,7 @@ class Platform:
         )
 
     async def read(self, *names: Topic) -> list[Any]:
-        """Everything committed in these topics, up to their present ends."""
+        """Everything committed in these topics, up to their present ends; by topic, partition and offset."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap,
             isolation_level="read_committed",
@@ -135,7 +138,7 @@ class Platform:
                 fetched = await consumer.getmany(*waiting, timeout_ms=200)
                 records += [record for part in fetched.values() for record in part]
                 waiting = {tp for tp in waiting if await consumer.position(tp) < ends[tp]}
-            return records
+            return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
         finally:
             await consumer.stop()
 
@@ -239,6 +242,7 @@ class WorkerProcess:
 
     async def stopped(self) -> int:
         """End it as an operator would; the exit code."""
+        await self.says("worker runs")  # before that a signal may end Python itself, with nothing claimed yet
         self.send(signal.SIGTERM)
         return await self.ended(35)
 

@@ -91,9 +91,7 @@ class Crew:
         worker.send(signal.SIGCONT)
 
     async def _stop(self, place: int, worker: WorkerProcess) -> None:
-        await worker.says("worker runs")  # before that a signal ends Python itself, with nothing claimed yet
-        worker.send(signal.SIGTERM)
-        code = await worker.ended(35)
+        code = await worker.stopped()
         assert code == 0, f"ended with {code}:\n{worker.tail()}"
         self.workers[place] = self._made.worker()
 

@@ -27,6 +27,7 @@ from settlement.messages import (
     PurchasePlaced,
     PurchaseReceived,
     RepaymentReceived,
+    RepaymentReversed,
     ReturnRequested,
     Source,
 )
@@ -47,6 +48,7 @@ TYPES = {
     PurchasePlaced: "purchase.placed",
     PurchaseReceived: "purchase.received",
     RepaymentReceived: "repayment.received",
+    RepaymentReversed: "repayment.reversed",
     ReturnRequested: "return.requested",
     ParcelInspected: "return.parcel_inspected",
     MerchantRegistered: "merchant.registered",

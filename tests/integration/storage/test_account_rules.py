@@ -1,28 +1,37 @@
 """Every rule of accounts finds in Postgres what it needs: a story settled there ends as it does in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from settlement.entities import Account, Debit, Obligation, Order, Repayment, Return
+from settlement.entities import Account, Appeal, CashOut, Debit, Obligation, Order, Repayment, Return
 from settlement.messages import (
+    AppealDecided,
+    BillInstalmentRequested,
     CardUnlinked,
     CloseRequested,
     ExtensionRequested,
     PurchaseReceived,
     RepaymentFailed,
+    RepaymentReversed,
     ReturnWithdrawn,
+    UnfreezeRequested,
 )
+from storage.audit import audit
 from storage.load import Wanted
 from tests.unit.settlement.builders import (
     BUYER,
     Lane,
     at,
+    cashed_out,
     complained,
+    deferred,
     in_instalments,
     intact,
     lowered,
+    on_statement,
     opened,
     placed,
     repaid,
@@ -73,10 +82,66 @@ STORIES = {
         ("2026-02-12", repaid(20_000, "everything", purpose="payoff")),
         ("2026-02-13", CloseRequested()),
     ],
+    "an overdue order with penalties, paid late, and the payment taken back": [
+        ("2026-01-01", opened("kuaishou")),
+        ("2026-01-02", deferred(amount_minor=9_000)),
+        ("2026-01-02", deferred("other", 4_000, days=60)),
+        ("2026-01-05", PurchaseReceived("order")),
+        ("2026-01-05", PurchaseReceived("other")),
+        ("2026-01-10", repaid(2_000, "early")),
+        ("2026-01-29 00:00", None),
+        ("2026-02-02 00:00", None),
+        ("2026-02-05 00:00", None),
+        ("2026-02-03 12:00", repaid(7_500, "late")),
+        ("2026-02-06", RepaymentReversed("early", "chargeback")),
+        ("2026-02-06", RepaymentReversed("early", "chargeback")),
+        ("2026-02-09 00:00", None),
+        ("2026-02-10", RepaymentReversed("late", "chargeback")),
+        ("2026-02-12 00:00", None),
+        ("2026-02-12", repaid(20_000, "everything")),
+        ("2026-02-13", CloseRequested()),
+        ("2026-02-14", RepaymentReversed("everything", "chargeback")),
+        ("2026-02-18 00:00", None),
+    ],
+    "cash-outs that fall overdue, and an appeal": [
+        ("2026-01-01", replace(opened("taobao"), identity_verified=True)),
+        ("2026-01-02", cashed_out(3_000, "first")),
+        ("2026-01-02", cashed_out(3_000, "first")),
+        ("2026-01-02", cashed_out(2_000, "second")),
+        ("2026-02-12 00:00", None),
+        ("2026-02-12", AppealDecided("appeal", "upheld", "not at fault")),
+        ("2026-02-12", AppealDecided("appeal", "upheld", "not at fault")),
+        ("2026-02-13", repaid(5_010)),
+        ("2026-02-14", cashed_out(1_000, "third")),
+    ],
+    "a bill in instalments, one overdue, and a request to lift the freeze": [
+        ("2026-01-01", opened("douyin")),
+        ("2026-01-02", on_statement(amount_minor=9_000)),
+        ("2026-01-03", on_statement("other", 3_000)),
+        ("2026-01-20", repaid(1_000, "part")),
+        ("2026-02-02", BillInstalmentRequested(date(2026, 2, 6), 3)),
+        ("2026-03-07 00:00", None),
+        ("2026-03-08", returned(1_000, order_id="other")),
+        ("2026-03-09", repaid(5_000)),
+        ("2026-03-10", RepaymentReversed("part", "chargeback")),
+        ("2026-03-11", UnfreezeRequested()),
+        ("2026-03-25 00:00", None),
+        ("2026-03-26", repaid(30_000, "everything", purpose="payoff")),
+        ("2026-05-26", UnfreezeRequested()),
+    ],
+    "nobody says anything": [
+        ("2026-01-01", opened("tmall")),
+        ("2026-01-02", placed(amount_minor=10_000)),
+        ("2026-01-03", returned(2_000)),
+        ("2026-01-17 00:00", None),
+        ("2026-01-18 00:00", None),
+        ("2026-01-21 00:00", None),
+        ("2026-01-25 00:00", None),
+    ],
 }
 """What is sent when, in Shanghai; None only lets time pass, and a function makes a message of what came before."""
 
-KINDS = (Account, Order, Obligation, Debit, Return, Repayment)
+KINDS = (Account, Order, Obligation, Debit, Return, Repayment, CashOut, Appeal)
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -99,3 +164,5 @@ async def test_a_story_settled_in_postgres_ends_as_it_does_in_memory(story, lane
     for kind in KINDS:
         found = {each.entity_id: each for each in state.each(kind)}
         assert found == {each.entity_id: each for each in memory.states[BUYER].each(kind)}
+    assert lane.loads == len(STORIES[story]), "a batch was loaded twice: what it needed was not to be foreseen"
+    assert [check for check in await audit(lane.connection) if not check.ok] == []

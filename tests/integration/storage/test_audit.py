@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from settlement.messages import PurchaseReceived
+from settlement.messages import PurchaseReceived, RepaymentReversed
 from storage import lanes
 from storage.audit import audit
 from storage.write import write
-from tests.integration.storage.settling import StoredLane, Traffic, account
-from tests.unit.settlement.builders import opened
+from tests.integration.storage.settling import START, StoredLane, Traffic, account
+from tests.unit.settlement.builders import cashed_out, opened, repaid
 
 NAMES = {
     "debits equal credits",
@@ -19,10 +19,15 @@ NAMES = {
     "one outcome per input record",
     "every input record has its outcome",
     "limit = available + held + used",
+    "the limit is what is granted",
     "nothing accepted beyond the limit",
     "obligations are what is owed and used",
     "obligations are open while something of them is",
     "orders agree with their obligations",
+    "lines are frozen while something is overdue",
+    "penalties stay within what was overdue",
+    "repayments are what they paid",
+    "cash-outs are what they are owed as",
     "held is promised to orders",
     "merchants agree with their cases and deposits",
     "parked inputs have a deadline",
@@ -36,12 +41,28 @@ NAMES = {
 }
 
 
+async def cashing(lane: StoredLane) -> None:
+    """A buyer takes out cash twice, pays one of it back, and the bank takes the payment back."""
+    buyer = account("cashing")
+    bodies = (
+        replace(opened("taobao"), identity_verified=True),
+        cashed_out(3_000, "first"),
+        cashed_out(2_000, "second"),
+        repaid(4_000, "reversed"),
+        RepaymentReversed("reversed", "chargeback"),
+        repaid(9_000, "too much"),
+    )
+    for number, body in enumerate(bodies):
+        await lane.settle([lane.message(body, buyer, f"cashing-{number}", START + timedelta(minutes=number))])
+
+
 @pytest.fixture
 async def books(connection) -> StoredLane:
     """Two months of a small platform's lane, and a little on another one."""
     lane = StoredLane(connection)
     traffic = Traffic(lane, accounts=30, merchants=4)
     await lane.settle(traffic.opening())
+    await cashing(lane)
     for _ in range(14):
         lane.reject("purchase", b"not json")
         traffic.take_over(await lane.settle(traffic.mixed(60)))
@@ -65,8 +86,13 @@ async def test_sound_books_pass_every_check(books):
     assert {check.name for check in checks} == NAMES == set(seen)
     kinds = await connection.fetch("SELECT DISTINCT kind || '/' || outcome AS what FROM decision")
     assert {row["what"] for row in kinds} == {"input/applied", "input/declined", "timer/applied"}
-    for table in ("receipt", "dead_letter", "parked", "debit", "return_request", "deposit", "merchant_case"):
+    tables = ("receipt", "dead_letter", "parked", "debit", "return_request", "repayment", "deposit", "merchant_case")
+    for table in tables:
         assert await connection.fetchval(f"SELECT count(*) FROM {table}"), f"no {table} was looked at"
+    late = "SELECT DISTINCT programme FROM obligation JOIN account USING (account_id) WHERE status = 'overdue'"
+    assert {row["programme"] for row in await connection.fetch(late)} == {"kuaishou", "tmall"}
+    assert await connection.fetchval("SELECT count(*) FROM cash_out") == 2
+    assert await connection.fetchval("SELECT count(*) FROM repayment WHERE reversed_at IS NOT NULL") == 1
 
 
 async def test_an_empty_database_passes_every_check(connection):
@@ -87,8 +113,8 @@ BROKEN = {
     ),
     "two balances of an account, so that the sum is right": (
         (
-            "UPDATE account SET available_minor = available_minor + 7, held_minor = held_minor - 7"
-            " WHERE account_id = 'buyer-000001'"
+            "UPDATE account SET available_minor = available_minor - 7, held_minor = held_minor + 7"
+            " WHERE ctid = (SELECT ctid FROM account WHERE available_minor >= 7 LIMIT 1)"
         ),
         {"balances are the sums of their postings", "held is promised to orders"},
     ),
@@ -221,8 +247,106 @@ BROKEN = {
         {"obligations are open while something of them is", "orders agree with their obligations"},
     ),
     "an obligation lost": (
-        "DELETE FROM obligation WHERE ctid = (SELECT ctid FROM obligation WHERE status = 'paid' LIMIT 1)",
+        (
+            "DELETE FROM obligation WHERE ctid = (SELECT obligation.ctid FROM obligation JOIN repayment"
+            " ON shares ->> 0 LIKE obligation_id || ' %' WHERE status = 'paid' AND obligation.order_id IS NOT NULL"
+            " LIMIT 1)"
+        ),
+        {"orders agree with their obligations", "repayments are what they paid"},
+    ),
+    "a limit above what is granted": (
+        (
+            "UPDATE account SET granted_minor = granted_minor - 1 WHERE ctid = (SELECT ctid FROM account"
+            " WHERE limit_minor = granted_minor LIMIT 1)"
+        ),
+        {"the limit is what is granted"},
+    ),
+    "limit reclaimed of a line with nothing overdue": (
+        (
+            "UPDATE account SET granted_minor = granted_minor + 1 WHERE ctid = (SELECT ctid FROM account"
+            " WHERE freeze_reasons = '[]' LIMIT 1)"
+        ),
+        {"the limit is what is granted"},
+    ),
+    "a line that works while something is overdue": (
+        (
+            "UPDATE account SET freeze_reasons = '[]', cleared_at = NULL WHERE programme = 'tmall' AND account_id ="
+            " (SELECT account_id FROM obligation JOIN account USING (account_id) WHERE status = 'overdue'"
+            " AND programme = 'tmall' LIMIT 1)"
+        ),
+        {"lines are frozen while something is overdue"},
+    ),
+    "a line that waits to be restored and works": (
+        (
+            "UPDATE account SET cleared_at = now() WHERE ctid = (SELECT ctid FROM account"
+            " WHERE freeze_reasons = '[]' LIMIT 1)"
+        ),
+        {"lines are frozen while something is overdue"},
+    ),
+    "a line frozen as overdue for nothing": (
+        (
+            "UPDATE account SET freeze_reasons = '[\"overdue\"]' WHERE ctid = (SELECT ctid FROM account"
+            " WHERE freeze_reasons = '[]' LIMIT 1)"
+        ),
+        {"lines are frozen while something is overdue"},
+    ),
+    "an overdue obligation called open": (
+        (
+            "UPDATE obligation SET status = 'open' WHERE obligation_id = (SELECT min(obligation_id) FROM obligation"
+            " JOIN account USING (account_id) WHERE status = 'overdue' AND cleared_at IS NULL GROUP BY account_id"
+            " HAVING count(*) = 1 LIMIT 1)"
+        ),
+        {"lines are frozen while something is overdue", "orders agree with their obligations"},
+    ),
+    "an overdue order called owed": (
+        (
+            "UPDATE purchase_order SET status = 'owed' WHERE ctid = (SELECT ctid FROM purchase_order"
+            " WHERE status = 'overdue' LIMIT 1)"
+        ),
         {"orders agree with their obligations"},
+    ),
+    "penalties beyond what was overdue": (
+        (
+            "UPDATE obligation SET overdue_principal_minor = penalty_minor - 1 WHERE ctid = (SELECT ctid"
+            " FROM obligation WHERE penalty_minor > 0 LIMIT 1)"
+        ),
+        {"penalties stay within what was overdue"},
+    ),
+    "an overdue obligation that never fell overdue": (
+        (
+            "UPDATE obligation SET overdue_principal_minor = NULL WHERE ctid = (SELECT ctid FROM obligation"
+            " WHERE status = 'overdue' LIMIT 1)"
+        ),
+        {"penalties stay within what was overdue"},
+    ),
+    "what a repayment left as credit": (
+        (
+            "UPDATE repayment SET credit_minor = credit_minor + 1 WHERE ctid = (SELECT ctid FROM repayment"
+            " WHERE shares <> '[]' LIMIT 1)"
+        ),
+        {"repayments are what they paid"},
+    ),
+    "what a repayment paid on": (
+        (
+            "UPDATE repayment SET shares = jsonb_build_array('nothing' || substr(shares ->> 0, 37)) WHERE ctid ="
+            " (SELECT ctid FROM repayment WHERE jsonb_array_length(shares) = 1 LIMIT 1)"
+        ),
+        {"repayments are what they paid"},
+    ),
+    "a cash-out's amount": (
+        "UPDATE cash_out SET amount_minor = amount_minor + 1 WHERE cash_out_id = 'first'",
+        {"cash-outs are what they are owed as"},
+    ),
+    "a cash-out that nothing is owed for": (
+        "UPDATE cash_out SET obligation_ids = '[]' WHERE cash_out_id = 'first'",
+        {"cash-outs are what they are owed as"},
+    ),
+    "two cash-outs owed as one": (
+        (
+            "UPDATE cash_out SET obligation_ids = other.obligation_ids, amount_minor = other.amount_minor"
+            " FROM cash_out AS other WHERE cash_out.cash_out_id = 'first' AND other.cash_out_id = 'second'"
+        ),
+        {"cash-outs are what they are owed as"},
     ),
     "an order called settled": (
         (
@@ -257,7 +381,7 @@ BROKEN = {
     "an account on two lanes": (
         (
             "INSERT INTO account SELECT 2 AS lane, account_id, programme, currency, opened_at, fingerprint, score,"
-            " card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, 0, 0, 0, 0, 0, 0, 0, 0, 0"
+            " card_linked, identity_verified, '[]', lifted_freezes, closed_at, 0, 0, 0, 0, 0, 0, 0, 0, 0"
             " FROM account WHERE account_id = 'buyer-000001'"
         ),
         {"every party on one lane"},

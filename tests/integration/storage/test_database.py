@@ -177,8 +177,8 @@ async def test_every_session_of_a_pool_is_set_up(dsn):
 async def test_a_session_idle_in_a_transaction_is_ended_and_lets_go(pool):
     async with pool.acquire() as owner, pool.acquire() as successor:
         await owner.execute("SET idle_in_transaction_session_timeout = '50ms'")
-        await owner.execute("BEGIN")
-        await owner.execute("SELECT FROM lane WHERE lane = 0 FOR UPDATE")
+        # In one go: on a slow machine the session would end between the two.
+        await owner.execute("BEGIN; SELECT FROM lane WHERE lane = 0 FOR UPDATE")
         await successor.execute("SELECT FROM lane WHERE lane = 0 FOR UPDATE")
         with pytest.raises(LOST) as raised:
             await owner.execute("COMMIT")

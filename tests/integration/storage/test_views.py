@@ -14,6 +14,7 @@ from settlement.messages import (
     MerchantActivity,
     MerchantRegistered,
     PurchaseReceived,
+    RepaymentReversed,
 )
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
@@ -21,7 +22,16 @@ from storage import lanes, views
 from storage.outbox import relayed
 from storage.write import write
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant
-from tests.unit.settlement.builders import deferred, deposited, opened, placed, refund_asked, repaid, returned
+from tests.unit.settlement.builders import (
+    cashed_out,
+    deferred,
+    deposited,
+    opened,
+    placed,
+    refund_asked,
+    repaid,
+    returned,
+)
 
 BUYER, SHOP = account("buyer"), merchant("shop")
 
@@ -266,6 +276,34 @@ async def test_the_story_of_a_decision_tells_postings_and_outputs(buyer):
     assert [each["type"] for each in story["outputs"]] == ["notification.requested"]
     assert len(story["outputs"][0]["event_id"]) == 36
     assert (story["repeats"], story["keys"]) == ([], ["buyer"])
+
+
+async def test_the_stories_of_a_cash_out_and_of_a_reversal_tell_what_they_moved(lane):
+    await send(
+        lane,
+        BUYER,
+        replace(opened("taobao"), identity_verified=True),
+        cashed_out(3_000),
+        repaid(1_000),
+        RepaymentReversed("repayment", "chargeback"),
+    )
+    story = await views.decision_story(lane.connection, "credit-line", "event-1")
+    assert [(each["debit"], each["credit"], each["amount_minor"]) for each in story["postings"]] == [
+        ("limit_used", "limit_available", 3_000),
+        ("receivable", "payout_clearing", 3_000),
+    ]
+    assert [each["type"] for each in story["outputs"]] == ["payout.requested", "notification.requested"]
+    story = await views.decision_story(lane.connection, "repayment", "event-3")
+    assert [(each["debit"], each["credit"], each["amount_minor"]) for each in story["postings"]] == [
+        ("receivable", "gateway_clearing", 1_000),
+        ("limit_used", "limit_available", 1_000),
+    ]
+    assert (story["type"], story["reason"]) == ("repayment.reversed", None)
+    shown = await views.account_story(lane.connection, "buyer")
+    (cash_out,) = shown["cash_outs"]
+    assert (cash_out["cash_out_id"], cash_out["amount_minor"]) == ("cash-out", 3_000)
+    assert [(each["principal_minor"], each["paid_minor"]) for each in cash_out["obligations"]] == [(3_000, 0)]
+    assert shown["other_obligations"] == []
 
 
 async def test_the_story_of_a_decision_tells_all_reasons_and_its_repetitions(lane):

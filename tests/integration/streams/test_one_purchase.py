@@ -21,8 +21,9 @@ async def made(stack, tmp_path):
 
 async def test_one_purchase_goes_from_topic_to_table_to_notification(made):
     messages = Messages()
-    worker = made.worker()
     await made.send([messages.line_opened("acc-1"), messages.purchase_placed("acc-1", "order-1")])
+    # One batch, however far apart a slow machine fetches the two topics.
+    worker = made.worker(POSTPAY_WORKER__MERGE_WAIT_S="30")
     await made.settled(2)
     (account,) = await made.fetch("SELECT available_minor, held_minor FROM account")
     assert (account["available_minor"], account["held_minor"]) == (10**9 - 1000, 1000)

@@ -3,20 +3,33 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from settlement.answers import DEBIT_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
+from settlement.answers import DEBIT_ANSWERS, LINE_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
 from settlement.decision import Decision
 from settlement.entities import Order, Return
 from settlement.messages import (
+    AppealDecided,
+    BillInstalmentRequested,
     Body,
+    CardLinked,
+    CardUnlinked,
+    CashOutRequested,
+    CloseRequested,
     ExtensionRequested,
+    IdentityVerified,
+    LimitChanged,
+    LineFrozen,
+    LineUnfrozen,
     PurchaseCancelled,
     PurchaseKept,
     PurchaseReceived,
     RepaymentFailed,
     ReturnWithdrawn,
+    ScoreChanged,
+    UnfreezeRequested,
 )
 from tests.unit.settlement.builders import (
     Lane,
@@ -133,6 +146,71 @@ DEBITS: list[Callable[[], Lane]] = [
 ]
 
 
+def line(programme: str, *steps: Step, **changes: object) -> Callable[[], Lane]:
+    """Makes a lane on which a line was opened with these changes and this was told."""
+
+    def make() -> Lane:
+        lane = lane_with_line(programme, **changes)
+        for when, body in steps:
+            if body is None:
+                lane.tick(when)
+            else:
+                lane.send(when, body)
+        return lane
+
+    return make
+
+
+OVERDUE = (*TAOBAO, ("2026-02-12", None))
+CLEARED = (*OVERDUE, ("2026-02-12 13:00", repaid(10_010)))
+DOUYIN_CLEARED = (DOUYIN, ("2026-02-08", None), ("2026-02-08 13:00", repaid(10_010)))
+
+LINES: list[Callable[[], Lane]] = [
+    line("taobao"),
+    line("taobao", *TAOBAO),
+    line("taobao", *CLEARED, ("2026-02-20", None)),
+    line("taobao", card_linked=False),
+    line("taobao", identity_verified=False),
+    line("taobao", ("2026-01-02", LineFrozen("manual")), ("2026-01-03", LineUnfrozen("manual"))),
+    line("taobao", limit_minor=500),
+    line("douyin"),
+    line("taobao", ("2026-01-02", LineFrozen("manual"))),
+    line("taobao", ("2026-01-02", LineFrozen("risk_login"))),
+    line("taobao", ("2026-01-02", LineFrozen("security")), ("2026-01-02", LineFrozen("manual"))),
+    line("taobao", *OVERDUE),
+    line("taobao", *CLEARED),
+    line("douyin", *DOUYIN_CLEARED),
+    line("douyin", *DOUYIN_CLEARED, ("2026-04-10", None)),
+    line("douyin", DOUYIN, ("2026-02-01", None)),
+    line("taobao", ("2026-01-02", LineFrozen("manual")), card_linked=False),
+    line("douyin", ("2026-01-02", LineFrozen("manual"))),
+    line("taobao", ("2026-01-02", CloseRequested())),
+]
+
+
+def line_messages(lane: Lane) -> dict[str, list[Body]]:
+    again = next(each.input.body for each in lane.everything if each.input and each.input.type == "CreditLineOpened")
+    return {
+        "credit_line.opened": [again, replace(again, limit_minor=1)],
+        "credit_line.limit_changed": [LimitChanged(200_000, "CNY", "better")],
+        "credit_line.score_changed": [ScoreChanged(720)],
+        "credit_line.card_linked": [CardLinked()],
+        "credit_line.card_unlinked": [CardUnlinked()],
+        "credit_line.identity_verified": [IdentityVerified()],
+        "credit_line.frozen": [LineFrozen("manual")],
+        "credit_line.unfrozen": [LineUnfrozen("manual"), LineUnfrozen("risk_login")],
+        "credit_line.unfreeze_requested": [UnfreezeRequested()],
+        "credit_line.appeal_decided": [AppealDecided("appeal", "upheld", "a mistake")],
+        "credit_line.cash_out_requested": [CashOutRequested("cash-out", 1_000, "CNY")],
+        "credit_line.bill_instalment_requested": [
+            BillInstalmentRequested(date(2026, 1, 1), 3),
+            BillInstalmentRequested(date(2026, 2, 6), 3),
+            BillInstalmentRequested(date(2026, 6, 6), 3),
+        ],
+        "credit_line.close_requested": [CloseRequested()],
+    }
+
+
 def order_messages(lane: Lane) -> dict[str, list[Body]]:
     order = lane.get(Order, "order")
     again = next(each.input.body for each in lane.everything if each.input and each.input.type == "PurchasePlaced")
@@ -201,11 +279,12 @@ def lines(answers: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
 @pytest.mark.parametrize(
     ("answers", "lanes", "messages", "status"),
     [
+        (LINE_ANSWERS, LINES, line_messages, lambda lane: lane.account.status),
         (ORDER_ANSWERS, ORDERS, order_messages, lambda lane: lane.get(Order, "order").status),
         (RETURN_ANSWERS, RETURNS, return_messages, lambda lane: lane.get(Return, "return").status),
         (DEBIT_ANSWERS, DEBITS, debit_messages, lambda lane: lane.debits[0].status),
     ],
-    ids=["order", "return", "debit"],
+    ids=["line", "order", "return", "debit"],
 )
 def test_every_message_is_answered_in_every_state_as_the_table_says(answers, lanes, messages, status):
     assert found(lanes, messages, status) == table(answers)

@@ -4,7 +4,9 @@ Nobody promises them. When an upgrade moves one, this fails and names it; then t
 new source, and these lines with it.
 """
 
+import asyncio
 import inspect
+import time
 from importlib.metadata import version
 
 import pytest
@@ -15,6 +17,8 @@ from faust.app.base import App, BootStrategy
 from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
+
+from workers.transport import paced
 
 
 def source(thing):
@@ -58,6 +62,9 @@ def test_what_we_override_or_call_is_there(owner, names):
         (fetcher.Fetcher.__init__, "self._fetch_waiters = set()"),
         (fetcher.Fetcher.seek_to, "del self._records[tp]"),
         (fetcher.Fetcher._fetch_requests_routine, "self._wait_consume_future = create_future()"),
+        (fetcher.Fetcher._fetch_requests_routine, "self._proc_fetch_request(assignment, node_id, request)"),
+        (fetcher.Fetcher._fetch_requests_routine, "has_new_data = any(fut.result() for fut in done_pending)"),
+        (fetcher.Fetcher._get_actions_per_node, "elif node_id in self._in_flight:"),
         (fetcher.Fetcher._proc_fetch_request, "tp_state.lso = lso"),
         (fetcher.Fetcher._proc_fetch_request, "tp_state.position != fetch_offset"),
         # Records are decoded lazily, and the position after the last one read is kept beside them.
@@ -91,3 +98,29 @@ def test_clients_take_the_arguments_we_give():
     assert {"transactional_id", "transaction_timeout_ms", "max_batch_size"} <= (
         inspect.signature(AIOKafkaProducer.__init__).parameters.keys()
     )
+
+
+async def test_fetches_from_one_broker_keep_their_distance_and_those_from_others_do_not_wait():
+    begun = []
+
+    async def fetch(_assignment, node_id, _request):
+        begun.append((node_id, time.monotonic()))
+        return True
+
+    at_pace = paced(fetch, 0.5)
+    await asyncio.gather(*(at_pace(None, node_id, None) for node_id in (1, 2, 1)))
+    assert [node_id for node_id, _ in begun] == [1, 2, 1]
+    assert begun[2][1] - begun[0][1] > 0.4
+    assert begun[1][1] - begun[0][1] < 0.4
+
+
+async def test_a_fetch_cancelled_while_it_waits_its_turn_ends_as_one_that_brought_nothing():
+    async def fetch(*_):
+        return True
+
+    at_pace = paced(fetch, 60.0)
+    await at_pace(None, 1, None)
+    waiting = asyncio.create_task(at_pace(None, 1, None))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    assert await waiting is False
