@@ -11,7 +11,7 @@ from tests.command import Command, Ran
 from tests.platform import platform
 from tests.stories.stage import Played, Stage
 
-LANES = 16
+LANES = 12
 COMMANDS_AT_ONCE = 3
 
 

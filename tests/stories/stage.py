@@ -94,9 +94,14 @@ class Played:
 
 
 class Follower:
-    """Reads along: how far each lane is settled, and which debits were asked for."""
+    """Reads along: how far each lane is settled, and which debits were asked for.
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    Args:
+        consumer: of the lane-log and of debits, read_committed.
+        looker: a consumer that is not, to look at ends with.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, looker: AIOKafkaConsumer) -> None:
         self.settled: dict[tuple[int, str], int] = defaultdict(int)
         """Next offset that is not settled, by lane and topic."""
         self.debit_ids: dict[str, list[str]] = defaultdict(list)
@@ -104,6 +109,7 @@ class Follower:
         self.lone: dict[tuple[int, str, int], str] = {}
         """Outcome of each record that was a batch of its own, by lane, topic and offset."""
         self._consumer = consumer
+        self._looker = looker
         self._moved = asyncio.Condition()
 
     async def follow(self) -> None:
@@ -125,6 +131,18 @@ class Follower:
         except TimeoutError:
             return False
         return True
+
+    async def until_all_settled(self, tp: TopicPartition, topic: str, within_s: float) -> bool:
+        """Wait until nothing is on its way in a partition that transactions write to, and all of it is settled."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            end = (await self._looker.end_offsets([tp]))[tp]
+            stable_end = (await self._consumer.end_offsets([tp]))[tp]
+            # The last one is the marker of the last transaction.
+            settled = await self.until(lambda end=end: self.settled[tp.partition, topic] >= end - 1, LOOK_AT_LOG_S)
+            if settled and stable_end == end:
+                return True
+        return False
 
     def _note(self, partition: int, document: dict[str, Any]) -> None:
         if document.get("kind") == "batch":
@@ -155,19 +173,19 @@ class Stage:
     """
 
     def __init__(self, made: Platform, executor: Executor) -> None:
-        self._platform = made
+        self.platform = made
         self._postpay = Command(made.environment)
         self._executor = executor
 
     async def play(self, stories: Sequence[Story]) -> dict[str, Played]:
         """Play stories side by side; what became of each, by its name."""
         cast = self._cast(stories)
-        worker = self._platform.worker()
+        worker = self.platform.worker()
         await worker.says("worker runs")
-        async with self._platform.producer(linger_ms=0) as producer, self._follower() as follower:
+        async with self.platform.producer(linger_ms=0) as producer, self._follower() as follower:
             timelines = [
                 Timeline(lane, [each for each in cast if each.lane == lane], self, producer, follower)
-                for lane in range(self._platform.settings.lanes)
+                for lane in range(self.platform.settings.lanes)
             ]
             await asyncio.gather(*[timeline.play() for timeline in timelines])
         code = await worker.stopped()
@@ -191,20 +209,9 @@ class Stage:
         repeat = [each for each in told["repeats"] if each["offset"] == sent.offset]
         return repeat[0]["outcome"] if repeat else "nothing is known of it"
 
-    async def require_quiet(self, lane: int) -> None:
-        """Wait until a lane has settled what it sent to itself about merchants."""
-        deadline = time.monotonic() + SETTLED_WITHIN_S
-        while time.monotonic() < deadline:
-            told = json.loads((await self._run("lag", "--json")).out)
-            behind = [each for each in told["settled"] if each["lane"] == lane and each["records"]]
-            behind += [each for each in told["relayed"] if each["lane"] == lane and each["batches"]]
-            if not behind:
-                return
-        raise TroubleError(f"lane {lane} was not quiet in {SETTLED_WITHIN_S:.0f} s: {behind}")
-
     def why_lane_stopped(self, lane: int) -> str:
         """What the worker's log says of a lane that a person has to look at; empty if it says nothing."""
-        worker = self._platform.workers[-1]
+        worker = self.platform.workers[-1]
         if not worker.is_running:
             return f"the worker is gone:\n{worker.tail()}"
         lines = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
@@ -213,14 +220,14 @@ class Stage:
 
     def log(self) -> str:
         """The end of the worker's log."""
-        return self._platform.workers[-1].tail()
+        return self.platform.workers[-1].tail()
 
     async def _run(self, *arguments: str) -> Any:
         return await asyncio.wrap_future(self._postpay.within(self._executor, *arguments))
 
     def _cast(self, stories: Sequence[Story]) -> list[Played]:
         """Give each story an account of its own, the longest first to the lane that has least to do."""
-        lanes = self._platform.settings.lanes
+        lanes = self.platform.settings.lanes
         load = [(0, lane) for lane in range(lanes)]
         cast = []
         for story in sorted(stories, key=lambda each: (-len(each.steps), each.name)):
@@ -232,30 +239,33 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def _follower(self) -> AsyncIterator[Follower]:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._platform.bootstrap,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
+        consumer, looker = (
+            AIOKafkaConsumer(
+                bootstrap_servers=self.platform.bootstrap,
+                isolation_level=level,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_max_wait_ms=50,
+            )
+            for level in ("read_committed", "read_uncommitted")
         )
-        await consumer.start()
+        await asyncio.gather(consumer.start(), looker.start())
         names = (Topic.LANE_LOG, Topic.AUTO_DEBIT)
-        lanes = range(self._platform.settings.lanes)
-        consumer.assign([TopicPartition(self._platform.prefix + name, lane) for name in names for lane in lanes])
-        follower = Follower(consumer)
+        lanes = range(self.platform.settings.lanes)
+        consumer.assign([TopicPartition(self.platform.prefix + name, lane) for name in names for lane in lanes])
+        follower = Follower(consumer, looker)
         following = asyncio.create_task(follower.follow())
         try:
             yield follower
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-            await consumer.stop()
+            await asyncio.gather(consumer.stop(), looker.stop())
 
     async def _collect(self, cast: Sequence[Played]) -> None:
         by_party = {party_id: each for each in cast for party_id in each.parties}
         for name in (Topic.AUTO_DEBIT, Topic.LIMIT_RELEASE, Topic.PAYOUT, Topic.NOTIFICATION):
-            for record in await self._platform.read(name):
+            for record in await self.platform.read(name):
                 played = by_party.get(record.key.decode())
                 if played is not None:
                     played.outputs.append((str(name), json.loads(record.value)))
@@ -305,7 +315,7 @@ class Timeline:
             await self._send_step(played, index, step)
             if played.story.has_both and played.sent[index].topic not in wire.OF_MERCHANTS:
                 await self._settle()
-                await self._stage.require_quiet(self._lane)
+                await self._settle_activity()
         if step.account is not None or step.merchant is not None:
             await self._settle()
             await self._look(played, index, step)
@@ -364,7 +374,7 @@ class Timeline:
             await self._settle()
         self._topic = topic
         message = Message(Topic(topic), key, json.dumps(document).encode())
-        prefixed = self._stage._platform.prefix + topic
+        prefixed = self._stage.platform.prefix + topic
         put = await self._producer.send_and_wait(
             prefixed, message.value, key=message.key.encode(), partition=self._lane
         )
@@ -386,6 +396,12 @@ class Timeline:
                 )
         if self._stopped:
             raise TroubleError(f"lane {self._lane} stopped, perhaps for another of its stories: {self._stopped}")
+
+    async def _settle_activity(self) -> None:
+        """Wait until the lane has settled what it sent to itself about merchants."""
+        tp = TopicPartition(self._stage.platform.prefix + Topic.MERCHANT_ACTIVITY, self._lane)
+        if not await self._follower.until_all_settled(tp, Topic.MERCHANT_ACTIVITY, SETTLED_WITHIN_S):
+            raise TroubleError(f"lane {self._lane} did not settle its merchants' activity")
 
     async def _look(self, played: Played, index: int, step: Step) -> None:
         """Ask how it stands; at the last step also what became of each message."""
