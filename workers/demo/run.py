@@ -20,10 +20,10 @@ from storage.migrations import migrate
 from workers import topics
 from workers.cli.failures import Failure
 from workers.cli.output import counted
-from workers.demo.buyers import shop_id
 from workers.demo.fleet import Fleet, WorkerProcess, stop_left_over
 from workers.demo.gateway import Gateway
 from workers.demo.history import History, tick
+from workers.demo.orders import shop_id
 from workers.demo.pace import Pace
 from workers.demo.reader import TopicReader, count_delivered
 from workers.demo.record import Record
