@@ -1,6 +1,5 @@
 """The quarter that `postpay demo` tells: the same on every machine, with everything in it that it claims to show."""
 
-import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 
 from contracts.topics import Topic
 from settlement.terms import TermsBook
-from workers.demo.gateway import Gateway
 from workers.demo.history import TAKEN_OVER_WITHIN, History, new_terms, tick
 from workers.demo.quarter import START, Quarter
 from workers.demo.record import Record
@@ -113,43 +111,3 @@ def test_a_tick_is_the_same_for_every_partition_of_one_midnight():
     midnight = START + timedelta(days=1)
     assert tick(midnight) == tick(midnight)
     assert tick(midnight).body["occurred_at"] == "2026-04-02T00:00:00+08:00"
-
-
-def debit(debit_id: str, attempt: int = 1) -> bytes:
-    return json.dumps(
-        {
-            "event_id": f"out-{debit_id}",
-            "type": "auto_debit.requested",
-            "occurred_at": "2026-05-01T00:00:00+08:00",
-            "account_id": "acc-000001",
-            "debit_id": debit_id,
-            "amount_minor": 12_345,
-            "currency": "CNY",
-            "order_ids": ["ord-000001-1"],
-            "due_on": "2026-05-01",
-            "attempt": attempt,
-            "reason": "due",
-        }
-    ).encode()
-
-
-def test_the_gateway_answers_every_debit_always_the_same_way():
-    debits = [debit(f"d-{no}") for no in range(300)]
-    first = [list(Gateway(5).answer(value)) for value in debits]
-    assert first == [list(Gateway(5).answer(value)) for value in debits]
-    assert all(first)
-    asked_at = datetime.fromisoformat("2026-05-01T00:00:00+08:00")
-    assert all(answer.occurred_at > asked_at for answers in first for answer in answers)
-
-
-def test_the_gateway_pays_refuses_is_slow_and_pays_twice():
-    gateway = Gateway(5)
-    answers = [answer for no in range(2_000) for answer in gateway.answer(debit(f"d-{no}"))]
-    assert set(gateway.answers) == {"paid", "no_funds", "card_expired", "slow"}
-    assert {answer.body["type"] for answer in answers} == {"repayment.received", "repayment.failed"}
-    assert any(answer.body.get("repayment_id", "").endswith("-twice") for answer in answers)
-
-
-def test_the_gateway_does_not_answer_a_cancelled_debit():
-    cancelled = debit("d-1").replace(b"auto_debit.requested", b"auto_debit.cancelled")
-    assert list(Gateway(5).answer(cancelled)) == []
