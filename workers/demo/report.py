@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 
 from contracts.topics import Topic
 from storage.audit import Check
-from storage.views import LedgerTotal
+from storage.views import DeadLetter, LedgerTotal
 from workers.cli.audit import document
 from workers.cli.output import counted, money, table
 from workers.demo.reader import Delivered
@@ -29,6 +29,7 @@ class Report:
         delivered: by a read_committed reader of all topics that postpay writes.
         totals: per ledger account.
         checks: of the audit.
+        defects: dead letters that are nobody's fault but postpay's, a few of them.
         workers: processes that were started, the killed one included.
         seconds: from the start of the stack to the end of the audit.
         account, merchant: two stories; None in a history too short for one.
@@ -39,6 +40,7 @@ class Report:
     delivered: Delivered
     totals: Sequence[LedgerTotal]
     checks: list[Check]
+    defects: Sequence[DeadLetter]
     workers: int
     seconds: float
     account: Told | None
@@ -72,6 +74,8 @@ class Report:
         for check in self.checks:
             if not check.ok:
                 yield f"audit: {check.name}: {check.detail}"
+        for defect in self.defects:
+            yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
         if settled != self.sent:
             yield f"{counted(self.sent, 'record')} were sent, yet {settled:,} have an outcome"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from contracts.reasons import RejectReason
 from devstack import stack as devstack
 from devstack.stack import Stack
 from settlement.terms import TermsBook
@@ -28,7 +29,7 @@ from workers.demo.orders import shop_id
 from workers.demo.pace import Pace
 from workers.demo.reader import TopicReader, count_delivered
 from workers.demo.record import Record
-from workers.demo.report import Report
+from workers.demo.report import SHOWN_AT_MOST, Report
 from workers.demo.sender import Sender
 from workers.demo.story import account_in_words, merchant_in_words
 from workers.demo.surroundings import environment_of, settings_of
@@ -182,6 +183,7 @@ class Demo:
             delivered=delivered,
             totals=await views.ledger_totals(connection),
             checks=checks,
+            defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
             workers=fleet.started,
             seconds=time.monotonic() - began,
             account=await account_in_words(connection, (each for each, _ in answers.inbox.overdue.most_common())),
