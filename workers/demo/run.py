@@ -27,11 +27,11 @@ from workers.demo.fleet import Fleet, WorkerProcess, stop_left_over
 from workers.demo.history import History, tick
 from workers.demo.orders import shop_id
 from workers.demo.pace import Pace
-from workers.demo.reader import TopicReader, count_delivered
+from workers.demo.reader import TopicReader, count_delivered, programmes
 from workers.demo.record import Record
 from workers.demo.report import SHOWN_AT_MOST, Report
 from workers.demo.sender import Sender
-from workers.demo.story import account_in_words, merchant_in_words
+from workers.demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words, party_of
 from workers.demo.surroundings import environment_of, settings_of
 from workers.kafka_clients import producing, reading
 from workers.lag import LOOK_BYTES, LagReader
@@ -175,7 +175,10 @@ class Demo:
         began: float,
     ) -> Report:
         self._say("the quarter is over; reading everything back and auditing the books")
-        delivered = await count_delivered(settings)
+        account = await eventful_account(connection, (each for each, _ in answers.inbox.overdue.most_common()))
+        merchant = await eventful_merchant(connection, map(shop_id, range(1, self.size.merchants + 1)))
+        chosen = [party_of(story) for story in (account, merchant) if story is not None]
+        delivered = await count_delivered(settings, await programmes(settings), chosen)
         checks = await audit(connection)
         return Report(
             sent=sent,
@@ -186,8 +189,8 @@ class Demo:
             defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
             workers=fleet.started,
             seconds=time.monotonic() - began,
-            account=await account_in_words(connection, (each for each, _ in answers.inbox.overdue.most_common())),
-            merchant=await merchant_in_words(connection, map(shop_id, range(1, self.size.merchants + 1))),
+            account=None if account is None else await account_in_words(connection, account, delivered.followed),
+            merchant=None if merchant is None else await merchant_in_words(connection, merchant, delivered.followed),
         )
 
     @property
