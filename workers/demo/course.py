@@ -83,7 +83,7 @@ def happenings(messages: Iterable[Message]) -> Iterator[Happening]:
     """Group what came by itself by instant; penalties that follow each other make one happening."""
     at_once: dict[datetime, list[Message]] = {}
     for each in messages:
-        if not each["type"].startswith(("merchant_activity", "dead_letter")):
+        if any(said([each])):
             at_once.setdefault(datetime.fromisoformat(each["occurred_at"]), []).append(each)
     row: list[Happening] = []
     for happening in (Happening(at, at_once[at]) for at in sorted(at_once)):

@@ -43,6 +43,10 @@ def test_a_penalty_after_a_pause_or_with_something_else_is_told_by_itself():
     assert told(together)[0] == '"penalty_charged" "limit_reclaimed"'
 
 
+def test_what_a_notice_tells_already_is_not_told_again():
+    assert told([output("limit.restored", MIDNIGHT, amount_minor=1, currency="CNY")]) == []
+
+
 def test_an_input_is_told_with_what_moved_and_the_notices_that_say_more():
     decision = {
         "occurred_at": MIDNIGHT,
