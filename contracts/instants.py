@@ -4,6 +4,7 @@ Source: docs/messages.md, Common fields and Kinds of field.
 """
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 """The shape of RFC 3339; `datetime.fromisoformat` alone would take weeks, basic format and times without offset."""
@@ -49,6 +50,7 @@ def parse_date(text: str) -> date:
     return day
 
 
+@lru_cache(maxsize=256)  # all that one batch says is of one instant or few
 def format_instant(instant: datetime) -> str:
     """Write an aware instant in UTC."""
     if instant.tzinfo is not UTC:

@@ -14,6 +14,10 @@ ENVELOPE = frozenset({"event_id", "occurred_at", "version", "source", "causation
 """Fields that are not business content: two messages that differ only here say the same."""
 
 
+_pack = msgpack.Packer().pack
+"""One packer for all: making one takes as long as packing a message."""
+
+
 class WireModel(BaseModel):
     """Strict: JSON types are not converted; unknown fields are ignored; null means "not given" where optional."""
 
@@ -82,7 +86,7 @@ class Message(WireModel):
 
     def fingerprint(self) -> bytes:
         """16 bytes that are equal exactly for equal business content, in this and all later releases."""
-        return blake2b(msgpack.packb(self.content()), digest_size=16).digest()
+        return blake2b(_pack(self.content()), digest_size=16).digest()
 
 
 class AccountMessage(Message):

@@ -105,12 +105,11 @@ class Batch:
 
     def fire_due(self, party: Party) -> None:
         """Fire all timers of a party that are due at lane time, by due time, rank and id."""
-        state = self.states[party]
-        while state.timers and self.lane_time is not None:
-            timer = min(state.timers.values(), key=lambda each: each.order)
-            if timer.due_at > self.lane_time:
-                return
-            self._fire(state, timer)
+        state, until = self.states[party], self.lane_time
+        if until is None:
+            return
+        while due := [timer for timer in state.timers.values() if timer.due_at <= until]:
+            self._fire(state, min(due, key=lambda each: each.order))
 
     def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
         """What the batch means for merchants: one message per merchant and currency that something changed for."""

@@ -30,16 +30,16 @@ def reversed_(draft: Draft, body: RepaymentReversed) -> Decision:
         currency=draft.currency,
     )
     shares = [Share.parse(text) for text in repayment.shares]
-    gone_minor = repayment.credit_minor + sum(_unpay(draft, share) for share in shares)
+    owed_again_minor = sum(_unpay(draft, share) for share in shares)
     obligation_ids = dict.fromkeys(share.obligation_id for share in shares)
     _reopen(draft, obligation_ids)
-    _take_credit(draft, gone_minor)
+    _take_credit(draft, repayment.amount_minor - owed_again_minor)
     _debit_what_is_open(draft, obligation_ids)
     return draft.applied()
 
 
 def _unpay(draft: Draft, share: Share) -> int:
-    """Make owed again what still counts as paid of a share; returns what does not any more, because it was refunded."""
+    """Make owed again what still counts as paid of a share, which what was refunded does not; returns how much."""
     obligation = draft.get(Obligation, share.obligation_id)
     principal_minor = min(share.principal_minor, obligation.paid_principal_minor)
     fee_minor = min(share.fee_minor, obligation.paid_fee_minor)
@@ -60,8 +60,7 @@ def _unpay(draft: Draft, share: Share) -> int:
             paid_penalty_minor=obligation.paid_penalty_minor - penalty_minor,
         )
     )
-    paid_minor = share.principal_minor + share.fee_minor + share.penalty_minor
-    return paid_minor - principal_minor - fee_minor - penalty_minor
+    return principal_minor + fee_minor + penalty_minor
 
 
 def _reopen(draft: Draft, obligation_ids: Iterable[str]) -> None:
@@ -86,7 +85,7 @@ def _open(draft: Draft, obligations: Iterable[Obligation]) -> None:
 
 
 def _take_credit(draft: Draft, gone_minor: int) -> None:
-    """Take what is not paid any more from the customer credit; what that does not cover the buyer owes from now on."""
+    """Take what has become credit or was refunded from the credit there is; what that does not cover is owed anew."""
     credit_minor = min(gone_minor, draft.account.customer_credit_minor)
     owed_minor = gone_minor - credit_minor
     gateway, currency = LedgerAccount.GATEWAY_CLEARING, draft.currency

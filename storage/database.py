@@ -80,10 +80,18 @@ async def open_pool(dsn: str, *, application_name: str, max_size: int, command_t
         command_timeout=command_timeout_s,
         timeout=command_timeout_s,
         server_settings=_session(application_name),
+        reset=_given_back,
         # Statements are few and always the same: prepared once per connection, never dropped.
         max_cached_statement_lifetime=0,
         statement_cache_size=200,
     )
+
+
+async def _given_back(_: asyncpg.Connection) -> None:
+    """Do nothing: asyncpg has ended what transaction there was, and nobody changes a session beyond its transaction.
+
+    Its own way is one more statement after every batch, which resets everything a session may have.
+    """
 
 
 async def connect(dsn: str, *, application_name: str, command_timeout_s: float | None = None) -> asyncpg.Connection:

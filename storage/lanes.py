@@ -53,14 +53,16 @@ class LaneClaim:
 
 @dataclass(frozen=True, slots=True)
 class LaneLock:
-    """The lane as of the lock; `now` is the database's clock after it was granted."""
+    """The lane as of the lock; `now` is the database's clock after it was granted.
+
+    Where its topics stand is not read again: who claimed the lane knows it, and nobody else moves them under its epoch.
+    """
 
     batch_seq: int
     chain_hash: bytes
     lane_time: datetime | None
     next_seq: int
     now: datetime
-    positions: dict[str, Position]
 
 
 async def claim(connection: Connection, lane: int, owner: str, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> LaneClaim:
@@ -116,7 +118,6 @@ async def lock(connection: Connection, lane: int, epoch: int) -> LaneLock:
         lane_time=row["lane_time"],
         next_seq=row["next_seq"],
         now=row["now"],
-        positions=await positions(connection, lane),
     )
 
 

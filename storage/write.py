@@ -97,7 +97,6 @@ async def write(connection: Connection, batch: BatchToWrite) -> bytes:
     await _write_outcomes(connection, batch, recorded)
     await _write_entities(connection, batch)
     await _write_waiting(connection, batch)
-    await _write_totals(connection, batch, recorded.postings)
     await _finish(connection, batch, recorded)
     return recorded.chain_hash
 
@@ -219,8 +218,8 @@ class _Activity(NamedTuple):
         return _Activity(*map(sum, zip(self, other, strict=True)))
 
 
-async def _write_totals(connection: Connection, batch: BatchToWrite, postings: list[PostingRow]) -> None:
-    """The platform's balances on this lane, and what is between account lanes and merchant lanes."""
+def _platform_balances(postings: Sequence[PostingRow]) -> tuple[str, str, str]:
+    """What a batch moved on the platform's own ledger accounts, signed to their normal side."""
     moved: dict[tuple[str, str], int] = {}
     for posting in postings:
         for account, sign in ((posting.debit, 1), (posting.credit, -1)):
@@ -228,10 +227,12 @@ async def _write_totals(connection: Connection, batch: BatchToWrite, postings: l
                 signed = posting.amount_minor * (sign if account in _DEBIT_NORMAL else -sign)
                 key = (account, posting.currency)
                 moved[key] = moved.get(key, 0) + signed
-    if moved:
-        accounts, currencies = zip(*moved, strict=True)
-        values = (arrays.texts(accounts), arrays.texts(currencies), arrays.plain(list(moved.values())))
-        await connection.execute(_SQL["platform_balance"], batch.lane, *values)
+    accounts, currencies = [account for account, _ in moved], [currency for _, currency in moved]
+    return arrays.texts(accounts), arrays.texts(currencies), arrays.plain(list(moved.values()))
+
+
+def _activity_totals(batch: BatchToWrite) -> tuple[str, ...]:
+    """What went to merchant lanes and what came from account lanes, by currency."""
     activity: dict[str, _Activity] = {}
     for output in batch.activity:
         if isinstance(output.body, MerchantActivityRecorded):
@@ -246,32 +247,18 @@ async def _write_totals(connection: Connection, batch: BatchToWrite, postings: l
         ):
             sums = activity.get(message.body.currency, _Activity())
             activity[message.body.currency] = sums.plus(0, 0, 1, message.body.payable_minor)
-    if activity:
-        totals = map(arrays.plain, zip(*activity.values(), strict=True))
-        await connection.execute(_SQL["activity_total"], batch.lane, arrays.texts(list(activity)), *totals)
+    totals = [arrays.plain([sums[column] for sums in activity.values()]) for column in range(len(_Activity._fields))]
+    return arrays.texts(list(activity)), *totals
 
 
 async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
-    """Offsets, outbox, terms, and last the batch with the lane's row."""
-    topics = list(batch.positions)
-    next_offsets = arrays.plain([position.next_offset for position in batch.positions.values()])
-    if topics:
-        await connection.execute(
-            _SQL["lane_offset"],
-            batch.lane,
-            arrays.texts(topics),
-            next_offsets,
-            arrays.blobs([position.last_fingerprint for position in batch.positions.values()]),
-            arrays.plain([batch.counts.get(topic, 0) for topic in topics]),
-        )
-    await connection.execute(
-        _SQL["outbox"], batch.lane, batch.batch_seq, batch.lane_time, recorded.chain_hash, list(batch.outbox_parts)
-    )
+    """Terms; last, in one statement, what every batch writes: totals, offsets, outbox, the batch and the lane's row."""
     terms_digest = None
     if batch.terms_document is not None:
         terms_digest = TermsBook.parse(batch.terms_document).digest
         document = json.dumps(batch.terms_document, ensure_ascii=False)
         await connection.execute(_SQL["store_terms"], terms_digest, document)
+    topics, positions = list(batch.positions), batch.positions.values()
     finished = await connection.fetchval(
         _SQL["finish"],
         batch.lane,
@@ -281,8 +268,13 @@ async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.R
         batch.first_seq,
         len(recorded.decisions),
         arrays.texts(topics),
-        next_offsets,
+        arrays.plain([position.next_offset for position in positions]),
         terms_digest,
+        *_platform_balances(recorded.postings),
+        *_activity_totals(batch),
+        arrays.blobs([position.last_fingerprint for position in positions]),
+        arrays.plain([batch.counts.get(topic, 0) for topic in topics]),
+        list(batch.outbox_parts),
     )
     if finished is None:
         raise FencedError(f"lane {batch.lane} is not before batch {batch.batch_seq}: it was settled by another owner")

@@ -242,8 +242,12 @@ class Settler:
             return lock.lane_time
         return lock.now if lock.lane_time is None else max(lock.now, lock.lane_time)
 
+    def _any_due(self, until: datetime) -> bool:
+        """Whether the database may hold a timer of this lane that is due by then."""
+        return self.next_due_at is not None and self.next_due_at <= until
+
     async def _find_due(self, connection: asyncpg.Connection, work: _Work) -> None:
-        if work.until is None or self.next_due_at is None or self.next_due_at > work.until:
+        if work.until is None or not self._any_due(work.until):
             return
         limit = self._settings.worker.timers_per_batch
         work.due = list(await load.due_parties(connection, self.lane, work.until, limit))
@@ -274,11 +278,12 @@ class Settler:
         raise LaneStoppedError(msg)
 
     def _wanted(self, work: _Work) -> load.Wanted:
+        until = work.until if work.until is not None and self._any_due(work.until) else None
         wanted = load.Wanted(
             parties=set(work.due),
             event_hashes={},
             entities={},
-            timers_until=work.until,
+            timers_until=until,
             timer_limit=self._settings.worker.timers_per_batch,
         )
         for message in work.inputs:
@@ -361,7 +366,7 @@ class Settler:
 
     async def _next_due(self, connection: asyncpg.Connection, work: _Work, loaded: load.Loaded) -> datetime | None:
         """The database is asked only when timers were due; else only a new one can come before what is known."""
-        if work.until is not None and self.next_due_at is not None and self.next_due_at <= work.until:
+        if work.until is not None and self._any_due(work.until):
             return await load.next_due(connection, self.lane)
         known = [] if self.next_due_at is None else [self.next_due_at]
         changes = (timer for state in loaded.states.values() for timer in state.timer_changes.values())
@@ -393,7 +398,8 @@ class Settler:
             LaneStoppedError: it is too large; lists are bounded, so this is a defect.
         """
         size = ENVELOPE_BYTES + len(message.value) + len(message.key or b"")
-        size += sum(len(name) + len(content or b"") + 10 for name, content in message.headers)
+        if message.topic == Topic.REROUTED:  # its headers are anybody's; ours have some 300 bytes
+            size += sum(len(name) + len(content or b"") + 10 for name, content in message.headers)
         if size > OUTPUT_MAX_BYTES:
             msg = f"a message of lane {self.lane} to {message.topic} has {size} bytes; at most {OUTPUT_MAX_BYTES} fit"
             raise LaneStoppedError(msg)

@@ -15,7 +15,7 @@ from devstack.errors import DevstackError
 from devstack.places import project_directory
 from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.demo.fleet import WorkerFailedError, postpay_command
-from workers.demo.history import START
+from workers.demo.quarter import START
 from workers.demo.report import Report
 from workers.demo.run import Demo, Size
 

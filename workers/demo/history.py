@@ -2,22 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 
 from contracts.topics import Topic
-from workers.demo.buyers import Quarter, buyer
-from workers.demo.dice import BUSINESS_ZONE, Dice
+from settlement.terms import TermsBook
+from workers.demo.buyers import buyer
+from workers.demo.dice import Dice
 from workers.demo.mishaps import delayed, repeated, strays
+from workers.demo.quarter import START, Quarter
 from workers.demo.record import Record, encoded
 from workers.demo.shops import shop
 
-START = datetime(2026, 4, 1, tzinfo=BUSINESS_ZONE)
-"""The second quarter of 2026: its working days are official, with make-up days around two holidays."""
-
 CRC32_TOPICS = frozenset({Topic.RETURN_INSPECTION})
 """The warehouse's service is written in Go on librdkafka, and nobody told it about the partitioner."""
+
+TAKEN_OVER = timedelta(days=60)
+TAKEN_OVER_WITHIN = timedelta(hours=1)
+"""What happened before the quarter, at most so long, is sent in its first hour."""
 
 
 class History:
@@ -44,7 +48,7 @@ class History:
 
     def midnight_after(self, number: int) -> datetime:
         """The end of a day, from 0."""
-        return START + timedelta(days=number + 1)
+        return self.quarter.midnight_after(number)
 
 
 def tick(at: datetime) -> Record:
@@ -52,6 +56,24 @@ def tick(at: datetime) -> Record:
     instant = at.isoformat()
     body = {"event_id": f"tick-{instant}", "type": "clock.ticked", "occurred_at": instant}
     return Record(Topic.CLOCK, b"clock", encoded(body), at, at)
+
+
+def new_terms(quarter: Quarter) -> Record:
+    """Terms that are published after a third of the quarter and count for orders from a fortnight later on."""
+    published_at = quarter.start + timedelta(days=quarter.days // 3, hours=3)
+    document = deepcopy(TermsBook.builtin().document)
+    version = deepcopy(document["versions"][-1])
+    version["effective_from"] = (published_at + timedelta(days=14)).date().isoformat()
+    version["penalty_bps_per_day"] = 4
+    version["programmes"]["tmall"]["extension"]["days_at_most"] = 10
+    document["versions"].append(version)
+    body = {
+        "event_id": f"terms-{version['effective_from']}",
+        "type": "terms.published",
+        "occurred_at": published_at.isoformat(),
+        "terms": document,
+    }
+    return Record(Topic.TERMS, b"terms", encoded(body), published_at, published_at)
 
 
 def _everything(quarter: Quarter, accounts: int, merchants: int, seed: int) -> Iterator[Record]:
@@ -62,9 +84,18 @@ def _everything(quarter: Quarter, accounts: int, merchants: int, seed: int) -> I
         life = shop(number, quarter, seed).life()
         yield from _sent(life, Dice(seed, f"mishaps of shop {number}"))
     yield from strays(quarter, accounts, seed)
+    yield new_terms(quarter)
 
 
 def _sent(life: Iterator[Record], dice: Dice) -> Iterator[Record]:
     """What is on its way of a life: each record by its service's partitioner, some of them late or repeated."""
-    for each in chain.from_iterable(repeated(each, dice) for each in delayed(life, dice)):
+    for each in map(_taken_over, chain.from_iterable(repeated(each, dice) for each in delayed(life, dice))):
         yield replace(each, crc32=True) if each.topic in CRC32_TOPICS else each
+
+
+def _taken_over(each: Record) -> Record:
+    """What was delivered before the quarter comes in its first hour, in the old order: postpay has taken over."""
+    before = START - each.delivered_at
+    if before <= timedelta(0):
+        return each
+    return each.late(START + TAKEN_OVER_WITHIN * (1 - before / TAKEN_OVER))

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.topics import Topic
-from workers.demo.buyers import Quarter
 from workers.demo.dice import Dice
+from workers.demo.quarter import Quarter
 from workers.demo.record import Record, encoded, record
 
 PARKING_HOURS = 72

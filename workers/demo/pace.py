@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from workers.demo.buyers import Quarter
+from workers.demo.quarter import Quarter
 
 LINE_EVERY_DAYS = 15
 

@@ -1,10 +1,11 @@
-"""What other services see: the output topics, read with isolation level read_committed."""
+"""What other services see: topics, read with isolation level read_committed."""
 
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -17,6 +18,11 @@ POLL_MS = 200
 
 WRITTEN_TOPICS = (*(topic for topic in OUTPUT_TOPICS if topic is not Topic.LANE_LOG), Topic.MERCHANT_ACTIVITY)
 """Everything postpay sends that carries an event_id of its own."""
+
+NOTICE = "notification.requested"
+OPENED = b'"credit_line.opened"'
+SHOPS = "shops"
+"""Who is told when it is not the buyer of some programme."""
 
 
 class TopicReader:
@@ -59,6 +65,10 @@ class Delivered:
     by_type: Counter[str] = field(default_factory=Counter)
     twice: list[str] = field(default_factory=list)
     """event_ids (or, re-routed, origins) that were found more than once."""
+    notices: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What people were told, by template and programme (or SHOPS)."""
+    followed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Everything about the parties that were followed, by their id, in order per topic."""
 
     @property
     def records(self) -> int:
@@ -66,13 +76,20 @@ class Delivered:
         return sum(self.by_type.values())
 
 
-async def count_delivered(settings: Settings) -> Delivered:
+async def count_delivered(
+    settings: Settings, programmes: Mapping[str, str] | None = None, follow: Collection[str] = ()
+) -> Delivered:
     """Read all that postpay ever sent, with a reader of its own, and look for anything that came twice.
+
+    Args:
+        settings: of the brokers.
+        programmes: of the accounts whose notices are told apart.
+        follow: ids of the parties whose messages are kept.
 
     Raises:
         BrokerUnreachableError: no broker answered.
     """
-    delivered = Delivered()
+    delivered = Delivered(followed={party_id: [] for party_id in follow})
     seen: set[object] = set()
     async with TopicReader(settings, (*WRITTEN_TOPICS, Topic.REROUTED)) as reader:
         async for record in reader.up_to_now():
@@ -83,4 +100,25 @@ async def count_delivered(settings: Settings) -> Delivered:
             if identity in seen:
                 delivered.twice.append(f"{record.topic}: {identity!r}")
             seen.add(identity)
+            if kind == NOTICE:
+                notice = json.loads(record.value)
+                delivered.notices[notice["template"], (programmes or {}).get(notice["recipient_id"], SHOPS)] += 1
+            party_id = (record.key or b"").decode(errors="replace")
+            if "ce_type" in headers and party_id in delivered.followed:
+                delivered.followed[party_id].append(json.loads(record.value))
     return delivered
+
+
+async def programmes(settings: Settings) -> dict[str, str]:
+    """Whose account belongs to which programme, as topic `credit-line` has it.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    found: dict[str, str] = {}
+    async with TopicReader(settings, [Topic.CREDIT_LINE]) as reader:
+        async for record in reader.up_to_now():
+            if record.value is not None and OPENED in record.value:
+                opened = json.loads(record.value)
+                found.setdefault(opened["account_id"], opened["programme"])
+    return found

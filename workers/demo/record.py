@@ -26,6 +26,10 @@ class Record:
         """The same record, delivered at another time."""
         return replace(self, delivered_at=delivered_at)
 
+    def named(self, event_id: str) -> "Record":
+        """The same message, sent once more as another event."""
+        return replace(self, value=encoded(self.body | {"event_id": event_id}))
+
     @property
     def body(self) -> dict[str, Any]:
         """The message, of a record that holds one."""

@@ -1,5 +1,6 @@
 """What the demo found in the system when the quarter was over, and whether it is what it must be."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,10 @@ from rich.console import Console, RenderableType
 
 from contracts.topics import Topic
 from storage.audit import Check
-from storage.views import LedgerTotal
+from storage.views import DeadLetter, LedgerTotal
 from workers.cli.audit import document
 from workers.cli.output import counted, money, table
-from workers.demo.reader import Delivered
+from workers.demo.reader import SHOPS, Delivered
 from workers.demo.story import Told
 
 ACTIVITY = "merchant_activity.recorded"
@@ -29,6 +30,7 @@ class Report:
         delivered: by a read_committed reader of all topics that postpay writes.
         totals: per ledger account.
         checks: of the audit.
+        defects: dead letters that are nobody's fault but postpay's, a few of them.
         workers: processes that were started, the killed one included.
         seconds: from the start of the stack to the end of the audit.
         account, merchant: two stories; None in a history too short for one.
@@ -39,6 +41,7 @@ class Report:
     delivered: Delivered
     totals: Sequence[LedgerTotal]
     checks: list[Check]
+    defects: Sequence[DeadLetter]
     workers: int
     seconds: float
     account: Told | None
@@ -72,6 +75,8 @@ class Report:
         for check in self.checks:
             if not check.ok:
                 yield f"audit: {check.name}: {check.detail}"
+        for defect in self.defects:
+            yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
         if settled != self.sent:
             yield f"{counted(self.sent, 'record')} were sent, yet {settled:,} have an outcome"
@@ -87,6 +92,7 @@ class Report:
         yield ""
         yield table("What became of the messages", ("outcome", "#messages"), _counts(self.inputs))
         yield table("What was sent to other services", ("type", "#messages"), _counts(self.outputs))
+        yield self._notices()
         yield (
             f"Between the lanes: {counted(self.delivered.by_type[ACTIVITY], 'message')} about merchants,"
             f" {counted(self.delivered.by_type[Topic.REROUTED.value], 'record')} taken to their home lane."
@@ -108,6 +114,24 @@ class Report:
                 yield title
                 yield from story.lines
         yield ""
+
+    def _notices(self) -> RenderableType:
+        """By template and programme: what one platform has and another has not."""
+        notices = self.delivered.notices
+        groups = sorted({group for _, group in notices} - {SHOPS})
+        columns = [*groups, *([SHOPS] if any(group == SHOPS for _, group in notices) else [])]
+        templates = Counter[str]()
+        for (template, _), number in notices.items():
+            templates[template] += number
+        rows = [
+            (template.replace("_", " "), *(_figure(notices[template, group]) for group in columns))
+            for template, _ in templates.most_common()
+        ]
+        return table("What people were told", ("notice", *(f"#{group}" for group in columns)), rows)
+
+
+def _figure(number: int) -> str:
+    return f"{number:,}" if number else "–"
 
 
 def _checked(check: Check) -> str:

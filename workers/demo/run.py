@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
 from pathlib import Path
 
 from rich.console import Console
 
-from contracts.topics import Topic
+from contracts.reasons import RejectReason
 from devstack import stack as devstack
 from devstack.stack import Stack
 from settlement.terms import TermsBook
@@ -20,16 +22,16 @@ from storage.migrations import migrate
 from workers import topics
 from workers.cli.failures import Failure
 from workers.cli.output import counted
-from workers.demo.buyers import shop_id
+from workers.demo.answers import HEARD_TOPICS, Answers
 from workers.demo.fleet import Fleet, WorkerProcess, stop_left_over
-from workers.demo.gateway import Gateway
 from workers.demo.history import History, tick
+from workers.demo.orders import shop_id
 from workers.demo.pace import Pace
-from workers.demo.reader import TopicReader, count_delivered
+from workers.demo.reader import TopicReader, count_delivered, programmes
 from workers.demo.record import Record
-from workers.demo.report import Report
+from workers.demo.report import SHOWN_AT_MOST, Report
 from workers.demo.sender import Sender
-from workers.demo.story import account_in_words, merchant_in_words
+from workers.demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words, party_of
 from workers.demo.surroundings import environment_of, settings_of
 from workers.kafka_clients import producing, reading
 from workers.lag import LOOK_BYTES, LagReader
@@ -107,38 +109,35 @@ class Demo:
             seed=self.size.seed,
         )
         await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
-        gateway = Gateway(self.size.seed)
+        answers = Answers(self.size.seed)
         connection = await connect(settings.postgres.dsn, application_name="postpay-demo")
         try:
-            sent = await self._live(history, gateway, settings, fleet, connection)
-            return await self._report(settings, fleet, connection, gateway, sent, began)
+            sent = await self._live(history, answers, settings, fleet, connection)
+            return await self._report(settings, fleet, connection, answers, sent, began)
         finally:
             await connection.close()
 
     async def _live(
-        self, history: History, gateway: Gateway, settings: Settings, fleet: Fleet, connection: Connection
+        self, history: History, answers: Answers, settings: Settings, fleet: Fleet, connection: Connection
     ) -> int:
         """Let the days pass; returns how many records were sent."""
         async with (
             producing(settings.kafka, linger_ms=5) as producer,
             reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=50) as consumer,
-            TopicReader(settings, [Topic.AUTO_DEBIT]) as debits,
+            TopicReader(settings, HEARD_TOPICS) as said,
         ):
             sender = Sender(producer, settings)
             lag = LagReader(settings, consumer)
-            answers: list[Record] = []
             with Pace(self._console, history.quarter) as pace:
                 for day in range(self.size.days):
                     midnight = history.midnight_after(day)
-                    due = [each for each in answers if each.delivered_at < midnight]
-                    answers = [each for each in answers if each.delivered_at >= midnight]
-                    await sender.send(in_order([*history.day(day), *due]))
+                    await sender.send(merge(history.day(day), answers.due(midnight), key=_delivery))
                     if day == self.size.days // 2:
                         await self._strike(fleet, lag, connection, pace.note)
                     await sender.send([tick(midnight)])
                     await self._settled(lag, connection, fleet)
-                    async for record in debits.up_to_now():
-                        answers += gateway.answer(record.value or b"")
+                    async for record in said.up_to_now():
+                        answers.hear(record.topic.removeprefix(settings.topics.prefix), record.value or b"")
                     pace.passed(day, sender.sent)
             return sender.sent
 
@@ -171,12 +170,15 @@ class Demo:
         settings: Settings,
         fleet: Fleet,
         connection: Connection,
-        gateway: Gateway,
+        answers: Answers,
         sent: int,
         began: float,
     ) -> Report:
         self._say("the quarter is over; reading everything back and auditing the books")
-        delivered = await count_delivered(settings)
+        account = await eventful_account(connection, (each for each, _ in answers.inbox.overdue.most_common()))
+        merchant = await eventful_merchant(connection, map(shop_id, range(1, self.size.merchants + 1)))
+        chosen = [party_of(story) for story in (account, merchant) if story is not None]
+        delivered = await count_delivered(settings, await programmes(settings), chosen)
         checks = await audit(connection)
         return Report(
             sent=sent,
@@ -184,10 +186,11 @@ class Demo:
             delivered=delivered,
             totals=await views.ledger_totals(connection),
             checks=checks,
+            defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
             workers=fleet.started,
             seconds=time.monotonic() - began,
-            account=await account_in_words(connection, (each for each, _ in gateway.refused.most_common())),
-            merchant=await merchant_in_words(connection, map(shop_id, range(1, self.size.merchants + 1))),
+            account=None if account is None else await account_in_words(connection, account, delivered.followed),
+            merchant=None if merchant is None else await merchant_in_words(connection, merchant, delivered.followed),
         )
 
     @property
@@ -198,6 +201,5 @@ class Demo:
         self._console.print(line, markup=False)
 
 
-def in_order(records: Iterable[Record]) -> list[Record]:
-    """Records as they are delivered."""
-    return sorted(records, key=lambda each: each.delivered_at)
+def _delivery(each: Record) -> datetime:
+    return each.delivered_at

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.topics import Topic
-from workers.demo.buyers import Quarter, shop_id
 from workers.demo.dice import Dice
+from workers.demo.orders import shop_id
+from workers.demo.quarter import Quarter
 from workers.demo.record import Record, record
 
 CYCLE_DAYS = {7: 0.6, 14: 0.3, 30: 0.1}
@@ -96,7 +97,9 @@ class Shop:
         yield self._merchant(f"{kind}.{opened}", f"{case_id}-{opened}", opened_at, **{f"{kind}_id": case_id}, **detail)
         if self.dice.chance(0.9):
             closed_at = opened_at + timedelta(hours=2) + self.dice.days(0, 14)
-            yield self._merchant(f"{kind}.{closed}", f"{case_id}-{closed}", closed_at, **{f"{kind}_id": case_id})
+            yield self._merchant(
+                f"{kind}.{closed}", f"{case_id}-{closed}", closed_at, **{f"{kind}_id": case_id}, **detail
+            )
 
     def _merchant(self, kind: str, event_id: str, occurred_at: datetime, /, **fields: Any) -> Record:
         return record(Topic.MERCHANT, self.merchant_id, event_id, kind, occurred_at, **fields)

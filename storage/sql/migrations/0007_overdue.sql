@@ -1,6 +1,7 @@
 -- What follows an unpaid due date (overdue, penalties, reclaimed limit, payments undone), bills in instalments, cash-outs
 -- and appeals. Of rows from before nothing was overdue or reclaimed: all that is granted is the limit. Obligations with a
--- fee were those of instalment orders. What a repayment from before has paid is not known.
+-- fee were those of instalment orders. What a repayment from before has paid is not known: should it be reversed, all of it
+-- is owed anew.
 
 ALTER TABLE account
     ADD COLUMN granted_minor bigint NOT NULL DEFAULT 0,

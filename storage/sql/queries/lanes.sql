@@ -14,7 +14,7 @@ WHERE lane = $1
 FOR UPDATE;
 
 -- name: positions
--- How far each topic is settled. A statement of its own: a snapshot taken before the wait for the lock would show
+-- How far each topic is settled. A statement of its own: a snapshot taken before the wait for the lane's row would show
 -- positions from before the batch that was waited for.
 SELECT topic, next_offset, last_fingerprint
 FROM lane_offset

@@ -54,44 +54,45 @@ CROSS JOIN LATERAL (
 ) AS found
 WHERE timer.ctid = found.place;
 
--- name: platform_balance
--- What the batch moved on the platform's own ledger accounts, signed to their normal side.
-INSERT INTO platform_balance (lane, ledger_account, currency, balance_minor)
-SELECT $1, new.*
-FROM unnest($2::text::text[], $3::text::text[], $4::text::bigint[]) AS new
-ON CONFLICT (lane, ledger_account, currency)
-DO UPDATE SET balance_minor = platform_balance.balance_minor + excluded.balance_minor;
-
--- name: activity_total
--- What the batch handed to merchant lanes and took over from account lanes.
-INSERT INTO activity_total (lane, currency, sent_messages, sent_minor, received_messages, received_minor)
-SELECT $1, new.*
-FROM unnest($2::text::text[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[]) AS new
-ON CONFLICT (lane, currency) DO UPDATE SET
-    sent_messages = activity_total.sent_messages + excluded.sent_messages,
-    sent_minor = activity_total.sent_minor + excluded.sent_minor,
-    received_messages = activity_total.received_messages + excluded.received_messages,
-    received_minor = activity_total.received_minor + excluded.received_minor;
-
--- name: lane_offset
--- How far the topics are settled now.
-INSERT INTO lane_offset (lane, topic, next_offset, last_fingerprint, settled_records)
-SELECT $1, new.*
-FROM unnest($2::text::text[], $3::text::bigint[], $4::text::bytea[], $5::text::bigint[]) AS new
-ON CONFLICT (lane, topic) DO UPDATE SET
-    next_offset = excluded.next_offset,
-    last_fingerprint = excluded.last_fingerprint,
-    settled_records = lane_offset.settled_records + excluded.settled_records;
-
--- name: outbox
--- The batch's encoded outputs, in the part of the table that is today's by the database's clock.
-INSERT INTO outbox (lane, batch_seq, part, turn, lane_time, chain_hash, messages)
-SELECT $1, $2, part.number - 1, outbox_turn(now()), $3, $4, part.messages
-FROM unnest($5::bytea[]) WITH ORDINALITY AS part (messages, number);
-
 -- name: finish
--- The batch itself and the lane's new state. No row comes back when the lane is not where the batch started from.
-WITH moved AS (
+-- All that is written with every batch, in one statement: what it moved on the platform's own ledger accounts, signed to
+-- their normal side; what it handed to merchant lanes and took over from account lanes; how far the topics are settled
+-- now; its encoded outputs, in the part of the outbox that is today's by the database's clock; the batch itself and the
+-- lane's new state. No row comes back when the lane is not where the batch started from.
+WITH balances AS (
+    INSERT INTO platform_balance (lane, ledger_account, currency, balance_minor)
+    SELECT $1, new.*
+    FROM unnest($10::text::text[], $11::text::text[], $12::text::bigint[]) AS new
+    ON CONFLICT (lane, ledger_account, currency)
+    DO UPDATE SET balance_minor = platform_balance.balance_minor + excluded.balance_minor
+),
+activity AS (
+    INSERT INTO activity_total (lane, currency, sent_messages, sent_minor, received_messages, received_minor)
+    SELECT $1, new.*
+    FROM unnest(
+        $13::text::text[], $14::text::bigint[], $15::text::bigint[], $16::text::bigint[], $17::text::bigint[]
+    ) AS new
+    ON CONFLICT (lane, currency) DO UPDATE SET
+        sent_messages = activity_total.sent_messages + excluded.sent_messages,
+        sent_minor = activity_total.sent_minor + excluded.sent_minor,
+        received_messages = activity_total.received_messages + excluded.received_messages,
+        received_minor = activity_total.received_minor + excluded.received_minor
+),
+offsets AS (
+    INSERT INTO lane_offset (lane, topic, next_offset, last_fingerprint, settled_records)
+    SELECT $1, new.*
+    FROM unnest($7::text::text[], $8::text::bigint[], $18::text::bytea[], $19::text::bigint[]) AS new
+    ON CONFLICT (lane, topic) DO UPDATE SET
+        next_offset = excluded.next_offset,
+        last_fingerprint = excluded.last_fingerprint,
+        settled_records = lane_offset.settled_records + excluded.settled_records
+),
+outputs AS (
+    INSERT INTO outbox (lane, batch_seq, part, turn, lane_time, chain_hash, messages)
+    SELECT $1, $2, part.number - 1, outbox_turn(now()), $4, $3, part.messages
+    FROM unnest($20::bytea[]) WITH ORDINALITY AS part (messages, number)
+),
+moved AS (
     UPDATE lane
     SET batch_seq = $2, chain_hash = $3, lane_time = $4, next_seq = $5 + $6, terms_digest = coalesce($9, terms_digest)
     WHERE lane.lane = $1 AND lane.batch_seq = $2 - 1 AND lane.next_seq = $5

@@ -50,7 +50,13 @@ def test_the_demo_settles_its_quarter_proves_it_and_leaves_nothing_running(folde
     assert summary["workers"] == 3
     assert {"applied", "declined", "dead_lettered"} <= set(summary["inputs"])
     assert {"notification.requested", "limit.released", "dead_letter.recorded"} <= set(summary["outputs"])
-    for line in ("killed by SIGKILL", "none of them twice", "One merchant's quarter", "limit_available"):
+    for line in (
+        "killed by SIGKILL",
+        "none of them twice",
+        "What people were told",
+        "One merchant's quarter",
+        "limit_available",
+    ):
         assert line in ran.stdout
     assert not devstack.status(folder).kafka.is_running
     assert not devstack.status(folder).postgres.is_running

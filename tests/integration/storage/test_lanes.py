@@ -94,8 +94,9 @@ async def test_a_lock_that_waited_sees_the_batch_it_waited_for(pool):
             await waits_for_a_lock(pool, again)
             await batch.commit()
             lock = await locking
+            positions = await lanes.positions(again, 0)
     assert lock.batch_seq == 1
-    assert lock.positions["credit-line"].next_offset == 1
+    assert positions["credit-line"].next_offset == 1
 
 
 async def test_a_lane_held_for_long_is_given_up_after_the_time_out(pool):

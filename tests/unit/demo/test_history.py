@@ -1,14 +1,14 @@
 """The quarter that `postpay demo` tells: the same on every machine, with everything in it that it claims to show."""
 
-import json
-from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from contracts.topics import Topic
-from workers.demo.gateway import Gateway
-from workers.demo.history import START, History, tick
+from settlement.terms import TermsBook
+from workers.demo.history import TAKEN_OVER_WITHIN, History, new_terms, tick
+from workers.demo.quarter import START, Quarter
 from workers.demo.record import Record
 
 
@@ -20,16 +20,6 @@ def told(seed: int, *, accounts: int = 400, merchants: int = 40, days: int = 91)
 @pytest.fixture(scope="module")
 def quarter() -> list[Record]:
     return told(7)
-
-
-def types(records: list[Record]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for record in records:
-        try:
-            counts[record.body["type"]] += 1
-        except (ValueError, KeyError, TypeError):
-            counts["garbage"] += 1
-    return counts
 
 
 def test_the_same_seed_tells_the_same_quarter_byte_for_byte(quarter):
@@ -58,33 +48,33 @@ def test_more_accounts_leave_the_lives_of_the_others_as_they_were(quarter):
     assert lives(more) == lives(quarter)
 
 
-def test_the_quarter_has_every_kind_of_message_of_the_slice(quarter):
-    assert set(types(quarter)) >= {
-        "credit_line.opened",
-        "credit_line.limit_changed",
-        "credit_line.score_changed",
-        "credit_line.card_linked",
-        "credit_line.frozen",
-        "credit_line.unfrozen",
-        "credit_line.identity_verified",
-        "purchase.placed",
-        "purchase.received",
-        "purchase.kept",
-        "purchase.cancelled",
-        "return.requested",
-        "return.parcel_inspected",
-        "repayment.received",
-        "merchant.registered",
-        "deposit.paid",
-        "promotion.started",
-        "promotion.finished",
-        "dispute.opened",
-        "dispute.closed",
-        "violation.recorded",
-        "deposit_refund.requested",
-        "deposit_refund.reviewed",
-        "garbage",
-    }
+def test_what_was_there_before_the_quarter_comes_in_its_first_hour_in_the_old_order(quarter):
+    before = [each for each in quarter if each.occurred_at < START]
+    assert len(before) > 50
+    assert all(
+        each.delivered_at < START + TAKEN_OVER_WITHIN
+        for each in before
+        if b'"purchase.placed"' not in (each.value or b"")
+    )
+    opened = [each.occurred_at for each in before if b'"credit_line.opened"' in (each.value or b"")]
+    assert opened == sorted(opened)
+
+
+def test_nothing_that_is_taken_over_is_due_before_the_quarter(quarter):
+    before = [each.body for each in quarter if each.occurred_at < START]
+    placed = [body for body in before if body["type"] == "purchase.placed" and body["plan"]["kind"] == "deferred"]
+    assert "tmall" not in {body.get("programme") for body in before}
+    assert all(placed_at(body) + timedelta(days=body["plan"]["days"]) > START for body in placed)
+
+
+def placed_at(body: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(body["occurred_at"])
+
+
+def test_new_terms_are_published_while_the_old_ones_are_still_in_force():
+    published = new_terms(Quarter(START, 91))
+    terms = TermsBook.builtin().succeeded_by(TermsBook.parse(published.body["terms"]))
+    assert published.occurred_at.date() < terms.versions[-1].effective_from < Quarter(START, 91).end.date()
 
 
 def test_records_are_delivered_on_their_day_and_never_before_they_occurred():
@@ -121,43 +111,3 @@ def test_a_tick_is_the_same_for_every_partition_of_one_midnight():
     midnight = START + timedelta(days=1)
     assert tick(midnight) == tick(midnight)
     assert tick(midnight).body["occurred_at"] == "2026-04-02T00:00:00+08:00"
-
-
-def debit(debit_id: str, attempt: int = 1) -> bytes:
-    return json.dumps(
-        {
-            "event_id": f"out-{debit_id}",
-            "type": "auto_debit.requested",
-            "occurred_at": "2026-05-01T00:00:00+08:00",
-            "account_id": "acc-000001",
-            "debit_id": debit_id,
-            "amount_minor": 12_345,
-            "currency": "CNY",
-            "order_ids": ["ord-000001-1"],
-            "due_on": "2026-05-01",
-            "attempt": attempt,
-            "reason": "due",
-        }
-    ).encode()
-
-
-def test_the_gateway_answers_every_debit_always_the_same_way():
-    debits = [debit(f"d-{no}") for no in range(300)]
-    first = [list(Gateway(5).answer(value)) for value in debits]
-    assert first == [list(Gateway(5).answer(value)) for value in debits]
-    assert all(first)
-    asked_at = datetime.fromisoformat("2026-05-01T00:00:00+08:00")
-    assert all(answer.occurred_at > asked_at for answers in first for answer in answers)
-
-
-def test_the_gateway_pays_refuses_is_slow_and_pays_twice():
-    gateway = Gateway(5)
-    answers = [answer for no in range(2_000) for answer in gateway.answer(debit(f"d-{no}"))]
-    assert set(gateway.answers) == {"paid", "no_funds", "card_expired", "slow"}
-    assert {answer.body["type"] for answer in answers} == {"repayment.received", "repayment.failed"}
-    assert any(answer.body.get("repayment_id", "").endswith("-twice") for answer in answers)
-
-
-def test_the_gateway_does_not_answer_a_cancelled_debit():
-    cancelled = debit("d-1").replace(b"auto_debit.requested", b"auto_debit.cancelled")
-    assert list(Gateway(5).answer(cancelled)) == []

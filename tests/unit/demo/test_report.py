@@ -1,10 +1,24 @@
 """The demo's verdict: every invariant that does not hold is named, and figures are only those of the system."""
 
+import io
+import re
 from collections import Counter
+from datetime import UTC, datetime
+
+from rich.console import Console
 
 from storage.audit import Check
+from storage.views import DeadLetter
 from workers.demo.reader import Delivered
 from workers.demo.report import Report
+
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def printed(shown: Report) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    shown.show(console)
+    return re.sub(" +\n", "\n", console.file.getvalue())
 
 
 def report(**changed) -> Report:
@@ -14,6 +28,7 @@ def report(**changed) -> Report:
         "delivered": Delivered(Counter({"limit.released": 3, "merchant_activity.recorded": 2, "rerouted": 1})),
         "totals": [],
         "checks": [Check("debits equal credits", True, "")],
+        "defects": [],
         "workers": 3,
         "seconds": 1.04,
         "account": None,
@@ -49,6 +64,23 @@ def test_what_the_audit_finds_is_wrong():
     found = report(checks=checks)
     assert list(found.wrong()) == ["audit: held is promised to orders: lane 2: acc-1"]
     assert found.summary()["audit"]["ok"] is False
+
+
+def test_a_dead_letter_that_is_a_defect_is_wrong():
+    trace = 'Traceback (most recent call last):\n  File "decide.py", line 1\nKeyError: 3\n'
+    defect = DeadLetter(
+        "purchase/3/7", 3, "purchase", 3, 7, b"a-1", "e-1", None, None, None, NOW, "internal_error", trace, b"{}", ()
+    )
+    assert list(report(defects=[defect]).wrong()) == ["internal error: purchase/3/7: KeyError: 3"]
+
+
+def test_notices_are_shown_by_programme_and_those_of_shops_last():
+    notices = Counter(
+        {("payment_overdue", "taobao"): 2, ("debit_made", "tmall"): 1_300, ("deposit_refund_paid", "shops"): 1}
+    )
+    shown = printed(report(delivered=Delivered(Counter(), notices=notices)))
+    assert re.search(r"notice +taobao +tmall +shops", shown)
+    assert re.search(r"debit made +– +1,300 +–\n *payment overdue +2 +– +–\n *deposit refund paid +– +– +1", shown)
 
 
 def test_the_summary_has_the_fields_scripts_rely_on():

@@ -6,7 +6,9 @@ from settlement.decision import DeclineReason, Outcome
 from settlement.entities import DebitStatus, ObligationStatus, Order, OrderStatus, Repayment
 from settlement.messages import CloseRequested, PurchaseReceived, RepaymentReversed
 from settlement.outputs import AutoDebitRequested, LimitReclaimed, NotificationRequested, PayoutRequested
+from settlement.revision import revised
 from tests.unit.settlement.builders import (
+    BUYER,
     Lane,
     at,
     careful_rules,
@@ -310,3 +312,13 @@ def test_penalties_go_on_when_principal_is_owed_again_where_only_a_penalty_was_l
     lane.send("2026-02-05 13:00", bounced())
     lane.tick("2026-02-07")
     assert owed(lane) == (6_000, 0, 2 + 3 + 3, 0)
+
+
+def test_all_of_a_repayment_is_owed_anew_when_it_is_not_known_what_it_paid():
+    lane = lane_owing(10_000)
+    lane.send("2026-01-10", repaid(4_000))
+    kept = lane.get(Repayment, "repayment")
+    lane.states[BUYER].entities[Repayment]["repayment"] = revised(kept, shares=())  # as kept before shares were
+    lane.send("2026-01-12", bounced())
+    assert owed(lane) == (10_000, 0, 0, 0)
+    assert [each.open_minor for each in lane.obligations if each.order_id is None] == [4_000]
