@@ -266,9 +266,12 @@ class Stage:
         by_party = {party_id: each for each in cast for party_id in each.parties}
         for name in (Topic.AUTO_DEBIT, Topic.LIMIT_RELEASE, Topic.PAYOUT, Topic.NOTIFICATION):
             for record in await self.platform.read(name):
-                played = by_party.get(record.key.decode())
+                body = json.loads(record.value)
+                # A notice to operators has their key, and says whom it is about.
+                about = body.get("params", {}).get("merchant_id", "")
+                played = by_party.get(record.key.decode()) or by_party.get(about)
                 if played is not None:
-                    played.outputs.append((str(name), json.loads(record.value)))
+                    played.outputs.append((str(name), body))
 
 
 class Timeline:
@@ -421,8 +424,8 @@ class Timeline:
         if "merchant.registered" in kinds and last not in played.merchants:
             played.merchants[last] = await self._stage.show("merchant", played.merchant_id)
         shown = [played.accounts.get(last), played.merchants.get(last)]
-        told = [each for story in shown if story is not None for each in story["history"]]
-        history = {(each["topic"], each["event_id"]): each for each in told}
+        histories = [each for story in shown if story is not None for each in story["history"]]
+        history = {(each["topic"], each["event_id"]): each for each in histories}
         used = [(sent.topic, sent.event_id) for sent in played.sent.values()]
         for index, sent in played.sent.items():
             told = history.get((sent.topic, sent.event_id))

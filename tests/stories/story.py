@@ -142,7 +142,7 @@ def chapters() -> tuple[Chapter, ...]:
     Raises:
         StoryError: a file can't be understood, or two stories have one title.
     """
-    read = tuple([_chapter(path) for path in sorted(FOLDER.glob("*.yaml"))])
+    read = tuple([chapter(path) for path in sorted(FOLDER.glob("*.yaml"))])
     names = [story.name for chapter in read for story in chapter.stories]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -155,7 +155,12 @@ def stories() -> list[Story]:
     return [story for chapter in chapters() for story in chapter.stories]
 
 
-def _chapter(path: Path) -> Chapter:
+def chapter(path: Path) -> Chapter:
+    """The stories of one file.
+
+    Raises:
+        StoryError: it can't be understood.
+    """
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
         _only(document, {"title", "about", "stories"})

@@ -107,13 +107,13 @@ def _outputs_of(played: Played, index: int) -> Mapping[str, list[dict[str, Any]]
         is_told = body.get("template") not in played.story.not_told
         if (after is None or after < at) and at <= steps[index].arrives and is_told:
             outputs[topic].append(body)
-    outputs["notification"].sort(key=lambda body: str(body["template"]))
+    outputs["notification"].sort(key=lambda body: (str(body["template"]), str(body["recipient_kind"])))
     return outputs
 
 
 def _following(step: Step, topic: str) -> list[Following]:
     following = [each for each in step.then if FOLLOWING[each.what][0] == topic]
-    return sorted(following, key=lambda each: each.template)
+    return sorted(following, key=lambda each: (each.template, each.words.get("to", "")))
 
 
 def _name(following: Following) -> str:
@@ -145,7 +145,7 @@ def _seen(following: Following | None, body: Mapping[str, Any], played: Played) 
 
 
 def _fields(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return body.get("params", body)
+    return body["params"] | {"to": body["recipient_kind"]} if "params" in body else body
 
 
 def account_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: Played | None) -> Iterator[str]:
