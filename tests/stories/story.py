@@ -1,5 +1,6 @@
 """Stories as their files tell them. How to write one: tests/stories/README.md."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -77,9 +78,10 @@ class Step:
     because: str = ""
 
     @property
-    def debit(self) -> int | None:
-        """Which of the account's debit requests it is about."""
-        return int(self.words["debit"]) if "debit" in self.words else None
+    def answers(self) -> tuple[str, int] | None:
+        """Which of our requests it is about, such as ("debit", 1)."""
+        word = next((word for word in wire.NUMBERED if word in self.words), None)
+        return (word, int(self.words[word])) if word is not None else None
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def _step(told: Mapping[str, Any]) -> Step:
         kind = kinds[0] if kinds else None
         if kind:
             wire.topic_of(kind)
-            wire.body(kind, told[kind] or {}, str)
+            wire.body(kind, told[kind] or {}, lambda _word, _number: defaultdict(str))
         becomes = told.get("becomes", "applied" if kind else None)
         known = becomes is None or becomes.partition(":")[0] in OUTCOMES
         _require(known, f"expected an outcome such as declined: too_late, got {becomes!r}")
