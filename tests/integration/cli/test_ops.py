@@ -6,7 +6,8 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.integration.cli.conftest import DEADLINE_S, Command, free_port
+from tests.command import DEADLINE_S, Command
+from tests.integration.cli.conftest import free_port
 
 
 @pytest.fixture
