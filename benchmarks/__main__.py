@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.hot_merchant import HotMerchantFigures, HotMerchantRun
 from benchmarks.run import Figures, Run, Size, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
@@ -25,6 +26,9 @@ MEANINGS = {
     "latency_p50_ms": "record produced to output visible, half the rate: median",
     "latency_p99_ms": "the same, 99 %",
     "worker_rss_mib": "most memory of the worker",
+    "spread_per_s": "postpay, orders spread over all merchants",
+    "hot_merchant_per_s": "postpay, all orders of one merchant",
+    "ratio_hot_merchant": "the one against the other; 0.5 is the least it may be",
 }
 
 
@@ -35,13 +39,20 @@ def benchmark(
         int, typer.Option(min=1_000, help="How many messages are settled in the timed part.")
     ] = 200_000,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    hot_merchant: Annotated[
+        bool, typer.Option("--hot-merchant", help="Measure one merchant for everything against many, and nothing else.")
+    ] = False,
     directory: Annotated[Path | None, typer.Option("--dir", help="Folder of the run's stack; wiped.")] = None,
 ) -> None:
     """Measure the floor, a plain agent and postpay in one run on a stack of their own (docs/benchmarks.md)."""
     console = Console(stderr=True, highlight=False)
     folder = directory or project_directory() / ".devstack" / "benchmark"
     try:
-        figures = Run(Size.of(messages), folder, console).run()
+        figures: Figures | HotMerchantFigures
+        if hot_merchant:
+            figures = HotMerchantRun(Size.of(messages), folder, console).compare()
+        else:
+            figures = Run(Size.of(messages), folder, console).run()
     except (BenchmarkError, DevstackError) as error:
         console.print(f"benchmark: {error}", markup=False)
         raise typer.Exit(1) from None
@@ -51,7 +62,7 @@ def benchmark(
         json_file.write_text(json.dumps(figures.document(), indent=2) + "\n", encoding="utf-8")
 
 
-def show(figures: Figures) -> None:
+def show(figures: Figures | HotMerchantFigures) -> None:
     """Print the figures as a table."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", no_wrap=True)
@@ -60,9 +71,10 @@ def show(figures: Figures) -> None:
         table.add_row(f"{value:,.2f}" if name.startswith("ratio") else f"{value:,.0f}", MEANINGS[name])
     console = Console(highlight=False)
     console.print(table)
-    console.print("Processor time a message:")
-    for line in figures.processor:
-        console.print(f"  {line}", markup=False)
+    if isinstance(figures, Figures):
+        console.print("Processor time a message:")
+        for line in figures.processor:
+            console.print(f"  {line}", markup=False)
 
 
 if __name__ == "__main__":

@@ -112,8 +112,7 @@ class Run:
         Raises:
             BenchmarkError, DevstackError: a part failed.
         """
-        stop_left_over(self._directory)
-        with self._progress, self._stack() as stack:
+        with self._fresh_stack() as stack:
             return self._measure(stack)
 
     def _measure(self, stack: Stack) -> Figures:
@@ -138,7 +137,7 @@ class Run:
                         settings, postpay_per_s / 2, self._size.latency_s, self._size.accounts, done
                     )
                 log.follow(0, worker, lambda _: None)
-            _stop(fleet)
+            stop(fleet)
         finally:
             log.close()
             fleet.stop()
@@ -164,7 +163,7 @@ class Run:
         with self._bar("open accounts and merchants", openings * 2) as advance:
             preload(settings, self._load("run", 1).openings(), advance)
             log.follow(openings, fleet.start(), advance)
-        _stop(fleet)
+        stop(fleet)
 
     def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, MemoryWatch]:
         """Messages a second from the worker's first claim to its last committed output."""
@@ -200,6 +199,13 @@ class Run:
         return Load(messages, self._size.accounts, self._size.merchants, SEED, datetime.now(UTC), name)
 
     @contextmanager
+    def _fresh_stack(self) -> Iterator[Stack]:
+        """Nothing of an earlier run, and progress shown meanwhile."""
+        stop_left_over(self._directory)
+        with self._progress, self._stack() as stack:
+            yield stack
+
+    @contextmanager
     def _stack(self) -> Iterator[Stack]:
         task = self._progress.add_task("start Kafka and Postgres", total=None)
         try:
@@ -227,7 +233,7 @@ class Run:
         self._progress.update(task, completed=100)
 
 
-def _stop(fleet: Fleet) -> None:
+def stop(fleet: Fleet) -> None:
     """Stop the worker as an operator would; one that has to be killed has failed."""
     stubborn = fleet.stop()
     if stubborn:

@@ -3,7 +3,7 @@
 To enable something: add its model to `MESSAGES` and take it off the list below.
 """
 
-from contracts import credit_line, deposit_refund, merchant, platform, purchase, repayment, returns
+from contracts import credit_line, deposit_refund, merchant, payout_result, platform, purchase, repayment, returns
 from contracts.message import Message
 from contracts.topics import Topic
 
@@ -23,7 +23,11 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         returns.ReturnWithdrawn,
     ),
     Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed, repayment.RepaymentReversed),
-    Topic.DEPOSIT_REFUND_REQUEST: (deposit_refund.DepositRefundRequested, deposit_refund.DepositRefundReviewed),
+    Topic.DEPOSIT_REFUND_REQUEST: (
+        deposit_refund.DepositRefundRequested,
+        deposit_refund.DepositRefundReviewed,
+        deposit_refund.DepositRefundWithdrawn,
+    ),
     Topic.CREDIT_LINE: (
         credit_line.CreditLineOpened,
         credit_line.LimitChanged,
@@ -41,6 +45,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
     ),
     Topic.MERCHANT: (
         merchant.MerchantRegistered,
+        merchant.SettlementCycleChanged,
         merchant.DepositPaid,
         merchant.PromotionStarted,
         merchant.PromotionFinished,
@@ -48,14 +53,13 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         merchant.DisputeClosed,
         merchant.ViolationRecorded,
         merchant.ViolationCleared,
+        merchant.ShopWithdrawalRequested,
     ),
     Topic.CLOCK: (platform.ClockTicked,),
     Topic.TERMS: (platform.TermsPublished,),
     Topic.MERCHANT_ACTIVITY: (platform.MerchantActivityRecorded,),
+    Topic.PAYOUT_RESULT: (payout_result.PayoutSucceeded, payout_result.PayoutFailed),
 }
 
-UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {
-    Topic.DEPOSIT_REFUND_REQUEST: ("deposit_refund.withdrawn",),
-    Topic.MERCHANT: ("shop_balance.withdrawal_requested",),
-}
+UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {}
 """Published types whose rules do not exist yet: refused whole, as `unknown_type`."""

@@ -79,7 +79,7 @@ def _understand(record: RawRecord) -> Input:
     body = message.body()
     party = message.party()
     if party is not None and key != party.id.encode():
-        raise _key_mismatch(key, party)
+        raise _key_mismatch(topic, key, party)
     event_id = message.event_id
     return Input(
         Source(topic, partition, offset),
@@ -87,7 +87,7 @@ def _understand(record: RawRecord) -> Input:
         event_id,
         message.type,  # type: ignore[attr-defined]  # every message class has its own
         occurred_at,
-        event_hash(topic, key, event_id),
+        event_hash(topic, key, event_id, party),
         message.fingerprint(),
         body,
         raw,
@@ -95,14 +95,21 @@ def _understand(record: RawRecord) -> Input:
     )
 
 
-def event_hash(topic: str, key: bytes | None, event_id: str) -> bytes:
-    """16 bytes that name an event: an event_id counts within its topic and key."""
-    return blake2b(b"%b\0%b\0%b" % (topic.encode(), key or b"", event_id.encode()), digest_size=16).digest()
+def event_hash(topic: str, key: bytes | None, event_id: str, party: Party | None) -> bytes:
+    """16 bytes that name an event: an event_id counts within its topic and key.
+
+    An account and a merchant may bear one id. Where both have messages on one topic, the kind of party counts too.
+    """
+    owner = key or b""
+    if topic == Topic.PAYOUT_RESULT and party is not None:
+        owner = b"%b\0%b" % (party.kind.encode(), owner)
+    return blake2b(b"%b\0%b\0%b" % (topic.encode(), owner, event_id.encode()), digest_size=16).digest()
 
 
-def _key_mismatch(key: bytes | None, party: Party) -> RefusalError:
+def _key_mismatch(topic: str, key: bytes | None, party: Party) -> RefusalError:
     came = "no key" if key is None else shown(key.decode(errors="replace"))
-    expected = f"the body's {party.kind}_id {shown(party.id)} as the record's key"
+    name = "payee_id" if topic == Topic.PAYOUT_RESULT else f"{party.kind}_id"
+    expected = f"the body's {name} {shown(party.id)} as the record's key"
     return RefusalError(RejectReason.KEY_MISMATCH, f"key: expected {expected}, got {came}")
 
 

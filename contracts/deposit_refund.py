@@ -45,6 +45,18 @@ class DepositRefundRequested(MerchantMessage):
         )
 
 
+class DepositRefundWithdrawn(MerchantMessage):
+    """The merchant does not want the refund any more."""
+
+    type: Literal["deposit_refund.withdrawn"]
+    request_id: Id
+    """The request."""
+
+    def body(self) -> messages.DepositRefundWithdrawn:
+        """Translate to the domain."""
+        return messages.DepositRefundWithdrawn(self.request_id)
+
+
 class DepositRefundReviewed(MerchantMessage):
     """The platform reviewed a request."""
 

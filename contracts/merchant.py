@@ -9,6 +9,8 @@ from contracts.message import MerchantMessage
 from settlement import messages
 from settlement.entities import CaseKind
 
+CycleDays = Annotated[int, Field(ge=1, le=366)]
+
 
 class MerchantRegistered(MerchantMessage):
     """A merchant joined; its payouts start."""
@@ -16,12 +18,24 @@ class MerchantRegistered(MerchantMessage):
     type: Literal["merchant.registered"]
     currency: Currency
     """What it is paid in."""
-    settlement_cycle_days: Annotated[int, Field(ge=1, le=366)]
+    settlement_cycle_days: CycleDays
     """Days between payouts, from the registration date."""
 
     def body(self) -> messages.MerchantRegistered:
         """Translate to the domain."""
         return messages.MerchantRegistered(self.currency, self.settlement_cycle_days)
+
+
+class SettlementCycleChanged(MerchantMessage):
+    """A merchant is paid more often from now on, or less often."""
+
+    type: Literal["merchant.settlement_cycle_changed"]
+    settlement_cycle_days: CycleDays
+    """Days between payouts, from the last payout date that has come."""
+
+    def body(self) -> messages.SettlementCycleChanged:
+        """Translate to the domain."""
+        return messages.SettlementCycleChanged(self.settlement_cycle_days)
 
 
 class DepositPaid(MerchantMessage):
@@ -116,3 +130,19 @@ class ViolationCleared(MerchantMessage):
     def body(self) -> messages.CaseClosed:
         """Translate to the domain."""
         return messages.CaseClosed(CaseKind.VIOLATION, self.violation_id)
+
+
+class ShopWithdrawalRequested(MerchantMessage):
+    """The merchant takes money out of its shop balance."""
+
+    type: Literal["shop_balance.withdrawal_requested"]
+    withdrawal_id: Id
+    """The withdrawal this message makes."""
+    amount_minor: AmountMinor
+    """How much, at most the shop balance."""
+    currency: Currency
+    """The merchant's."""
+
+    def body(self) -> messages.ShopWithdrawalRequested:
+        """Translate to the domain."""
+        return messages.ShopWithdrawalRequested(self.withdrawal_id, self.amount_minor, self.currency)

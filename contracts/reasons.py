@@ -50,7 +50,7 @@ MEANINGS = {
     RejectReason.BAD_VERSION: "a version other than 1",
     RejectReason.MISSING_FIELD: "a required field is missing",
     RejectReason.WRONG_FIELD: "a field has another JSON type than expected, or a value out of its bounds",
-    RejectReason.KEY_MISMATCH: "the record's key is not the body's `account_id` or `merchant_id`",
+    RejectReason.KEY_MISMATCH: "the record's key is not the body's `account_id`, `merchant_id` or `payee_id`",
     RejectReason.MISROUTED: "re-routed to this partition, yet at home in another",
     RejectReason.TIME_JUMP: "`occurred_at` is more than 400 days ahead of the lane's time (event clock only)",
     RejectReason.TERMS_INVALID: "terms that can't be used; the detail names the field",

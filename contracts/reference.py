@@ -54,6 +54,8 @@ def inputs() -> str:
 def not_built_yet() -> str:
     """Types of the published contract that are refused for now."""
     rows = [f"| `{kind}` | `{topic}` |" for topic, kinds in UNBUILT_TYPES.items() for kind in kinds]
+    if not rows:
+        return "None at present.\n"
     return "| type | topic |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 

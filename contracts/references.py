@@ -5,6 +5,7 @@ from typing import Any
 
 from settlement import messages
 from settlement.entities import (
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -13,9 +14,11 @@ from settlement.entities import (
     Entity,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 
 Reference = tuple[type[Entity], str]
@@ -84,11 +87,20 @@ def _refund_requested(body: messages.DepositRefundRequested) -> tuple[Reference,
     return ((DepositRefund, body.request_id), (Deposit, body.deposit_id), (MerchantBalance, body.currency))
 
 
-def _refund(body: messages.DepositRefundReviewed) -> tuple[Reference, ...]:
+def _refund(body: messages.DepositRefundReviewed | messages.DepositRefundWithdrawn) -> tuple[Reference, ...]:
     return ((DepositRefund, body.request_id),)
 
 
-def _balance(body: messages.MerchantActivity) -> tuple[Reference, ...]:
+def _shop_withdrawal(body: messages.ShopWithdrawalRequested) -> tuple[Reference, ...]:
+    return ((ShopWithdrawal, body.withdrawal_id), (MerchantBalance, body.currency))
+
+
+def _payout(body: messages.PayoutSucceeded | messages.PayoutFailed) -> tuple[Reference, ...]:
+    """Of an account or a merchant; the party has but one of the two."""
+    return ((AccountPayout, body.payout_id), (MerchantPayout, body.payout_id))
+
+
+def _balance(body: messages.MerchantActivity | messages.MerchantRegistered) -> tuple[Reference, ...]:
     return ((MerchantBalance, body.currency),)
 
 
@@ -113,5 +125,10 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.CaseClosed: _case,
     messages.DepositRefundRequested: _refund_requested,
     messages.DepositRefundReviewed: _refund,
+    messages.DepositRefundWithdrawn: _refund,
+    messages.ShopWithdrawalRequested: _shop_withdrawal,
+    messages.PayoutSucceeded: _payout,
+    messages.PayoutFailed: _payout,
     messages.MerchantActivity: _balance,
+    messages.MerchantRegistered: _balance,
 }

@@ -18,6 +18,7 @@ class Topic(StrEnum):
     TERMS = "terms"
     REROUTED = "rerouted"
     MERCHANT_ACTIVITY = "merchant-activity"
+    PAYOUT_RESULT = "payout-result"
     AUTO_DEBIT = "auto-debit"
     LIMIT_RELEASE = "limit-release"
     NOTIFICATION = "notification"
@@ -37,9 +38,10 @@ LANE_TOPICS = (
     Topic.DEPOSIT_REFUND_REQUEST,
     Topic.REROUTED,
     Topic.MERCHANT_ACTIVITY,
+    Topic.PAYOUT_RESULT,
 )
 """Everything a lane consumes. The order decides between records of one instant, so it must never change: what others
-depend on comes first (a line before its purchase, a purchase before its return)."""
+depend on comes first (a line before its purchase, a purchase before its return), and what is new comes last."""
 
 OUTPUT_TOPICS = (
     Topic.AUTO_DEBIT,
@@ -66,7 +68,10 @@ _PARTY_KINDS = {
 
 
 def party_kind(topic: str) -> PartyKind | None:
-    """Whose id keys an input topic; None for topics of no party, or whose records tell it themselves (`rerouted`)."""
+    """Whose id keys an input topic; None for topics of no party, or whose records tell it themselves.
+
+    The latter are `rerouted` and `payout-result`.
+    """
     try:
         return _PARTY_KINDS.get(Topic(topic))
     except ValueError:

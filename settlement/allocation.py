@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from settlement import credit_line, overdue
+from settlement import credit_line, overdue, payout_request
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
-from settlement.outputs import PayoutRequested
-from settlement.party import PartyKind
 from settlement.revision import revised
 from settlement.schedule import settle_orders
 from settlement.states import OBLIGATION
@@ -118,14 +116,9 @@ def pay_out_credit(draft: Draft) -> None:
     pay_out(draft, credit_minor, "overpayment")
 
 
-def pay_out(draft: Draft, amount_minor: int, reason: str) -> None:
+def pay_out(draft: Draft, amount_minor: int, reason: str, source_id: str | None = None) -> None:
     """Ask for a payout to the buyer's card; the posting is the caller's."""
-    account = draft.account
-    draft.emit(
-        PayoutRequested(
-            draft.new_id(), PartyKind.ACCOUNT, account.account_id, amount_minor, account.currency, "card", reason
-        )
-    )
+    payout_request.request(draft, amount_minor, draft.currency, route="card", reason=reason, source_id=source_id)
 
 
 def _orders_of(obligations: Iterable[Obligation]) -> dict[str | None, None]:

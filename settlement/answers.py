@@ -7,7 +7,7 @@ Part of docs/states.md. Where more than the state counts, several answers stand;
 from collections.abc import Mapping
 from enum import StrEnum
 
-from settlement.entities import DebitStatus, LineStatus, OrderStatus, ReturnStatus
+from settlement.entities import DebitStatus, DepositRefundStatus, LineStatus, OrderStatus, PayoutStatus, ReturnStatus
 
 Answers = Mapping[str, Mapping[StrEnum, str]]
 """Message type → state → outcomes or reasons, separated by spaces."""
@@ -133,5 +133,46 @@ DEBIT_ANSWERS: Answers = {
         DebitStatus.SUCCEEDED: "wrong_state",
         DebitStatus.FAILED: "duplicate",
         DebitStatus.CANCELLED: "wrong_state",
+    },
+}
+
+DEPOSIT_REFUND_ANSWERS: Answers = {
+    "deposit_refund.requested": {
+        DepositRefundStatus.AWAITING_REVIEW: "duplicate conflict",
+        DepositRefundStatus.APPROVED: "duplicate conflict",
+        DepositRefundStatus.PAID: "duplicate conflict",
+        DepositRefundStatus.REJECTED: "duplicate conflict",
+        DepositRefundStatus.DECLINED: "applied promotion_active duplicate conflict",
+        DepositRefundStatus.WITHDRAWN: "duplicate conflict",
+    },
+    "deposit_refund.reviewed": {
+        DepositRefundStatus.AWAITING_REVIEW: "applied",
+        DepositRefundStatus.APPROVED: "duplicate wrong_state",
+        DepositRefundStatus.PAID: "duplicate wrong_state",
+        DepositRefundStatus.REJECTED: "duplicate wrong_state",
+        DepositRefundStatus.DECLINED: "duplicate wrong_state subject_declined",
+        DepositRefundStatus.WITHDRAWN: "wrong_state",
+    },
+    "deposit_refund.withdrawn": {
+        DepositRefundStatus.AWAITING_REVIEW: "applied",
+        DepositRefundStatus.APPROVED: "applied",
+        DepositRefundStatus.PAID: "wrong_state",
+        DepositRefundStatus.REJECTED: "wrong_state",
+        DepositRefundStatus.DECLINED: "wrong_state subject_declined",
+        DepositRefundStatus.WITHDRAWN: "duplicate",
+    },
+}
+"""A request that was declined when it came left its id free; one that failed a later check has it still."""
+
+PAYOUT_ANSWERS: Answers = {
+    "payout.succeeded": {
+        PayoutStatus.REQUESTED: "applied",
+        PayoutStatus.SUCCEEDED: "duplicate",
+        PayoutStatus.FAILED: "wrong_state",
+    },
+    "payout.failed": {
+        PayoutStatus.REQUESTED: "applied",
+        PayoutStatus.SUCCEEDED: "wrong_state",
+        PayoutStatus.FAILED: "duplicate",
     },
 }

@@ -35,7 +35,7 @@ def requested(draft: Draft, body: CashOutRequested) -> Decision:
     due_on = _owe(draft, programme, body)
     draft.post(LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_AVAILABLE, body.amount_minor, body.currency)
     draft.post(LedgerAccount.RECEIVABLE, LedgerAccount.PAYOUT_CLEARING, body.amount_minor, body.currency)
-    pay_out(draft, body.amount_minor, "cash_out")
+    pay_out(draft, body.amount_minor, "cash_out", body.cash_out_id)
     draft.notify(
         "cash_out_paid",
         cash_out_id=body.cash_out_id,

@@ -14,15 +14,19 @@ from settlement import (
     credit_line,
     debit,
     deposit,
+    deposit_escalation,
     extension,
     lowering,
     merchant,
     overdue,
+    payout,
     purchase,
     reminder,
     repayment,
     returns,
     reversal,
+    settlement_cycle,
+    shop_balance,
     unfreezing,
 )
 from settlement.decision import Decision, InvariantBrokenError
@@ -43,6 +47,7 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     ExtensionRequested,
     IdentityVerified,
     Input,
@@ -52,6 +57,8 @@ from settlement.messages import (
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchaseCancelled,
     PurchaseKept,
     PurchasePlaced,
@@ -63,9 +70,12 @@ from settlement.messages import (
     ReturnReviewed,
     ReturnWithdrawn,
     ScoreChanged,
+    SettlementCycleChanged,
+    ShopWithdrawalRequested,
     TermsPublished,
     UnfreezeRequested,
 )
+from settlement.party import Party, PartyKind
 from settlement.state import PartyState
 from settlement.timers import Timer, TimerKind
 
@@ -91,24 +101,29 @@ AccountBody = (
     | RepaymentFailed
     | RepaymentReversed
 )
+DepositBody = DepositPaid | DepositRefundRequested | DepositRefundReviewed | DepositRefundWithdrawn
 MerchantBody = (
     MerchantRegistered
-    | DepositPaid
+    | SettlementCycleChanged
+    | DepositBody
     | CaseOpened
     | CaseClosed
-    | DepositRefundRequested
-    | DepositRefundReviewed
+    | ShopWithdrawalRequested
     | MerchantActivity
 )
+PayoutBody = PayoutSucceeded | PayoutFailed
 
 LANE_BODIES = (ClockTicked, TermsPublished)
 MERCHANT_BODIES = (
     MerchantRegistered,
+    SettlementCycleChanged,
     DepositPaid,
     CaseOpened,
     CaseClosed,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
+    ShopWithdrawalRequested,
     MerchantActivity,
 )
 
@@ -119,12 +134,19 @@ def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> D
     body = message.body
     if party is None or isinstance(body, LANE_BODIES):
         raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
-    # NUL stands in no id, so no two inputs have one key.
-    cause = Cause(f"{message.source.topic}\0{party.id}\0{message.event_id}", message.event_id, message.fingerprint)
-    draft = Draft(state, party, moment, rules, cause)
+    draft = Draft(state, party, moment, rules, _cause(message, party))
+    if isinstance(body, PayoutBody):
+        return _decide_payout(draft, body)
     if isinstance(body, MERCHANT_BODIES):
         return _decide_merchant(draft, body)
     return _decide_account(draft, body)
+
+
+def _cause(message: Input, party: Party) -> Cause:
+    """What outputs of a message are derived from. NUL stands in no id, so no two inputs have one key."""
+    # An account and a merchant may bear one id, and both get results of payouts by one topic.
+    owner = f"{party.kind}\0{party.id}" if isinstance(message.body, PayoutBody) else party.id
+    return Cause(f"{message.source.topic}\0{owner}\0{message.event_id}", message.event_id, message.fingerprint)
 
 
 def _decide_account(draft: Draft, body: AccountBody) -> Decision:
@@ -226,16 +248,45 @@ def _decide_merchant(draft: Draft, body: MerchantBody) -> Decision:
     if not merchant.is_known(draft.find(Merchant, draft.party.id)):
         return draft.missing(Merchant, draft.party.id)
     match body:
-        case DepositRefundRequested():
-            return deposit.refund_requested(draft, body)
-        case DepositRefundReviewed():
-            return deposit.refund_reviewed(draft, body)
-        case DepositPaid():
-            return deposit.paid(draft, body)
+        case SettlementCycleChanged():
+            return settlement_cycle.changed(draft, body)
         case CaseOpened():
             return merchant.case_opened(draft, body)
         case CaseClosed():
             return merchant.case_closed(draft, body)
+        case ShopWithdrawalRequested():
+            return shop_balance.withdrawal_requested(draft, body)
+        case _:
+            return _decide_deposit(draft, body)
+
+
+def _decide_deposit(draft: Draft, body: DepositBody) -> Decision:
+    match body:
+        case DepositRefundRequested():
+            return deposit.refund_requested(draft, body)
+        case DepositRefundReviewed():
+            return deposit.refund_reviewed(draft, body)
+        case DepositRefundWithdrawn():
+            return deposit.refund_withdrawn(draft, body)
+        case DepositPaid():
+            return deposit.paid(draft, body)
+        case _:
+            assert_never(body)
+
+
+def _decide_payout(draft: Draft, body: PayoutBody) -> Decision:
+    """Decide what became of a payout, of either kind of party; one that nobody knows yet is waited for."""
+    party = draft.party
+    if party.kind is PartyKind.ACCOUNT:
+        if draft.find(Account, party.id) is None:
+            return draft.missing(Account, party.id)
+    elif not merchant.is_known(draft.find(Merchant, party.id)):
+        return draft.missing(Merchant, party.id)
+    match body:
+        case PayoutSucceeded():
+            return payout.succeeded(draft, body)
+        case PayoutFailed():
+            return payout.failed(draft, body)
         case _:
             assert_never(body)
 
@@ -259,8 +310,13 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
             _fire_of_account(draft, timer.kind)
         case TimerKind.DEBIT_RETRY:
             debit.retry(draft, draft.get(Debit, timer.subject_id))
-        case TimerKind.DEPOSIT_PAYMENT:
-            deposit.payment_due(draft, timer.subject_id)
+        case (
+            TimerKind.DEPOSIT_PAYMENT
+            | TimerKind.DEPOSIT_REVIEW_LATE
+            | TimerKind.DEPOSIT_UNPAID
+            | TimerKind.MERCHANT_PAYOUT
+        ):
+            _fire_of_merchant(draft, timer.kind, timer.subject_id)
         case TimerKind.PARKING_EXPIRY:
             raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
         case _:
@@ -288,5 +344,28 @@ def _fire_of_account(draft: Draft, kind: Literal[TimerKind.PENALTY, TimerKind.RE
             overdue.charge_penalties(draft)
         case TimerKind.RESTORE:
             overdue.wait_over(draft)
+        case _:
+            assert_never(kind)
+
+
+def _fire_of_merchant(
+    draft: Draft,
+    kind: Literal[
+        TimerKind.DEPOSIT_PAYMENT,
+        TimerKind.DEPOSIT_REVIEW_LATE,
+        TimerKind.DEPOSIT_UNPAID,
+        TimerKind.MERCHANT_PAYOUT,
+    ],
+    subject_id: str,
+) -> None:
+    match kind:
+        case TimerKind.DEPOSIT_PAYMENT:
+            deposit.payment_due(draft, subject_id)
+        case TimerKind.DEPOSIT_REVIEW_LATE:
+            deposit_escalation.review_late(draft, subject_id)
+        case TimerKind.DEPOSIT_UNPAID:
+            deposit_escalation.unpaid(draft, subject_id)
+        case TimerKind.MERCHANT_PAYOUT:
+            settlement_cycle.payout_due(draft)
         case _:
             assert_never(kind)

@@ -64,6 +64,8 @@ class DeclineReason(StrEnum):
     VIOLATION_OPEN = "violation_open"
     AMOUNT_EXCEEDS_DEPOSIT = "amount_exceeds_deposit"
     REFUND_IN_PROGRESS = "refund_in_progress"
+    # Taking money out of the shop balance.
+    INSUFFICIENT_BALANCE = "insufficient_balance"
 
 
 @dataclass(frozen=True, slots=True)

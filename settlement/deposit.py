@@ -2,14 +2,14 @@
 
 from datetime import date
 
+from settlement import deposit_escalation, payout_request
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Deposit, DepositRefund, DepositRefundStatus, Merchant
 from settlement.ledger import LedgerAccount
-from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed
+from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
-from settlement.outputs import PayoutRequested
 from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND
 from settlement.terms import DepositTerms
@@ -76,9 +76,11 @@ def refund_requested(draft: Draft, body: DepositRefundRequested) -> Decision:
         subject = (DepositRefund, body.request_id)
         return draft.declined(*unmet, subject=subject, record=(*draft.numbered(), request))
     review_due_on = _review_due_on(draft, urgent=body.urgent)
-    draft.put(revised(request, review_due_on=review_due_on, fingerprint=draft.cause.fingerprint))
+    request = revised(request, review_due_on=review_due_on, fingerprint=draft.cause.fingerprint)
+    draft.put(request)
     draft.put(revised(deposit, open_request_id=request.request_id))
     _notify(draft, "deposit_refund_received", request, review_due_on=review_due_on.isoformat())
+    deposit_escalation.expect(draft, request, deposit)
     return draft.applied()
 
 
@@ -100,6 +102,7 @@ def refund_reviewed(draft: Draft, body: DepositRefundReviewed) -> Decision:
     deposit = draft.get(Deposit, request.deposit_id)
     approved = revised(request, status=DEPOSIT_REFUND.after(request.status, "approved"))
     draft.put(approved)
+    deposit_escalation.forget_review(draft, request.request_id)
     paid_at = max(midnight(deposit.frozen_until), draft.moment.now)
     _notify(
         draft,
@@ -112,6 +115,22 @@ def refund_reviewed(draft: Draft, body: DepositRefundReviewed) -> Decision:
         draft.schedule(TimerKind.DEPOSIT_PAYMENT, request.request_id, paid_at)
     else:
         _pay(draft, approved, deposit)
+    return draft.applied()
+
+
+def refund_withdrawn(draft: Draft, body: DepositRefundWithdrawn) -> Decision:
+    """The merchant leaves its deposit where it is; what is paid already stays paid."""
+    request = draft.find(DepositRefund, body.request_id)
+    if request is None:
+        return draft.missing(DepositRefund, body.request_id)
+    if request.fingerprint is None:
+        return draft.declined(DeclineReason.SUBJECT_DECLINED)
+    if request.status is DepositRefundStatus.WITHDRAWN:
+        return draft.duplicate()
+    if not DEPOSIT_REFUND.allows(request.status, "withdrawn"):
+        return draft.declined(DeclineReason.WRONG_STATE)
+    draft.cancel(TimerKind.DEPOSIT_PAYMENT, request.request_id)
+    _end(draft, request, "withdrawn")
     return draft.applied()
 
 
@@ -171,6 +190,7 @@ def _end(draft: Draft, request: DepositRefund, step: str) -> None:
     """End a request without paying; its deposit is free for another one."""
     draft.put(revised(request, status=DEPOSIT_REFUND.after(request.status, step)))
     draft.put(revised(draft.get(Deposit, request.deposit_id), open_request_id=None))
+    deposit_escalation.forget(draft, request.request_id)
 
 
 def _pay(draft: Draft, request: DepositRefund, deposit: Deposit) -> None:
@@ -178,20 +198,18 @@ def _pay(draft: Draft, request: DepositRefund, deposit: Deposit) -> None:
     amount_minor = request.amount_minor
     draft.put(revised(request, status=DEPOSIT_REFUND.after(request.status, "paid")))
     draft.put(revised(deposit, left_minor=deposit.left_minor - amount_minor, open_request_id=None))
+    deposit_escalation.forget(draft, request.request_id)
     if request.refund_to == "shop_balance":
         draft.post(LedgerAccount.DEPOSIT, LedgerAccount.SHOP_BALANCE, amount_minor, request.currency)
     else:
         draft.post(LedgerAccount.DEPOSIT, LedgerAccount.PAYOUT_CLEARING, amount_minor, request.currency)
-        draft.emit(
-            PayoutRequested(
-                draft.new_id(),
-                draft.party.kind,
-                draft.party.id,
-                amount_minor,
-                request.currency,
-                deposit.route,
-                "deposit_refund",
-            )
+        payout_request.request(
+            draft,
+            amount_minor,
+            request.currency,
+            route=deposit.route,
+            reason="deposit_refund",
+            source_id=request.request_id,
         )
     _notify(draft, "deposit_refund_paid", request, refund_to=request.refund_to)
 

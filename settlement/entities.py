@@ -80,6 +80,14 @@ class DepositRefundStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class PayoutStatus(StrEnum):
+    """States of a payout: docs/states.md."""
+
+    REQUESTED = "requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 class CaseKind(StrEnum):
     """What keeps a merchant's deposit from being refunded, besides after-sale cases."""
 
@@ -335,7 +343,11 @@ class Appeal:
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """A merchant; before it registers, `registered_on` and what comes with it is None. `open_*` count open cases."""
+    """A merchant; before it registers, `registered_on` and what comes with it is None. `open_*` count open cases.
+
+    `cycle_from` is the date its payout dates are counted from, None: that of the registration; it is the last payout
+    date that had come when the cycle was changed.
+    """
 
     merchant_id: str
     registered_on: date | None
@@ -347,6 +359,7 @@ class Merchant:
     open_disputes: int
     open_after_sales: int
     open_violations: int
+    cycle_from: date | None = None
 
     @property
     def entity_id(self) -> str:
@@ -439,6 +452,77 @@ class DepositRefund:
         return self.request_id
 
 
+@dataclass(frozen=True, slots=True)
+class ShopWithdrawal:
+    """Money that a merchant took out of its shop balance."""
+
+    merchant_id: str
+    withdrawal_id: str
+    no: int
+    amount_minor: int
+    currency: str
+    requested_at: datetime
+    fingerprint: bytes
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the merchant."""
+        return self.withdrawal_id
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPayout:
+    """Money that was to leave the platform for a buyer's card.
+
+    `source_id` is the order or cash-out it is for; None for customer credit. `answered_at` is when its result occurred.
+    """
+
+    account_id: str
+    payout_id: str
+    no: int
+    amount_minor: int
+    currency: str
+    route: str
+    reason: str
+    status: PayoutStatus
+    requested_at: datetime
+    source_id: str | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the account."""
+        return self.payout_id
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantPayout:
+    """Money that was to leave the platform for a merchant.
+
+    `source_id` is the deposit refund's request or the withdrawal it is for; None for what was payable. `answered_at` is
+    when its result occurred.
+    """
+
+    merchant_id: str
+    payout_id: str
+    no: int
+    amount_minor: int
+    currency: str
+    route: str
+    reason: str
+    status: PayoutStatus
+    requested_at: datetime
+    source_id: str | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def entity_id(self) -> str:
+        """Id within the merchant."""
+        return self.payout_id
+
+
+Payout = AccountPayout | MerchantPayout
+
 Entity = (
     Account
     | Order
@@ -453,4 +537,7 @@ Entity = (
     | MerchantCase
     | Deposit
     | DepositRefund
+    | ShopWithdrawal
+    | AccountPayout
+    | MerchantPayout
 )

@@ -3,6 +3,7 @@
 Source: docs/rules.md, Merchant.
 """
 
+from settlement import settlement_cycle
 from settlement.dates import business_date
 from settlement.decision import Decision
 from settlement.draft import Draft
@@ -38,6 +39,7 @@ def registered(draft: Draft, body: MerchantRegistered) -> Decision:
             fingerprint=draft.cause.fingerprint,
         )
     )
+    settlement_cycle.begin(draft)
     return draft.applied()
 
 
@@ -69,11 +71,13 @@ def activity(draft: Draft, body: MerchantActivity) -> Decision:
     """Book what a batch of an account lane means for the merchant, registered or not."""
     merchant = draft.find(Merchant, draft.party.id) or _unregistered(draft.party.id)
     draft.put(revised(merchant, open_after_sales=merchant.open_after_sales + body.after_sales))
+    before_minor = draft.balance(body.currency).payable_minor
     transit, payable = LedgerAccount.MERCHANT_TRANSIT, LedgerAccount.MERCHANT_PAYABLE
     if body.payable_minor > 0:
         draft.post(transit, payable, body.payable_minor, body.currency)
     else:
         draft.post(payable, transit, -body.payable_minor, body.currency)
+    settlement_cycle.payable_moved(draft, body.currency, before_minor)
     return draft.applied()
 
 

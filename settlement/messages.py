@@ -254,6 +254,13 @@ class MerchantRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementCycleChanged:
+    """`merchant.settlement_cycle_changed`."""
+
+    settlement_cycle_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class DepositPaid:
     """`deposit.paid`."""
 
@@ -302,6 +309,37 @@ class DepositRefundReviewed:
     request_id: str
     outcome: str
     opinion: str
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRefundWithdrawn:
+    """`deposit_refund.withdrawn`."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShopWithdrawalRequested:
+    """`shop_balance.withdrawal_requested`."""
+
+    withdrawal_id: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutSucceeded:
+    """`payout.succeeded`, of an account or a merchant."""
+
+    payout_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFailed:
+    """`payout.failed`, of an account or a merchant."""
+
+    payout_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,11 +395,16 @@ Body = (
     | RepaymentFailed
     | RepaymentReversed
     | MerchantRegistered
+    | SettlementCycleChanged
     | DepositPaid
     | CaseOpened
     | CaseClosed
     | DepositRefundRequested
     | DepositRefundReviewed
+    | DepositRefundWithdrawn
+    | ShopWithdrawalRequested
+    | PayoutSucceeded
+    | PayoutFailed
     | MerchantActivity
     | ClockTicked
     | TermsPublished

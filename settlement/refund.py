@@ -43,7 +43,7 @@ def take_back(draft: Draft, order: Order, amount_minor: int, reason: str) -> int
     draft.hand_to_merchant(order.merchant_id, payable_minor=-amount_minor)
     credit_line.released(draft, {order.order_id: unpaid_minor}, reason)
     if paid_minor + charges_minor:
-        pay_out(draft, paid_minor + charges_minor, "order_refund")
+        pay_out(draft, paid_minor + charges_minor, "order_refund", order.order_id)
     debit.lowered(draft, before, reason)
     overdue.note_cleared(draft, before)
     pay_out_credit(draft)

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from settlement.decision import Decision
 from settlement.entities import (
     Account,
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -17,10 +18,12 @@ from settlement.entities import (
     Merchant,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Obligation,
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from settlement.messages import Input
 from settlement.party import Party
@@ -41,6 +44,9 @@ EntityT = TypeVar(
     MerchantCase,
     Deposit,
     DepositRefund,
+    ShopWithdrawal,
+    AccountPayout,
+    MerchantPayout,
 )
 
 SUBJECTS: dict[type[Entity], str] = {
@@ -57,6 +63,9 @@ SUBJECTS: dict[type[Entity], str] = {
     MerchantCase: "case",
     Deposit: "deposit",
     DepositRefund: "deposit_refund",
+    ShopWithdrawal: "shop_withdrawal",
+    AccountPayout: "payout",
+    MerchantPayout: "payout",
 }
 
 ALL_OPEN = "*"

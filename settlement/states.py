@@ -10,7 +10,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from settlement.answers import DEBIT_ANSWERS, LINE_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
+from settlement.answers import (
+    DEBIT_ANSWERS,
+    DEPOSIT_REFUND_ANSWERS,
+    LINE_ANSWERS,
+    ORDER_ANSWERS,
+    PAYOUT_ANSWERS,
+    RETURN_ANSWERS,
+    Answers,
+)
 from settlement.decision import InvariantBrokenError
 from settlement.entities import (
     DebitStatus,
@@ -18,6 +26,7 @@ from settlement.entities import (
     LineStatus,
     ObligationStatus,
     OrderStatus,
+    PayoutStatus,
     ReturnStatus,
 )
 
@@ -142,10 +151,22 @@ DEPOSIT_REFUND = Machine(
         (DepositRefundStatus.AWAITING_REVIEW, "approved"): DepositRefundStatus.APPROVED,
         (DepositRefundStatus.AWAITING_REVIEW, "rejected"): DepositRefundStatus.REJECTED,
         (DepositRefundStatus.AWAITING_REVIEW, "conditions unmet"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.AWAITING_REVIEW, "withdrawn"): DepositRefundStatus.WITHDRAWN,
         (DepositRefundStatus.APPROVED, "paid"): DepositRefundStatus.PAID,
         (DepositRefundStatus.APPROVED, "conditions unmet"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.APPROVED, "withdrawn"): DepositRefundStatus.WITHDRAWN,
+        (DepositRefundStatus.PAID, "payout failed"): DepositRefundStatus.DECLINED,
         (DepositRefundStatus.DECLINED, "requested"): DepositRefundStatus.AWAITING_REVIEW,
         (DepositRefundStatus.DECLINED, "conditions unmet"): DepositRefundStatus.DECLINED,
+    },
+)
+
+PAYOUT = Machine(
+    "payout",
+    {"requested": PayoutStatus.REQUESTED},
+    {
+        (PayoutStatus.REQUESTED, "succeeded"): PayoutStatus.SUCCEEDED,
+        (PayoutStatus.REQUESTED, "failed"): PayoutStatus.FAILED,
     },
 )
 
@@ -185,7 +206,8 @@ def document() -> str:
         _drawn(OBLIGATION, {}),
         _drawn(DEBIT, DEBIT_ANSWERS),
         _drawn(RETURN, RETURN_ANSWERS),
-        _drawn(DEPOSIT_REFUND, {}),
+        _drawn(DEPOSIT_REFUND, DEPOSIT_REFUND_ANSWERS),
+        _drawn(PAYOUT, PAYOUT_ANSWERS),
     ]
     return head + "\n" + "\n\n".join(sections) + "\n"
 

@@ -34,6 +34,12 @@ class TimerKind(StrEnum):
     """Of the account: the wait after clearing is over."""
     DEPOSIT_PAYMENT = "deposit_payment"
     """Of a deposit refund request."""
+    DEPOSIT_REVIEW_LATE = "deposit_review_late"
+    """Of a deposit refund request: the day on which its review was due is over."""
+    DEPOSIT_UNPAID = "deposit_unpaid"
+    """Of a deposit refund request: its deposit was paid long ago."""
+    MERCHANT_PAYOUT = "merchant_payout"
+    """Of the merchant: a payout date has come while something is payable."""
     REMINDER = "reminder"
     """Of a date: something is due soon."""
     TRIAL_REMINDER = "trial_reminder"
@@ -51,6 +57,9 @@ RANKS = {
     TimerKind.DEBIT_RETRY: 60,
     TimerKind.RESTORE: 70,
     TimerKind.DEPOSIT_PAYMENT: 80,
+    TimerKind.DEPOSIT_REVIEW_LATE: 80,
+    TimerKind.DEPOSIT_UNPAID: 80,
+    TimerKind.MERCHANT_PAYOUT: 90,
     TimerKind.REMINDER: 95,
     TimerKind.TRIAL_REMINDER: 95,
 }
@@ -59,6 +68,9 @@ retries 60, restores 70, deposits 80, merchant payouts 90, reminders 95; equal r
 
 WHOLE_ACCOUNT = "account"
 """The subject of timers that an account has one of."""
+
+WHOLE_MERCHANT = "merchant"
+"""The subject of timers that a merchant has one of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import cast
 
 from settlement.entities import (
     Account,
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -23,10 +24,14 @@ from settlement.entities import (
     Merchant,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Obligation,
     Order,
+    Payout,
+    PayoutStatus,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from settlement.messages import Input, Source
 from settlement.party import Party, PartyKind
@@ -54,6 +59,8 @@ TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
     TimerKind.TRIAL_REMINDER: Order,
     TimerKind.DEBIT_RETRY: Debit,
     TimerKind.DEPOSIT_PAYMENT: DepositRefund,
+    TimerKind.DEPOSIT_REVIEW_LATE: DepositRefund,
+    TimerKind.DEPOSIT_UNPAID: DepositRefund,
 }
 """Kinds of timers whose subject is an entity. Others are about what is owed, which is loaded with the account."""
 
@@ -262,13 +269,15 @@ class _Loading:
         """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
         if not self.accounts:
             return
-        await self._fetch(CashOut)
+        cash_outs = await self._cash_outs_paid_out()
         await self._fetch(Appeal)
         repayments = await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
         debits = await self._fetch(Debit)
         obligations = await self._open_obligations()
+        for cash_out in cash_outs:
+            self._name_missing(Obligation, cash_out.account_id, cash_out.obligation_ids)
         for debit in debits:
             self._name_missing(Obligation, debit.account_id, debit.obligation_ids)
         for repayment in repayments:
@@ -284,10 +293,24 @@ class _Loading:
         await self._fetch(Debit)
         await self._fetch(Return)
 
+    async def _cash_outs_paid_out(self) -> list[CashOut]:
+        """Fetch named payouts and cash-outs; returns those that are undone if such a payout has failed."""
+        undone = {
+            (each.account_id, each.source_id)
+            for each in await self._fetch(AccountPayout)
+            if each.source_id is not None and _may_come_back(each, "cash_out")
+        }
+        self.named[CashOut] |= undone
+        return [each for each in await self._fetch(CashOut) if (each.account_id, each.cash_out_id) in undone]
+
     async def _of_merchants(self) -> None:
         if not self.merchants:
             return
         await self._fetch(MerchantCase)
+        await self._fetch(ShopWithdrawal)
+        for payout in await self._fetch(MerchantPayout):
+            if payout.source_id is not None and _may_come_back(payout, "deposit_refund"):
+                self.named[DepositRefund].add((payout.merchant_id, payout.source_id))
         for refund in await self._fetch(DepositRefund):
             self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
         for deposit in await self._fetch(Deposit):
@@ -395,6 +418,11 @@ class _Loading:
 def _paid_by(repayment: Repayment) -> list[str]:
     """Obligations that a repayment paid, should it be reversed: a share begins with the obligation's id."""
     return [share.partition(" ")[0] for share in repayment.shares]
+
+
+def _may_come_back(payout: Payout, reason: str) -> bool:
+    """Whether what a payout of this reason came from must be there, should it fail."""
+    return payout.reason == reason and payout.status is PayoutStatus.REQUESTED
 
 
 def _party_of(state: PartyState) -> Party:

@@ -10,6 +10,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from settlement.entities import (
     Account,
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -19,10 +20,12 @@ from settlement.entities import (
     Merchant,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Obligation,
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from settlement.party import PartyKind
 from storage import arrays
@@ -134,6 +137,8 @@ def _literal(kind: type[Any]) -> Callable[[Sequence[Any]], str]:
     raise TypeError(f"no array of {kind}")
 
 
+_PAYOUT_FIXED = ("no", "amount_minor", "currency", "route", "reason", "requested_at", "source_id")
+
 TABLES: Mapping[type[Entity], Table] = {
     table.kind: table
     for table in (
@@ -165,6 +170,9 @@ TABLES: Mapping[type[Entity], Table] = {
         _table(MerchantCase, "merchant_case", PartyKind.MERCHANT),
         _table(Deposit, "deposit", PartyKind.MERCHANT),
         _table(DepositRefund, "deposit_refund", PartyKind.MERCHANT),
+        _table(ShopWithdrawal, "shop_withdrawal", PartyKind.MERCHANT),
+        _table(AccountPayout, "account_payout", PartyKind.ACCOUNT, *_PAYOUT_FIXED),
+        _table(MerchantPayout, "merchant_payout", PartyKind.MERCHANT, *_PAYOUT_FIXED),
     )
 }
 """Every entity class and its table, in the order they are written."""

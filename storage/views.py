@@ -15,15 +15,19 @@ import msgpack
 
 from settlement.entities import (
     Account,
+    AccountPayout,
     CashOut,
     Debit,
     Deposit,
     DepositRefund,
     Merchant,
     MerchantBalance,
+    MerchantPayout,
     Obligation,
     Order,
+    Payout,
     Return,
+    ShopWithdrawal,
 )
 from settlement.ledger import LedgerAccount, book_of
 from settlement.party import PartyKind
@@ -59,6 +63,8 @@ class LaneFigures:
     timers_due: int
     parked: int
     dead_letters: int
+    open_payouts: int
+    oldest_open_payout_at: datetime | None
     positions: dict[str, int]
 
     @property
@@ -119,6 +125,7 @@ async def account_story(connection: Connection, account_id: str) -> Story | None
         obligations = await _all(connection, Obligation, lane, account_id)
         returns = await _all(connection, Return, lane, account_id)
         debits = await _all(connection, Debit, lane, account_id)
+        payouts = await _all(connection, AccountPayout, lane, account_id)
         cash_outs = await _all(connection, CashOut, lane, account_id)
         history = await _history(connection, lane, PartyKind.ACCOUNT, account_id)
     of_orders, of_cash_outs, others = _owed_for(obligations, cash_outs)
@@ -161,6 +168,7 @@ async def account_story(connection: Connection, account_id: str) -> Story | None
             }
             for debit in debits
         ],
+        "payouts": [_payout(each) for each in payouts],
         "cash_outs": [
             {
                 "cash_out_id": each.cash_out_id,
@@ -178,6 +186,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
     """Tell everything of a merchant; None when neither it nor any order of its was heard of.
 
     `payable_minor` and `shop_balance_minor` are in the currency it registered with; `balances` has all.
+    `next_payout_at` is None while nothing is payable.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(_SQL["merchant"], merchant_id)
@@ -185,14 +194,20 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
             return None
         lane = row["lane"]
         merchant = _entity(Merchant, row)
+        next_payout_at = await connection.fetchval(_SQL["next_payout"], lane, merchant_id)
         balances = await _all(connection, MerchantBalance, lane, merchant_id)
         deposits = await _all(connection, Deposit, lane, merchant_id)
         refunds = await _all(connection, DepositRefund, lane, merchant_id)
+        payouts = await _all(connection, MerchantPayout, lane, merchant_id)
+        withdrawals = await _all(connection, ShopWithdrawal, lane, merchant_id)
         history = await _history(connection, lane, PartyKind.MERCHANT, merchant_id)
     own = next((each for each in balances if each.currency == merchant.currency), None)
     return {
         "merchant_id": merchant.merchant_id,
         "currency": merchant.currency,
+        "registered_on": merchant.registered_on,
+        "settlement_cycle_days": merchant.settlement_cycle_days,
+        "next_payout_at": next_payout_at,
         "payable_minor": own.payable_minor if own else 0,
         "shop_balance_minor": own.shop_balance_minor if own else 0,
         "balances": [
@@ -228,6 +243,16 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
             }
             for each in refunds
         ],
+        "shop_withdrawals": [
+            {
+                "withdrawal_id": each.withdrawal_id,
+                "amount_minor": each.amount_minor,
+                "currency": each.currency,
+                "requested_at": each.requested_at,
+            }
+            for each in withdrawals
+        ],
+        "payouts": [_payout(each) for each in payouts],
         "open": {
             "promotions": merchant.open_promotions,
             "disputes": merchant.open_disputes,
@@ -310,6 +335,8 @@ async def operations(connection: Connection) -> list[LaneFigures]:
             timers_due=row["timers_due"],
             parked=row["parked"],
             dead_letters=row["dead_letters"],
+            open_payouts=row["open_payouts"],
+            oldest_open_payout_at=row["oldest_open_payout_at"],
             positions=dict(zip(row["topics"], row["next_offsets"], strict=True)),
         )
         for row in await connection.fetch(_SQL["operations"], COUNTED_AT_MOST)
@@ -338,6 +365,20 @@ async def _history(connection: Connection, lane: int, kind: PartyKind, party_id:
 async def _of_event(connection: Connection, outcome: str, topic: str, event_id: str) -> Sequence[Row]:
     rows: Sequence[Row] = await connection.fetch(_SQL[f"{outcome}_of_event"], topic, event_id)
     return rows
+
+
+def _payout(payout: Payout) -> Story:
+    return {
+        "payout_id": payout.payout_id,
+        "amount_minor": payout.amount_minor,
+        "currency": payout.currency,
+        "route": payout.route,
+        "reason": payout.reason,
+        "source_id": payout.source_id,
+        "status": payout.status.value,
+        "requested_at": payout.requested_at,
+        "answered_at": payout.answered_at,
+    }
 
 
 def _order(order: Order, obligations: Iterable[Obligation]) -> Story:

@@ -7,6 +7,7 @@ docs/operations.md lists the metrics with what to alarm on, and a test compares 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -45,6 +46,7 @@ class WorkerCollector(Collector):
     def __init__(self, settings: Settings, status: WorkerStatus, outside: Outside) -> None:
         self._group = settings.group
         self._prefix = settings.topics.prefix
+        self._clock = settings.clock
         self._status = status
         self._outside = outside
 
@@ -111,6 +113,18 @@ class WorkerCollector(Collector):
                 if number in self._outside.figures:
                     gauge.add_metric((self._group, str(number)), value(self._outside.figures[number]))
             yield gauge
+        age = self._gauge("open_payout_age_seconds", "Age of the oldest payout that is not answered.", "lane")
+        for number in self._status.lanes:
+            if number in self._outside.figures:
+                age.add_metric((self._group, str(number)), self._payout_age_s(self._outside.figures[number]))
+        yield age
+
+    def _payout_age_s(self, figures: LaneFigures) -> float:
+        """By the clock; where time is that of the messages, by the lane's."""
+        now = datetime.now(UTC) if self._clock == "wall" else figures.lane_time
+        if now is None or figures.oldest_open_payout_at is None:
+            return 0.0
+        return max(0.0, (now - figures.oldest_open_payout_at).total_seconds())
 
     def _counters(self) -> Iterator[Metric]:
         status, group = self._status, self._group
@@ -171,6 +185,7 @@ _DATABASE_GAUGES: tuple[tuple[str, str, Callable[[LaneFigures], float]], ...] = 
     ("timers_due", "Timers due by the lane's time and not fired.", lambda figures: figures.timers_due),
     ("parked_inputs", "Inputs that wait for what they name.", lambda figures: figures.parked),
     ("dead_letters", "Dead letters ever.", lambda figures: figures.dead_letters),
+    ("open_payouts", "Payouts asked for and not answered.", lambda figures: figures.open_payouts),
 )
 
 

@@ -52,7 +52,8 @@ def record(
     raw = value if isinstance(value, bytes) or value is None else json.dumps(value).encode()
     if key is MISSING:
         kind = party_kind(topic)
-        key = str(value.get(f"{kind}_id", "a-1")) if isinstance(value, dict) and kind else "a-1"
+        name = "payee_id" if topic == "payout-result" else f"{kind}_id"
+        key = str(value.get(name, "a-1")) if isinstance(value, dict) else "a-1"
     return RawRecord(topic, 3, offset, 1_772_331_330_123, key.encode() if isinstance(key, str) else key, raw, headers)
 
 

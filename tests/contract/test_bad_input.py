@@ -10,7 +10,9 @@ from contracts.catalogue import UNBUILT_TYPES
 from contracts.decode import MAX_DETAIL
 from contracts.envelope import MAX_BYTES
 from contracts.reasons import RejectReason
-from settlement.messages import BillInstalmentRequested, RepaymentReversed, UnfreezeRequested
+from contracts.topics import Topic
+from settlement.messages import BillInstalmentRequested, PayoutFailed, RepaymentReversed, UnfreezeRequested
+from settlement.party import Party, PartyKind
 from tests.contract.builders import MISSING, TRACEPARENT, accepted, changed, placed, refused
 
 RAW = json.dumps(placed()).encode()
@@ -378,10 +380,66 @@ def test_a_reversal_says_of_which_repayment_and_why(changes, detail):
     assert detail in refused(changed(reversal, changes), "repayment").detail
 
 
-@pytest.mark.parametrize(("topic", "kind"), [(topic, kind) for topic, kinds in UNBUILT_TYPES.items() for kind in kinds])
-def test_a_type_that_is_not_built_yet_is_refused_whole(topic, kind):
-    rejected = refused({"event_id": "e", "type": kind}, topic.value)
-    assert (rejected.reason, rejected.detail) == ("unknown_type", f"type: not built yet: {kind}")
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"payee_kind": "operator"}, "payee_kind: expected"),
+        ({"payee_kind": MISSING}, "payee_kind: expected"),
+        ({"payee_id": ""}, "payee_id: expected"),
+        ({"payout_id": 7}, "payout_id: expected a text, got 7"),
+        ({"reason": MISSING}, "reason: expected"),
+        ({"reason": ""}, "reason: expected at least 1 character"),
+    ],
+)
+def test_a_result_of_a_payout_names_it_its_payee_and_why_it_failed(changes, detail):
+    result = {
+        "event_id": "e",
+        "type": "payout.failed",
+        "occurred_at": "2026-03-01T00:00:00Z",
+        "payout_id": "p-1",
+        "payee_kind": "merchant",
+        "payee_id": "m-1",
+        "reason": "account closed",
+    }
+    understood = accepted(result, "payout-result")
+    assert (understood.body, understood.party) == (
+        PayoutFailed("p-1", "account closed"),
+        Party(PartyKind.MERCHANT, "m-1"),
+    )
+    assert detail in refused(changed(result, changes), "payout-result").detail
+
+
+def test_a_result_of_a_payout_is_keyed_by_its_payee():
+    result = {
+        "event_id": "e",
+        "type": "payout.succeeded",
+        "occurred_at": "2026-03-01T00:00:00Z",
+        "payout_id": "p-1",
+        "payee_kind": "account",
+        "payee_id": "a-1",
+    }
+    rejected = refused(result, "payout-result", key="a-2")
+    assert rejected.reason is RejectReason.KEY_MISMATCH
+    assert "the body's payee_id" in rejected.detail
+
+
+def test_an_account_and_a_merchant_of_one_id_have_event_ids_of_their_own_among_results():
+    result = {
+        "event_id": "e",
+        "type": "payout.succeeded",
+        "occurred_at": "2026-03-01T00:00:00Z",
+        "payout_id": "p-1",
+        "payee_id": "same",
+    }
+    kinds = ("account", "merchant")
+    hashes = {accepted({**result, "payee_kind": kind}, "payout-result").event_hash for kind in kinds}
+    assert len(hashes) == 2
+
+
+def test_a_type_that_is_not_built_yet_is_refused_whole(monkeypatch):
+    monkeypatch.setitem(UNBUILT_TYPES, Topic.MERCHANT, ("merchant.sold",))
+    rejected = refused({"event_id": "e", "type": "merchant.sold"}, "merchant")
+    assert (rejected.reason, rejected.detail) == ("unknown_type", "type: not built yet: merchant.sold")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def tell(story: Story) -> Iterator[RenderableType]:
         )
     yield from _owing(story)
     yield from _steps(story)
+    yield from told_payouts(story["payouts"])
     yield from told_history(story["history"])
 
 
@@ -165,6 +166,27 @@ def _steps(story: Story) -> Iterator[RenderableType]:
                     each["status"],
                 )
                 for each in story["debits"]
+            ],
+        )
+
+
+def told_payouts(payouts: Sequence[Story]) -> Iterator[RenderableType]:
+    """What was paid out to a party, or was to be."""
+    if payouts:
+        yield table(
+            counted(len(payouts), "payout"),
+            ("payout", "for", "#amount", "route", "status", "requested", "answered"),
+            [
+                (
+                    each["payout_id"],
+                    f"{each['reason']} {each['source_id'] or ''}".strip(),
+                    money(each["amount_minor"], each["currency"]),
+                    each["route"],
+                    each["status"],
+                    moment(each["requested_at"]),
+                    moment(each["answered_at"]),
+                )
+                for each in payouts
             ],
         )
 

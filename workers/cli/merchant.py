@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 
 from storage import views
-from workers.cli.account import told_history
+from workers.cli.account import told_history, told_payouts
 from workers.cli.connections import database, run
 from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.cli.output import AsJson, counted, moment, money, people, print_document, table
@@ -60,8 +60,8 @@ def tell(story: Story) -> Iterator[RenderableType]:
     yield f"Merchant {story['merchant_id']} {'is registered' if currency else 'is not registered yet'}."
     for balance in story["balances"]:
         payable, shop = (money(balance[f"{name}_minor"], balance["currency"]) for name in ("payable", "shop_balance"))
-        when = "at its next settlement" if currency else "once it is registered"
-        yield f"{payable} will be paid out to it {when}, and its shop balance is {shop}."
+        when = _when_paid(story, balance["currency"])
+        yield f"{payable} {when}, and its shop balance is {shop}."
     yield _standing(story["open"])
     yield ""
     if story["deposits"]:
@@ -98,7 +98,19 @@ def tell(story: Story) -> Iterator[RenderableType]:
                 for each in story["deposit_refunds"]
             ],
         )
+    yield from told_payouts(story["payouts"])
     yield from told_history(story["history"])
+
+
+def _when_paid(story: Story, currency: str) -> str:
+    """When what is payable in a currency goes out."""
+    if not story["currency"]:
+        return "will be paid out to it once it is registered"
+    if currency != story["currency"]:
+        return f"is payable to it, which is paid in {story['currency']} only"
+    if story["next_payout_at"] is None:
+        return "is payable to it"
+    return f"will be paid out to it at {moment(story['next_payout_at'])}"
 
 
 def _standing(open_cases: Mapping[str, Any]) -> str:

@@ -1,21 +1,25 @@
-"""What other services and the buyers answer to what postpay says, kept until it is delivered."""
+"""What other services, the buyers and the shops answer to what postpay says, kept until it is delivered."""
 
 from datetime import datetime
 
 from contracts.topics import Topic
+from workers.demo.bank import Bank
 from workers.demo.gateway import Gateway
 from workers.demo.inbox import Inbox
 from workers.demo.record import Record
+from workers.demo.shopkeepers import Shopkeepers
 
-HEARD_TOPICS = (Topic.AUTO_DEBIT, Topic.NOTIFICATION)
+HEARD_TOPICS = (Topic.AUTO_DEBIT, Topic.NOTIFICATION, Topic.PAYOUT)
 
 
 class Answers:
-    """The gateway's and the buyers' records, from a seed."""
+    """The records of the gateway, the bank, the buyers and the shops, from a seed."""
 
     def __init__(self, seed: int) -> None:
         self.gateway = Gateway(seed)
         self.inbox = Inbox(seed)
+        self.bank = Bank(seed)
+        self.shopkeepers = Shopkeepers(seed)
         self._waiting: list[Record] = []
 
     def hear(self, topic: str, value: bytes) -> None:
@@ -24,6 +28,9 @@ class Answers:
             self._waiting += self.gateway.answer(value)
         elif topic == Topic.NOTIFICATION:
             self._waiting += self.inbox.answer(value)
+            self._waiting += self.shopkeepers.answer(value)
+        elif topic == Topic.PAYOUT:
+            self._waiting += self.bank.answer(value)
 
     def due(self, until: datetime) -> list[Record]:
         """Hand over what is delivered before an instant, in order of delivery."""

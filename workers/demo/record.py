@@ -7,6 +7,13 @@ from typing import Any
 
 from contracts.topics import Topic
 
+_ID_FIELDS = {
+    Topic.MERCHANT: "merchant_id",
+    Topic.DEPOSIT_REFUND_REQUEST: "merchant_id",
+    Topic.PAYOUT_RESULT: "payee_id",
+}
+"""What names the record's key in the body; `account_id` elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -39,7 +46,7 @@ class Record:
 
 def record(topic: Topic, key: str, event_id: str, kind: str, occurred_at: datetime, /, **fields: Any) -> Record:
     """Make the record of a well-formed message; fields that are None are left out."""
-    id_field = "merchant_id" if topic in {Topic.MERCHANT, Topic.DEPOSIT_REFUND_REQUEST} else "account_id"
+    id_field = _ID_FIELDS.get(topic, "account_id")
     body = {
         "event_id": event_id,
         "type": kind,

@@ -34,6 +34,7 @@ HAPPENED = {
     "repayment.failed": "the bank refuses the debit",
     "repayment.reversed": "the bank takes a payment back",
     "merchant.registered": "the shop registers",
+    "merchant.settlement_cycle_changed": "the shop is paid on another cycle from now on",
     "deposit.paid": "a deposit is paid",
     "promotion.started": "a promotion starts",
     "promotion.finished": "a promotion ends",
@@ -45,6 +46,8 @@ HAPPENED = {
     "deposit_refund.reviewed": "the request is reviewed",
     "deposit_refund.withdrawn": "the shop takes its request back",
     "shop_balance.withdrawal_requested": "the shop wants its balance paid out",
+    "payout.succeeded": "the bank has paid",
+    "payout.failed": "the bank could not pay",
 }
 
 MOVED = {
@@ -56,6 +59,8 @@ MOVED = {
     ("limit_available", "limit_used"): "{} of the limit is free again",
     ("limit_used", "limit_available"): "{} of the limit is used",
     ("receivable", "merchant_transit"): "the buyer owes {}, the shop earns it",
+    ("merchant_transit", "merchant_payable"): "{} is payable to the shop",
+    ("merchant_payable", "merchant_transit"): "{} less is payable to the shop",
     ("receivable", "payout_clearing"): "{} goes to the card, and the buyer owes it",
     ("fee_receivable", "fee_income"): "and a fee of {}",
     ("penalty_receivable", "penalty_income"): "a penalty of {} is charged",
@@ -81,6 +86,12 @@ MOVED = {
     ("deposit", "shop_balance"): "{} goes to the shop balance",
     ("merchant_payable", "payout_clearing"): "{} is paid out to the shop",
     ("shop_balance", "payout_clearing"): "{} of the shop balance is paid out",
+    ("payout_clearing", "gateway_clearing"): "{} has left",
+    ("payout_clearing", "customer_credit"): "{} is kept as credit",
+    ("payout_clearing", "receivable"): "{} of the debt is undone",
+    ("payout_clearing", "merchant_payable"): "{} is payable to the shop again",
+    ("payout_clearing", "deposit"): "{} is in the deposit again",
+    ("payout_clearing", "shop_balance"): "{} is in the shop balance again",
 }
 """A movement by the accounts it debits and credits; docs/rules.md, Ledger."""
 

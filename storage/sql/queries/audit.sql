@@ -299,9 +299,18 @@ WHERE amount_minor <> shares_minor + credit_minor OR unknown > 0
 LIMIT $1;
 
 -- name: cash_outs
--- A cash-out is the principal of its obligations, which are of no order and of no other cash-out.
-WITH made AS (
-    SELECT account_id, cash_out_id, amount_minor, named.obligation_id
+-- A cash-out is the principal of its obligations, which are of no order and of no other cash-out; nothing where it could
+-- not be paid out.
+WITH failed AS (
+    SELECT account_id, source_id AS cash_out_id
+    FROM account_payout
+    WHERE lane = $2 AND reason = 'cash_out' AND status = 'failed'
+), expected AS (
+    SELECT account_id, cash_out_id, CASE WHEN failed.cash_out_id IS NULL THEN amount_minor ELSE 0 END AS amount_minor
+    FROM cash_out LEFT JOIN failed USING (account_id, cash_out_id)
+    WHERE lane = $2
+), made AS (
+    SELECT account_id, cash_out_id, named.obligation_id
     FROM cash_out CROSS JOIN LATERAL jsonb_array_elements_text(obligation_ids) AS named (obligation_id)
     WHERE lane = $2
 )
@@ -309,13 +318,12 @@ SELECT format('cash-out %s of account %s', cash_out_id, account_id) AS subject,
     format('obligations without order over %s', amount_minor) AS expected,
     format('%s over %s, %s of them of another one', count(order_id IS NULL), coalesce(sum(principal_minor), 0),
         count(*) FILTER (WHERE order_id IS NOT NULL OR is_shared)) AS found
-FROM cash_out
+FROM expected
 LEFT JOIN (
     SELECT made.account_id, cash_out_id, order_id, principal_minor,
         count(*) OVER (PARTITION BY made.account_id, obligation_id) > 1 AS is_shared
     FROM made JOIN (SELECT * FROM obligation WHERE lane = $2) AS owed USING (account_id, obligation_id)
 ) AS owed USING (account_id, cash_out_id)
-WHERE lane = $2
 GROUP BY account_id, cash_out_id, amount_minor
 HAVING coalesce(sum(principal_minor), 0) <> amount_minor OR bool_or(order_id IS NOT NULL OR is_shared)
 LIMIT $1;
@@ -395,6 +403,70 @@ UNION ALL
 SELECT format('deposits of merchant %s in %s', merchant_id, currency), coalesce(minor, 0)::text, deposit_minor::text
 FROM merchant_balance LEFT JOIN deposited USING (merchant_id, currency)
 WHERE lane = $2 AND deposit_minor <> coalesce(minor, 0)
+LIMIT $1;
+
+-- name: deposits
+-- A deposit has at most one refund in progress, and has lost what was refunded of it.
+WITH asked AS (
+    SELECT merchant_id, deposit_id,
+        string_agg(request_id, ', ') FILTER (WHERE status IN ('awaiting_review', 'approved')) AS open_request_id,
+        coalesce(sum(amount_minor) FILTER (WHERE status = 'paid'), 0) AS paid_minor
+    FROM deposit_refund
+    WHERE lane = $2
+    GROUP BY merchant_id, deposit_id
+)
+SELECT format('deposit %s of merchant %s', deposit_id, merchant_id) AS subject,
+    format('%s left of %s, with request %s in progress', amount_minor - coalesce(paid_minor, 0), amount_minor,
+        coalesce(asked.open_request_id, 'none')) AS expected,
+    format('%s left, with request %s', left_minor, coalesce(deposit.open_request_id, 'none')) AS found
+FROM deposit LEFT JOIN asked USING (merchant_id, deposit_id)
+WHERE lane = $2 AND (
+    left_minor <> amount_minor - coalesce(paid_minor, 0) OR left_minor < 0
+    OR deposit.open_request_id IS DISTINCT FROM asked.open_request_id
+)
+LIMIT $1;
+
+-- name: payouts
+-- What lies on payout_clearing is asked for and not answered.
+WITH asked AS (
+    SELECT currency, sum(amount_minor) AS minor
+    FROM (
+        SELECT currency, amount_minor FROM account_payout WHERE lane = $2 AND status = 'requested'
+        UNION ALL
+        SELECT currency, amount_minor FROM merchant_payout WHERE lane = $2 AND status = 'requested'
+        UNION ALL
+        SELECT currency, amount_minor FROM untracked_payout WHERE lane = $2
+    ) AS unanswered
+    GROUP BY currency
+), clearing AS (
+    SELECT currency, balance_minor AS minor
+    FROM platform_balance
+    WHERE lane = $2 AND ledger_account = 'payout_clearing'
+)
+SELECT 'payout_clearing in ' || currency AS subject,
+    format('%s, in payouts that are not answered', coalesce(asked.minor, 0)) AS expected,
+    coalesce(clearing.minor, 0)::text AS found
+FROM asked FULL JOIN clearing USING (currency)
+WHERE coalesce(asked.minor, 0) <> coalesce(clearing.minor, 0)
+LIMIT $1;
+
+-- name: payables_are_paid
+-- What is payable to a registered merchant in its currency goes out on a payout date; nothing else has one.
+WITH expected AS (
+    SELECT merchant_id, payable_minor
+    FROM merchant JOIN merchant_balance USING (lane, merchant_id, currency)
+    WHERE lane = $2 AND registered_on IS NOT NULL AND payable_minor > 0
+), coming AS (
+    SELECT party_id AS merchant_id, due_at
+    FROM timer
+    WHERE lane = $2 AND party_kind = 'merchant' AND kind = 'merchant_payout'
+)
+SELECT 'merchant ' || merchant_id AS subject,
+    CASE WHEN payable_minor IS NULL THEN 'no payout' ELSE format('a payout of the %s payable', payable_minor) END
+        AS expected,
+    coalesce('a payout at ' || due_at, 'none') AS found
+FROM expected FULL JOIN coming USING (merchant_id)
+WHERE payable_minor IS NULL OR due_at IS NULL
 LIMIT $1;
 
 -- name: parked_have_deadlines

@@ -216,3 +216,33 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = named.merchant_id AND request_id = named.request_id
     OFFSET 0
 ) AS found;
+
+-- name: shop_withdrawal
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (merchant_id, withdrawal_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM shop_withdrawal
+    WHERE lane = $1 AND merchant_id = named.merchant_id AND withdrawal_id = named.withdrawal_id
+    OFFSET 0
+) AS found;
+
+-- name: account_payout
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, payout_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM account_payout
+    WHERE lane = $1 AND account_id = named.account_id AND payout_id = named.payout_id
+    OFFSET 0
+) AS found;
+
+-- name: merchant_payout
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (merchant_id, payout_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM merchant_payout
+    WHERE lane = $1 AND merchant_id = named.merchant_id AND payout_id = named.payout_id
+    OFFSET 0
+) AS found;

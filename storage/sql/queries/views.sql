@@ -47,6 +47,12 @@ SELECT merchant.*
 FROM lane JOIN merchant USING (lane)
 WHERE merchant_id = $1;
 
+-- name: next_payout
+-- When what is payable to a merchant goes out.
+SELECT due_at
+FROM timer
+WHERE lane = $1 AND party_kind = 'merchant' AND party_id = $2 AND kind = 'merchant_payout';
+
 -- name: merchant_balance
 SELECT merchant_balance.*
 FROM merchant_balance
@@ -62,6 +68,24 @@ ORDER BY no;
 -- name: deposit_refund
 SELECT deposit_refund.*
 FROM deposit_refund
+WHERE lane = $1 AND merchant_id = $2
+ORDER BY no;
+
+-- name: shop_withdrawal
+SELECT shop_withdrawal.*
+FROM shop_withdrawal
+WHERE lane = $1 AND merchant_id = $2
+ORDER BY no;
+
+-- name: account_payout
+SELECT account_payout.*
+FROM account_payout
+WHERE lane = $1 AND account_id = $2
+ORDER BY no;
+
+-- name: merchant_payout
+SELECT merchant_payout.*
+FROM merchant_payout
 WHERE lane = $1 AND merchant_id = $2
 ORDER BY no;
 
@@ -174,6 +198,26 @@ SELECT
     (
         SELECT count(*) FROM (SELECT FROM dead_letter WHERE dead_letter.lane = lane.lane LIMIT $1) AS dead
     ) AS dead_letters,
+    (
+        SELECT count(*) FROM (
+            SELECT FROM account_payout WHERE account_payout.lane = lane.lane AND status = 'requested'
+            UNION ALL
+            SELECT FROM merchant_payout WHERE merchant_payout.lane = lane.lane AND status = 'requested'
+            LIMIT $1
+        ) AS unanswered
+    ) AS open_payouts,
+    least(
+        (
+            SELECT requested_at FROM account_payout
+            WHERE account_payout.lane = lane.lane AND status = 'requested'
+            ORDER BY requested_at LIMIT 1
+        ),
+        (
+            SELECT requested_at FROM merchant_payout
+            WHERE merchant_payout.lane = lane.lane AND status = 'requested'
+            ORDER BY requested_at LIMIT 1
+        )
+    ) AS oldest_open_payout_at,
     ARRAY(SELECT topic FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS topics,
     ARRAY(SELECT next_offset FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS next_offsets
 FROM lane JOIN lane_relay USING (lane)

@@ -270,13 +270,14 @@ WHERE appeal.ctid = found.place;
 UPDATE merchant SET
     registered_on = new.registered_on, currency = new.currency, settlement_cycle_days = new.settlement_cycle_days,
     fingerprint = new.fingerprint, entities_made = new.entities_made, open_promotions = new.open_promotions,
-    open_disputes = new.open_disputes, open_after_sales = new.open_after_sales, open_violations = new.open_violations
+    open_disputes = new.open_disputes, open_after_sales = new.open_after_sales, open_violations = new.open_violations,
+    cycle_from = new.cycle_from
 FROM unnest(
     $2::text::text[], $3::text::date[], $4::text::text[], $5::text::bigint[], $6::text::bytea[], $7::text::bigint[],
-    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[]
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::date[]
 ) AS new (
     merchant_id, registered_on, currency, settlement_cycle_days, fingerprint, entities_made, open_promotions,
-    open_disputes, open_after_sales, open_violations
+    open_disputes, open_after_sales, open_violations, cycle_from
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -359,3 +360,53 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE deposit_refund.ctid = found.place;
+
+-- name: shop_withdrawal
+UPDATE shop_withdrawal SET
+    no = new.no, amount_minor = new.amount_minor, currency = new.currency, requested_at = new.requested_at,
+    fingerprint = new.fingerprint
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::text[],
+    $7::text::timestamptz[], $8::text::bytea[]
+) AS new (
+    merchant_id, withdrawal_id, no, amount_minor, currency, requested_at, fingerprint
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM shop_withdrawal
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND withdrawal_id = new.withdrawal_id
+    OFFSET 0
+) AS found
+WHERE shop_withdrawal.ctid = found.place;
+
+-- name: account_payout
+UPDATE account_payout SET
+    status = new.status, answered_at = new.answered_at
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::timestamptz[]
+) AS new (
+    account_id, payout_id, status, answered_at
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM account_payout
+    WHERE lane = $1 AND account_id = new.account_id AND payout_id = new.payout_id
+    OFFSET 0
+) AS found
+WHERE account_payout.ctid = found.place;
+
+-- name: merchant_payout
+UPDATE merchant_payout SET
+    status = new.status, answered_at = new.answered_at
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::timestamptz[]
+) AS new (
+    merchant_id, payout_id, status, answered_at
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM merchant_payout
+    WHERE lane = $1 AND merchant_id = new.merchant_id AND payout_id = new.payout_id
+    OFFSET 0
+) AS found
+WHERE merchant_payout.ctid = found.place;

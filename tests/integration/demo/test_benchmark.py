@@ -21,12 +21,13 @@ pytestmark = [
 CHECKOUT = Path(__file__).parents[3]
 
 
-def test_every_figure_is_measured_in_one_run(tmp_path):
+def figures_of(tmp_path: Path, *arguments: str) -> dict[str, float]:
     figures_file = tmp_path / "figures.json"
     directory = tmp_path / "stack"
+    command = [sys.executable, "-m", "benchmarks", "--messages", "1000", *arguments]
     try:
         ran = subprocess.run(
-            [sys.executable, "-m", "benchmarks", "--messages", "1000", "--dir", directory, "--json", figures_file],
+            [*command, "--dir", directory, "--json", figures_file],
             cwd=CHECKOUT,
             capture_output=True,
             text=True,
@@ -37,8 +38,17 @@ def test_every_figure_is_measured_in_one_run(tmp_path):
     finally:
         stop_left_over(directory / "workers")
         devstack.down(directory, wipe=True)
+    return json.loads(figures_file.read_text())
 
-    figures = json.loads(figures_file.read_text())
+
+def test_a_hot_merchant_is_measured_against_many(tmp_path):
+    figures = figures_of(tmp_path, "--hot-merchant")
+    assert list(figures) == ["spread_per_s", "hot_merchant_per_s", "ratio_hot_merchant"]
+    assert all(value > 0 for value in figures.values())
+
+
+def test_every_figure_is_measured_in_one_run(tmp_path):
+    figures = figures_of(tmp_path)
     assert list(figures) == [
         "floor_per_s",
         "plain_agent_1_per_s",

@@ -20,15 +20,19 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     Input,
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchasePlaced,
     PurchaseReceived,
     RepaymentReceived,
     RepaymentReversed,
     ReturnRequested,
+    ShopWithdrawalRequested,
     Source,
 )
 from settlement.outputs import AutoDebitRequested
@@ -56,6 +60,10 @@ TYPES = {
     DepositPaid: "deposit.paid",
     DepositRefundRequested: "deposit_refund.requested",
     DepositRefundReviewed: "deposit_refund.reviewed",
+    DepositRefundWithdrawn: "deposit_refund.withdrawn",
+    PayoutSucceeded: "payout.succeeded",
+    PayoutFailed: "payout.failed",
+    ShopWithdrawalRequested: "shop_balance.withdrawal_requested",
 }
 
 

@@ -6,13 +6,26 @@ from datetime import date
 
 import pytest
 
-from settlement.entities import Account, Appeal, CashOut, Debit, Obligation, Order, Repayment, Return
+from settlement.entities import (
+    Account,
+    AccountPayout,
+    Appeal,
+    CashOut,
+    Debit,
+    Obligation,
+    Order,
+    PayoutStatus,
+    Repayment,
+    Return,
+)
 from settlement.messages import (
     AppealDecided,
     BillInstalmentRequested,
     CardUnlinked,
     CloseRequested,
     ExtensionRequested,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchaseReceived,
     RepaymentFailed,
     RepaymentReversed,
@@ -44,6 +57,20 @@ def failed(due_on: date) -> Callable[[Lane], RepaymentFailed]:
     """The debit requested for a date fails, retryably."""
     return lambda lane: RepaymentFailed(lane.requested_for(due_on).debit_id, "no funds", retryable=True)
 
+
+def of_payout(answer: Callable[[str], PayoutSucceeded | PayoutFailed]):
+    """What is told of the latest payout that is open."""
+
+    def told(lane: Lane) -> PayoutSucceeded | PayoutFailed:
+        payouts = lane.states[BUYER].each(AccountPayout)
+        is_open = [each for each in payouts if each.status is PayoutStatus.REQUESTED]
+        return answer(max(is_open, key=lambda each: each.no).payout_id)
+
+    return told
+
+
+SUCCEEDED = of_payout(PayoutSucceeded)
+FAILED = of_payout(lambda payout_id: PayoutFailed(payout_id, "card closed"))
 
 STORIES = {
     "a lowered, extended trial with a complaint": [
@@ -114,6 +141,22 @@ STORIES = {
         ("2026-02-13", repaid(5_010)),
         ("2026-02-14", cashed_out(1_000, "third")),
     ],
+    "payouts that fail: an overpayment, a refund, and an overdue cash-out of which some was repaid": [
+        ("2026-01-01", replace(opened("taobao"), identity_verified=True)),
+        ("2026-01-02", repaid(700, "too early")),
+        ("2026-01-03", FAILED),
+        ("2026-01-04", on_statement(amount_minor=5_000)),
+        ("2026-01-05", PurchaseReceived("order")),
+        ("2026-01-06", repaid(4_300, "order")),
+        ("2026-01-07", cashed_out(3_000, "first")),
+        ("2026-02-12 00:00", None),
+        ("2026-02-13", repaid(1_000, "some")),
+        ("2026-02-14", FAILED),
+        ("2026-02-15", RepaymentReversed("some", "chargeback")),
+        ("2026-02-20 00:00", None),
+        ("2026-02-21", repaid(8_000, "all")),
+        ("2026-02-22", SUCCEEDED),
+    ],
     "a bill in instalments, one overdue, and a request to lift the freeze": [
         ("2026-01-01", opened("douyin")),
         ("2026-01-02", on_statement(amount_minor=9_000)),
@@ -141,7 +184,7 @@ STORIES = {
 }
 """What is sent when, in Shanghai; None only lets time pass, and a function makes a message of what came before."""
 
-KINDS = (Account, Order, Obligation, Debit, Return, Repayment, CashOut, Appeal)
+KINDS = (Account, Order, Obligation, Debit, Return, Repayment, CashOut, Appeal, AccountPayout)
 
 
 @pytest.mark.parametrize("story", STORIES)

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from settlement.messages import PurchaseReceived, RepaymentReversed
+from settlement.messages import MerchantActivity, PayoutFailed, PurchaseReceived, RepaymentReversed
+from settlement.outputs import PayoutRequested
 from storage import lanes
 from storage.audit import audit
 from storage.write import write
-from tests.integration.storage.settling import START, StoredLane, Traffic, account
+from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant
 from tests.unit.settlement.builders import cashed_out, opened, repaid
 
 NAMES = {
@@ -30,6 +31,9 @@ NAMES = {
     "cash-outs are what they are owed as",
     "held is promised to orders",
     "merchants agree with their cases and deposits",
+    "deposits agree with their refunds",
+    "payouts on their way are what is not answered",
+    "what is payable to merchants has its payout date",
     "parked inputs have a deadline",
     "batches and decisions without a hole",
     "offsets only move on",
@@ -42,7 +46,7 @@ NAMES = {
 
 
 async def cashing(lane: StoredLane) -> None:
-    """A buyer takes out cash twice, pays one of it back, and the bank takes the payment back."""
+    """A buyer takes out cash twice, pays one of it back, and the bank takes the payment back; once more in vain."""
     buyer = account("cashing")
     bodies = (
         replace(opened("taobao"), identity_verified=True),
@@ -54,6 +58,10 @@ async def cashing(lane: StoredLane) -> None:
     )
     for number, body in enumerate(bodies):
         await lane.settle([lane.message(body, buyer, f"cashing-{number}", START + timedelta(minutes=number))])
+    (settled,) = await lane.settle([lane.message(cashed_out(500, "third"), buyer, "third", START + timedelta(hours=1))])
+    (payout,) = [each.body for each in settled.decision.outputs if isinstance(each.body, PayoutRequested)]
+    failed_ = PayoutFailed(payout.payout_id, "card closed")
+    await lane.settle([lane.message(failed_, buyer, "failed", START + timedelta(hours=2))])
 
 
 @pytest.fixture
@@ -69,6 +77,8 @@ async def books(connection) -> StoredLane:
         traffic.now += timedelta(days=4)
         traffic.take_over(await lane.settle(until=traffic.now))
     await lane.settle([lane.message(PurchaseReceived("unknown"), account("buyer-000001"), "parked", traffic.now)])
+    sale = MerchantActivity("CNY", 5, 0)
+    await lane.settle([lane.message(sale, merchant(name), "sale", traffic.now) for name in ("shop-0001", "unknown")])
     other = StoredLane(connection, number=1)
     await other.settle([other.message(opened(), account("elsewhere"), "event")])
     return lane
@@ -91,7 +101,7 @@ async def test_sound_books_pass_every_check(books):
         assert await connection.fetchval(f"SELECT count(*) FROM {table}"), f"no {table} was looked at"
     late = "SELECT DISTINCT programme FROM obligation JOIN account USING (account_id) WHERE status = 'overdue'"
     assert {row["programme"] for row in await connection.fetch(late)} == {"kuaishou", "tmall"}
-    assert await connection.fetchval("SELECT count(*) FROM cash_out") == 2
+    assert await connection.fetchval("SELECT count(*) FROM cash_out") == 3
     assert await connection.fetchval("SELECT count(*) FROM repayment WHERE reversed_at IS NOT NULL") == 1
 
 
@@ -369,7 +379,43 @@ BROKEN = {
     ),
     "a deposit": (
         "UPDATE deposit SET left_minor = left_minor - 1 WHERE ctid = (SELECT ctid FROM deposit LIMIT 1)",
-        {"merchants agree with their cases and deposits"},
+        {"merchants agree with their cases and deposits", "deposits agree with their refunds"},
+    ),
+    "a refund in progress forgotten": (
+        "UPDATE deposit SET open_request_id = 'r' WHERE ctid = (SELECT ctid FROM deposit LIMIT 1)",
+        {"deposits agree with their refunds"},
+    ),
+    "a merchant's payout called answered": (
+        (
+            "UPDATE merchant_payout SET status = 'succeeded' WHERE ctid = (SELECT ctid FROM merchant_payout"
+            " WHERE status = 'requested' LIMIT 1)"
+        ),
+        {"payouts on their way are what is not answered"},
+    ),
+    "a payout of an account lost": (
+        (
+            "DELETE FROM account_payout WHERE ctid = (SELECT ctid FROM account_payout"
+            " WHERE status = 'requested' AND reason <> 'cash_out' LIMIT 1)"
+        ),
+        {"payouts on their way are what is not answered"},
+    ),
+    "a cash-out that failed owed all the same": (
+        (
+            "UPDATE account_payout SET status = 'requested' WHERE ctid = (SELECT ctid FROM account_payout"
+            " WHERE reason = 'cash_out' AND status = 'failed' LIMIT 1)"
+        ),
+        {"payouts on their way are what is not answered", "cash-outs are what they are owed as"},
+    ),
+    "a payout date forgotten": (
+        "DELETE FROM timer WHERE ctid = (SELECT ctid FROM timer WHERE kind = 'merchant_payout' LIMIT 1)",
+        {"what is payable to merchants has its payout date"},
+    ),
+    "a payout date of nothing": (
+        (
+            "INSERT INTO timer SELECT lane, 'merchant', merchant_id, 'merchant_payout', 'merchant', now()"
+            " FROM merchant WHERE registered_on IS NULL LIMIT 1"
+        ),
+        {"what is payable to merchants has its payout date"},
     ),
     "activity received twice": (
         (

@@ -15,6 +15,8 @@ from settlement.entities import (
     Account,
     Debit,
     DebitStatus,
+    Deposit,
+    DepositRefund,
     Merchant,
     Obligation,
     ObligationStatus,
@@ -23,7 +25,7 @@ from settlement.entities import (
     Return,
 )
 from settlement.ledger import LedgerAccount, Posting
-from settlement.messages import LineFrozen, LineUnfrozen, PurchaseReceived, TermsPublished
+from settlement.messages import LineFrozen, LineUnfrozen, MerchantRegistered, PurchaseReceived, TermsPublished
 from settlement.party import PartyKind
 from settlement.state import Parked, PartyState
 from settlement.terms import TermsBook
@@ -33,7 +35,7 @@ from storage.load import OPEN_OBLIGATIONS, Wanted
 from storage.rows import TABLES
 from storage.write import write
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
-from tests.unit.settlement.builders import RULES, deferred, opened, placed, repaid, returned
+from tests.unit.settlement.builders import RULES, deferred, deposited, opened, placed, refund_asked, repaid, returned
 
 NASTY = ("plain", 'say "so", {x}', "back\\slash", "NULL", "", "new\nline\ttab", "字 – €", "a, b")
 BUYER = account("buyer")
@@ -358,6 +360,17 @@ async def test_a_due_timer_brings_what_it_is_about(lane, kind, subject, brought)
     state = (await lane.read(Wanted(parties={BUYER}, timers_until=START)))[BUYER]
     assert {each: set(found) for each, found in state.entities.items() if each is not Account} == brought
     assert list(state.timers) == [(kind, subject)]
+
+
+@pytest.mark.parametrize("kind", [TimerKind.DEPOSIT_PAYMENT, TimerKind.DEPOSIT_REVIEW_LATE, TimerKind.DEPOSIT_UNPAID])
+async def test_a_due_timer_of_a_deposit_refund_brings_it_with_its_deposit(lane, kind):
+    shop = merchant("shop")
+    for body in (MerchantRegistered("CNY", 7), deposited(), deposited("other"), refund_asked()):
+        await lane.settle([lane.message(body, shop, repr(body))])
+    await write_timers(lane, [Timer(shop, kind, "request", START)])
+    state = (await lane.read(Wanted(parties={shop}, timers_until=START)))[shop]
+    assert set(state.entities[DepositRefund]) == {"request"}
+    assert set(state.entities[Deposit]) == {"deposit"}
 
 
 async def settle_each(lane: StoredLane, *bodies) -> None:

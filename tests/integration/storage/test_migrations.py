@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from settlement.entities import Account, Obligation, Repayment
 from settlement.terms import TermsBook, TermsError
 from storage import migrations
+from storage.audit import audit
 from storage.database import connect
 from storage.migrations import Migration, MigrationError, NotMigratedError, migrate, released, require_migrated
 from storage.rows import TABLES
@@ -103,6 +105,79 @@ async def test_rows_from_before_anything_could_fall_overdue_stay_right(empty_dat
     }
     (repayment,) = TABLES[Repayment].entities(rows[Repayment])
     assert (repayment.shares, repayment.credit_minor, repayment.reversed_at) == ((), 0, None)
+
+
+UNPAID = """
+    UPDATE lane SET lane_time = '2026-02-10 20:00+00' WHERE lane = 1;
+    INSERT INTO merchant SELECT 1, merchant_id, registered_on, currency, 7, 'f', 0, 0, 0, 0, 0
+        FROM (VALUES ('sells', '2026-01-01'::date, 'CNY'), ('owes', '2026-01-01', 'CNY'),
+            ('abroad', '2026-01-01', 'CNY'), ('unknown', NULL, NULL)) AS made (merchant_id, registered_on, currency);
+    INSERT INTO merchant_balance VALUES (1, 'sells', 'CNY', 500, 0, 0), (1, 'owes', 'CNY', -1, 0, 0),
+        (1, 'abroad', 'USD', 500, 0, 0), (1, 'unknown', 'CNY', 500, 0, 0);
+"""
+"""Merchants of the schema before anything was paid out to them."""
+
+
+async def test_what_was_payable_before_there_were_payouts_goes_out_at_the_next_midnight(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:7])
+    await migrate(empty_database.dsn, lanes=2, terms=TERMS)
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await connection.execute(UNPAID)
+        await migrations._apply_missing(connection)
+        timers = await connection.fetch("SELECT * FROM timer")
+    # 11 February 04:00 in Shanghai
+    assert [tuple(each) for each in timers] == [
+        (1, "merchant", "sells", "merchant_payout", "merchant", datetime(2026, 2, 11, 16, tzinfo=UTC))
+    ]
+
+
+UNREVIEWED = """
+    UPDATE lane SET lane_time = '2026-02-10 20:00+00' WHERE lane = 1;
+    INSERT INTO deposit VALUES (1, 'shop', 'd', 1, 'bank', 'CNY', 5, 5, '2026-01-01 17:00+00', '2026-02-01', NULL, 'f');
+    INSERT INTO deposit_refund SELECT 1, 'shop', status || due_on, 1, 'd', 'CNY', 5, 'shop_balance', status, '[]',
+            false, NULL, 'r', 'c', now(), due_on, 'f'
+        FROM (VALUES ('awaiting_review', '2026-02-09'::date), ('awaiting_review', '2026-02-20'),
+            ('approved', '2026-02-09'), ('paid', '2026-02-20')) AS asked (status, due_on);
+"""
+"""Requests of the schema before anything was escalated; 11 February 04:00 in Shanghai."""
+
+
+async def test_requests_from_before_they_were_escalated_are_escalated_in_time(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:8])
+    await migrate(empty_database.dsn, lanes=2, terms=TERMS)
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await connection.execute(UNREVIEWED)
+        await migrations._apply_missing(connection)
+        timers = await connection.fetch("SELECT kind, subject_id, due_at FROM timer WHERE lane = 1")
+    midnight = datetime(2026, 1, 1, 16, tzinfo=UTC)
+    assert {tuple(each) for each in timers} == {
+        ("deposit_review_late", "awaiting_review2026-02-09", midnight.replace(month=2, day=11)),
+        ("deposit_review_late", "awaiting_review2026-02-20", midnight.replace(month=2, day=20)),
+        ("deposit_unpaid", "awaiting_review2026-02-09", midnight.replace(month=4, day=1)),
+        ("deposit_unpaid", "awaiting_review2026-02-20", midnight.replace(month=4, day=1)),
+        ("deposit_unpaid", "approved2026-02-09", midnight.replace(month=4, day=1)),
+    }
+
+
+async def test_payouts_from_before_they_were_remembered_are_kept_as_what_is_never_answered(empty_database, monkeypatch):
+    everything = released()
+    monkeypatch.setattr(migrations, "released", lambda: everything[:9])
+    await migrate(empty_database.dsn, lanes=2, terms=TERMS)
+    monkeypatch.setattr(migrations, "released", lambda: everything)
+    async with migrations._as_owner(empty_database.dsn) as connection:
+        await connection.execute(
+            "INSERT INTO platform_balance VALUES (0, 'payout_clearing', 'CNY', 700), (1, 'payout_clearing', 'CNY', 0),"
+            " (1, 'gateway_clearing', 'CNY', 700)"
+        )
+        await migrations._apply_missing(connection)
+        kept = await connection.fetch("SELECT lane, currency, amount_minor FROM untracked_payout")
+        checks = {check.name: check.ok for check in await audit(connection)}
+    assert [tuple(each) for each in kept] == [(0, "CNY", 700)]
+    assert checks["payouts on their way are what is not answered"]
 
 
 async def test_a_file_that_changed_after_it_was_applied_is_refused(database, monkeypatch):

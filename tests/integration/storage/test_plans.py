@@ -10,10 +10,19 @@ from datetime import timedelta
 
 import pytest
 
-from settlement.entities import Appeal, CashOut, Obligation, Repayment
+from settlement.entities import (
+    AccountPayout,
+    Appeal,
+    CashOut,
+    Deposit,
+    DepositRefund,
+    MerchantPayout,
+    Obligation,
+    Repayment,
+)
 from storage import lanes, load, outbox, views
 from storage.load import Wanted
-from tests.integration.storage.settling import START, StoredLane, Traffic, account, write_states
+from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
 
 ROWS = 20_000
 
@@ -56,6 +65,17 @@ GROWN = {
     "deposit_refund": """
         INSERT INTO deposit_refund SELECT 0, 'filler-' || n, 'request-' || n, 1, 'deposit-' || n, 'CNY', 5,
             'shop_balance', 'paid', '[]', false, NULL, 'r', 'c', now(), now(), 'f' FROM generate_series(1, $1) AS n""",
+    "shop_withdrawal": """
+        INSERT INTO shop_withdrawal SELECT 0, 'filler-' || n, 'withdrawal-' || n, 1, 5, 'CNY', now(), 'f'
+        FROM generate_series(1, $1) AS n""",
+    "account_payout": """
+        INSERT INTO account_payout SELECT 0, 'filler-' || n, 'payout-' || n, 1, 5, 'CNY', 'card', 'cash_out',
+            CASE WHEN n % 2 = 0 THEN 'requested' ELSE 'succeeded' END, now(), 'cash-out-' || n, NULL
+        FROM generate_series(1, $1) AS n""",
+    "merchant_payout": """
+        INSERT INTO merchant_payout SELECT 0, 'filler-' || n, 'payout-' || n, 1, 5, 'CNY', 'bank', 'deposit_refund',
+            CASE WHEN n % 2 = 0 THEN 'requested' ELSE 'succeeded' END, now(), 'request-' || n, NULL
+        FROM generate_series(1, $1) AS n""",
     "decision": """
         INSERT INTO decision SELECT 0, -n, 0, 'input', 'purchase', 0, n, 'account', 'filler-' || n % 5000,
             'filler-' || n, NULL, substr(sha256(n::text::bytea), 1, 16), 'f', 'purchase.placed', now(), now(),
@@ -212,6 +232,35 @@ async def test_reversals_cash_outs_and_appeals_read_no_table_from_end_to_end(wor
     await write_states(lane, loaded.states)
     assert len([each for each in worker.sent if re.match("UPDATE (repayment|cash_out|appeal) ", each)]) == 3
     assert await read_whole(worker) == {}
+
+
+async def test_results_of_payouts_read_no_table_from_end_to_end(worker):
+    lane = StoredLane(worker)
+    numbers = range(2, 500, 2)
+    payees = {account(f"filler-{number}"): (number, AccountPayout) for number in numbers}
+    payees |= {merchant(f"filler-{number}"): (number, MerchantPayout) for number in numbers}
+    wanted = Wanted(parties=set(payees))
+    wanted.entities = {party: {(kind, f"payout-{number}")} for party, (number, kind) in payees.items()}
+    loaded = await load.load(worker, 0, wanted, lane.restore_any)
+    for party, (_, kind) in payees.items():
+        state = loaded.states[party]
+        assert set(state.entities) >= ({kind, CashOut} if kind is AccountPayout else {kind, DepositRefund, Deposit})
+        state.changed[kind] = set(state.entities[kind])
+    await write_states(lane, loaded.states)
+    assert len([each for each in worker.sent if re.match("UPDATE (account|merchant)_payout ", each)]) == 2
+    assert await read_whole(worker) == {}
+
+
+async def test_open_payouts_are_counted_without_reading_the_answered_ones(operator):
+    figures = await views.operations(operator)
+    assert figures[0].open_payouts == ROWS
+    arguments = operator.sent[views._SQL["operations"]]
+    plan = await operator._connection.fetchval(f"EXPLAIN (FORMAT JSON) {views._SQL['operations']}", *arguments)
+    used = [node.get("Index Name") for node in all_nodes(json.loads(plan)[0]["Plan"])]
+    assert {name: used.count(name) for name in ("account_payout_open", "merchant_payout_open")} == {
+        "account_payout_open": 2,
+        "merchant_payout_open": 2,
+    }
 
 
 async def test_what_an_account_owes_is_found_past_all_it_has_paid(connection):

@@ -1,7 +1,7 @@
 """Stories have exactly the shape that the commands' documentation promises."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from settlement.messages import (
     LineFrozen,
     MerchantActivity,
     MerchantRegistered,
+    PayoutSucceeded,
     PurchaseReceived,
     RepaymentReversed,
 )
@@ -115,6 +116,35 @@ async def test_the_story_of_an_account_has_every_field(buyer):
         "outcome": "applied",
         "reason": None,
     }
+
+
+async def test_payouts_are_told_with_what_became_of_them(lane):
+    await send(lane, BUYER, opened("kuaishou"), repaid(700))
+    story = await views.account_story(lane.connection, "buyer")
+    (payout,) = story["payouts"]
+    requested_at = START + timedelta(days=1)
+    assert {name: value for name, value in payout.items() if name != "payout_id"} == {
+        "amount_minor": 700,
+        "currency": "CNY",
+        "route": "card",
+        "reason": "overpayment",
+        "source_id": None,
+        "status": "requested",
+        "requested_at": requested_at,
+        "answered_at": None,
+    }
+    await send(lane, SHOP, MerchantRegistered("CNY", 1), MerchantActivity("CNY", 50, 0))
+    await lane.settle(until=START + timedelta(days=5))
+    first = (await views.operations(lane.connection))[0]
+    assert (first.open_payouts, first.oldest_open_payout_at) == (2, requested_at)
+    answered_at = START + timedelta(days=6)
+    await lane.settle([lane.message(PayoutSucceeded(payout["payout_id"]), BUYER, "result", answered_at)])
+    (payout,) = (await views.account_story(lane.connection, "buyer"))["payouts"]
+    assert (payout["status"], payout["answered_at"]) == ("succeeded", answered_at)
+    (payout,) = (await views.merchant_story(lane.connection, "shop"))["payouts"]
+    assert (payout["reason"], payout["amount_minor"], payout["status"]) == ("merchant_settlement", 50, "requested")
+    first = (await views.operations(lane.connection))[0]
+    assert (first.open_payouts, first.oldest_open_payout_at) == (1, payout["requested_at"])
 
 
 async def test_obligations_and_debits_are_told_with_their_order(lane):
@@ -232,6 +262,9 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
     assert {name: value for name, value in story.items() if name not in {"history", "deposit_refunds"}} == {
         "merchant_id": "shop",
         "currency": "CNY",
+        "registered_on": date(2026, 1, 1),
+        "settlement_cycle_days": 7,
+        "next_payout_at": datetime(2026, 1, 7, 16, tzinfo=UTC),
         "payable_minor": 12_000,
         "shop_balance_minor": 0,
         "balances": [
@@ -248,6 +281,8 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
                 "frozen_until": date(2026, 2, 3),
             }
         ],
+        "payouts": [],
+        "shop_withdrawals": [],
         "open": {"promotions": 1, "disputes": 0, "after_sales": 1, "violations": 0},
     }
     assert story["deposit_refunds"] == [

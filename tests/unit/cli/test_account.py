@@ -40,6 +40,7 @@ def told(capsys, **given) -> list[str]:
         "orders": [],
         "returns": [],
         "debits": [],
+        "payouts": [],
         "cash_outs": [],
         "other_obligations": [],
         "history": [],

@@ -8,6 +8,7 @@ import pytest
 from contracts.references import references
 from settlement import messages
 from settlement.entities import (
+    AccountPayout,
     Appeal,
     CashOut,
     Debit,
@@ -15,9 +16,11 @@ from settlement.entities import (
     DepositRefund,
     MerchantBalance,
     MerchantCase,
+    MerchantPayout,
     Order,
     Repayment,
     Return,
+    ShopWithdrawal,
 )
 from tests.contract.builders import accepted, golden_inputs
 
@@ -49,9 +52,14 @@ NAMED = {
     "violation.cleared.v1": {(MerchantCase, "violation:v-1")},
     "deposit_refund.requested.v1": {(DepositRefund, "req-1"), (Deposit, "d-1"), (MerchantBalance, "CNY")},
     "deposit_refund.reviewed.v1": {(DepositRefund, "req-1")},
+    "deposit_refund.withdrawn.v1": {(DepositRefund, "req-1")},
+    "shop_balance.withdrawal_requested.v1": {(ShopWithdrawal, "w-1"), (MerchantBalance, "CNY")},
+    "payout.succeeded.v1": {(kind, "0b0a5a3e-3f0e-5c57-9d0c-8a3c7b9f2d10") for kind in (AccountPayout, MerchantPayout)},
+    "payout.failed.v1": {(kind, "7f6c1b1c-5b86-5e5f-8f62-3c0f3a1f7e42") for kind in (AccountPayout, MerchantPayout)},
     "merchant_activity.recorded.v1": {(MerchantBalance, "CNY")},
     "credit_line.frozen.v1": set(),
-    "merchant.registered.v1": set(),
+    "merchant.registered.v1": {(MerchantBalance, "CNY")},
+    "merchant.settlement_cycle_changed.v1": set(),
     "clock.ticked.v1": set(),
     "terms.published.v1": set(),
 }

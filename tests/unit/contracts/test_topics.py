@@ -25,6 +25,7 @@ def test_the_order_that_decides_between_records_of_one_instant_never_changes():
         "deposit-refund-request",
         "rerouted",
         "merchant-activity",
+        "payout-result",
     ]
 
 
@@ -32,7 +33,7 @@ def test_the_order_that_decides_between_records_of_one_instant_never_changes():
 def test_all_messages_of_a_topic_concern_the_kind_of_party_that_keys_it(topic):
     expected = {PartyKind.ACCOUNT: AccountMessage, PartyKind.MERCHANT: MerchantMessage, None: object}[party_kind(topic)]
     assert all(issubclass(message, expected) for message in MESSAGES[topic])
-    assert (party_kind(topic) is None) == (topic in BROADCAST_TOPICS)
+    assert (party_kind(topic) is None) == (topic in {*BROADCAST_TOPICS, Topic.PAYOUT_RESULT})
 
 
 def test_a_topic_nobody_knows_is_keyed_by_nobody():

@@ -8,6 +8,7 @@ from datetime import datetime
 from contracts.decode import decode
 from contracts.encode import encode
 from contracts.records import OutgoingMessage, RawRecord, Rejected
+from contracts.topics import Topic
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
 from settlement.messages import Input
@@ -46,6 +47,7 @@ class Platform:
         self._time: datetime | None = None
         self._rules = Rules(TermsBook.builtin(), working_days())
         self._records = 0
+        self._batches = 0
 
     def settle(self, records: Iterable[Record]) -> list[OutgoingMessage]:
         """Decide records and all that is due by then; returns what is sent."""
@@ -57,7 +59,17 @@ class Platform:
         for party in filter(None, list(states)):
             batch.fire_due(party)
         self._time, self._rules = batch.lane_time, batch.rules
-        return [self._sent(output) for result in batch.results for output in self._outputs(result)]
+        self._batches += 1
+        sent = [self._sent(output) for result in batch.results for output in self._outputs(result)]
+        activity = [encode(each) for each in batch.activity_outputs(0, self._batches)]
+        return sent + (self._hand_over(activity) if activity else [])
+
+    def _hand_over(self, activity: Iterable[OutgoingMessage]) -> list[OutgoingMessage]:
+        """Let merchants take over at once what account lanes hand to them; who sends it is postpay itself."""
+        records = [Record(Topic.MERCHANT_ACTIVITY, each.key, each.value, self._time, self._time) for each in activity]
+        sent = self.settle(records)
+        self.told.sent.pop("merchant_activity.recorded")
+        return sent
 
     def _decoded(self, record: Record) -> Input | None:
         self._records += 1

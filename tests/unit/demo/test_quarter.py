@@ -9,12 +9,15 @@ from contracts.catalogue import MESSAGES
 from contracts.topics import Topic
 from settlement.entities import (
     Account,
+    AccountPayout,
     Debit,
     DebitStatus,
+    MerchantPayout,
     Obligation,
     ObligationStatus,
     Order,
     OrderStatus,
+    PayoutStatus,
     Return,
     ReturnStatus,
 )
@@ -67,7 +70,10 @@ def test_people_are_told_everything_there_is_to_tell(told):
         ("limit.released", {"cancelled", "amount_lowered", "returned", "repaid"}),
         ("limit.reclaimed", {"overdue", "limit_lowered", "closed"}),
         ("limit.restored", {"cleared", "unfrozen", "appeal", "limit_raised"}),
-        ("payout.requested", {"order_refund", "overpayment", "cash_out", "deposit_refund"}),
+        (
+            "payout.requested",
+            {"order_refund", "overpayment", "cash_out", "merchant_settlement", "deposit_refund", "shop_withdrawal"},
+        ),
     ],
 )
 def test_outputs_have_every_reason(told, kind, reasons):
@@ -114,7 +120,14 @@ def test_every_programme_has_something_overdue_and_paid_after_all(told):
 
 @pytest.mark.parametrize(
     ("kind", "statuses"),
-    [(Order, OrderStatus), (Obligation, ObligationStatus), (Debit, DebitStatus), (Return, ReturnStatus)],
+    [
+        (Order, OrderStatus),
+        (Obligation, ObligationStatus),
+        (Debit, DebitStatus),
+        (Return, ReturnStatus),
+        (AccountPayout, PayoutStatus),
+        (MerchantPayout, PayoutStatus),
+    ],
 )
 def test_every_status_is_reached(told, kind, statuses):
     assert set(statuses) == {each.status for state in told.parties.values() for each in state.each(kind)}

@@ -11,11 +11,13 @@ from settlement.decision import Decision
 from settlement.draft import Rules
 from settlement.entities import (
     Account,
+    AccountPayout,
     Debit,
     DebitStatus,
     DepositRefund,
     Merchant,
     MerchantBalance,
+    MerchantPayout,
     Obligation,
     Order,
     PlanKind,
@@ -31,11 +33,14 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     ExtensionRequested,
     Input,
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     Plan,
     PurchaseCancelled,
     PurchaseKept,
@@ -47,12 +52,14 @@ from settlement.messages import (
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
+    SettlementCycleChanged,
+    ShopWithdrawalRequested,
     Source,
 )
 from settlement.outputs import NotificationRequested, OutputBody
 from settlement.party import Party, PartyKind
 from settlement.state import PartyState
-from settlement.states import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, RETURN, Machine
+from settlement.states import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, PAYOUT, RETURN, Machine
 from settlement.terms import TermsBook
 
 BUYER = Party(PartyKind.ACCOUNT, "buyer")
@@ -74,11 +81,16 @@ TOPICS = {
     RepaymentReversed: "repayment",
     DepositRefundRequested: "deposit-refund-request",
     DepositRefundReviewed: "deposit-refund-request",
+    DepositRefundWithdrawn: "deposit-refund-request",
     MerchantRegistered: "merchant",
+    SettlementCycleChanged: "merchant",
+    ShopWithdrawalRequested: "merchant",
     DepositPaid: "merchant",
     CaseOpened: "merchant",
     CaseClosed: "merchant",
     MerchantActivity: "merchant-activity",
+    PayoutSucceeded: "payout-result",
+    PayoutFailed: "payout-result",
 }
 
 
@@ -237,6 +249,8 @@ MACHINES: dict[type, Machine] = {
     Debit: DEBIT,
     Return: RETURN,
     DepositRefund: DEPOSIT_REFUND,
+    AccountPayout: PAYOUT,
+    MerchantPayout: PAYOUT,
 }
 
 

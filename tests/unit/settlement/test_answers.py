@@ -7,22 +7,36 @@ from datetime import date
 
 import pytest
 
-from settlement.answers import DEBIT_ANSWERS, LINE_ANSWERS, ORDER_ANSWERS, RETURN_ANSWERS, Answers
+from settlement.answers import (
+    DEBIT_ANSWERS,
+    DEPOSIT_REFUND_ANSWERS,
+    LINE_ANSWERS,
+    ORDER_ANSWERS,
+    PAYOUT_ANSWERS,
+    RETURN_ANSWERS,
+    Answers,
+)
 from settlement.decision import Decision
-from settlement.entities import Order, Return
+from settlement.entities import AccountPayout, CaseKind, DepositRefund, Order, Return
 from settlement.messages import (
     AppealDecided,
     BillInstalmentRequested,
     Body,
     CardLinked,
     CardUnlinked,
+    CaseClosed,
+    CaseOpened,
     CashOutRequested,
     CloseRequested,
+    DepositRefundReviewed,
+    DepositRefundWithdrawn,
     ExtensionRequested,
     IdentityVerified,
     LimitChanged,
     LineFrozen,
     LineUnfrozen,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchaseCancelled,
     PurchaseKept,
     PurchaseReceived,
@@ -32,15 +46,19 @@ from settlement.messages import (
     UnfreezeRequested,
 )
 from tests.unit.settlement.builders import (
+    BUYER,
     Lane,
     complained,
     damaged,
     deferred,
+    deposited,
     intact,
     lane_with_line,
+    lane_with_merchant,
     lowered,
     on_statement,
     placed,
+    refund_asked,
     repaid,
     returned,
     reviewed,
@@ -211,6 +229,76 @@ def line_messages(lane: Lane) -> dict[str, list[Body]]:
     }
 
 
+def lane_asked(*steps: Step) -> Lane:
+    """A lane on which a refund of a deposit was asked for, frozen until 1 February, and then this was told."""
+    lane = lane_with_merchant()
+    for when, body in [("2026-01-02", deposited()), ("2026-01-08", refund_asked()), *steps]:
+        if body is None:
+            lane.tick(when)
+        else:
+            lane.send(when, body)
+    return lane
+
+
+APPROVED = DepositRefundReviewed("request", "approved", "fine")
+REJECTED = DepositRefundReviewed("request", "rejected", "no")
+PROMOTION = CaseOpened(CaseKind.PROMOTION, "p")
+
+
+def lane_refused(*steps: Step) -> Lane:
+    """A lane on which the request was declined when it came."""
+    lane = lane_with_merchant()
+    for when, body in [("2026-01-02", deposited()), ("2026-01-03", PROMOTION), ("2026-01-08", refund_asked()), *steps]:
+        lane.send(when, body)
+    return lane
+
+
+REFUNDS: list[Callable[[], Lane]] = [
+    lane_asked,
+    lambda: lane_asked(("2026-01-09", APPROVED)),
+    lambda: lane_asked(("2026-01-09", APPROVED), ("2026-02-01 00:00", None)),
+    lambda: lane_asked(("2026-01-09", REJECTED)),
+    lambda: lane_asked(("2026-01-09", PROMOTION), ("2026-01-10", APPROVED)),
+    lane_refused,
+    lambda: lane_refused(("2026-01-09", CaseClosed(CaseKind.PROMOTION, "p"))),
+    lambda: lane_asked(("2026-01-09", DepositRefundWithdrawn("request"))),
+]
+
+
+def refund_messages(lane: Lane) -> dict[str, list[Body]]:
+    return {
+        "deposit_refund.requested": [refund_asked(), refund_asked(amount_minor=1)],
+        "deposit_refund.reviewed": [APPROVED, REJECTED],
+        "deposit_refund.withdrawn": [DepositRefundWithdrawn("request")],
+    }
+
+
+def lane_paying(*answers: Callable[[str], Body]) -> Lane:
+    """A lane on which a payout was asked for, and then this was told of it."""
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02", repaid(700))
+    for answer in answers:
+        lane.send("2026-01-03", answer(payout_of(lane).payout_id))
+    return lane
+
+
+def payout_of(lane: Lane) -> AccountPayout:
+    (payout,) = lane.states[BUYER].each(AccountPayout)
+    return payout
+
+
+PAYOUTS: list[Callable[[], Lane]] = [
+    lane_paying,
+    lambda: lane_paying(PayoutSucceeded),
+    lambda: lane_paying(lambda payout_id: PayoutFailed(payout_id, "closed")),
+]
+
+
+def payout_messages(lane: Lane) -> dict[str, list[Body]]:
+    payout_id = payout_of(lane).payout_id
+    return {"payout.succeeded": [PayoutSucceeded(payout_id)], "payout.failed": [PayoutFailed(payout_id, "again")]}
+
+
 def order_messages(lane: Lane) -> dict[str, list[Body]]:
     order = lane.get(Order, "order")
     again = next(each.input.body for each in lane.everything if each.input and each.input.type == "PurchasePlaced")
@@ -283,8 +371,10 @@ def lines(answers: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
         (ORDER_ANSWERS, ORDERS, order_messages, lambda lane: lane.get(Order, "order").status),
         (RETURN_ANSWERS, RETURNS, return_messages, lambda lane: lane.get(Return, "return").status),
         (DEBIT_ANSWERS, DEBITS, debit_messages, lambda lane: lane.debits[0].status),
+        (DEPOSIT_REFUND_ANSWERS, REFUNDS, refund_messages, lambda lane: lane.get(DepositRefund, "request").status),
+        (PAYOUT_ANSWERS, PAYOUTS, payout_messages, lambda lane: payout_of(lane).status),
     ],
-    ids=["line", "order", "return", "debit"],
+    ids=["line", "order", "return", "debit", "deposit refund", "payout"],
 )
 def test_every_message_is_answered_in_every_state_as_the_table_says(answers, lanes, messages, status):
     assert found(lanes, messages, status) == table(answers)

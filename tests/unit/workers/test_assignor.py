@@ -6,6 +6,7 @@ import pytest
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
+from contracts.topics import LANE_TOPICS
 from workers.assignor import Holding, LaneAssignor, share_out
 
 TOPICS = ["purchase", "repayment"]
@@ -84,6 +85,25 @@ def test_only_members_that_know_every_topic_take_part():
     members = {"old": member(), "new": member([*TOPICS, "added"])}
     assigned = LaneAssignor().assign(Cluster({"purchase": 2, "repayment": 2, "added": 2}), members)
     assert lanes_by_member(assigned) == {"old": set(), "new": {0, 1}}
+
+
+def test_a_release_that_reads_one_more_topic_takes_over_lane_by_lane_without_a_second_owner():
+    old_topics, new_topics = [str(topic) for topic in LANE_TOPICS[:-1]], [str(topic) for topic in LANE_TOPICS]
+    cluster = Cluster(dict.fromkeys(new_topics, 8))
+    workers = {"old-1": (LaneAssignor(), old_topics), "old-2": (LaneAssignor(), old_topics)}
+    steps = [{}, {"new-1": (LaneAssignor(), new_topics)}, {"new-2": (LaneAssignor(), new_topics)}]
+    for joining in steps:
+        workers |= joining
+        for leader in workers:  # whoever leads, of the old release or the new
+            members = {name: assignor.metadata(topics) for name, (assignor, topics) in workers.items()}
+            assigned = workers[leader][0].assign(cluster, members)
+            for name, assignment in assigned.items():
+                workers[name][0].on_assignment(assignment)
+            lanes = lanes_by_member(assigned)
+            assert sorted(lane for owned in lanes.values() for lane in owned) == list(range(8))
+            if "new-1" in workers:
+                assert not lanes["old-1"] | lanes["old-2"]
+                assert {tp.topic for tp in assigned["new-1"].partitions()} == set(new_topics)
 
 
 def test_a_topic_that_is_missing_gives_nobody_anything():

@@ -1,6 +1,7 @@
 import re
 import time
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ def outside() -> Outside:
         timers_due=8,
         parked=6,
         dead_letters=1,
+        open_payouts=2,
+        oldest_open_payout_at=datetime.now(UTC) - timedelta(hours=1),
         positions={},
     )
     return Outside(
@@ -69,6 +72,7 @@ def scraped(status, outside):
         'postpay_timers_due{group="g",lane="3"} 8.0',
         'postpay_parked_inputs{group="g",lane="3"} 6.0',
         'postpay_dead_letters{group="g",lane="3"} 1.0',
+        'postpay_open_payouts{group="g",lane="3"} 2.0',
         'postpay_ready{group="g"} 1.0',
         'postpay_database_up{group="g"} 1.0',
         'postpay_batch_duration_seconds_bucket{group="g",le="0.005"} 1.0',
@@ -81,6 +85,26 @@ def scraped(status, outside):
 )
 def test_a_figure_is_told(scraped, sample):
     assert sample in scraped.splitlines()
+
+
+def age_told(status, outside, **settings) -> str:
+    told = generate_latest(metrics.registry(Settings(group="g", **settings), status, outside)).decode()
+    return re.search(r'^postpay_open_payout_age_seconds{group="g",lane="3"} (.*)$', told, re.MULTILINE)[1]
+
+
+def test_the_oldest_open_payout_ages_by_the_clock(status, outside):
+    assert 3600 <= float(age_told(status, outside)) < 3660
+
+
+def test_the_oldest_open_payout_ages_by_lane_time_where_time_is_that_of_the_messages(status, outside):
+    figures = outside.figures[3]
+    outside.figures[3] = replace(figures, oldest_open_payout_at=figures.lane_time - timedelta(days=2))
+    assert float(age_told(status, outside, clock="event")) == 172_800
+
+
+def test_no_open_payout_has_no_age(status, outside):
+    outside.figures[3] = replace(outside.figures[3], oldest_open_payout_at=None)
+    assert float(age_told(status, outside)) == 0
 
 
 def test_the_process_own_figures_are_told(scraped):
