@@ -12,7 +12,7 @@ from tests.platform import platform
 from tests.stories.stage import Played, Stage
 
 LANES = 12
-COMMANDS_AT_ONCE = 3
+COMMANDS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ lane-log says that everything sent is settled, only
 
 - before it sends to another topic than the last: within one topic order is the broker's, between two it would be luck;
 - before a message that was told late, and before it looks at an account;
-- before a message that names a debit, which then has been asked for, or never will be.
+- before a message that names a debit or payout, which then has been asked for, or never will be.
 """
 
 import asyncio
@@ -29,18 +29,21 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from contracts.topics import Topic
 from tests.command import Command
-from tests.platform import Message, Platform
+from tests.platform import Platform
 from tests.stories import wire
 from tests.stories.story import Step, Story
 from workers.homes import home_of
 
-SETTLED_WITHIN_S = 30.0
+SETTLED_WITHIN_S = 60.0
 LOOK_AT_LOG_S = 2.0
 ALONE = frozenset({"duplicate", "conflict"})
 """Outcomes of which commands tell nothing when the event_id is new: such a message is sent as a batch of its own, so
 that the lane-log tells."""
-SEEN_WITHIN_S = 3.0
+SEEN_WITHIN_S = 15.0
 """An output's topic may show it a moment after the lane-log: each has a commit marker of its own."""
+
+
+REQUESTS = {"debit": "auto_debit.requested", "payout": "payout.requested"}
 
 
 class TroubleError(Exception):
@@ -55,6 +58,7 @@ class Sent:
     partition: int
     offset: int
     event_id: str
+    key: str
 
 
 @dataclass
@@ -80,32 +84,26 @@ class Played:
     def parties(self) -> frozenset[str]:
         return frozenset({self.account_id, self.merchant_id})
 
-    def debit_id(self, number: int) -> str:
-        """The account's debit request number 1, 2, …"""
-        return self.debit_ids()[number - 1]
-
-    def debit_number(self, debit_id: str) -> str:
-        ids = self.debit_ids()
-        return str(ids.index(debit_id) + 1) if debit_id in ids else "unknown"
-
-    def debit_ids(self) -> list[str]:
-        bodies = [body for _, body in self.outputs if body["type"] == "auto_debit.requested"]
-        return [body["debit_id"] for body in bodies]
+    def number_of(self, word: str, request_id: str) -> str:
+        """The number by which the story knows a debit or payout."""
+        requests = [body for _, body in self.outputs if body["type"] == REQUESTS[word]]
+        ids = [body[f"{word}_id"] for body in requests]
+        return str(ids.index(request_id) + 1) if request_id in ids else "unknown"
 
 
 class Follower:
-    """Reads along: how far each lane is settled, and which debits were asked for.
+    """Reads along: how far each lane is settled, and what was asked for.
 
     Args:
-        consumer: of the lane-log and of debits, read_committed.
+        consumer: of the lane-log, debits and payouts, read_committed.
         looker: a consumer that is not, to look at ends with.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, looker: AIOKafkaConsumer) -> None:
         self.settled: dict[tuple[int, str], int] = defaultdict(int)
         """Next offset that is not settled, by lane and topic."""
-        self.debit_ids: dict[str, list[str]] = defaultdict(list)
-        """Requested debits of each account, in order."""
+        self._requests: dict[str, list[dict[str, Any]]] = {kind: [] for kind in REQUESTS.values()}
+        """Requested debits and payouts by type; those of one lane in order."""
         self.lone: dict[tuple[int, str, int], str] = {}
         """Outcome of each record that was a batch of its own, by lane, topic and offset."""
         self._consumer = consumer
@@ -122,6 +120,11 @@ class Follower:
                         self._note(record.partition, json.loads(record.value))
                 if fetched:
                     self._moved.notify_all()
+
+    def requested(self, word: str, parties: frozenset[str]) -> list[dict[str, Any]]:
+        """The debits or payouts that were asked for of these parties, in order."""
+        found = self._requests[REQUESTS[word]]
+        return [each for each in found if each.get("account_id", each.get("payee_id")) in parties]
 
     async def until(self, condition: Any, within_s: float) -> bool:
         """Wait until something is so; whether it was in time."""
@@ -149,8 +152,8 @@ class Follower:
             for topic, (_, next_offset, _) in document["offsets"].items():
                 self.settled[partition, topic] = max(self.settled[partition, topic], next_offset)
             self._note_lone(partition, document)
-        elif document.get("type") == "auto_debit.requested":
-            self.debit_ids[document["account_id"]].append(document["debit_id"])
+        elif document.get("type") in self._requests:
+            self._requests[document["type"]].append(document)
 
     def _note_lone(self, lane: int, batch: dict[str, Any]) -> None:
         spans = {topic: span for topic, span in batch["offsets"].items() if span[2]}
@@ -198,9 +201,9 @@ class Stage:
         ran = await self._run(kind, "show", party_id, "--json")
         return json.loads(ran.out) if ran.code == 0 else None
 
-    async def outcome(self, sent: Sent, party_id: str) -> str:
+    async def outcome(self, sent: Sent) -> str:
         """What `postpay decision show` says of one record."""
-        ran = await self._run("decision", "show", sent.topic, sent.event_id, "--key", party_id, "--json")
+        ran = await self._run("decision", "show", sent.topic, sent.event_id, "--key", sent.key, "--json")
         if ran.code:
             return "nothing is known of it"
         told = json.loads(ran.out)
@@ -250,7 +253,7 @@ class Stage:
             for level in ("read_committed", "read_uncommitted")
         )
         await asyncio.gather(consumer.start(), looker.start())
-        names = (Topic.LANE_LOG, Topic.AUTO_DEBIT)
+        names = (Topic.LANE_LOG, Topic.AUTO_DEBIT, Topic.PAYOUT)
         lanes = range(self.platform.settings.lanes)
         consumer.assign([TopicPartition(self.platform.prefix + name, lane) for name in names for lane in lanes])
         follower = Follower(consumer, looker)
@@ -266,9 +269,12 @@ class Stage:
         by_party = {party_id: each for each in cast for party_id in each.parties}
         for name in (Topic.AUTO_DEBIT, Topic.LIMIT_RELEASE, Topic.PAYOUT, Topic.NOTIFICATION):
             for record in await self.platform.read(name):
-                played = by_party.get(record.key.decode())
+                body = json.loads(record.value)
+                # A notice to operators has their key, and says whom it is about.
+                about = body.get("params", {}).get("merchant_id", "")
+                played = by_party.get(record.key.decode()) or by_party.get(about)
                 if played is not None:
-                    played.outputs.append((str(name), json.loads(record.value)))
+                    played.outputs.append((str(name), body))
 
 
 class Timeline:
@@ -323,22 +329,9 @@ class Timeline:
     async def _send_step(self, played: Played, index: int, step: Step) -> None:
         if step.arrives > step.at:
             await self._pass_time(step.arrives)
-        if step.debit is not None:
-            await self._wait_for_debit(played, step.debit, step.arrives)
-        ids = self._follower.debit_ids[played.account_id]
-        words = dict(step.words)
-        topic = wire.topic_of(step.kind or "")
-        event_id = words.pop("event", None) or f"e{index}"
-        fields = wire.body(step.kind or "", words, lambda number: ids[number - 1])
-        if topic in wire.OF_MERCHANTS:
-            key = fields.setdefault("merchant_id", played.merchant_id)
-        else:
-            key = fields.setdefault("account_id", played.account_id)
-        if step.kind == "repayment.received":
-            fields.setdefault("repayment_id", f"repayment-{index}")
-        if step.kind == "purchase.placed":
-            fields.setdefault("merchant_id", played.merchant_id)
-        document = {"event_id": event_id, "type": step.kind, "occurred_at": step.at.isoformat()} | fields
+        if step.answers is not None:
+            await self._wait_for_request(played, *step.answers, step.arrives)
+        topic, key, document = self._message(played, index, step)
         if step.becomes in ALONE:
             await self._settle()
         sent = await self._send(topic, key, document)
@@ -348,6 +341,29 @@ class Timeline:
             outcome = self._follower.lone.get((sent.partition, sent.topic, sent.offset))
             if outcome is not None:
                 played.outcomes[index] = outcome
+
+    def _message(self, played: Played, index: int, step: Step) -> tuple[str, str, dict[str, Any]]:
+        """Topic, key and body of what a step sends, with the ids that its story leaves out."""
+
+        def requested(word: str, number: int) -> dict[str, Any]:
+            return self._follower.requested(word, played.parties)[number - 1]
+
+        kind = step.kind or ""
+        topic = wire.topic_of(kind)
+        words = dict(step.words)
+        event_id = words.pop("event", f"e{index}")
+        fields = wire.body(kind, words, requested)
+        if kind == "repayment.received":
+            fields.setdefault("repayment_id", f"repayment-{index}")
+        if kind == "purchase.placed":
+            fields.setdefault("merchant_id", played.merchant_id)
+        if "payee_id" in fields:
+            key = fields["payee_id"]
+        elif topic in wire.OF_MERCHANTS:
+            key = fields.setdefault("merchant_id", played.merchant_id)
+        else:
+            key = fields.setdefault("account_id", played.account_id)
+        return topic, key, {"event_id": event_id, "type": kind, "occurred_at": step.at.isoformat()} | fields
 
     async def _tick(self, until: datetime) -> None:
         self._ticks += 1
@@ -359,27 +375,27 @@ class Timeline:
         await self._tick(until)
         await self._settle()
 
-    async def _wait_for_debit(self, played: Played, number: int, at: datetime) -> None:
-        ids = self._follower.debit_ids[played.account_id]
-        if len(ids) >= number:
+    async def _wait_for_request(self, played: Played, word: str, number: int, at: datetime) -> None:
+        def found() -> int:
+            return len(self._follower.requested(word, played.parties))
+
+        if found() >= number:
             return
         await self._pass_time(at)
-        if not await self._follower.until(lambda: len(ids) >= number, SEEN_WITHIN_S):
+        if not await self._follower.until(lambda: found() >= number, SEEN_WITHIN_S):
             raise TroubleError(
-                f"at {wire.said_moment(at)} the story names debit {number}, but only {len(ids)} had been requested"
+                f"at {wire.said_moment(at)} the story names {word} {number}, but only {found()} had been requested"
             )
 
     async def _send(self, topic: str, key: str, document: dict[str, Any]) -> Sent:
         if topic != self._topic:
             await self._settle()
         self._topic = topic
-        message = Message(Topic(topic), key, json.dumps(document).encode())
-        prefixed = self._stage.platform.prefix + topic
         put = await self._producer.send_and_wait(
-            prefixed, message.value, key=message.key.encode(), partition=self._lane
+            self._stage.platform.prefix + topic, json.dumps(document).encode(), key=key.encode(), partition=self._lane
         )
         self._ends[topic] = put.offset + 1
-        return Sent(topic, self._lane, put.offset, document["event_id"])
+        return Sent(topic, self._lane, put.offset, document["event_id"], key)
 
     async def _settle(self) -> None:
         def reached() -> bool:
@@ -421,8 +437,8 @@ class Timeline:
         if "merchant.registered" in kinds and last not in played.merchants:
             played.merchants[last] = await self._stage.show("merchant", played.merchant_id)
         shown = [played.accounts.get(last), played.merchants.get(last)]
-        told = [each for story in shown if story is not None for each in story["history"]]
-        history = {(each["topic"], each["event_id"]): each for each in told}
+        histories = [each for story in shown if story is not None for each in story["history"]]
+        history = {(each["topic"], each["event_id"]): each for each in histories}
         used = [(sent.topic, sent.event_id) for sent in played.sent.values()]
         for index, sent in played.sent.items():
             told = history.get((sent.topic, sent.event_id))
@@ -431,8 +447,7 @@ class Timeline:
             if told is not None and used.count((sent.topic, sent.event_id)) == 1:
                 played.outcomes[index] = outcome_words(told["outcome"], told["reason"])
             else:
-                key = played.merchant_id if sent.topic in wire.OF_MERCHANTS else played.account_id
-                played.outcomes[index] = await self._stage.outcome(sent, key)
+                played.outcomes[index] = await self._stage.outcome(sent)
 
 
 def outcome_words(outcome: str, reason: str | None) -> str:

@@ -1,5 +1,6 @@
 """Stories as their files tell them. How to write one: tests/stories/README.md."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -77,9 +78,10 @@ class Step:
     because: str = ""
 
     @property
-    def debit(self) -> int | None:
-        """Which of the account's debit requests it is about."""
-        return int(self.words["debit"]) if "debit" in self.words else None
+    def answers(self) -> tuple[str, int] | None:
+        """Which of our requests it is about, such as ("debit", 1)."""
+        word = next((word for word in wire.NUMBERED if word in self.words), None)
+        return (word, int(self.words[word])) if word is not None else None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def chapters() -> tuple[Chapter, ...]:
     Raises:
         StoryError: a file can't be understood, or two stories have one title.
     """
-    read = tuple([_chapter(path) for path in sorted(FOLDER.glob("*.yaml"))])
+    read = tuple([chapter(path) for path in sorted(FOLDER.glob("*.yaml"))])
     names = [story.name for chapter in read for story in chapter.stories]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -155,7 +157,12 @@ def stories() -> list[Story]:
     return [story for chapter in chapters() for story in chapter.stories]
 
 
-def _chapter(path: Path) -> Chapter:
+def chapter(path: Path) -> Chapter:
+    """The stories of one file.
+
+    Raises:
+        StoryError: it can't be understood.
+    """
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
         _only(document, {"title", "about", "stories"})
@@ -228,7 +235,7 @@ def _step(told: Mapping[str, Any]) -> Step:
         kind = kinds[0] if kinds else None
         if kind:
             wire.topic_of(kind)
-            wire.body(kind, told[kind] or {}, str)
+            wire.body(kind, told[kind] or {}, lambda _word, _number: defaultdict(str))
         becomes = told.get("becomes", "applied" if kind else None)
         known = becomes is None or becomes.partition(":")[0] in OUTCOMES
         _require(known, f"expected an outcome such as declined: too_late, got {becomes!r}")

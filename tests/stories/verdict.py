@@ -107,13 +107,13 @@ def _outputs_of(played: Played, index: int) -> Mapping[str, list[dict[str, Any]]
         is_told = body.get("template") not in played.story.not_told
         if (after is None or after < at) and at <= steps[index].arrives and is_told:
             outputs[topic].append(body)
-    outputs["notification"].sort(key=lambda body: str(body["template"]))
+    outputs["notification"].sort(key=lambda body: (str(body["template"]), str(body["recipient_kind"])))
     return outputs
 
 
 def _following(step: Step, topic: str) -> list[Following]:
     following = [each for each in step.then if FOLLOWING[each.what][0] == topic]
-    return sorted(following, key=lambda each: each.template)
+    return sorted(following, key=lambda each: (each.template, each.words.get("to", "")))
 
 
 def _name(following: Following) -> str:
@@ -141,11 +141,11 @@ def _seen(following: Following | None, body: Mapping[str, Any], played: Played) 
     else:
         chosen = WORDS[body["type"]]
     name = f"{what} {body.get('template', '')}".rstrip()
-    return f"{name}: " + words({word: wire.said(word, fields, played.debit_number) for word in chosen})
+    return f"{name}: " + words({word: wire.said(word, fields, played.number_of) for word in chosen})
 
 
 def _fields(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return body.get("params", body)
+    return body["params"] | {"to": body["recipient_kind"]} if "params" in body else body
 
 
 def account_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: Played | None) -> Iterator[str]:
@@ -171,14 +171,14 @@ def account_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: Pla
                 yield from _obligations("other", content, shown.get("other_obligations", []), played)
             case _:
                 name = _SIMPLE.get(word, word)
-                found = content if played is None else wire.said(name, shown, played.debit_number)
+                found = content if played is None else wire.said(name, shown, played.number_of)
                 yield words({word: wire.expected(word, content) if played is None else found})
 
 
 def _amounts(told: Mapping[str, Any], shown: Mapping[str, Any], names: Sequence[str], played: Played | None) -> str:
     if played is None:
         return words({name: wire.expected(name, told[name]) for name in names})
-    return words({name: wire.said(name, shown, played.debit_number) for name in names})
+    return words({name: wire.said(name, shown, played.number_of) for name in names})
 
 
 def _orders(told: Mapping[str, Any], shown: Mapping[str, Any], played: Played | None) -> Iterator[str]:
@@ -193,7 +193,7 @@ def _orders(told: Mapping[str, Any], shown: Mapping[str, Any], played: Played | 
         if played is None:
             yield f"order {order_id}: {words(_canonical(wanted))}"
         elif order is not None:
-            yield f"order {order_id}: {words({name: wire.said(name, order, played.debit_number) for name in wanted})}"
+            yield f"order {order_id}: {words({name: wire.said(name, order, played.number_of) for name in wanted})}"
         if obligations is not None:
             shown_ones = order["obligations"] if order is not None else []
             yield from _obligations(order_id, obligations, shown_ones, played)
@@ -207,7 +207,7 @@ def _obligations(
         zeros = dict.fromkeys(OBLIGATION, "0")
         lines = [words(_canonical({name: (zeros | each)[name] for name in OBLIGATION})) for each in told]
     else:
-        lines = [words({word: wire.said(word, each, played.debit_number) for word in OBLIGATION}) for each in shown]
+        lines = [words({word: wire.said(word, each, played.number_of) for word in OBLIGATION}) for each in shown]
     for line in lines:
         yield f"    {of}: {line}"
 
@@ -223,7 +223,7 @@ def _debits(told: Sequence[Any], shown: Mapping[str, Any], played: Played | None
         ]
         return _text(
             [
-                {word: wire.said(word, each, played.debit_number) for word in names}
+                {word: wire.said(word, each, played.number_of) for word in names}
                 for each, names in zip(found, chosen, strict=False)
             ]
         )
@@ -252,7 +252,7 @@ def _merchant_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: P
                 found = {name: str(number) for name, number in shown.get("open", {}).items() if number}
                 yield f"open {words(dict(content) if played is None else found)}"
             case _:
-                found = content if played is None else wire.said(word, shown, played.debit_number)
+                found = content if played is None else wire.said(word, shown, played.number_of)
                 yield words({word: wire.expected(word, content) if played is None else found})
 
 
@@ -267,5 +267,5 @@ def _things(
         return
     for each in shown:
         key = each["request_id" if name == "refund" else "deposit_id"]
-        chosen = {word: wire.said(word, each, played.debit_number) for word in wanted.get(key, {main: ""})}
+        chosen = {word: wire.said(word, each, played.number_of) for word in wanted.get(key, {main: ""})}
         yield f"{name} {key}: {words(chosen)}"

@@ -22,9 +22,12 @@ TOPICS = {
     "violation": "merchant",
     "shop_balance": "merchant",
     "deposit_refund": "deposit-refund-request",
+    "payout": "payout-result",
 }
 """Topic by the first word of a message's type."""
 
+NUMBERED = ("debit", "payout")
+"""What postpay names itself, so that a story tells it by its number: `debit: 1` is the first debit asked for."""
 OF_MERCHANTS = frozenset({"merchant", "deposit-refund-request"})
 
 _NAMES = {
@@ -62,6 +65,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "repayment.received": {"currency": "CNY", "purpose": "account", "channel": "manual"},
     "repayment.failed": {"reason": "insufficient funds", "retryable": True},
     "repayment.reversed": {"reason": "bounced"},
+    "payout.failed": {"reason": "account closed"},
     "credit_line.opened": {"currency": "CNY"},
     "credit_line.limit_changed": {"currency": "CNY", "reason": "evaluation"},
     "credit_line.appeal_decided": {"opinion": "looked into"},
@@ -118,13 +122,13 @@ def said_moment(at: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M}" if not local.second else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
-def body(kind: str, told: Mapping[str, Any], debit_id: Callable[[int], str]) -> dict[str, Any]:
+def body(kind: str, told: Mapping[str, Any], requested: Callable[[str, int], Mapping[str, str]]) -> dict[str, Any]:
     """The fields of a message that a story tells, defaults filled in.
 
     Args:
         kind: the message's type.
         told: its words; `with` holds fields that are taken as they are, in JSON.
-        debit_id: the id of the account's debit request number 1, 2, …
+        requested: our request for debit or payout number 1, 2, …
     """
     fields: dict[str, Any] = dict(DEFAULTS.get(kind, {}))
     for word, content in told.items():
@@ -133,8 +137,11 @@ def body(kind: str, told: Mapping[str, Any], debit_id: Callable[[int], str]) -> 
         elif word == "with":
             fields |= json.loads(content)
         elif word == "debit":
-            fields["debit_id"] = debit_id(int(content))
+            fields["debit_id"] = requested(word, int(content))["debit_id"]
             fields.update({"channel": "auto_debit"} if kind == "repayment.received" and "channel" not in told else {})
+        elif word == "payout":
+            request = requested(word, int(content))
+            fields |= {name: request[name] for name in ("payout_id", "payee_kind", "payee_id")}
         elif word in _MONEY:
             fields[f"{word}_minor"] = minor(content)
         elif word in _IDS:
@@ -173,12 +180,12 @@ def plan(text: str) -> dict[str, Any]:
     return {"kind": kind} if name is None else {"kind": kind, name: int(number)}
 
 
-def said(word: str, found: Mapping[str, Any], debit_number: Callable[[str], str]) -> Any:
+def said(word: str, found: Mapping[str, Any], number_of: Callable[[str, str], str]) -> Any:
     """What a message or a document of ours has for a story's word, in the story's words; `nothing` if it has not."""
     if f"{word}_minor" in found:
         return money(found[f"{word}_minor"])
-    if word == "debit" and "debit_id" in found:
-        return debit_number(found["debit_id"])
+    if word in NUMBERED and f"{word}_id" in found:
+        return number_of(word, found[f"{word}_id"])
     if word == "photos" and "photos" in found:
         return [each.rpartition("/")[2] for each in found["photos"]]
     for name in (_NAMES.get(word, word), f"{word}_id", f"{word}_on"):

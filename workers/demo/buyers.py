@@ -57,6 +57,6 @@ def programme_of(account_id: str, seed: int) -> str:
 def _opened(quarter: Quarter, dice: Dice, programme: Programme) -> datetime:
     """Some were there in March, most others came in the first fortnight, the last in the middle of the quarter."""
     if dice.chance(programme.taken_over):
-        return quarter.start - dice.days(5, 28)
+        return quarter.start - dice.days(4, 16)  # no order is so old that it counts as received
     last_day = quarter.days // 7 if dice.chance(0.65) else quarter.days // 2
     return quarter.start + timedelta(days=dice.between(0, last_day))

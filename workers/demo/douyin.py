@@ -56,5 +56,5 @@ def _bills(account: Account) -> Iterator[datetime]:
 
 
 DOUYIN = Programme(
-    card=0.95, identity=0.93, scored=False, taken_over=0.6, plan=_plan, after_receipt=_after_receipt, besides=_besides
+    card=0.95, identity=0.93, scored=False, taken_over=0.85, plan=_plan, after_receipt=_after_receipt, besides=_besides
 )

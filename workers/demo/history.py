@@ -21,7 +21,8 @@ CRC32_TOPICS = frozenset({Topic.RETURN_INSPECTION})
 
 TAKEN_OVER = timedelta(days=60)
 TAKEN_OVER_WITHIN = timedelta(hours=1)
-"""What happened before the quarter, at most so long, is sent in its first hour."""
+"""What happened before the quarter, at most so long, is sent in its first hour, when lanes are at its start already.
+While it moved time on itself, what came a little out of order among topics was given up as unmatched."""
 
 
 class History:

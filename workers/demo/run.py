@@ -128,6 +128,8 @@ class Demo:
         ):
             sender = Sender(producer, settings)
             lag = LagReader(settings, consumer)
+            await sender.send([tick(history.quarter.start)])  # or what is taken over would move time on by weeks
+            await self._settled(lag, connection, fleet)
             with Pace(self._console, history.quarter) as pace:
                 for day in range(self.size.days):
                     midnight = history.midnight_after(day)

@@ -45,5 +45,5 @@ def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
 
 
 TAOBAO = Programme(
-    card=0.95, identity=0.75, scored=False, taken_over=0.4, plan=_plan, after_receipt=_after_receipt, besides=_besides
+    card=0.95, identity=0.75, scored=False, taken_over=0.5, plan=_plan, after_receipt=_after_receipt, besides=_besides
 )

@@ -102,6 +102,7 @@ def quarter_in_memory(*, accounts: int, merchants: int, days: int, seed: int) ->
     history = History(accounts=accounts, merchants=merchants, days=days, seed=seed)
     answers = Answers(seed)
     platform = Platform()
+    platform.settle([tick(history.quarter.start)])
     for day in range(days):
         midnight = history.midnight_after(day)
         records = sorted([*history.day(day), *answers.due(midnight)], key=lambda each: each.delivered_at)
