@@ -277,7 +277,12 @@ async def decision_story(
             *map(_parked, await _of_event(connection, "parked", topic, event_id)),
             *map(_dead, await _of_event(connection, "dead_letters", topic, event_id)),
         ]
-        repeats = await _of_event(connection, "receipts", topic, event_id)
+        receipts = await _of_event(connection, "receipts", topic, event_id)
+    # What repeats another event, or contradicts it, has a receipt only.
+    known = {story["party_id"] for story in stories}
+    first = {row["party_id"]: row for row in reversed(receipts) if row["party_id"] not in known}
+    stories += map(_repeated, reversed(first.values()))
+    repeats = [row for row in receipts if row not in first.values()]
     keys = list(dict.fromkeys(story["party_id"] for story in stories))
     told = next((story for story in stories if party_id is None or story["party_id"] == party_id), None)
     if told is None:
@@ -447,6 +452,12 @@ def _parked(row: Row) -> Story:
     story = _common(row, row["party_id"], row["parked_at"])
     story["outcome"] = "parked"
     story["waits_for"] = row["waits_for"]
+    return story
+
+
+def _repeated(row: Row) -> Story:
+    story = _common(row, row["party_id"], row["decided_at"])
+    story["outcome"] = row["outcome"]
     return story
 
 

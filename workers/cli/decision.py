@@ -110,6 +110,10 @@ def _sentence(story: Story) -> str:
             return f"{what} was parked at {when}: it waits for {story['waits_for']}."
         case "applied":
             return f"{what} was applied at {when}."
+        case "duplicate":
+            return f"{what} was a duplicate at {when}: its content was settled before, by another event."
+        case "conflict":
+            return f"{what} was a conflict at {when}: the id it takes is taken by other content."
         case outcome:
             reasons = ", ".join(story["reasons"]) or story["reason"]
             return f"{what} was {str(outcome).replace('_', '-')} at {when}: {reasons}."

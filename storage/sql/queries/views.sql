@@ -115,7 +115,7 @@ WHERE topic = $1 AND event_id = $2
 ORDER BY decided_at, lane;
 
 -- name: receipts_of_event
-SELECT party_id, outcome, decided_at, partition, record_offset
+SELECT *
 FROM receipt
 WHERE event_id = $2 AND topic = $1
 ORDER BY decided_at, lane;

@@ -367,6 +367,23 @@ async def test_what_waits_and_what_is_dead_has_a_story_too(lane):
     )
 
 
+async def test_what_repeats_or_contradicts_another_event_has_a_story_too(lane):
+    await send(lane, BUYER, opened())
+    again = [
+        lane.message(opened(), BUYER, "repeated"),
+        lane.message(opened(limit_minor=1), BUYER, "contradicts"),
+        lane.message(opened(limit_minor=1), BUYER, "contradicts"),
+    ]
+    for message in again:
+        await lane.settle([message])
+    story = await views.decision_story(lane.connection, "credit-line", "repeated")
+    assert (story["outcome"], story["party_id"], story["repeats"]) == ("duplicate", "buyer", [])
+    story = await views.decision_story(lane.connection, "credit-line", "contradicts")
+    assert (story["outcome"], story["type"], story["postings"]) == ("conflict", "credit_line.opened", [])
+    assert [each["outcome"] for each in story["repeats"]] == ["conflict"]
+    assert story["offset"] < story["repeats"][0]["offset"]
+
+
 async def test_an_event_id_of_several_keys_names_them_and_tells_of_the_one_asked_for(lane):
     for name in ("one", "two"):
         await lane.settle([lane.message(opened(), account(name), "event")])
