@@ -16,6 +16,8 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 HISTORIES = int(os.environ.get("POSTPAY_HISTORIES", "0"))
 SEED = int(os.environ.get("POSTPAY_SEED", secrets.randbelow(2**32) if HISTORIES else "1"))
+PATIENCE_S = 600
+"""For one property on a busy machine; alone they take a fraction of it."""
 
 
 def tried(times: int) -> Callable[[Test], Test]:
@@ -30,6 +32,6 @@ def tried(times: int) -> Callable[[Test], Test]:
             suppress_health_check=list(HealthCheck),
         )(test)
         test = seed(SEED)(test)
-        return pytest.mark.timeout(0)(test) if HISTORIES else test
+        return pytest.mark.timeout(0 if HISTORIES else PATIENCE_S)(test)
 
     return decorate
