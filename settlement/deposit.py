@@ -50,7 +50,7 @@ def refund_requested(draft: Draft, body: DepositRefundRequested) -> Decision:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
     deposit = draft.find(Deposit, body.deposit_id)
     if deposit is None:
-        return draft.missing(Deposit, body.deposit_id)
+        return draft.missing(Deposit, body.deposit_id, subject=(DepositRefund, body.request_id))
     unmet = _unmet_at_request(draft, deposit, body)
     step = "conditions unmet" if unmet else "requested"
     request = DepositRefund(

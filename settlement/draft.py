@@ -292,11 +292,19 @@ class Draft:
         """A message for a taken business id: duplicate with equal content, else conflict."""
         return self.duplicate() if known == fingerprint else self.conflict()
 
-    def missing(self, kind: type[Entity], entity_id: str) -> Decision:
-        """What the message names is not known: declined when that was declined, else parked until it comes."""
+    def missing(
+        self, kind: type[Entity], entity_id: str, *, subject: tuple[type[Entity], str] | None = None
+    ) -> Decision:
+        """What the message names is not known: declined when that was declined, else parked until it comes.
+
+        Args:
+            kind: of what is named.
+            entity_id: its id.
+            subject: what the message would have made; later steps of it are declined as well.
+        """
         key = subject_key(kind, entity_id)
         if key in self.state.declined:
-            return self.declined(DeclineReason.SUBJECT_DECLINED)
+            return self.declined(DeclineReason.SUBJECT_DECLINED, subject=subject)
         return Decision(Outcome.PARKED, waits_for=key)
 
     def wait(self, kind: type[Entity], entity_id: str) -> Decision:

@@ -22,12 +22,12 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
     if body.debit_id is not None:
         answered = draft.find(Debit, body.debit_id)
         if answered is None:
-            return draft.missing(Debit, body.debit_id)
+            return draft.missing(Debit, body.debit_id, subject=(Repayment, body.repayment_id))
     order = None
     if body.order_id is not None:
         order = draft.find(Order, body.order_id)
         if order is None:
-            return draft.missing(Order, body.order_id)
+            return draft.missing(Order, body.order_id, subject=(Repayment, body.repayment_id))
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
     if answered is not None:

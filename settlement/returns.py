@@ -28,7 +28,7 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
     order = draft.find(Order, body.order_id)
     if order is None:
-        return draft.missing(Order, body.order_id)
+        return draft.missing(Order, body.order_id, subject=(Return, body.return_id))
     programme = _programme_of(draft, order)
     reason = _refusal(draft, order, programme, body)
     if reason is not None:

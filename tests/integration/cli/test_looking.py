@@ -5,10 +5,11 @@ import pytest
 ACCOUNT_FIELDS = [
     "account_id", "programme", "status", "freeze_reasons", "currency", "score", "limit_minor", "granted_minor",
     "available_minor", "held_minor", "used_minor", "customer_credit_minor", "owed", "orders", "returns", "debits",
-    "cash_outs", "other_obligations", "history",
+    "payouts", "cash_outs", "other_obligations", "history",
 ]  # fmt: skip
 MERCHANT_FIELDS = {
     "merchant_id", "currency", "payable_minor", "shop_balance_minor", "deposits", "deposit_refunds", "open", "history",
+    "registered_on", "settlement_cycle_days", "next_payout_at", "balances", "payouts", "shop_withdrawals",
 }  # fmt: skip
 
 

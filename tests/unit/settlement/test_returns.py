@@ -540,3 +540,11 @@ def test_cancelling_an_order_ends_a_return_under_review():
     lane.send("2026-01-04", PurchaseCancelled("order", "changed my mind"))
     assert lane.get(Return, "return").status is ReturnStatus.WITHDRAWN
     assert lane.limits() == (100_000, 100_000, 0, 0)
+
+
+@pytest.mark.parametrize("step", [intact(), reviewed("approved"), ReturnWithdrawn("return")])
+def test_steps_of_a_return_of_a_declined_order_are_declined_as_well(step):
+    lane = lane_with_line("tmall", 5_000)
+    assert lane.send("2026-01-02", placed(amount_minor=10_000)).reason == DeclineReason.LIMIT_EXCEEDED
+    assert lane.send("2026-01-03", returned(4_000)).reason == DeclineReason.SUBJECT_DECLINED
+    assert lane.send("2026-01-04", step).reason == DeclineReason.SUBJECT_DECLINED

@@ -139,6 +139,12 @@ async def test_going_back_seeks_every_partition_of_the_lane_and_no_other(owned, 
     assert set(partitions.seeks[-1]) == {TP(str(topic), 0) for topic in LANE_TOPICS}
 
 
+async def test_a_topic_that_came_after_the_database_is_read_from_its_beginning(owned, partitions):
+    owned.lanes[0].seek_again()
+    await asyncio.sleep(0)
+    assert partitions.seeks[-1][TP("payout-result", 0)].offset == 0
+
+
 async def test_a_lane_given_up_takes_nothing_over(owned):
     lane = owned.lanes[0]
     lane.token = 0
