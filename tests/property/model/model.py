@@ -29,6 +29,10 @@ CLOSED_LINE_KNOWS_NONE = {
 }
 
 
+MAKES = {"ReturnRequested": "return", "RepaymentReceived": "repayment", "DepositRefundRequested": "request"}
+"""What messages make that name something else: once they are declined for it, so are the steps of what they make."""
+
+
 class Model(LineRules, RepaymentRules, MerchantRules):
     """Settles one lane's inputs.
 
@@ -170,6 +174,9 @@ class Model(LineRules, RepaymentRules, MerchantRules):
         verdict = decide(known, message.body, now, message.occurred_at)
         if party.kind is PartyKind.ACCOUNT:
             self.settle_up(known, now, message.occurred_at)
+        if verdict == declined("subject_declined") and name in MAKES:
+            kind = MAKES[name]
+            self.refused.add((party, kind, getattr(message.body, f"{kind}_id")))
         return verdict
 
     def unknown(self, party: Party, kind: str, name: str) -> Verdict:

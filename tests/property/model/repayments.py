@@ -144,7 +144,7 @@ class RepaymentRules(ReturnRules):
                 continue
             owed["debit_done"] = True
             if not open_returns(account, owed["order"] or {}):
-                self.debit_anew(owed, at_once if at_once == owed["due_on"] else today + DAY)
+                self.debit_anew(owed, at_once if at_once == owed["debit_on"] else today + DAY)
                 if owed["due_on"] < today:
                     late.append(owed)
         if late:
