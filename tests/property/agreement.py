@@ -29,10 +29,50 @@ from settlement.outputs import (
 )
 from settlement.party import Party, PartyKind
 from tests.property.lane import Lane
-from tests.property.model import Facts, Model, available, credit, held, under_return, used
+from tests.property.model.facts import (
+    Facts,
+    available,
+    credit,
+    held,
+    obligation_status,
+    order_id_of,
+    order_status,
+    penalty,
+    under_return,
+    used,
+)
+from tests.property.model.model import Model
 
-WITH_REASON = {"purchase_declined": "reason", "return_declined": "reason", "deposit_refund_refused": "reasons"}
-"""The parameter of a notice that the model knows too."""
+TOLD: dict[str, tuple[str, ...]] = {
+    "appeal_rejected": ("opinion",),
+    "appeal_upheld": ("opinion",),
+    "bill_instalment_refused": ("reason",),
+    "cash_out_declined": ("reason",),
+    "cash_out_paid": ("amount_minor",),
+    "closing_refused": ("payoff_minor", "held_minor"),
+    "debit_failed": ("amount_minor", "due_on"),
+    "deposit_refund_escalated": ("reason",),
+    "deposit_refund_refused": ("reasons",),
+    "extension_granted": ("due_on",),
+    "extension_refused": ("reason",),
+    "limit_reclaimed": ("amount_minor",),
+    "limit_restored": ("reason",),
+    "payment_due_soon": ("amount_minor", "due_on"),
+    "payment_overdue": ("amount_minor", "due_on"),
+    "payoff_insufficient": ("amount_minor", "required_minor"),
+    "payoff_received": ("amount_minor", "waived_minor"),
+    "penalty_charged": ("amount_minor",),
+    "purchase_amount_lowered": ("amount_minor", "lowered_by_minor"),
+    "purchase_declined": ("reason",),
+    "repayment_reversed": ("repayment_id", "amount_minor"),
+    "return_declined": ("reason",),
+    "return_refunded": ("amount_minor", "paid_out_minor"),
+    "return_rejected": ("opinion",),
+    "settlement_paid": ("amount_minor",),
+    "trial_ending": ("order_id", "amount_minor", "due_on"),
+    "unfreeze_refused": ("reason",),
+}
+"""The parameters of notices that the model gives too."""
 
 
 class Duel:
@@ -56,7 +96,7 @@ class Duel:
         verdicts_before, outputs_before = len(self.model.verdicts), len(self.model.outputs)
         self.model.receive(message)
         agree("what became of inputs", verdicts_of(settled), model_verdicts(self.model.verdicts[verdicts_before:]))
-        agree("outputs", [output_of(each) for each in outputs], [*map(repr, self.model.outputs[outputs_before:])])
+        agree("outputs", [output_of(each) for each in outputs], [*map(_told, self.model.outputs[outputs_before:])])
         agree("merchant activity", self._activity(), +self.model_activity())
         for party in [each for each in self.lane.tables if each is not None]:
             agree(f"the state of {party.id}", core_state(self.lane, party), model_state(self.model, party))
@@ -153,17 +193,30 @@ def output_of(output: Output) -> str:
         case LimitRestored():
             what = ("limit.restored", body.amount_minor, body.reason, body.available_minor, body.limit_minor)
         case NotificationRequested():
-            what = ("notification.requested", body.template)
-            if body.template in WITH_REASON:
-                told = body.params[WITH_REASON[body.template]]
-                what += (tuple(told) if isinstance(told, list) else told,)
-            assert (body.recipient_kind, body.recipient_id) == (output.party.kind.value, output.party.id)
+            told = [body.params[name] for name in TOLD.get(body.template, ())]
+            what = ("notification.requested", body.template, *(_plain(value) for value in told))
+            if body.recipient_kind == "operator":
+                what += ("to operators",)
+            else:
+                assert (body.recipient_kind, body.recipient_id) == (output.party.kind.value, output.party.id)
         case PayoutRequested():
             what = ("payout.requested", body.amount_minor, body.currency, body.route, body.reason)
             assert (body.payee_kind, body.payee_id) == (output.party.kind, output.party.id)
         case _:
             what = (repr(body),)
     return repr((output.party, (output.occurred_at.astimezone(UTC), *what)))
+
+
+def _plain(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _told(output: tuple[Party, tuple]) -> str:
+    """An output of the model; dates within notices are texts."""
+    party, (instant, what, *fields) = output
+    if what == "notification.requested":
+        fields = [field.isoformat() if isinstance(field, date) else field for field in fields]
+    return repr((party, (instant, what, *fields)))
 
 
 def core_state(lane: Lane, party: Party) -> dict:
@@ -176,6 +229,7 @@ def core_state(lane: Lane, party: Party) -> dict:
             "card": account.card_linked,
             "identity": account.identity_verified,
             "freezes": sorted(account.freeze_reasons),
+            "closed": account.closed_at is not None,
             "limit": account.limit_minor,
             "available": account.available_minor,
             "held": account.held_minor,
@@ -186,7 +240,14 @@ def core_state(lane: Lane, party: Party) -> dict:
                 for each in in_order(lane, party, Order)
             ],
             "obligations": [
-                (each.order_id, each.due_on, each.principal_minor, each.paid_principal_minor)
+                (
+                    each.order_id,
+                    each.due_on,
+                    each.billed_on,
+                    each.status.value,
+                    (each.principal_minor, each.fee_minor, each.penalty_minor),
+                    (each.paid_principal_minor, each.paid_fee_minor, each.paid_penalty_minor),
+                )
                 for each in in_order(lane, party, Obligation)
             ],
             "returns": [
@@ -218,17 +279,25 @@ def model_state(model: Model, party: Party) -> dict:
         "card": known["card"],
         "identity": known["identity"],
         "freezes": sorted(known["freezes"]),
+        "closed": known["closed"],
         "limit": known["limit"],
         "available": available(known),
         "held": held(known),
         "used": used(known),
         "credit": credit(known),
         "orders": [
-            (name, each["status"], each["amount"], each["returned"], under_return(known, each))
+            (name, order_status(known, each), each["amount"], each["returned"], under_return(known, each))
             for name, each in known["orders"].items()
         ],
         "obligations": [
-            (each["order"]["order_id"], each["due_on"], each["principal"], each["paid"])
+            (
+                order_id_of(each),
+                each["due_on"],
+                each["billed_on"],
+                obligation_status(each),
+                (each["principal"], each["fee"], penalty(each)),
+                (each["paid"]["principal"], each["paid"]["fee"], each["paid"]["penalty"]),
+            )
             for each in known["obligations"]
         ],
         "returns": [

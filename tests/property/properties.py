@@ -17,11 +17,14 @@ DAYS: frozenset[date] = frozenset().union(*WORKING_DAYS.values())
 Outcomes = dict[Party | None, list[tuple]]
 
 
-def core_and_model_agree(history: Sequence[Input]) -> None:
+class CoreAndModelAgree:
     """Outcomes, reasons, times, outputs, balances and every entity are what the model says, after every input."""
-    duel = Duel(DAYS, Lane())
-    for message in history:
-        duel.receive(message)
+
+    def __call__(self, history: Sequence[Input]) -> None:
+        duel = Duel(DAYS, Lane())
+        self.model = duel.model
+        for message in history:
+            duel.receive(message)
 
 
 class AnySplit:
@@ -77,7 +80,8 @@ def everything_decided(lane: Lane) -> Outcomes:
 def sent_twice_changes_nothing(history: Sequence[Input]) -> None:
     """The whole history once more: every input a duplicate, or the conflict it was.
 
-    Left out are event ids of which a record ended as dead letter: it leaves them free.
+    Left out are event ids of which a record ended as dead letter: it leaves them free; and conflicts about a line that
+    was closed later, which declines them.
     """
     lane = Lane()
     for message in history:
@@ -85,10 +89,15 @@ def sent_twice_changes_nothing(history: Sequence[Input]) -> None:
     before = {party: core_state(lane, party) for party in lane.tables if party is not None}
     postings = {party: list(tables.postings) for party, tables in lane.tables.items()}
     count = len(lane.results)
+    closed = {party for party, state in before.items() if state.get("closed")}
     free = {
         each.input.event_hash
         for each in lane.results
-        if each.input is not None and each.decision.outcome is Outcome.DEAD_LETTERED
+        if each.input is not None
+        and (
+            each.decision.outcome is Outcome.DEAD_LETTERED
+            or (each.decision.outcome is Outcome.CONFLICT and each.input.party in closed)
+        )
     }
     for message in history:
         if message.event_hash not in free:

@@ -13,6 +13,13 @@ a story keeps out of it. These are all such places:
   the money goes to the next. Such debits are answered in full or fail.
 - A return on the due date moves it only if something is open by then, and the window with it: an order is sent back
   within one phase only.
+- A freeze for what is overdue stops new orders, and what is overdue can't be sent back: orders are placed before
+  anything is due.
+- A return that is requested before the receipt holds the capture up, and the bill is that of the capture: where there
+  are bills, a return ends within a phase. It also makes obligations of one bill come about in another order, in which
+  they are paid: debits of bills are answered in full or fail, and no other money comes in.
+- A fee is never less than what was paid of it, so a return before or after a payment makes another one: no plan here
+  bears fees.
 - The id of a second or third attempt tells when the first was asked for, so it is another one when that was later: only
   first attempts are answered here.
 - A refund of a deposit asks for conditions at that moment: merchants here that ask have no open cases.
@@ -54,8 +61,16 @@ from settlement.messages import (
 )
 from settlement.party import Party, PartyKind
 from settlement.timers import TimerKind
-from tests.property.histories import ACCOUNTS, MERCHANTS, START, message_of
+from tests.property.histories import ACCOUNTS, MERCHANTS
 from tests.property.lane import Lane
+from tests.property.tellers.teller import START, message_of
+
+PROGRAMMES = {
+    Plan(PlanKind.TRIAL, 7): "tmall",
+    Plan(PlanKind.DEFERRED, 30): "kuaishou",
+    Plan(PlanKind.STATEMENT): "taobao",
+}
+"""A plan of each programme whose orders cost no fee."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +83,11 @@ class Story:
 
 def stories() -> st.SearchStrategy[Story]:
     """Stories with another order of each; every topic keeps its order for each key."""
-    return st.builds(_story, st.randoms(use_true_random=True))
+    return st.builds(story_of, st.randoms(use_true_random=True))
 
 
-def _story(dice: Random) -> Story:
+def story_of(dice: Random) -> Story:
+    """Make up one story, and another order of arrival for it."""
     author = _Author(dice)
     author.begin()
     for _ in range(dice.randint(1, 3)):
@@ -106,7 +122,9 @@ class _Author:
         self.now = START
         self.phases: list[list[Input]] = [[]]
         self.party = dice.choice((ACCOUNTS[0], ACCOUNTS[0], ACCOUNTS[0], MERCHANTS[0]))
-        self.trial = dice.random() < 0.6
+        self.plan = dice.choice(tuple(PROGRAMMES))
+        self.trial = self.plan.kind is PlanKind.TRIAL
+        self.has_bills = self.plan.kind is PlanKind.STATEMENT
         self.made = 0
 
     def say(self, body: Body) -> None:
@@ -139,7 +157,7 @@ class _Author:
         if self.party.kind is PartyKind.MERCHANT:
             self.deposits()
             return
-        programme = "tmall" if self.trial else "kuaishou"
+        programme = PROGRAMMES[self.plan]
         self.say(CreditLineOpened(programme, 10**6, "CNY", 700, card_linked=True, identity_verified=False))
         for _ in range(self.dice.randint(1, 4)):
             self.order()
@@ -155,14 +173,13 @@ class _Author:
             self.deposits()
             return
         has_credit = any(account.customer_credit_minor for account in self.lane.rows(self.party, Account))
-        freely = has_credit or self.dice.random() < 0.5
+        freely = not self.has_bills and (has_credit or self.dice.random() < 0.5)
         for debit in self.requested():
             if self.dice.random() < 0.7:
                 self.answer(debit, in_part=freely, beyond=freely)
         if freely:
             for _ in range(self.dice.randint(0, 3)):
                 self.repay()
-            self.order()
             return
         for order in self.orders():
             if self.dice.random() < 0.4:
@@ -170,9 +187,8 @@ class _Author:
 
     def order(self) -> None:
         name = f"o{len(self.orders()) + 1}"
-        plan = Plan(PlanKind.TRIAL, 7) if self.trial else Plan(PlanKind.DEFERRED, 30)
         merchant_id = self.dice.choice(("m1", "m2"))
-        self.say(PurchasePlaced(name, merchant_id, self.dice.randint(2, 9) * 100, "CNY", plan, True, None))
+        self.say(PurchasePlaced(name, merchant_id, self.dice.randint(2, 9) * 100, "CNY", self.plan, True, None))
 
     def live(self, order: Order) -> None:
         """What may happen to an order within a phase."""
@@ -200,7 +216,8 @@ class _Author:
         return_id = f"r{self.made}"
         amount = self.dice.choice((left, left // 2))
         self.say(ReturnRequested(return_id, order.order_id, amount, "CNY", "other", (), None))
-        if self.trial and self.dice.random() < 0.8:
+        waits = self.trial and self.dice.random() < 0.2
+        if PROGRAMMES[self.plan] != "kuaishou" and not waits:
             if self.dice.random() < 0.6:
                 self.say(ParcelInspected(return_id, "intact", (), (), "courier"))
             else:

@@ -1,0 +1,232 @@
+"""Which rules took effect in a history, so that a rule that none of the tried histories reaches is told."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from tests.property.model.model import Model
+
+RULES = (
+    "AmountLowered: applied",
+    "AmountLowered: declined already_paid",
+    "AmountLowered: declined currency_mismatch",
+    "AmountLowered: declined not_lower",
+    "AmountLowered: declined subject_declined",
+    "AppealDecided: applied",
+    "AppealDecided: declined line_closed",
+    "BillInstalmentRequested: applied",
+    "BillInstalmentRequested: declined line_closed",
+    "BillInstalmentRequested: declined line_frozen",
+    "BillInstalmentRequested: declined not_offered",
+    "BillInstalmentRequested: declined too_late",
+    "BillInstalmentRequested: declined wrong_state",
+    "CardLinked: applied",
+    "CardUnlinked: applied",
+    "CaseClosed: applied",
+    "CaseOpened: applied",
+    "CashOutRequested: applied",
+    "CashOutRequested: declined card_not_linked",
+    "CashOutRequested: declined currency_mismatch",
+    "CashOutRequested: declined daily_cap_exceeded",
+    "CashOutRequested: declined identity_not_verified",
+    "CashOutRequested: declined limit_exceeded",
+    "CashOutRequested: declined line_closed",
+    "CashOutRequested: declined line_frozen",
+    "CashOutRequested: declined not_offered",
+    "ClockTicked: applied",
+    "CloseRequested: applied",
+    "CloseRequested: declined outstanding",
+    "CreditLineOpened: applied",
+    "CreditLineOpened: declined currency_mismatch",
+    "CreditLineOpened: declined line_closed",
+    "DepositPaid: applied",
+    "DepositRefundRequested: applied",
+    "DepositRefundRequested: declined after_sale_open",
+    "DepositRefundRequested: declined amount_exceeds_deposit",
+    "DepositRefundRequested: declined currency_mismatch",
+    "DepositRefundRequested: declined dispute_open",
+    "DepositRefundRequested: declined promotion_active",
+    "DepositRefundRequested: declined refund_in_progress",
+    "DepositRefundRequested: declined violation_open",
+    "DepositRefundReviewed: applied",
+    "DepositRefundReviewed: declined subject_declined",
+    "DepositRefundReviewed: declined wrong_state",
+    "ExtensionRequested: applied",
+    "ExtensionRequested: declined extension_too_long",
+    "ExtensionRequested: declined extension_used",
+    "ExtensionRequested: declined not_offered",
+    "ExtensionRequested: declined subject_declined",
+    "ExtensionRequested: declined wrong_state",
+    "IdentityVerified: applied",
+    "IdentityVerified: declined line_closed",
+    "LimitChanged: applied",
+    "LimitChanged: declined currency_mismatch",
+    "LimitChanged: declined line_closed",
+    "LineFrozen: applied",
+    "LineFrozen: declined line_closed",
+    "LineUnfrozen: applied",
+    "LineUnfrozen: declined identity_not_verified",
+    "LineUnfrozen: declined line_closed",
+    "MerchantActivity: applied",
+    "MerchantRegistered: applied",
+    "ParcelInspected: applied",
+    "ParcelInspected: declined subject_declined",
+    "ParcelInspected: declined wrong_state",
+    "PurchaseCancelled: applied",
+    "PurchaseCancelled: declined subject_declined",
+    "PurchaseCancelled: declined wrong_state",
+    "PurchaseKept: applied",
+    "PurchaseKept: declined subject_declined",
+    "PurchaseKept: declined wrong_state",
+    "PurchasePlaced: applied",
+    "PurchasePlaced: declined card_not_linked",
+    "PurchasePlaced: declined currency_mismatch",
+    "PurchasePlaced: declined identity_not_verified",
+    "PurchasePlaced: declined limit_exceeded",
+    "PurchasePlaced: declined line_frozen",
+    "PurchasePlaced: declined not_supported",
+    "PurchasePlaced: declined plan_not_offered",
+    "PurchasePlaced: declined score_below_threshold",
+    "PurchasePlaced: declined subject_declined",
+    "PurchaseReceived: applied",
+    "PurchaseReceived: declined subject_declined",
+    "RepaymentFailed: applied",
+    "RepaymentFailed: declined wrong_state",
+    "RepaymentReceived: applied",
+    "RepaymentReceived: declined currency_mismatch",
+    "RepaymentReceived: declined subject_declined",
+    "RepaymentReversed: applied",
+    "ReturnRequested: applied",
+    "ReturnRequested: declined amount_exceeds_order",
+    "ReturnRequested: declined currency_mismatch",
+    "ReturnRequested: declined evidence_missing",
+    "ReturnRequested: declined subject_declined",
+    "ReturnRequested: declined window_closed",
+    "ReturnReviewed: applied",
+    "ReturnReviewed: declined subject_declined",
+    "ReturnWithdrawn: applied",
+    "ReturnWithdrawn: declined subject_declined",
+    "ScoreChanged: applied",
+    "UnfreezeRequested: applied",
+    "UnfreezeRequested: declined line_closed",
+    "UnfreezeRequested: declined not_offered",
+    "UnfreezeRequested: declined overdue",
+    "UnfreezeRequested: declined too_early",
+    "UnfreezeRequested: declined wrong_state",
+    "by itself: automatic_receipt",
+    "by itself: customer credit applied",
+    "by itself: deposit",
+    "by itself: deposit_review_late",
+    "by itself: deposit_unpaid",
+    "by itself: due",
+    "by itself: freeze that should not have been",
+    "by itself: late overdue undone",
+    "by itself: late penalties undone",
+    "by itself: merchant_payout",
+    "by itself: overdue",
+    "by itself: parcel",
+    "by itself: penalty",
+    "by itself: penalty capped",
+    "by itself: reminder",
+    "by itself: retry",
+    "by itself: reversal makes overdue",
+    "by itself: reversal of money gone",
+    "by itself: trial",
+    "by itself: trial_reminder",
+    "by itself: upheld appeal waited for clearing",
+    "output: auto_debit.cancelled",
+    "output: auto_debit.requested due, attempt 1",
+    "output: auto_debit.requested kept, attempt 1",
+    "output: auto_debit.requested retry, attempt 2",
+    "output: auto_debit.requested retry, attempt 3",
+    "output: auto_debit.requested trial_ended, attempt 1",
+    "output: limit.reclaimed closed",
+    "output: limit.reclaimed limit_lowered",
+    "output: limit.reclaimed overdue",
+    "output: limit.released amount_lowered",
+    "output: limit.released cancelled",
+    "output: limit.released repaid",
+    "output: limit.released returned",
+    "output: limit.restored appeal",
+    "output: limit.restored cleared",
+    "output: limit.restored limit_raised",
+    "output: limit.restored unfrozen",
+    "output: notification.requested appeal_rejected",
+    "output: notification.requested appeal_upheld",
+    "output: notification.requested bill_instalment_granted",
+    "output: notification.requested bill_instalment_refused",
+    "output: notification.requested cash_out_declined",
+    "output: notification.requested cash_out_paid",
+    "output: notification.requested closing_granted",
+    "output: notification.requested closing_refused",
+    "output: notification.requested debit_failed",
+    "output: notification.requested debit_made",
+    "output: notification.requested deposit_refund_approved",
+    "output: notification.requested deposit_refund_escalated",
+    "output: notification.requested deposit_refund_paid",
+    "output: notification.requested deposit_refund_received",
+    "output: notification.requested deposit_refund_refused",
+    "output: notification.requested deposit_refund_rejected",
+    "output: notification.requested extension_granted",
+    "output: notification.requested extension_refused",
+    "output: notification.requested limit_reclaimed",
+    "output: notification.requested limit_restored",
+    "output: notification.requested parcel_refused",
+    "output: notification.requested payment_due_soon",
+    "output: notification.requested payment_overdue",
+    "output: notification.requested payoff_insufficient",
+    "output: notification.requested payoff_received",
+    "output: notification.requested penalty_charged",
+    "output: notification.requested purchase_accepted",
+    "output: notification.requested purchase_amount_lowered",
+    "output: notification.requested purchase_declined",
+    "output: notification.requested repayment_reversed",
+    "output: notification.requested return_approved",
+    "output: notification.requested return_declined",
+    "output: notification.requested return_expired",
+    "output: notification.requested return_refunded",
+    "output: notification.requested return_rejected",
+    "output: notification.requested settlement_paid",
+    "output: notification.requested trial_ending",
+    "output: notification.requested unfreeze_refused",
+    "output: payout.requested cash_out",
+    "output: payout.requested deposit_refund",
+    "output: payout.requested merchant_settlement",
+    "output: payout.requested order_refund",
+    "output: payout.requested overpayment",
+)
+"""What some of a few hundred histories must reach."""
+
+
+def firings_of(model: Model) -> Counter[str]:
+    """How often each rule took effect: outcomes by message and reason, outputs by reason, what came by itself."""
+    fired = Counter({f"by itself: {name}": times for name, times in model.fired.items()})
+    for each in model.verdicts:
+        outcome, reason = each["verdict"]
+        name = type(each["input"].body).__name__
+        fired[f"{name}: {outcome}" + (f" {reason}" if reason else "")] += 1
+        if each["was_parked"]:
+            fired[f"{name}: parked before"] += 1
+    for _, (_, what, *fields) in model.outputs:
+        fired[f"output: {what}{_reason(what, fields)}"] += 1
+    return fired
+
+
+def _reason(what: str, fields: list) -> str:
+    match what:
+        case "notification.requested":
+            return f" {fields[0]}"
+        case "limit.released":
+            return f" {fields[2]}"
+        case "limit.reclaimed" | "limit.restored":
+            return f" {fields[1]}"
+        case "auto_debit.requested":
+            return f" {fields[5]}, attempt {fields[4]}"
+        case "payout.requested":
+            return f" {fields[3]}"
+    return ""
+
+
+def table(fired: Counter[str], histories: Counter[str], names: Iterable[str]) -> str:
+    """A table in Markdown: how often each took effect, and in how many histories."""
+    rows = [f"| {name} | {fired[name]} | {histories[name]} |" for name in sorted(names)]
+    return "\n".join(["| rule | times | histories |", "|---|---|---|", *rows])

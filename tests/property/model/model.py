@@ -1,0 +1,194 @@
+"""The rules once more, as naively as can be: the second opinion the core is tested against.
+
+Written from the domain's description, not from `settlement`: it shares only the message types. Everything is a plain
+dict; no balance is kept, each is summed up from orders, obligations and the list of what happened; there are no timers:
+after each message the model looks at all it knows for what has become due.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from settlement.messages import Input
+from settlement.party import Party, PartyKind
+from tests.property.model.facts import APPLIED, AUTOMATIC_RECEIPT, CONFLICT, DUPLICATE, PARKED, Facts, Verdict, declined
+from tests.property.model.line import LineRules
+from tests.property.model.merchants import MerchantRules
+from tests.property.model.repayments import RepaymentRules
+
+PARKING = timedelta(hours=72)
+TIME_JUMP = timedelta(days=400)
+CLOSED_LINE_KNOWS_NONE = {
+    "LimitChanged",
+    "ScoreChanged",
+    "CardLinked",
+    "CardUnlinked",
+    "IdentityVerified",
+    "LineFrozen",
+    "LineUnfrozen",
+}
+
+
+class Model(LineRules, RepaymentRules, MerchantRules):
+    """Settles one lane's inputs.
+
+    Args:
+        working_days: the days that are worked.
+        name_debit: gives a new debit the id under which messages will speak of it, from its facts.
+    """
+
+    def __init__(self, working_days: frozenset[date], name_debit: Callable[[Facts], str]) -> None:
+        super().__init__(name_debit, working_days)
+        self.lane_time: datetime | None = None
+        self.taken: dict[tuple[str, str | None, str], object] = {}
+        self.parked: list[Facts] = []
+        self.verdicts: list[Facts] = []
+
+    # The way of an input.
+
+    def receive(self, message: Input) -> None:
+        """Decide one input, and all that is due by then, of every party."""
+        if self.lane_time is None:
+            self.lane_time = message.occurred_at
+        if message.occurred_at - self.lane_time > TIME_JUMP:
+            self._record(message, ("dead_lettered", "time_jump"), self.lane_time)
+            return
+        self.lane_time = max(self.lane_time, message.occurred_at)
+        self._catch_up()
+        known = self.taken.get(_id_of(message))
+        if known is not None:
+            self._record(message, DUPLICATE if known == message.body else CONFLICT, self.lane_time)
+        elif message.party is None:
+            self.taken[_id_of(message)] = message.body
+            self._record(message, APPLIED, self.lane_time)
+        else:
+            self._decide_now(message.party, message)
+
+    def _decide_now(self, party: Party, message: Input) -> None:
+        verdict = self._decide(party, message, self.lane_time)
+        if verdict != CONFLICT:  # which it stays, because the id it wants to take stays taken
+            self.taken[_id_of(message)] = message.body
+        self._record(message, verdict, self.lane_time)
+        if verdict == PARKED:
+            self.parked.append({"party": party, "message": message, "since": self.lane_time, "missing": self.missing})
+        self._aftermath(party, self.lane_time, message.occurred_at)
+
+    def _aftermath(self, party: Party, now: datetime, at: datetime) -> None:
+        """What is due by now happens at once; then what waited for any of it, in arrival order, until nothing moves."""
+        moved = True
+        while moved:
+            while thing := self._next_due(party, now):
+                self._do(party, thing, now, at)
+            moved = False
+            for waiting in [each for each in self.parked if each["party"] == party]:
+                if waiting["missing"] and not self._has_come(party, *waiting["missing"]):
+                    continue
+                verdict = self._decide(party, waiting["message"], now)
+                waiting["missing"] = self.missing
+                if verdict != PARKED:
+                    self.parked.remove(waiting)
+                    if verdict == CONFLICT:
+                        del self.taken[_id_of(waiting["message"])]
+                    self._record(waiting["message"], verdict, now, was_parked=True)
+                    at = waiting["message"].occurred_at
+                    moved = True
+                    break
+
+    def _record(self, message: Input, verdict: Verdict, at: datetime, *, was_parked: bool = False) -> None:
+        self.verdicts.append({"input": message, "verdict": verdict, "at": at, "was_parked": was_parked})
+
+    # What becomes due without a message.
+
+    def _catch_up(self) -> None:
+        for party in {*self.parties, *(each["party"] for each in self.parked)}:
+            while thing := self._next_due(party, self.lane_time):
+                self._do(party, thing, thing[0], thing[0])
+                self._aftermath(party, thing[0], thing[0])
+
+    def _next_due(self, party: Party, now: datetime) -> tuple | None:
+        things = [
+            (each["since"] + PARKING, 10, "parking", each["message"].event_id, each)
+            for each in self.parked
+            if each["party"] == party
+        ]
+        known = self.parties.get(party)
+        if known and party.kind is PartyKind.MERCHANT:
+            things += self.due_of_merchant(known)
+        elif known:
+            things += self.due_of_orders(known) + self.due_of_returns(known) + self.due_of_obligations(known)
+        due = [thing for thing in things if thing[0] <= now]
+        return min(due, key=lambda thing: thing[:4]) if due else None
+
+    def _do(self, party: Party, thing: tuple, now: datetime, at: datetime) -> None:
+        """Do what is due.
+
+        Args:
+            party: whose.
+            thing: (instant, rank, kind, name, what).
+            now: the instant, or lane time for what comes about only then.
+            at: the instant, or when it occurred that brought it about.
+        """
+        instant, _, kind, _, what = thing
+        if kind == "parking":
+            self.parked.remove(what)
+            del self.taken[_id_of(what["message"])]
+            self._record(what["message"], ("dead_lettered", "unmatched"), now, was_parked=True)
+            return
+        known = self.parties[party]
+        self.fired[kind] += 1
+        if party.kind is PartyKind.MERCHANT:
+            self.do_of_merchant(party, known, kind, what, now)
+            return
+        does: dict[str, Callable[[], object]] = {
+            "automatic_receipt": lambda: self.receive_order(known, what, now, what["placed_at"] + AUTOMATIC_RECEIPT),
+            "parcel": lambda: self.expire(known, what, now),
+            "trial": lambda: self.capture(known, what, now, instant, trial_ended=True),
+            "due": lambda: self.due_day(known, *what, now, at),
+            "overdue": lambda: self.overdue_day(known, *what, now),
+            "penalty": lambda: self.penalty_day(known, what, now),
+            "retry": lambda: self.retry(known, what, now),
+            "restore": lambda: self.end_overdue_freeze(known, "cleared", now),
+            "reminder": lambda: self.remind(known, what, now),
+            "trial_reminder": lambda: self.remind_of_trial(known, what, now),
+        }
+        does[kind]()
+        self.settle_up(known, now, at)
+
+    # Deciding.
+
+    def _decide(self, party: Party, message: Input, now: datetime) -> Verdict:
+        self.missing = None
+        name = type(message.body).__name__
+        decide = getattr(self, "on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+        if name in {"CreditLineOpened", "MerchantRegistered", "MerchantActivity"}:
+            return decide(party, message.body, now, message.occurred_at)
+        known = self.parties.get(party)
+        if known is None or not known["known"]:
+            return self.unknown(party, "party", party.id)
+        if name in CLOSED_LINE_KNOWS_NONE and known["closed"]:
+            return declined("line_closed")
+        verdict = decide(known, message.body, now, message.occurred_at)
+        if party.kind is PartyKind.ACCOUNT:
+            self.settle_up(known, now, message.occurred_at)
+        return verdict
+
+    def unknown(self, party: Party, kind: str, name: str) -> Verdict:
+        """What becomes of a message that names what there is not."""
+        if (party, kind, name) in self.refused:
+            return declined("subject_declined")
+        self.missing = (kind, name)
+        return PARKED
+
+    def _has_come(self, party: Party, kind: str, name: str) -> bool:
+        if (party, kind, name) in self.refused:
+            return True
+        known = self.parties.get(party)
+        if kind == "party" or not known:
+            return bool(known and known["known"])
+        if kind == "debit":
+            return any(each["debit_id"] == name for each in known["debits"])
+        return name in known[kind + "s"]
+
+
+def _id_of(message: Input) -> tuple[str, str | None, str]:
+    return (message.source.topic, message.party and message.party.id, message.event_id)
