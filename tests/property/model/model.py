@@ -29,6 +29,14 @@ CLOSED_LINE_KNOWS_NONE = {
 }
 
 
+MAKES = {
+    "ReturnRequested": ("return", "return_id"),
+    "RepaymentReceived": ("repayment", "repayment_id"),
+    "DepositRefundRequested": ("request", "request_id"),
+}
+"""What a message would have made that names something else first."""
+
+
 class Model(LineRules, RepaymentRules, MerchantRules):
     """Settles one lane's inputs.
 
@@ -168,6 +176,9 @@ class Model(LineRules, RepaymentRules, MerchantRules):
         if name in CLOSED_LINE_KNOWS_NONE and known["closed"]:
             return declined("line_closed")
         verdict = decide(known, message.body, now, message.occurred_at)
+        if name in MAKES and verdict == declined("subject_declined"):
+            kind, field = MAKES[name]
+            self.refuse(party, kind, getattr(message.body, field), "subject_declined")
         if party.kind is PartyKind.ACCOUNT:
             self.settle_up(known, now, message.occurred_at)
         return verdict
