@@ -29,8 +29,12 @@ CLOSED_LINE_KNOWS_NONE = {
 }
 
 
-MAKES = {"ReturnRequested": "return", "RepaymentReceived": "repayment", "DepositRefundRequested": "request"}
-"""What messages make that name something else: once they are declined for it, so are the steps of what they make."""
+MAKES = {
+    "ReturnRequested": ("return", "return_id"),
+    "RepaymentReceived": ("repayment", "repayment_id"),
+    "DepositRefundRequested": ("request", "request_id"),
+}
+"""What a message would have made that names something else first."""
 
 
 class Model(LineRules, RepaymentRules, MerchantRules):
@@ -172,11 +176,11 @@ class Model(LineRules, RepaymentRules, MerchantRules):
         if name in CLOSED_LINE_KNOWS_NONE and known["closed"]:
             return declined("line_closed")
         verdict = decide(known, message.body, now, message.occurred_at)
+        if name in MAKES and verdict == declined("subject_declined"):
+            kind, field = MAKES[name]
+            self.refuse(party, kind, getattr(message.body, field), "subject_declined")
         if party.kind is PartyKind.ACCOUNT:
             self.settle_up(known, now, message.occurred_at)
-        if verdict == declined("subject_declined") and name in MAKES:
-            kind = MAKES[name]
-            self.refused.add((party, kind, getattr(message.body, f"{kind}_id")))
         return verdict
 
     def unknown(self, party: Party, kind: str, name: str) -> Verdict:
