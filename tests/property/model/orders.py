@@ -186,7 +186,7 @@ class OrderRules(ObligationRules):
                 always = CORE_HAS_IT[
                     "what stays overdue is debited again even when its return ended before its due date"
                 ]
-                if always or day > owed["due_on"]:
+                if always or day >= owed["due_on"]:
                     self.debit_anew(owed, day)
             elif obligation_status(owed) == "open":
                 remind_of = owed["remind_of"] if owed["due_on"] >= day else None
