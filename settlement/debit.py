@@ -27,9 +27,9 @@ def expect_due_day(draft: Draft, due_on: date) -> None:
 
 def debit_again(draft: Draft, obligations: Iterable[Obligation], day: date) -> None:
     """Request attempt 1 of a debit of obligations anew at 00:00 of a later date; at once when the date has begun."""
-    again = [revised(obligation, debit_on=day) for obligation in obligations]
-    for obligation in again:
-        draft.put(obligation)
+    again = [obligation.obligation_id for obligation in obligations]
+    for obligation_id in again:
+        draft.put(revised(draft.get(Obligation, obligation_id), debit_on=day))
     if again:
         expect_due_day(draft, day)
 
@@ -115,26 +115,35 @@ def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:
         touched: the obligations that changed, as they were before.
         reason: why, as in docs/messages.md.
     """
-    for debit_id in dict.fromkeys(obligation.debit_id for obligation in touched):
-        if debit_id is None:
-            continue
-        debit = draft.get(Debit, debit_id)
-        asked = asked_of(draft, debit)
-        left_minor = sum(obligation.open_minor for obligation in asked)
-        if debit.status is DebitStatus.REQUESTED and left_minor < debit.amount_minor:
-            draft.put(revised(debit, status=DEBIT.after(debit.status, "cancelled")))
-            draft.emit(AutoDebitCancelled(debit.account_id, debit_id, reason))
-            _request_again(draft, debit, asked)
-        elif debit.status is DebitStatus.FAILED and not left_minor:
-            draft.cancel(TimerKind.DEBIT_RETRY, debit_id)
+    for debit in _debits_of(draft, touched):
+        left_minor = sum(obligation.open_minor for obligation in asked_of(draft, debit))
+        if left_minor < debit.amount_minor:
+            _replace(draft, debit, reason)
 
 
 def leave_out(draft: Draft, obligations: Iterable[Obligation], reason: str) -> None:
-    """Take obligations out of the debits that ask for them; those go on with the others."""
+    """Take obligations out of the debits that ask for them; those go on with the others, whatever these are by now."""
     before = [obligation for obligation in obligations if obligation.debit_id is not None]
     for obligation in before:
         draft.put(revised(obligation, debit_id=None))
-    lowered(draft, before, reason)
+    for debit in _debits_of(draft, before):
+        _replace(draft, debit, reason)
+
+
+def _debits_of(draft: Draft, obligations: Iterable[Obligation]) -> list[Debit]:
+    debit_ids = dict.fromkeys(obligation.debit_id for obligation in obligations)
+    return [draft.get(Debit, debit_id) for debit_id in debit_ids if debit_id is not None]
+
+
+def _replace(draft: Draft, debit: Debit, reason: str) -> None:
+    """Cancel a requested debit and ask for what is left of it; a pending retry of nothing is called off."""
+    asked = asked_of(draft, debit)
+    if debit.status is DebitStatus.REQUESTED:
+        draft.put(revised(debit, status=DEBIT.after(debit.status, "cancelled")))
+        draft.emit(AutoDebitCancelled(debit.account_id, debit.debit_id, reason))
+        _request_again(draft, debit, asked)
+    elif debit.status is DebitStatus.FAILED and not any(obligation.open_minor for obligation in asked):
+        draft.cancel(TimerKind.DEBIT_RETRY, debit.debit_id)
 
 
 def asked_of(draft: Draft, debit: Debit) -> list[Obligation]:

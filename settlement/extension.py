@@ -22,7 +22,7 @@ def requested(draft: Draft, body: ExtensionRequested) -> Decision:
         return _refused(draft, body, DeclineReason.NOT_OFFERED)
     if order.due_on is None:
         return draft.wait(Order, order.order_id)
-    if business_date(draft.moment.occurred_at) >= order.due_on:
+    if business_date(draft.moment.occurred_at) >= order.due_on or order.status is OrderStatus.OVERDUE:
         return _refused(draft, body, DeclineReason.TOO_LATE)
     if order.extension_days is not None:
         return _refused(draft, body, DeclineReason.EXTENSION_USED)

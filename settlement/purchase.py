@@ -161,7 +161,7 @@ def returned_in_full(draft: Draft, order: Order) -> None:
 def resume(draft: Draft, order: Order) -> None:
     """Let an order go on whose last open return has ended and left something of it.
 
-    Its due date is at least the next business date; what is overdue stays so, and is debited again then.
+    Its due date is at least the next business date; what is overdue stays so, and is debited again at the next 00:00.
     """
     next_date = days_after(business_date(draft.moment.occurred_at), 1)
     if order.captured_at is None:
@@ -179,7 +179,8 @@ def resume(draft: Draft, order: Order) -> None:
         draft.put(revised(order, due_on=obligations_of(draft, order)[0].due_on))
     for due_on in sorted({max(each.due_on, next_date) for each in open_ones}):
         debit.expect_due_day(draft, due_on)
-    debit.debit_again(draft, [each for each in obligations if each.status is ObligationStatus.OVERDUE], next_date)
+    late = [each for each in obligations if each.status is ObligationStatus.OVERDUE]
+    debit.debit_again(draft, late, days_after(business_date(draft.moment.now), 1))
 
 
 def _expect_receipt(draft: Draft, order: Order, receipt_at: datetime) -> None:

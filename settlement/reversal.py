@@ -94,7 +94,7 @@ def _take_credit(draft: Draft, gone_minor: int) -> None:
     draft.post(LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_AVAILABLE, owed_minor, currency)
     if not owed_minor:
         return
-    due_on = days_after(business_date(draft.moment.occurred_at), 1)
+    due_on = days_after(business_date(draft.moment.now), 1)
     draft.put(obligation_without_order(draft, owed_minor, due_on=due_on, billed_on=None))
     debit.expect_due_day(draft, due_on)
 
@@ -109,8 +109,7 @@ def _debit_what_is_open(draft: Draft, obligation_ids: Iterable[str]) -> None:
     overdue.fall(draft, past_due, penalized_from=tomorrow)
     if overdue.is_overdue(draft):  # of something on which only a penalty was left, there may be principal again
         overdue.expect_penalty(draft, tomorrow)
-    again = [draft.get(Obligation, each.obligation_id) for each in reopened if each.due_on <= today]
-    debit.debit_again(draft, [each for each in again if each.debit_id is None], tomorrow)
+    debit.debit_again(draft, [each for each in reopened if each.due_on <= today], tomorrow)
     for due_on in sorted({each.due_on for each in reopened}):
         if due_on == today:
             overdue.expect(draft, due_on)

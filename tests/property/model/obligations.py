@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from settlement.party import Party
-from tests.property.differences import CORE_HAS_IT
 from tests.property.model.facts import (
     DAY,
     PENALTY_BPS,
@@ -74,7 +73,7 @@ class ObligationRules(Outputs):
             "penalties": [],
             "paid": {"penalty": 0, "fee": 0, "principal": 0},
             "in_instalments": in_instalments,
-            "trial_ended": trial_ended,
+            "trial_ended_at": now if trial_ended else None,
             "overdue_at": None,
             "cap": 0,
         }
@@ -151,9 +150,7 @@ class ObligationRules(Outputs):
                 owed["debit_done"] = True
                 if not is_asked_for(account, owed) and not open_returns(account, owed["order"] or {}):
                     group.append(owed)
-        trial_ended = any(owed["trial_ended"] for owed in group)
-        for owed in group:
-            owed["trial_ended"] = False
+        trial_ended = any(owed["trial_ended_at"] == now for owed in group)
         self.debit(account, group, due_on, 1, "trial_ended" if trial_ended else "due", now, now)
 
     def remind(self, account: Facts, due_on: date, now: datetime) -> None:
@@ -292,8 +289,6 @@ class ObligationRules(Outputs):
         for debit in list(account["debits"]):
             others = [owed for owed in debit["asks_for"] if not any(owed is each for each in taken)]
             is_less = len(others) < len(debit["asks_for"])
-            if not CORE_HAS_IT["a return request cancels its debit whatever the others have grown to"]:
-                is_less = is_less and sum(map(open_amount, others)) < debit["amount"]
             debit["asks_for"] = others
             if debit["status"] == "requested" and is_less:
                 self.cancel_debit(account, debit, now)

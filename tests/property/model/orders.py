@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from tests.property.differences import CORE_HAS_IT
 from tests.property.model.facts import (
     APPLIED,
     AUTOMATIC_RECEIPT,
@@ -183,11 +182,7 @@ class OrderRules(ObligationRules):
             return
         for owed in obligations_of(account, order):
             if obligation_status(owed) == "overdue":
-                always = CORE_HAS_IT[
-                    "what stays overdue is debited again even when its return ended before its due date"
-                ]
-                if always or day >= owed["due_on"]:
-                    self.debit_anew(owed, day)
+                self.debit_anew(owed, business_date(now) + DAY)
             elif obligation_status(owed) == "open":
                 remind_of = owed["remind_of"] if owed["due_on"] >= day else None
                 self.move_due_date(owed, max(owed["due_on"], day), now)
@@ -201,9 +196,6 @@ class OrderRules(ObligationRules):
             return order
         theirs = obligations_of(account, order)
         asked = any(is_asked_for(account, owed, "requested") for owed in theirs)
-        if CORE_HAS_IT["a succeeded debit blocks lowering even without a payment"]:
-            done = [debit for debit in account["debits"] if debit["status"] == "succeeded"]
-            asked = asked or any(owed["order"] is order for debit in done for owed in debit["obligations"])
         reason = first_of(
             [
                 (order_status(account, order) in {"cancelled", "returned"}, "wrong_state"),
@@ -258,7 +250,11 @@ class OrderRules(ObligationRules):
         reason = first_of(
             [
                 (longest is None, "not_offered"),
-                (longest is not None and business_date(at) >= first_due_date(account, order), "too_late"),
+                (
+                    longest is not None
+                    and (business_date(at) >= first_due_date(account, order) or status == "overdue"),
+                    "too_late",
+                ),
                 (order["extended"], "extension_used"),
                 (longest is not None and body.days > longest, "extension_too_long"),
             ]
@@ -268,9 +264,8 @@ class OrderRules(ObligationRules):
             return declined(reason)
         order["extended"] = True
         self._set_trial_end(order, first_due_date(account, order) + body.days * DAY, now)
-        moves = CORE_HAS_IT["an extension that was asked for in time moves what is overdue by now"]
         for owed in obligations_of(account, order):
-            if obligation_status(owed) != "open" and not (moves and obligation_status(owed) == "overdue"):
+            if obligation_status(owed) != "open":
                 continue
             self.move_due_date(owed, order["due_on"], now)
             self.take_out_of_debits(account, [owed], now)

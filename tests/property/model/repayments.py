@@ -1,6 +1,5 @@
 """Money that comes in, fails to, or is taken back."""
 
-from tests.property.differences import CORE_HAS_IT
 from tests.property.model.facts import (
     APPLIED,
     CONFLICT,
@@ -109,13 +108,10 @@ class RepaymentRules(ReturnRules):
         unpaid_again, gone = self._take_back_shares(account, repayment)
         from_credit = min(gone, credit(account))
         account["credits"].append(-from_credit)
-        at_once = None
         if gone > from_credit:
             self.fired["reversal of money gone"] += 1
-            owed = self.make_obligation(account, None, business_date(at) + DAY, None, gone - from_credit, now)
-            if not CORE_HAS_IT["a reversal told late debits at once only what it makes anew"]:
-                at_once = owed["due_on"]
-        self._fall_due_again(account, unpaid_again, business_date(now), at_once, now)
+            self.make_obligation(account, None, business_date(now) + DAY, None, gone - from_credit, now)
+        self._fall_due_again(account, unpaid_again, business_date(now), now)
         self.notify(account, now, "repayment_reversed", body.repayment_id, repayment["body"].amount_minor)
         return APPLIED
 
@@ -136,7 +132,7 @@ class RepaymentRules(ReturnRules):
                 self.recompute_fees(obligations_of(account, order))
         return unpaid_again, gone
 
-    def _fall_due_again(self, account: Facts, unpaid_again: list[Facts], today, at_once, now) -> None:
+    def _fall_due_again(self, account: Facts, unpaid_again: list[Facts], today, now) -> None:
         late = []
         for owed in in_pay_order(account):
             is_again = any(owed is each for each in unpaid_again) and obligation_status(owed) == "open"
@@ -144,7 +140,7 @@ class RepaymentRules(ReturnRules):
                 continue
             owed["debit_done"] = True
             if not open_returns(account, owed["order"] or {}):
-                self.debit_anew(owed, at_once if at_once == owed["debit_on"] else today + DAY)
+                self.debit_anew(owed, today + DAY)
                 if owed["due_on"] < today:
                     late.append(owed)
         if late:
