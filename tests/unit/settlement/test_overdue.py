@@ -9,6 +9,7 @@ from settlement.decision import DeclineReason, Outcome
 from settlement.entities import ObligationStatus, Order, OrderStatus
 from settlement.messages import (
     CloseRequested,
+    ExtensionRequested,
     LimitChanged,
     LineFrozen,
     LineUnfrozen,
@@ -488,3 +489,52 @@ def test_a_late_payoff_is_judged_by_what_it_took_when_it_was_made():
     assert lane.get(Order, "order").status is OrderStatus.SETTLED
     assert notice(lane, "payoff_received")["waived_minor"] == 108
     assert lane.account.freeze_reasons == ()
+
+
+def test_customer_credit_that_pays_while_a_return_ends_stays_paid():
+    lane = lane_owing(10_000, 5_000, rules=careful_rules(), programme="careful")
+    lane.tick("2026-02-02 12:00")
+    complaint = replace(returned(4_000, order_id="a"), reason="quality_issue", evidence=("https://photo",))
+    lane.send("2026-02-02 13:00", complaint)
+    lane.tick("2026-02-05 12:00")
+    lane.send("2026-02-05 13:00", repaid(8_000, order_id="b"))
+    credit_minor = lane.account.customer_credit_minor
+    assert credit_minor > 0
+    lane.send("2026-01-30 09:00", reviewed("rejected"))
+    lane.tick("2026-02-06 00:00")
+    account = lane.account
+    assert account.used_minor == sum(each.principal_minor - each.paid_principal_minor for each in lane.obligations)
+    assert account.receivable_minor == account.used_minor
+    assert account.customer_credit_minor == 0
+
+
+def test_what_is_overdue_is_debited_again_even_when_its_return_ended_before_its_due_date():
+    lane = lane_overdue(10_000, until="2026-02-03 12:00", rules=careful_rules(), programme="careful")
+    complaint = replace(returned(4_000, order_id="a"), reason="quality_issue", evidence=("https://photo",))
+    lane.send("2026-01-20 09:00", complaint)
+    lane.send("2026-01-21 09:00", reviewed("rejected"))
+    lane.tick("2026-02-04 00:00")
+    (request,) = lane.outputs(AutoDebitRequested)
+    assert (request.amount_minor, request.due_on) == (10_010, date(2026, 2, 1))
+
+
+def test_a_return_replaces_its_debit_even_when_the_others_have_grown_to_its_amount():
+    lane = lane_with_line("careful", 10_000_000, rules=careful_rules())
+    for order_id, amount_minor in (("a", 10), ("b", 1_000_000)):
+        lane.send("2026-01-02", deferred(order_id, amount_minor))
+        lane.send("2026-01-09", PurchaseReceived(order_id))
+    lane.tick("2026-02-02 12:00")
+    first = lane.requested
+    complaint = replace(returned(10, order_id="a"), reason="quality_issue", evidence=("https://photo",))
+    lane.send("2026-02-02 13:00", complaint)
+    assert lane.outputs(AutoDebitCancelled) == [AutoDebitCancelled("buyer", first.debit_id, "return_requested")]
+    (again,) = lane.outputs(AutoDebitRequested)
+    assert (again.amount_minor, again.order_ids) == (1_000_500, ("b",))
+
+
+def test_an_extension_told_when_the_order_is_overdue_is_too_late():
+    lane = lane_with_line("tmall")
+    lane.send("2026-01-02", placed(days=7))
+    lane.send("2026-01-05", PurchaseReceived("order"))
+    lane.tick("2026-01-14")
+    assert lane.send("2026-01-11", ExtensionRequested("order", 3)).reason == DeclineReason.TOO_LATE

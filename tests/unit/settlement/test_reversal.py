@@ -329,3 +329,26 @@ def test_a_reversal_of_a_repayment_for_a_declined_order_is_declined_as_well():
     lane.send("2026-01-02", deferred("a", 10_000))
     assert lane.send("2026-01-03", repaid(10_000, order_id="a")).reason == DeclineReason.SUBJECT_DECLINED
     assert lane.send("2026-01-04", bounced()).reason == DeclineReason.SUBJECT_DECLINED
+
+
+def test_a_reversal_told_late_leaves_the_buyer_until_the_next_day():
+    lane = lane_owing(10_000)
+    lane.send("2026-01-10", repaid(13_000))
+    lane.tick("2026-01-20 12:00")
+    lane.send("2026-01-12", bounced())
+    assert lane.outputs(AutoDebitRequested) == []
+    (other,) = [each for each in lane.obligations if each.order_id is None]
+    assert other.due_on == date(2026, 1, 21)
+
+
+def test_customer_credit_pays_first_what_a_reversal_opened_again():
+    lane = lane_owing(10_000)
+    lane.tick("2026-02-01 00:00")
+    lane.send("2026-02-01 09:00", repaid(1_000, "first"))
+    lane.send("2026-02-01 10:00", deferred("late", 500, days=60))
+    lane.send("2026-02-01 10:01", PurchaseReceived("late"))
+    lane.send("2026-02-01 11:00", repaid(1_500, "more", order_id="late"))
+    lane.send("2026-02-01 12:00", bounced("first"))
+    lane.tick("2026-02-02 00:00")
+    assert lane.account.customer_credit_minor == 0
+    assert sum(each.paid_principal_minor for each in lane.obligations if each.order_id == "a") == 1_000
