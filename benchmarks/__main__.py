@@ -20,12 +20,13 @@ MEANINGS = {
     "floor_per_s": "the floor: COPY of the same rows, one connection",
     "plain_agent_1_per_s": "a plain Faust agent, one transaction per message",
     "plain_agent_8_per_s": "the same, 8 side by side",
-    "postpay_per_s": "postpay, Kafka to Postgres to Kafka, one worker",
+    "postpay_per_s": "postpay, Kafka to Postgres to Kafka",
+    "workers": "workers that shared its lanes",
     "ratio_floor": "postpay against the floor",
     "ratio_plain_8": "postpay against the plain agent with 8",
     "latency_p50_ms": "record produced to output visible, half the rate: median",
     "latency_p99_ms": "the same, 99 %",
-    "worker_rss_mib": "most memory of the worker",
+    "worker_rss_mib": "most memory of a worker",
     "spread_per_s": "postpay, orders spread over all merchants",
     "hot_merchant_per_s": "postpay, all orders of one merchant",
     "ratio_hot_merchant": "the one against the other; 0.5 is the least it may be",
@@ -42,6 +43,9 @@ def benchmark(
     hot_merchant: Annotated[
         bool, typer.Option("--hot-merchant", help="Measure one merchant for everything against many, and nothing else.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, max=8, help="How many workers share the lanes; all else stays the same.")
+    ] = 1,
     directory: Annotated[Path | None, typer.Option("--dir", help="Folder of the run's stack; wiped.")] = None,
 ) -> None:
     """Measure the floor, a plain agent and postpay in one run on a stack of their own (docs/benchmarks.md)."""
@@ -52,7 +56,7 @@ def benchmark(
         if hot_merchant:
             figures = HotMerchantRun(Size.of(messages), folder, console).compare()
         else:
-            figures = Run(Size.of(messages), folder, console).run()
+            figures = Run(Size.of(messages), folder, console, workers=workers).run()
     except (BenchmarkError, DevstackError) as error:
         console.print(f"benchmark: {error}", markup=False)
         raise typer.Exit(1) from None

@@ -52,9 +52,8 @@ class HotMerchantRun(Run):
                 load = replace(self._load(name, self._size.messages), merchants=merchants)
                 with self._bar(f"preload the topics, {name}", self._size.messages) as advance:
                     preload(settings, load.stream(), advance)
-                rate, _, memory = self._postpay(stack, fleet, log)
-                with memory:
-                    stop(fleet)
+                rate, _, _ = self._postpay(stack, fleet, log)
+                stop(fleet)
                 rates.append(rate)
         finally:
             log.close()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +65,7 @@ class Figures:
     postpay_per_s: float
     latency: Latency
     worker_rss_mib: float
+    workers: int
     processor: Sequence[str]
     """Processor time a message, one line for each part of the run."""
 
@@ -80,6 +81,7 @@ class Figures:
             "latency_p50_ms": round(self.latency.p50_ms, 2),
             "latency_p99_ms": round(self.latency.p99_ms, 2),
             "worker_rss_mib": round(self.worker_rss_mib, 1),
+            "workers": self.workers,
         }
 
 
@@ -90,10 +92,12 @@ class Run:
         size: how large.
         directory: of the stack; wiped before and after.
         console: where progress is shown.
+        workers: how many share the lanes in the timed part.
     """
 
-    def __init__(self, size: Size, directory: Path, console: Console) -> None:
+    def __init__(self, size: Size, directory: Path, console: Console, *, workers: int = 1) -> None:
         self._size = size
+        self._workers = workers
         self._directory = directory
         self._console = console
         self._processor: list[str] = []
@@ -129,7 +133,9 @@ class Run:
                 preload(settings, load.stream(), advance)
             first_transaction = asyncio.run(databases.next_transaction(settings))
             postpay_per_s, worker, memory = self._postpay(stack, fleet, log)
-            with memory:
+            with ExitStack() as watches:
+                for each in memory:
+                    watches.enter_context(each)
                 with self._share("take the rows it wrote") as done:
                     captured = asyncio.run(databases.captured(settings, first_transaction, done))
                 with self._share("latency at half the rate") as done:
@@ -154,7 +160,8 @@ class Run:
             plain[8],
             postpay_per_s,
             delays,
-            memory.most_mib,
+            max(each.most_mib for each in memory),
+            self._workers,
             self._processor,
         )
 
@@ -165,17 +172,21 @@ class Run:
             log.follow(openings, fleet.start(), advance)
         stop(fleet)
 
-    def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, MemoryWatch]:
-        """Messages a second from the worker's first claim to its last committed output."""
+    def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, list[MemoryWatch]]:
+        """Messages a second from the first claim to the last committed output, one worker, and what watches all."""
         log.await_claim()
         batches_before = log.batches
-        worker = fleet.start()
-        memory = MemoryWatch(worker.process.pid)
+        workers = [fleet.start() for _ in range(self._workers)]
+        worker = workers[0]
+        memory = [MemoryWatch(each.process.pid) for each in workers]
+        pids = {each.name: each.process.pid for each in workers}
         with (
-            self._bar("postpay, one worker", self._size.messages) as advance,
-            self._processor_time(stack, "postpay", self._size.messages, worker=worker.process.pid),
-            memory,
+            self._bar(f"postpay, workers: {self._workers}", self._size.messages) as advance,
+            self._processor_time(stack, "postpay", self._size.messages, **pids),
+            ExitStack() as watches,
         ):
+            for each in memory:
+                watches.enter_context(each)
             log.follow(self._size.messages, worker, advance)
         if log.claimed_at is None:
             raise BenchmarkError("the worker claimed no lane, and yet settled something")
@@ -201,7 +212,7 @@ class Run:
     @contextmanager
     def _fresh_stack(self) -> Iterator[Stack]:
         """Nothing of an earlier run, and progress shown meanwhile."""
-        stop_left_over(self._directory)
+        stop_left_over(self._directory / "workers")
         with self._progress, self._stack() as stack:
             yield stack
 
