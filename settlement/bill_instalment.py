@@ -12,7 +12,7 @@ from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.messages import BillInstalmentRequested
 from settlement.revision import revised
-from settlement.schedule import obligations_of, shares, statement_dates
+from settlement.schedule import new_obligation, obligations_of, shares, statement_dates
 from settlement.states import OBLIGATION
 from settlement.terms import Programme
 
@@ -113,25 +113,21 @@ def _parts(draft: Draft, order: Order, obligation: Obligation, periods: int) -> 
     fee_minor = fee_of_each(draft, order, unpaid_minor)
     parts: list[Obligation] = []
     for (billed_on, due_on), principal_minor in zip(dates, shares(unpaid_minor, periods), strict=True):
-        goes_on = not parts and not obligation.paid_principal_minor
-        if principal_minor or fee_minor:
-            parts.append(
-                Obligation(
-                    account_id=obligation.account_id,
-                    obligation_id=obligation.obligation_id if goes_on else draft.new_id(),
-                    no=obligation.no if goes_on else draft.next_no(),
-                    order_id=order.order_id,
-                    due_on=due_on,
-                    status=OBLIGATION.begins["captured"],
-                    principal_minor=principal_minor,
-                    fee_minor=fee_minor,
-                    penalty_minor=0,
-                    paid_principal_minor=0,
-                    paid_fee_minor=0,
-                    paid_penalty_minor=0,
-                    debit_id=None,
-                    billed_on=billed_on,
-                    in_instalments=True,
-                )
+        if not principal_minor and not fee_minor:
+            continue
+        if not parts and not obligation.paid_principal_minor:
+            first = revised(obligation, principal_minor=principal_minor, fee_minor=fee_minor, in_instalments=True)
+            parts.append(revised(first, due_on=due_on, billed_on=billed_on, debit_on=None, debit_id=None))
+            continue
+        parts.append(
+            new_obligation(
+                draft,
+                order.order_id,
+                principal_minor,
+                due_on=due_on,
+                billed_on=billed_on,
+                fee_minor=fee_minor,
+                in_instalments=True,
             )
+        )
     return parts

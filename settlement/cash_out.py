@@ -11,7 +11,7 @@ from settlement.eligibility import amount_refusal, buyer_refusal
 from settlement.entities import Account, CashOut, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested
-from settlement.schedule import obligation_without_order, statement_dates
+from settlement.schedule import new_obligation, statement_dates
 from settlement.terms import Programme
 
 
@@ -51,7 +51,7 @@ def _owe(draft: Draft, programme: Programme, body: CashOutRequested) -> date:
     """Record a cash-out and what it makes the buyer owe; returns its due date."""
     account, day = draft.account, business_date(draft.moment.occurred_at)
     ((billed_on, due_on),) = statement_dates(programme.plans[PlanKind.STATEMENT], day, 1)
-    obligation = obligation_without_order(draft, body.amount_minor, due_on=due_on, billed_on=billed_on)
+    obligation = new_obligation(draft, None, body.amount_minor, due_on=due_on, billed_on=billed_on)
     draft.put(obligation)
     draft.put(
         CashOut(

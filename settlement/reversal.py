@@ -11,7 +11,7 @@ from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentReversed
 from settlement.revision import revised
-from settlement.schedule import is_under_return, obligation_without_order, obligations_of
+from settlement.schedule import is_under_return, new_obligation, obligations_of
 from settlement.states import OBLIGATION, ORDER
 
 
@@ -95,7 +95,7 @@ def _take_credit(draft: Draft, gone_minor: int) -> None:
     if not owed_minor:
         return
     due_on = days_after(business_date(draft.moment.now), 1)
-    draft.put(obligation_without_order(draft, owed_minor, due_on=due_on, billed_on=None))
+    draft.put(new_obligation(draft, None, owed_minor, due_on=due_on, billed_on=None))
     debit.expect_due_day(draft, due_on)
 
 

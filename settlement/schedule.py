@@ -26,21 +26,13 @@ def capture(draft: Draft, order: Order) -> Order:
     in_instalments = order.plan_kind is PlanKind.INSTALMENT
     fee_minor = fee_of_each(draft, order, captured_minor) if in_instalments else 0
     obligations = [
-        Obligation(
-            account_id=order.account_id,
-            obligation_id=draft.new_id(),
-            no=draft.next_no(),
-            order_id=order.order_id,
+        new_obligation(
+            draft,
+            order.order_id,
+            principal_minor,
             due_on=due_on,
-            status=OBLIGATION.begins["captured"],
-            principal_minor=principal_minor,
-            fee_minor=fee_minor,
-            penalty_minor=0,
-            paid_principal_minor=0,
-            paid_fee_minor=0,
-            paid_penalty_minor=0,
-            debit_id=None,
             billed_on=billed_on,
+            fee_minor=fee_minor,
             in_instalments=in_instalments,
         )
         for (billed_on, due_on), principal_minor in zip(dates, shares(captured_minor, len(dates)), strict=True)
@@ -63,23 +55,43 @@ def capture(draft: Draft, order: Order) -> Order:
     return captured
 
 
-def obligation_without_order(draft: Draft, amount_minor: int, *, due_on: date, billed_on: date | None) -> Obligation:
-    """Return a new obligation that belongs to no order; recording and posting it are the caller's."""
+def new_obligation(
+    draft: Draft,
+    order_id: str | None,
+    principal_minor: int,
+    *,
+    due_on: date,
+    billed_on: date | None,
+    fee_minor: int = 0,
+    in_instalments: bool = False,
+) -> Obligation:
+    """Return an obligation of which nothing is paid yet; recording and posting it are the caller's.
+
+    Args:
+        draft: gives its id and number.
+        order_id: None for what belongs to no order.
+        principal_minor: minor units of the account's currency.
+        due_on: its due date.
+        billed_on: its statement's date, None where there are no statements.
+        fee_minor: likewise minor units.
+        in_instalments: whether it is one of several parts that bear a fee.
+    """
     return Obligation(
         account_id=draft.party.id,
         obligation_id=draft.new_id(),
         no=draft.next_no(),
-        order_id=None,
+        order_id=order_id,
         due_on=due_on,
         status=OBLIGATION.begins["captured"],
-        principal_minor=amount_minor,
-        fee_minor=0,
+        principal_minor=principal_minor,
+        fee_minor=fee_minor,
         penalty_minor=0,
         paid_principal_minor=0,
         paid_fee_minor=0,
         paid_penalty_minor=0,
         debit_id=None,
         billed_on=billed_on,
+        in_instalments=in_instalments,
     )
 
 
