@@ -9,6 +9,7 @@ from settlement.entities import Account
 from settlement.ledger import LedgerAccount
 from settlement.messages import CreditLineOpened, LimitChanged, LineFrozen, LineUnfrozen, ScoreChanged
 from settlement.outputs import LimitReclaimed, LimitReleased, LimitRestored
+from settlement.terms import Programme
 
 RISK_LOGIN = "risk_login"
 OVERDUE = "overdue"
@@ -70,7 +71,7 @@ def limit_changed(draft: Draft, body: LimitChanged) -> Decision:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH)
     draft.change_account(granted_minor=body.limit_minor)
     rise = body.limit_minor - account.limit_minor
-    if OVERDUE in account.freeze_reasons and _reclaims(draft, account):
+    if OVERDUE in account.freeze_reasons and present_terms(draft).reclaims_unused_limit:
         rise = min(rise, 0)
     if rise > 0:
         draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_GRANTED, rise, account.currency)
@@ -152,9 +153,10 @@ def unfrozen(draft: Draft, body: LineUnfrozen) -> Decision:
     return draft.applied()
 
 
-def _reclaims(draft: Draft, account: Account) -> bool:
+def present_terms(draft: Draft) -> Programme:
+    """The programme's present terms: those of an order don't say what becomes of the line."""
     today = business_date(draft.moment.now)
-    return draft.rules.terms.of_programme(account.programme, today)[1].reclaims_unused_limit
+    return draft.rules.terms.of_programme(draft.account.programme, today)[1]
 
 
 def restored(draft: Draft, amount_minor: int, reason: str) -> None:

@@ -18,7 +18,7 @@ from settlement.restoring import restore
 from settlement.revision import revised
 from settlement.schedule import is_under_return
 from settlement.states import OBLIGATION, ORDER
-from settlement.terms import Programme, RestoredWhen
+from settlement.terms import RestoredWhen
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 
 
@@ -147,7 +147,7 @@ def _cleared(draft: Draft, account: Account) -> None:
     if account.cleared_at is None:  # all that was overdue has turned out to be paid in time
         restore(draft, "cleared")
         return
-    terms = _programme(draft).restore
+    terms = credit_line.present_terms(draft).restore
     match terms.when:
         case RestoredWhen.CLEARED:
             restore(draft, "cleared")
@@ -178,7 +178,7 @@ def _freeze(draft: Draft) -> None:
     if OVERDUE not in account.freeze_reasons:
         draft.change_account(freeze_reasons=tuple(sorted({*account.freeze_reasons, OVERDUE})))
     unused_minor = account.available_minor
-    if _programme(draft).reclaims_unused_limit and unused_minor > 0:
+    if credit_line.present_terms(draft).reclaims_unused_limit and unused_minor > 0:
         draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, unused_minor, account.currency)
         credit_line.reclaimed(draft, unused_minor, OVERDUE)
 
@@ -191,9 +191,3 @@ def _past_due(draft: Draft) -> Iterator[Obligation]:
 
 def _overdue_ones(draft: Draft) -> list[Obligation]:
     return [each for each in _past_due(draft) if each.status is ObligationStatus.OVERDUE]
-
-
-def _programme(draft: Draft) -> Programme:
-    """The programme's present terms: those of an order don't say what becomes of the line."""
-    account = draft.account
-    return draft.rules.terms.of_programme(account.programme, business_date(draft.moment.now))[1]
