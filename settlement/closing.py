@@ -1,6 +1,7 @@
 """Closing a credit line. Source: docs/rules.md, Credit line."""
 
 from settlement import credit_line, payoff
+from settlement.allocation import pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
@@ -28,5 +29,6 @@ def requested(draft: Draft) -> Decision:
     if account.limit_minor:
         draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, account.limit_minor, account.currency)
         credit_line.reclaimed(draft, account.limit_minor, "closed")
+    pay_out_credit(draft)
     draft.notify("closing_granted", account_id=account.account_id)
     return draft.applied()

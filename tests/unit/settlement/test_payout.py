@@ -22,6 +22,7 @@ from settlement.messages import (
     MerchantRegistered,
     PayoutFailed,
     PayoutSucceeded,
+    PurchaseCancelled,
     PurchaseReceived,
     RepaymentReversed,
     ShopWithdrawalRequested,
@@ -39,6 +40,7 @@ from tests.unit.settlement.builders import (
     deposited,
     lane_with_line,
     lane_with_merchant,
+    lowered,
     opened,
     refund_asked,
     repaid,
@@ -200,6 +202,16 @@ def test_customer_credit_that_could_not_be_paid_out_goes_out_with_the_next():
     lane.send("2026-01-04", repaid(50, "next"))
     assert requested(lane).amount_minor == 750
     assert lane.account.customer_credit_minor == 0
+
+
+@pytest.mark.parametrize("body", [lowered(3_000), PurchaseCancelled("order", "changed")])
+def test_customer_credit_that_could_not_be_paid_out_stays_while_nothing_owed_changes(body):
+    lane, payout = lane_overpaid()
+    failed(lane, "2026-01-03", payout)
+    lane.send("2026-01-04", deferred(amount_minor=4_000))
+    lane.send("2026-01-05", body)
+    assert lane.outputs(PayoutRequested) == []
+    assert lane.account.customer_credit_minor == 700
 
 
 def test_an_order_refund_that_could_not_be_paid_out_pays_what_is_due_next():
