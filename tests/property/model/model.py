@@ -13,7 +13,7 @@ from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from tests.property.model.facts import APPLIED, AUTOMATIC_RECEIPT, CONFLICT, DUPLICATE, PARKED, Facts, Verdict, declined
 from tests.property.model.line import LineRules
-from tests.property.model.merchants import MerchantRules
+from tests.property.model.payouts import PayoutRules
 from tests.property.model.repayments import RepaymentRules
 
 PARKING = timedelta(hours=72)
@@ -37,16 +37,16 @@ MAKES = {
 """What a message would have made that names something else first."""
 
 
-class Model(LineRules, RepaymentRules, MerchantRules):
+class Model(LineRules, RepaymentRules, PayoutRules):
     """Settles one lane's inputs.
 
     Args:
         working_days: the days that are worked.
-        name_debit: gives a new debit the id under which messages will speak of it, from its facts.
+        name: gives a new debit or payout the id under which messages will speak of it, from its facts.
     """
 
-    def __init__(self, working_days: frozenset[date], name_debit: Callable[[Facts], str]) -> None:
-        super().__init__(name_debit, working_days)
+    def __init__(self, working_days: frozenset[date], name: Callable[[Facts], str]) -> None:
+        super().__init__(name, working_days)
         self.lane_time: datetime | None = None
         self.taken: dict[tuple[str, str | None, str], object] = {}
         self.parked: list[Facts] = []
@@ -145,6 +145,7 @@ class Model(LineRules, RepaymentRules, MerchantRules):
         known = self.parties[party]
         self.fired[kind] += 1
         if party.kind is PartyKind.MERCHANT:
+            self.fired[f"{kind}, told late"] += now > instant
             self.do_of_merchant(party, known, kind, what, now)
             return
         does: dict[str, Callable[[], object]] = {

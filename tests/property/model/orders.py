@@ -210,6 +210,7 @@ class OrderRules(ObligationRules):
         lowered_by = order["amount"] - body.amount_minor
         order["amount"] = body.amount_minor
         if theirs:
+            account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -lowered_by)
             self._reschedule(order, theirs)
         self.released(account, order["order_id"], lowered_by, "amount_lowered", now)
@@ -285,6 +286,7 @@ class OrderRules(ObligationRules):
             self.end_return(account, each, "withdrawn")
         released, repaid = left_of(order), 0
         if order["stage"] == "captured":
+            account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -released)
             for owed in obligations_of(account, order):
                 repaid += sum(owed["paid"].values())
@@ -294,7 +296,7 @@ class OrderRules(ObligationRules):
                 owed["paid"] = {"penalty": 0, "fee": 0, "principal": 0}
         order["stage"] = "cancelled"
         self.released(account, order["order_id"], released, "cancelled", now)
-        self.pay_out(account, now, repaid, "card", "order_refund")
+        self.pay_out(account, now, repaid, "card", "order_refund", order["order_id"])
         return APPLIED
 
     # A bill in instalments.

@@ -40,6 +40,7 @@ class RepaymentRules(ReturnRules):
                 return order
         if body.currency != account["currency"]:
             return self.refuse(account["party"], "repayment", body.repayment_id, "currency_mismatch")
+        account["credit_rests"] = False
         waived = self._pay_off(account, body, now, at) if body.purpose == "payoff" else []
         goes_to = in_pay_order(account)
         if debit is not None:
