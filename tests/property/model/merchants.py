@@ -192,13 +192,16 @@ class MerchantRules(ObligationRules):
             "requested_at": at,
             "review_late": False,
             "unpaid": False,
-            "review_due_on": self._working_day(at, URGENT_REVIEW_DAYS if body.urgent else REVIEW_DAYS),
+            "review_due_on": None,
         }
         unmet = self._unmet(merchant, request)
         if unmet:
             self.notify(merchant, now, "deposit_refund_refused", body.request_id, unmet)
             merchant["tries"][body.request_id] = unmet
             return self.refuse(party, "request", body.request_id, unmet[0])
+        request["review_due_on"] = self._working_day(at, URGENT_REVIEW_DAYS if body.urgent else REVIEW_DAYS)
+        if request["review_due_on"] is None:
+            return ("dead_lettered", "calendar_unknown")
         merchant["requests"][body.request_id] = request
         merchant["tries"].pop(body.request_id, None)
         self.notify(merchant, now, "deposit_refund_received", request["request_id"], amount, request["review_due_on"])
@@ -283,9 +286,16 @@ class MerchantRules(ObligationRules):
         request["status"], request["reasons"] = "declined", unmet
         self.notify(merchant, now, "deposit_refund_refused", request["request_id"], unmet)
 
-    def _working_day(self, at: datetime, count: int) -> date:
-        after = (business_date(at) + timedelta(days=n) for n in range(1, 100))
-        return [day for day in after if day in self.working_days][count - 1]
+    def _working_day(self, at: datetime, count: int) -> date | None:
+        """The so-manieth working day after a date; None when a year on the way is unknown."""
+        known_years = {day.year for day in self.working_days}
+        day = business_date(at)
+        while count:
+            day += DAY
+            if day.year not in known_years:
+                return None
+            count -= day in self.working_days
+        return day
 
     # Shop balance.
 

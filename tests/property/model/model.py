@@ -74,7 +74,7 @@ class Model(LineRules, RepaymentRules, PayoutRules):
 
     def _decide_now(self, party: Party, message: Input) -> None:
         verdict = self._decide(party, message, self.lane_time)
-        if verdict != CONFLICT:  # which it stays, because the id it wants to take stays taken
+        if not _leaves_its_event_id(verdict):
             self.taken[_id_of(message)] = message.body
         self._record(message, verdict, self.lane_time)
         if verdict == PARKED:
@@ -95,7 +95,7 @@ class Model(LineRules, RepaymentRules, PayoutRules):
                 waiting["missing"] = self.missing
                 if verdict != PARKED:
                     self.parked.remove(waiting)
-                    if verdict == CONFLICT:
+                    if _leaves_its_event_id(verdict):
                         del self.taken[_id_of(waiting["message"])]
                     self._record(waiting["message"], verdict, now, was_parked=True)
                     at = waiting["message"].occurred_at
@@ -204,3 +204,8 @@ class Model(LineRules, RepaymentRules, PayoutRules):
 
 def _id_of(message: Input) -> tuple[str, str | None, str]:
     return (message.source.topic, message.party and message.party.id, message.event_id)
+
+
+def _leaves_its_event_id(verdict: Verdict) -> bool:
+    """A conflict stays one, because the id it wants to take stays taken; a dead letter may be sent once more."""
+    return verdict == CONFLICT or verdict[0] == "dead_lettered"

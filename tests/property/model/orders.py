@@ -15,6 +15,7 @@ from tests.property.model.facts import (
     Verdict,
     available,
     business_date,
+    credit,
     declined,
     first_due_date,
     first_of,
@@ -27,6 +28,7 @@ from tests.property.model.facts import (
     obligations_of,
     open_returns,
     order_status,
+    owed_in_all,
     parts_of,
     programme,
     under_return,
@@ -209,6 +211,8 @@ class OrderRules(ObligationRules):
             return declined(reason)
         lowered_by = order["amount"] - body.amount_minor
         order["amount"] = body.amount_minor
+        rests = credit(account) > 0 and not owed_in_all(account)
+        self.fired["hold lowered while credit rests"] += rests and not theirs
         if theirs:
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -lowered_by)

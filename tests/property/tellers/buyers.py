@@ -80,7 +80,7 @@ class BuyerTeller(PayeeTeller):
             self.placing: 60 if len(self.lane.rows(party, Order)) < len(ORDERS) and self.can_buy(party) else 8,
             self.receiving: 40 if self.unreceived(party) else 1,
             self.cancelling: 8 if self.unreceived(party) else 1,
-            self.lowering: 40 if returnable and self.has_credit(party) else 10 if returnable else 1,
+            self.lowering: 60 if OrderStatus.HELD in orders and self.has_credit(party) else 10 if returnable else 1,
             self.keeping: 25 if OrderStatus.TRIAL in orders else 1,
             self.extending: 30 if OrderStatus.TRIAL in orders else 1,
             self.returning: 40 if returnable and len(self.lane.rows(party, Return)) < len(RETURNS) else 1,
@@ -287,7 +287,8 @@ class BuyerTeller(PayeeTeller):
         return PurchaseKept(self.an_order(party, OrderStatus.TRIAL))
 
     def lowering(self, party: Party) -> Body:
-        order_id = self.an_order(party, OrderStatus.HELD, OrderStatus.TRIAL, *LIVING)
+        of_hold = self.has_credit(party) and self.chance(6)
+        order_id = self.an_order(party, OrderStatus.HELD, OrderStatus.TRIAL, *(() if of_hold else LIVING))
         amounts = {100, 1}
         for order in self.lane.rows(party, Order):
             if order.order_id == order_id:
