@@ -4,10 +4,14 @@ from settlement import credit_line, payoff
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
+from settlement.payout_request import pay_out_credit
 
 
 def requested(draft: Draft) -> Decision:
-    """Close a line on which nothing is held or owed; else tell what is, and what paying it off takes."""
+    """Close a line on which nothing is held or owed; else tell what is, and what paying it off takes.
+
+    Customer credit, of which there is some if it could not be paid out before, leaves with the line.
+    """
     account = draft.account
     if account.closed_at is not None:
         return draft.duplicate()
@@ -28,5 +32,6 @@ def requested(draft: Draft) -> Decision:
     if account.limit_minor:
         draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, account.limit_minor, account.currency)
         credit_line.reclaimed(draft, account.limit_minor, "closed")
+    pay_out_credit(draft)
     draft.notify("closing_granted", account_id=account.account_id)
     return draft.applied()

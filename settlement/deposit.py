@@ -93,6 +93,7 @@ def refund_reviewed(draft: Draft, body: DepositRefundReviewed) -> Decision:
         return draft.declined(DeclineReason.SUBJECT_DECLINED)
     if request.status is not DepositRefundStatus.AWAITING_REVIEW:
         return _reviewed_again(draft, request, body)
+    request = revised(request, opinion=body.opinion)
     if body.outcome == "rejected":
         _end(draft, request, "rejected")
         _notify(draft, "deposit_refund_rejected", request, opinion=body.opinion)
