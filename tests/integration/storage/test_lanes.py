@@ -112,9 +112,9 @@ async def test_whoever_does_not_wait_for_a_lane_is_told_at_once_that_it_is_held(
         claim = await lanes.claim(other, 0, "owner")
         async with holder.transaction():
             await holder.execute("SELECT FROM lane WHERE lane = 0 FOR UPDATE")
-            with pytest.raises(asyncpg.LockNotAvailableError):
-                async with other.transaction(), asyncio.timeout(30):
-                    await other.execute("SET LOCAL lock_timeout = 0")  # for ever
+            async with other.transaction(), asyncio.timeout(30):
+                await other.execute("SET LOCAL lock_timeout = 0")  # for ever
+                with pytest.raises(asyncpg.LockNotAvailableError):
                     await lanes.lock(other, 0, claim.epoch, wait=False)
         async with other.transaction():
             assert (await lanes.lock(other, 0, claim.epoch, wait=False)).batch_seq == 0
