@@ -205,7 +205,7 @@ class Worker(Section):
     batch_max_bytes: Annotated[Bytes, Field(description="bytes of input settled in one transaction at most")] = 4 * MIB
     lanes_at_once: Annotated[
         Count, Field(description="lanes that settle a batch at the same time at most; the others wait their turn")
-    ] = 2
+    ] = 3
     inbox_bytes: Annotated[
         Bytes, Field(description="bytes of fetched input a lane holds before it pauses its own partitions")
     ] = 4 * MIB
