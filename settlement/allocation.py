@@ -8,9 +8,9 @@ from settlement import credit_line, overdue
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
 from settlement.schedule import settle_orders
 from settlement.states import OBLIGATION
+from settlement.values import revised
 
 
 @dataclass(frozen=True, slots=True)

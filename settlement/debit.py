@@ -12,10 +12,10 @@ from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus
 from settlement.ledger import LedgerAccount
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
 from settlement.payout_request import pay_out_credit
-from settlement.revision import revised
 from settlement.schedule import is_under_return
 from settlement.states import DEBIT
 from settlement.timers import TimerKind
+from settlement.values import revised
 
 
 def expect_due_day(draft: Draft, due_on: date) -> None:

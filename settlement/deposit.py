@@ -10,10 +10,10 @@ from settlement.entities import Deposit, DepositRefund, DepositRefundStatus, Mer
 from settlement.ledger import LedgerAccount
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
-from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND
 from settlement.terms import DepositTerms
 from settlement.timers import TimerKind
+from settlement.values import revised
 
 
 def paid(draft: Draft, body: DepositPaid) -> Decision:

@@ -7,9 +7,9 @@ from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.payout_request import pay_out_credit
-from settlement.revision import revised
 from settlement.schedule import obligations_of, settle_orders, shares
 from settlement.states import OBLIGATION
+from settlement.values import revised
 
 
 def lowered(draft: Draft, body: AmountLowered) -> Decision:

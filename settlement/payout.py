@@ -18,8 +18,8 @@ from settlement.ledger import LedgerAccount
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
 from settlement.payout_request import kind_of
-from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND, OBLIGATION, PAYOUT
+from settlement.values import revised
 
 PAYOUT_FAILED = "payout_failed"
 """Why a deposit refund that was paid is declined after all."""
