@@ -67,8 +67,13 @@ class AutoDebitCancelled(OutputMessage):
     """The buyer's account; also the record's key."""
     debit_id: str
     """Of `auto_debit.requested`."""
-    reason: str
-    """Why: `repaid`, `customer_credit`, `return_requested`, `returned`, `cancelled`, `extended`, `bill_instalment`."""
+    reason: Annotated[
+        str,
+        Field(
+            description="Why: `repaid`, `customer_credit`, `return_requested`, `returned`, `cancelled`, `extended`, "
+            "`bill_instalment`, `cash_out_failed`."
+        ),
+    ]
 
 
 @_documented

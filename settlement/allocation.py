@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from settlement import credit_line, overdue, payout_request
+from settlement import credit_line, overdue
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
 from settlement.schedule import settle_orders
 from settlement.states import OBLIGATION
+from settlement.values import revised
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +103,6 @@ class Allocation:
         share_minor = min(wanted_minor, self.left_minor)
         self.left_minor -= share_minor
         return share_minor
-
-
-def pay_out_credit(draft: Draft) -> None:
-    """Send all customer credit back to the buyer when nothing is owed; holds don't count."""
-    account = draft.account
-    owed_minor = account.receivable_minor + account.fee_receivable_minor + account.penalty_receivable_minor
-    credit_minor = account.customer_credit_minor
-    if owed_minor or not credit_minor:
-        return
-    draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, credit_minor, account.currency)
-    pay_out(draft, credit_minor, "overpayment")
-
-
-def pay_out(draft: Draft, amount_minor: int, reason: str, source_id: str | None = None) -> None:
-    """Ask for a payout to the buyer's card; the posting is the caller's."""
-    payout_request.request(draft, amount_minor, draft.currency, route="card", reason=reason, source_id=source_id)
 
 
 def _orders_of(obligations: Iterable[Obligation]) -> dict[str | None, None]:

@@ -11,10 +11,10 @@ from settlement.entities import Account, Obligation, ObligationStatus, Order
 from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.messages import BillInstalmentRequested
-from settlement.revision import revised
 from settlement.schedule import new_obligation, obligations_of, shares, statement_dates
 from settlement.states import OBLIGATION
 from settlement.terms import Programme
+from settlement.values import revised
 
 
 def requested(draft: Draft, body: BillInstalmentRequested) -> Decision:

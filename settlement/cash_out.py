@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 
 from settlement import debit
-from settlement.allocation import pay_out
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -11,6 +10,7 @@ from settlement.eligibility import amount_refusal, buyer_refusal
 from settlement.entities import Account, CashOut, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested
+from settlement.payout_request import pay_out
 from settlement.schedule import new_obligation, statement_dates
 from settlement.terms import Programme
 

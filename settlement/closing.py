@@ -1,14 +1,17 @@
 """Closing a credit line. Source: docs/rules.md, Credit line."""
 
 from settlement import credit_line, payoff
-from settlement.allocation import pay_out_credit
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
+from settlement.payout_request import pay_out_credit
 
 
 def requested(draft: Draft) -> Decision:
-    """Close a line on which nothing is held or owed; else tell what is, and what paying it off takes."""
+    """Close a line on which nothing is held or owed; else tell what is, and what paying it off takes.
+
+    Customer credit, of which there is some if it could not be paid out before, leaves with the line.
+    """
     account = draft.account
     if account.closed_at is not None:
         return draft.duplicate()

@@ -9,6 +9,7 @@ from settlement.entities import Account
 from settlement.ledger import LedgerAccount
 from settlement.messages import CreditLineOpened, LimitChanged, LineFrozen, LineUnfrozen, ScoreChanged
 from settlement.outputs import LimitReclaimed, LimitReleased, LimitRestored
+from settlement.payout_request import pay_out_credit
 from settlement.terms import Programme
 
 RISK_LOGIN = "risk_login"
@@ -91,12 +92,13 @@ def score_changed(draft: Draft, body: ScoreChanged) -> Decision:
 
 
 def card_linked(draft: Draft) -> Decision:
-    """Note that a card is linked."""
+    """Note that a card is linked; credit that could not be paid out is sent there when nothing is owed."""
     if draft.account.closed_at is not None:
         return draft.declined(DeclineReason.LINE_CLOSED)
     if draft.account.card_linked:
         return draft.duplicate()
     draft.change_account(card_linked=True)
+    pay_out_credit(draft)
     return draft.applied()
 
 

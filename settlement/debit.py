@@ -5,16 +5,17 @@ from datetime import date, datetime, timedelta
 from itertools import takewhile
 
 from settlement import overdue, reminder
-from settlement.allocation import Allocation, pay_out_credit
+from settlement.allocation import Allocation
 from settlement.dates import business_date, midnight
 from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
-from settlement.revision import revised
+from settlement.payout_request import pay_out_credit
 from settlement.schedule import is_under_return
 from settlement.states import DEBIT
 from settlement.timers import TimerKind
+from settlement.values import revised
 
 
 def expect_due_day(draft: Draft, due_on: date) -> None:
@@ -41,7 +42,7 @@ def due_day(draft: Draft, day: date) -> None:
     """
     if not any(_debit_on(obligation) == day for obligation in _open_by(draft, day)):
         return
-    _apply_credit(draft, day)
+    apply_credit(draft, day)
     wanted: dict[date, list[Obligation]] = {}
     for obligation in _open_by(draft, day):
         if obligation.due_on == day and obligation.status is ObligationStatus.OPEN:
@@ -52,6 +53,17 @@ def due_day(draft: Draft, day: date) -> None:
         reason = "trial_ended" if any(_ended_trial_now(draft, obligation) for obligation in obligations) else "due"
         request(draft, obligations, due_on=due_on, attempt=1, reason=reason, first_requested_at=draft.moment.now)
     pay_out_credit(draft)
+
+
+def apply_credit(draft: Draft, due_on: date) -> None:
+    """Pay all that is due by a date out of the customer credit, debited already or not."""
+    account = draft.account
+    if not account.customer_credit_minor:
+        return
+    credit = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT, account.customer_credit_minor)
+    credit.pay(_open_by(draft, due_on))
+    credit.finish()
+    lowered(draft, credit.paid, "customer_credit")
 
 
 def request(
@@ -208,17 +220,6 @@ def _request_again(draft: Draft, debit: Debit, obligations: Sequence[Obligation]
         reason=debit.reason,
         first_requested_at=debit.first_requested_at,
     )
-
-
-def _apply_credit(draft: Draft, due_on: date) -> None:
-    """Pay all that is due by a date out of the customer credit, debited already or not."""
-    account = draft.account
-    if not account.customer_credit_minor:
-        return
-    credit = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT, account.customer_credit_minor)
-    credit.pay(_open_by(draft, due_on))
-    credit.finish()
-    lowered(draft, credit.paid, "customer_credit")
 
 
 def _open_by(draft: Draft, due_on: date) -> Iterator[Obligation]:

@@ -10,10 +10,10 @@ from settlement.entities import Deposit, DepositRefund, DepositRefundStatus, Mer
 from settlement.ledger import LedgerAccount
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
-from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND
 from settlement.terms import DepositTerms
 from settlement.timers import TimerKind
+from settlement.values import revised
 
 
 def paid(draft: Draft, body: DepositPaid) -> Decision:
@@ -93,6 +93,7 @@ def refund_reviewed(draft: Draft, body: DepositRefundReviewed) -> Decision:
         return draft.declined(DeclineReason.SUBJECT_DECLINED)
     if request.status is not DepositRefundStatus.AWAITING_REVIEW:
         return _reviewed_again(draft, request, body)
+    request = revised(request, opinion=body.opinion)
     if body.outcome == "rejected":
         _end(draft, request, "rejected")
         _notify(draft, "deposit_refund_rejected", request, opinion=body.opinion)

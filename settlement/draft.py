@@ -16,11 +16,10 @@ from settlement.ledger import ACCOUNT_BALANCES, DEBIT_NORMAL, MERCHANT_BALANCES,
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
-from settlement.revision import revised
 from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
-from settlement.values import dataclass
+from settlement.values import dataclass, revised
 
 
 @dataclass(frozen=True, slots=True)

@@ -426,7 +426,7 @@ class DepositRefund:
     """A merchant's request to have a deposit, or a part of it, back.
 
     One declined when it came is kept for its reasons only: its id is free, so its `fingerprint` is None, and nobody
-    reviews it, so `review_due_on` is None as well.
+    reviews it, so `review_due_on` is None as well. `opinion` is the reviewer's.
     """
 
     merchant_id: str
@@ -445,6 +445,7 @@ class DepositRefund:
     requested_at: datetime
     review_due_on: date | None
     fingerprint: bytes | None
+    opinion: str | None = None
 
     @property
     def entity_id(self) -> str:

@@ -6,8 +6,8 @@ from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
 from settlement.messages import ExtensionRequested
-from settlement.revision import revised
 from settlement.schedule import obligations_of
+from settlement.values import revised
 
 
 def requested(draft: Draft, body: ExtensionRequested) -> Decision:

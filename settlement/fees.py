@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
+from settlement.values import revised
 
 
 def fee_of_each(draft: Draft, order: Order, principal_minor: int) -> int:

@@ -10,7 +10,7 @@ from settlement.draft import Draft
 from settlement.entities import CaseKind, Merchant, MerchantCase
 from settlement.ledger import LedgerAccount
 from settlement.messages import CaseClosed, CaseOpened, MerchantActivity, MerchantRegistered
-from settlement.revision import revised
+from settlement.values import revised
 
 OPEN_COUNTS = {
     CaseKind.PROMOTION: "open_promotions",

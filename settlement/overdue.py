@@ -15,11 +15,11 @@ from settlement.draft import Draft
 from settlement.entities import Account, Obligation, ObligationStatus, Order, OrderStatus
 from settlement.ledger import LedgerAccount
 from settlement.restoring import restore
-from settlement.revision import revised
 from settlement.schedule import is_under_return
 from settlement.states import OBLIGATION, ORDER
 from settlement.terms import RestoredWhen
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
+from settlement.values import revised
 
 
 def is_overdue(draft: Draft) -> bool:

@@ -8,8 +8,8 @@ from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
 from settlement.states import OBLIGATION
+from settlement.values import revised
 
 
 def amount_minor(draft: Draft) -> int:

@@ -18,8 +18,8 @@ from settlement.ledger import LedgerAccount
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
 from settlement.payout_request import kind_of
-from settlement.revision import revised
 from settlement.states import DEPOSIT_REFUND, OBLIGATION, PAYOUT
+from settlement.values import revised
 
 PAYOUT_FAILED = "payout_failed"
 """Why a deposit refund that was paid is declined after all."""
@@ -40,7 +40,10 @@ def succeeded(draft: Draft, body: PayoutSucceeded) -> Decision:
 
 
 def failed(draft: Draft, body: PayoutFailed) -> Decision:
-    """The money could not leave, and goes back to where it came from. Nothing is paid out anew by this itself."""
+    """The money could not leave, and goes back to where it came from.
+
+    Nothing is paid out anew by this itself, but no buyer owes what is due while we have its money.
+    """
     payout = _find(draft, body.payout_id)
     if payout is None:
         return draft.missing(kind_of(draft.party), body.payout_id)
@@ -50,6 +53,8 @@ def failed(draft: Draft, body: PayoutFailed) -> Decision:
         return draft.declined(DeclineReason.WRONG_STATE)
     _answer(draft, payout, "failed")
     _give_back(draft, payout)
+    if draft.party.kind is PartyKind.ACCOUNT:
+        debit.apply_credit(draft, business_date(draft.moment.now))
     draft.notify(
         "payout_failed",
         payout_id=payout.payout_id,

@@ -2,6 +2,7 @@
 
 from settlement.draft import Draft
 from settlement.entities import AccountPayout, MerchantPayout, Payout
+from settlement.ledger import LedgerAccount
 from settlement.outputs import PayoutRequested
 from settlement.party import Party, PartyKind
 from settlement.states import PAYOUT
@@ -45,3 +46,19 @@ def request(
         PayoutRequested(payout.payout_id, draft.party.kind, draft.party.id, amount_minor, currency, route, reason)
     )
     return payout.payout_id
+
+
+def pay_out_credit(draft: Draft) -> None:
+    """Send all customer credit back to the buyer when nothing is owed; holds don't count."""
+    account = draft.account
+    owed_minor = account.receivable_minor + account.fee_receivable_minor + account.penalty_receivable_minor
+    credit_minor = account.customer_credit_minor
+    if owed_minor or not credit_minor:
+        return
+    draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, credit_minor, account.currency)
+    pay_out(draft, credit_minor, "overpayment")
+
+
+def pay_out(draft: Draft, amount_minor: int, reason: str, source_id: str | None = None) -> None:
+    """Ask for a payout to the buyer's card; the posting is the caller's."""
+    request(draft, amount_minor, draft.currency, route="card", reason=reason, source_id=source_id)

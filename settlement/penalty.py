@@ -11,7 +11,7 @@ from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
+from settlement.values import revised
 
 
 @dataclass(frozen=True, slots=True)

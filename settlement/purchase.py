@@ -18,11 +18,11 @@ from settlement.entities import (
 from settlement.ledger import LedgerAccount
 from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced, PurchaseReceived
 from settlement.refund import take_back
-from settlement.revision import revised
 from settlement.schedule import capture, obligations_of
 from settlement.states import ORDER, RETURN
 from settlement.terms import CapturedOn, Programme
 from settlement.timers import TimerKind
+from settlement.values import revised
 
 
 def placed(draft: Draft, body: PurchasePlaced) -> Decision:

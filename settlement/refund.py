@@ -1,13 +1,13 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
 from settlement import credit_line, debit, fees, overdue
-from settlement.allocation import pay_out, pay_out_credit
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
+from settlement.payout_request import pay_out, pay_out_credit
 from settlement.schedule import obligations_of
 from settlement.states import OBLIGATION
+from settlement.values import revised
 
 CANCELLED = "cancelled"
 """Why something is taken back of which nothing is kept, not even the fees that were paid."""

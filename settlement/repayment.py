@@ -1,12 +1,13 @@
 """Repayments received, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import debit, payoff
-from settlement.allocation import Allocation, Share, pay_out_credit
+from settlement.allocation import Allocation, Share
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived
+from settlement.payout_request import pay_out_credit
 from settlement.schedule import obligations_of
 
 PAYOFF = "payoff"

@@ -9,11 +9,11 @@ from settlement.draft import Draft
 from settlement.entities import ObligationStatus, Order, OrderStatus, Return, ReturnStatus
 from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed, ReturnWithdrawn
 from settlement.refund import take_back
-from settlement.revision import revised
 from settlement.schedule import obligations_of, settle_orders
 from settlement.states import RETURN
 from settlement.terms import Programme, ReturnWindow
 from settlement.timers import TimerKind
+from settlement.values import revised
 
 QUALITY_ISSUE = "quality_issue"
 """The reason that needs evidence and a review, and that no window limits; all others are approved at once."""

@@ -10,9 +10,9 @@ from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentReversed
-from settlement.revision import revised
 from settlement.schedule import is_under_return, new_obligation, obligations_of
 from settlement.states import OBLIGATION, ORDER
+from settlement.values import revised
 
 
 def reversed_(draft: Draft, body: RepaymentReversed) -> Decision:

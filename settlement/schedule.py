@@ -9,9 +9,9 @@ from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus, PlanKind
 from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
-from settlement.revision import revised
 from settlement.states import OBLIGATION, ORDER
 from settlement.terms import PlanTerms
+from settlement.values import revised
 
 
 def capture(draft: Draft, order: Order) -> Order:

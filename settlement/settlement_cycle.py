@@ -12,8 +12,8 @@ from settlement.draft import Draft
 from settlement.entities import Merchant, MerchantBalance
 from settlement.ledger import LedgerAccount
 from settlement.messages import SettlementCycleChanged
-from settlement.revision import revised
 from settlement.timers import WHOLE_MERCHANT, TimerKind
+from settlement.values import revised
 
 
 def begin(draft: Draft) -> None:

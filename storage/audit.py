@@ -57,6 +57,8 @@ _PER_LANE: Sequence[tuple[str, str, Sequence[Sequence[str]]]] = (
     ("held is promised to orders", "held", ()),
     ("merchants agree with their cases and deposits", "merchants", ()),
     ("deposits agree with their refunds", "deposits", ()),
+    ("shop balances are what came and was not withdrawn", "shop_balances", ()),
+    ("what is approved is paid when the freeze ends", "approved_are_paid", ()),
     ("payouts on their way are what is not answered", "payouts", ()),
     ("what is payable to merchants has its payout date", "payables_are_paid", ()),
     ("parked inputs have a deadline", "parked_have_deadlines", ()),

@@ -22,6 +22,7 @@ from settlement.entities import (
     DepositRefund,
     Merchant,
     MerchantBalance,
+    MerchantCase,
     MerchantPayout,
     Obligation,
     Order,
@@ -186,7 +187,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
     """Tell everything of a merchant; None when neither it nor any order of its was heard of.
 
     `payable_minor` and `shop_balance_minor` are in the currency it registered with; `balances` has all.
-    `next_payout_at` is None while nothing is payable.
+    `next_payout_at` is None while nothing is payable. `open_cases` has no returns: there may be thousands.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(_SQL["merchant"], merchant_id)
@@ -196,6 +197,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
         merchant = _entity(Merchant, row)
         next_payout_at = await connection.fetchval(_SQL["next_payout"], lane, merchant_id)
         balances = await _all(connection, MerchantBalance, lane, merchant_id)
+        cases = await _all(connection, MerchantCase, lane, merchant_id)
         deposits = await _all(connection, Deposit, lane, merchant_id)
         refunds = await _all(connection, DepositRefund, lane, merchant_id)
         payouts = await _all(connection, MerchantPayout, lane, merchant_id)
@@ -239,7 +241,12 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
                 "status": each.status.value,
                 "reasons": list(each.reasons),
                 "urgent": each.urgent,
+                "urgency": each.urgency,
+                "reason": each.reason,
+                "contact": each.contact,
+                "requested_at": each.requested_at,
                 "review_due_on": each.review_due_on,
+                "opinion": each.opinion,
             }
             for each in refunds
         ],
@@ -259,6 +266,9 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
             "after_sales": merchant.open_after_sales,
             "violations": merchant.open_violations,
         },
+        "open_cases": [
+            {"kind": each.kind.value, "case_id": each.case_key.removeprefix(f"{each.kind}:")} for each in cases
+        ],
         "history": history,
     }
 

@@ -45,7 +45,7 @@ MARKERS_SETTLED_AFTER_S = 2.0
 HEAL_S = 5.0
 """A lane stopped for something a person can mend is claimed again this often."""
 TOPIC_QUOTA = 4
-"""One topic alone may fill a quarter of the inbox: with the default that is a whole batch."""
+"""One topic alone may fill a quarter of the inbox: with the default that is more than a thousand messages."""
 STOP_TIMEOUT_S = 10.0
 """A lane that does not end in time is left behind: its epoch keeps it from doing harm."""
 READS_OF_A_BROKEN_BATCH = 3
@@ -90,6 +90,8 @@ class Surroundings:
     owner: str
     next_token: Callable[[], int]
     states: logs.ChangeOfState
+    turns: asyncio.Semaphore
+    """Lanes settle in turns, few at a time: a process has one interpreter, and every batch in progress takes memory."""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -319,22 +321,34 @@ class Lane:
             if self.status.waits_for_relay:
                 await self._wait(IDLE_S)
                 continue
-            worker = self._settings.worker
-            taken = self._inbox.take(worker.batch_max_messages, worker.batch_max_bytes, self._may_bring)
-            if taken or settler.timers_due(self._database_now()) or self._markers_wait():
-                await self._settle(relay, settler, taken)
+            if self._has_work(settler):
+                await self._settle(relay, settler)
             else:
                 await self._wait_for_work(settler)
 
-    async def _settle(self, relay: Relay, settler: Settler, taken: list[Taken]) -> None:
-        """Settle until it is known to be committed; the database may go away meanwhile."""
-        read_to = {topic: buffer.read_to for topic, buffer in self._inbox.buffers.items()}
-        self._unpause_what_has_room()
-        self._at_rest.clear()
+    def _has_work(self, settler: Settler) -> bool:
+        """Whether there is something to take, due, or read and not settled."""
+        if len(self._inbox) and not self._inbox.missing(self._may_bring):
+            return True
+        return settler.timers_due(self._database_now()) or self._markers_wait()
+
+    async def _settle(self, relay: Relay, settler: Settler) -> None:
+        """Take a batch when it is the lane's turn, and settle it until it is known to be committed.
+
+        The database may go away meanwhile: other lanes have their turns while this one waits for it.
+        """
+        taken: list[Taken] | None = None
+        read_to: dict[str, int] = {}
         try:
             while True:
                 try:
-                    settlement = await settler.settle(taken, read_to)
+                    async with self._around.turns:
+                        if taken is None:
+                            if not self._may_run.is_set():  # held while it waited for its turn
+                                return
+                            self._at_rest.clear()
+                            taken, read_to = self._take()
+                        settlement = await settler.settle(taken, read_to)
                 except Exception as error:
                     if not is_passing(error):
                         raise
@@ -350,6 +364,13 @@ class Lane:
             self._at_rest.set()
         self._backoff.reset()
         self._around.states.leave(("database", self.number), "database is back", lane=self.number)
+
+    def _take(self) -> tuple[list[Taken], dict[str, int]]:
+        """Take what makes the next batch; where each topic then stands."""
+        worker = self._settings.worker
+        taken = self._inbox.take(worker.batch_max_messages, worker.batch_max_bytes, self._may_bring)
+        self._unpause_what_has_room()
+        return taken, {topic: buffer.read_to for topic, buffer in self._inbox.buffers.items()}
 
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)

@@ -201,8 +201,11 @@ class Log(Section):
 class Worker(Section):
     """Bounds of the engine. The defaults keep a worker with eight lanes below 300 MiB."""
 
-    batch_max_messages: Annotated[Count, Field(description="messages settled in one transaction at most")] = 1000
+    batch_max_messages: Annotated[Count, Field(description="messages settled in one transaction at most")] = 2000
     batch_max_bytes: Annotated[Bytes, Field(description="bytes of input settled in one transaction at most")] = 4 * MIB
+    lanes_at_once: Annotated[
+        Count, Field(description="lanes that settle a batch at the same time at most; the others wait their turn")
+    ] = 3
     inbox_bytes: Annotated[
         Bytes, Field(description="bytes of fetched input a lane holds before it pauses its own partitions")
     ] = 4 * MIB
@@ -219,9 +222,7 @@ class Worker(Section):
         Seconds,
         Field(description="how long a lane on the wall clock waits for a topic that may still bring something older"),
     ] = 0.5
-    pool_size: Annotated[
-        Count, Field(description="connections to the database at most; lanes beyond wait for one another")
-    ] = 10
+    pool_size: Annotated[Count, Field(description="connections to the database at most")] = 10
     session_timeout_s: Annotated[
         Seconds, Field(description="a worker silent this long is taken out of the group; its lanes go to others")
     ] = 10

@@ -136,6 +136,7 @@ RULES = (
     "by itself: automatic_receipt",
     "by itself: cash_out failed",
     "by itself: credit of a failed payout goes out",
+    "by itself: credit of a failed payout pays what is due",
     "by itself: customer credit applied",
     "by itself: cycle changed, paid at once",
     "by itself: deposit",

@@ -234,6 +234,7 @@ def _core_merchant(lane: Lane, party: Party) -> dict:
                     each.status.value,
                     each.reasons,
                     each.review_due_on,
+                    each.opinion,
                 )
                 for each in lane.rows(party, DepositRefund)
                 if each.fingerprint is not None
@@ -262,7 +263,14 @@ def _model_merchant(known: Facts) -> dict:
             for name, each in known["deposits"].items()
         ],
         "requests": {
-            name: (each["deposit_id"], each["amount"], each["status"], each["reasons"], each["review_due_on"])
+            name: (
+                each["deposit_id"],
+                each["amount"],
+                each["status"],
+                each["reasons"],
+                each["review_due_on"],
+                each["opinion"],
+            )
             for name, each in known["requests"].items()
         },
         "tries": known["tries"],

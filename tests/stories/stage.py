@@ -84,6 +84,13 @@ class Played:
     def parties(self) -> frozenset[str]:
         return frozenset({self.account_id, self.merchant_id})
 
+    @property
+    def payee(self) -> tuple[str, str]:
+        """Who is meant by the result of a payout that nobody asked for: the buyer, if the story has one."""
+        if any(step.kind == "credit_line.opened" for step in self.story.steps):
+            return "account", self.account_id
+        return "merchant", self.merchant_id
+
     def number_of(self, word: str, request_id: str) -> str:
         """The number by which the story knows a debit or payout."""
         requests = [body for _, body in self.outputs if body["type"] == REQUESTS[word]]
@@ -319,9 +326,9 @@ class Timeline:
             await self._tick(step.arrives)
         else:
             await self._send_step(played, index, step)
-            if played.story.has_both and played.sent[index].topic not in wire.OF_MERCHANTS:
-                await self._settle()
-                await self._settle_activity()
+        if played.story.has_both and (step.kind is None or wire.topic_of(step.kind) not in wire.OF_MERCHANTS):
+            await self._settle()
+            await self._settle_activity()
         if step.account is not None or step.merchant is not None:
             await self._settle()
             await self._look(played, index, step)
@@ -357,8 +364,10 @@ class Timeline:
             fields.setdefault("repayment_id", f"repayment-{index}")
         if kind == "purchase.placed":
             fields.setdefault("merchant_id", played.merchant_id)
-        if "payee_id" in fields:
-            key = fields["payee_id"]
+        if kind.startswith("payout."):
+            kind_of_payee, payee_id = played.payee
+            fields.setdefault("payee_kind", kind_of_payee)
+            key = fields.setdefault("payee_id", payee_id)
         elif topic in wire.OF_MERCHANTS:
             key = fields.setdefault("merchant_id", played.merchant_id)
         else:

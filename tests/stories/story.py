@@ -32,7 +32,7 @@ OUTCOMES = ("applied", "declined", "duplicate", "conflict", "parked", "dead_lett
 STEP_KEYS = frozenset({"at", "arrives", "becomes", "then", "account", "merchant", "because"})
 STORY_KEYS = frozenset({"title", "system", "rules", "about", "account", "merchant", "untold", "steps"})
 ACCOUNT_KEYS = frozenset({"programme", "limit", "opened", "score", "card", "identity"})
-MERCHANT_KEYS = frozenset({"registered", "cycle"})
+MERCHANT_KEYS = frozenset({"registered", "cycle", "currency"})
 ROUTINE = frozenset({"purchase_accepted", "payment_due_soon", "trial_ending", "penalty_charged"})
 """Notices that so many stories bring that only those that tell of one are held to it."""
 LINE_WORDS = ("limit", "available", "held", "used")
@@ -80,7 +80,8 @@ class Step:
     @property
     def answers(self) -> tuple[str, int] | None:
         """Which of our requests it is about, such as ("debit", 1)."""
-        word = next((word for word in wire.NUMBERED if word in self.words), None)
+        numbered = (word for word in wire.NUMBERED if word in self.words and wire.is_numbered(self.words[word]))
+        word = next(numbered, None)
         return (word, int(self.words[word])) if word is not None else None
 
 
@@ -105,7 +106,9 @@ class Story:
     @property
     def has_both(self) -> bool:
         """Whether it tells of an account and of a merchant."""
-        return {"credit_line.opened", "merchant.registered"} <= {step.kind for step in self.steps}
+        kinds = {step.kind for step in self.steps}
+        tells_of_merchant = "merchant.registered" in kinds or any(step.merchant is not None for step in self.steps)
+        return "credit_line.opened" in kinds and tells_of_merchant
 
     @property
     def not_told(self) -> frozenset[str]:

@@ -79,6 +79,47 @@ def test_what_differs_is_told_with_both_sides(read, outputs, shown, line):
     assert line in difference(played(read(FILE), *outputs, shown=shown))
 
 
+SHOP_FILE = """
+title: One
+stories:
+  - title: A shop
+    system: S5
+    rules: [Merchant]
+    merchant: {}
+    steps:
+      - at: 2026-02-05 00:00
+        merchant:
+          balances: {CNY: 900.90}
+          next_payout: 2026-02-08 00:00
+          payouts: [succeeded]
+          cases: [dispute x1]
+"""
+SHOP = {
+    "balances": [{"currency": "CNY", "payable_minor": 90_090}],
+    "next_payout_at": "2026-02-07T16:00:00+00:00",
+    "payouts": [{"status": "succeeded"}],
+    "open_cases": [{"kind": "dispute", "case_id": "x1"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"balances": []}, "-     balances CNY 900.90"),
+        ({"balances": [*SHOP["balances"], {"currency": "USD", "payable_minor": 1}]}, "CNY 900.90, USD 0.01"),
+        ({"next_payout_at": None}, "+     next payout nothing"),
+        ({"payouts": [{"status": "requested"}]}, "+     payouts [requested]"),
+        ({"open_cases": []}, "+     cases []"),
+    ],
+)
+def test_what_differs_of_a_merchant_is_told(read, change, line):
+    story = read(SHOP_FILE)
+    as_told, otherwise = played(story), played(story)
+    as_told.merchants, otherwise.merchants = {1: SHOP}, {1: SHOP | change}
+    assert difference(as_told) == ""
+    assert line in difference(otherwise)
+
+
 @pytest.mark.parametrize(
     ("written", "instead", "complaint"),
     [

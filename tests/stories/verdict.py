@@ -162,6 +162,8 @@ def account_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: Pla
                 yield f"returns {words(dict(content) if played is None else statuses)}"
             case "debits":
                 yield f"debits {_debits(content, shown, played)}"
+            case "payouts":
+                yield f"payouts {_payouts(content, shown, played)}"
             case "freeze":
                 reasons = content if played is None else shown.get("freeze_reasons", [])
                 yield f"freeze {_text(sorted(reasons))}"
@@ -230,6 +232,10 @@ def _debits(told: Sequence[Any], shown: Mapping[str, Any], played: Played | None
     return _text([each["status"] for each in found])
 
 
+def _payouts(told: Sequence[str], shown: Mapping[str, Any], played: Played | None) -> str:
+    return _text(told if played is None else [each["status"] for each in shown.get("payouts", [])])
+
+
 def _cash_outs(told: Mapping[str, Any], shown: Mapping[str, Any], played: Played | None) -> Iterator[str]:
     found = {each["cash_out_id"]: each for each in shown.get("cash_outs", [])}
     for name, obligations in told.items() if played is None else ():
@@ -248,6 +254,18 @@ def _merchant_lines(told: Mapping[str, Any], shown: Mapping[str, Any], played: P
                 yield from _things("deposit", content, shown.get("deposits", []), "left", played)
             case "refunds":
                 yield from _things("refund", content, shown.get("deposit_refunds", []), "status", played)
+            case "payouts":
+                yield f"payouts {_payouts(content, shown, played)}"
+            case "balances":
+                payable = {each["currency"]: wire.money(each["payable_minor"]) for each in shown.get("balances", [])}
+                yield f"balances {words(_canonical(content) if played is None else payable)}"
+            case "next_payout":
+                at = shown.get("next_payout_at")
+                found = wire.said_moment(datetime.fromisoformat(at)) if at else "nothing"
+                yield f"next payout {content if played is None else found}"
+            case "cases":
+                found = [f"{each['kind']} {each['case_id']}" for each in shown.get("open_cases", [])]
+                yield f"cases {_text(content if played is None else found)}"
             case "open":
                 found = {name: str(number) for name, number in shown.get("open", {}).items() if number}
                 yield f"open {words(dict(content) if played is None else found)}"

@@ -45,6 +45,7 @@ MONEY_WORDS = frozenset(
         *("principal", "fee", "penalty", "paid"),
         *("paid_out", "waived", "required", "payoff", "lowered_by"),
         *("payable", "shop_balance", "left"),
+        *("CNY", "USD"),
     }
 )
 """Words for amounts, in expectations."""
@@ -128,7 +129,7 @@ def body(kind: str, told: Mapping[str, Any], requested: Callable[[str, int], Map
     Args:
         kind: the message's type.
         told: its words; `with` holds fields that are taken as they are, in JSON.
-        requested: our request for debit or payout number 1, 2, …
+        requested: our request for debit or payout number 1, 2, …; one with another name was never requested
     """
     fields: dict[str, Any] = dict(DEFAULTS.get(kind, {}))
     for word, content in told.items():
@@ -140,8 +141,9 @@ def body(kind: str, told: Mapping[str, Any], requested: Callable[[str, int], Map
             fields["debit_id"] = requested(word, int(content))["debit_id"]
             fields.update({"channel": "auto_debit"} if kind == "repayment.received" and "channel" not in told else {})
         elif word == "payout":
-            request = requested(word, int(content))
-            fields |= {name: request[name] for name in ("payout_id", "payee_kind", "payee_id")}
+            named = is_numbered(content)
+            request = requested(word, int(content)) if named else {"payout_id": content}
+            fields |= {name: request[name] for name in ("payout_id", "payee_kind", "payee_id") if name in request}
         elif word in _MONEY:
             fields[f"{word}_minor"] = minor(content)
         elif word in _IDS:
@@ -152,6 +154,11 @@ def body(kind: str, told: Mapping[str, Any], requested: Callable[[str, int], Map
     if fields.get("condition") == "damaged":
         fields.setdefault("photos", ["https://photos.example/parcel.jpg"])
     return fields
+
+
+def is_numbered(content: str) -> bool:
+    """Whether a debit or payout is named by its number; else it is one that nobody asked for."""
+    return content.isdecimal()
 
 
 def _converted(name: str, content: Any) -> Any:

@@ -1,6 +1,6 @@
 """`postpay merchant show`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -57,12 +57,12 @@ async def _story(settings: Settings, merchant_id: str) -> Story | None:
 def tell(story: Story) -> Iterator[RenderableType]:
     """The story in words and tables."""
     currency = story["currency"]
-    yield f"Merchant {story['merchant_id']} {'is registered' if currency else 'is not registered yet'}."
+    yield f"Merchant {story['merchant_id']} {_registration(story)}."
     for balance in story["balances"]:
         payable, shop = (money(balance[f"{name}_minor"], balance["currency"]) for name in ("payable", "shop_balance"))
         when = _when_paid(story, balance["currency"])
         yield f"{payable} {when}, and its shop balance is {shop}."
-    yield _standing(story["open"])
+    yield _standing(story["open"], story["open_cases"])
     yield ""
     if story["deposits"]:
         yield table(
@@ -98,8 +98,18 @@ def tell(story: Story) -> Iterator[RenderableType]:
                 for each in story["deposit_refunds"]
             ],
         )
+    for each in story["deposit_refunds"]:
+        if each["opinion"] is not None:
+            yield f"The review of {each['request_id']} says: {each['opinion']}"
     yield from told_payouts(story["payouts"])
     yield from told_history(story["history"])
+
+
+def _registration(story: Story) -> str:
+    if story["registered_on"] is None:
+        return "is not registered yet"
+    days = counted(story["settlement_cycle_days"], "day")
+    return f"is registered since {story['registered_on']} and paid every {days}"
 
 
 def _when_paid(story: Story, currency: str) -> str:
@@ -113,10 +123,10 @@ def _when_paid(story: Story, currency: str) -> str:
     return f"will be paid out to it at {moment(story['next_payout_at'])}"
 
 
-def _standing(open_cases: Mapping[str, Any]) -> str:
-    """What stands against a refund of its deposit."""
-    counts = {kind: cases if isinstance(cases, int) else len(cases) for kind, cases in open_cases.items()}
+def _standing(counts: Mapping[str, int], cases: Sequence[Mapping[str, str]]) -> str:
+    """What stands against a refund of its deposits; returns are not told one by one."""
     standing = [counted(number, OPEN_WORDS[kind]) for kind, number in counts.items() if number]
     if not standing:
         return "Nothing stands against a refund of its deposits."
-    return f"A refund of its deposits would be declined: {', '.join(standing)}."
+    named = ", ".join(f"{each['kind']} {each['case_id']}" for each in cases)
+    return f"A refund of its deposits would be declined: {', '.join(standing)}{f' ({named})' if named else ''}."

@@ -426,6 +426,50 @@ WHERE lane = $2 AND (
 )
 LIMIT $1;
 
+-- name: shop_balances
+-- A shop balance is what was refunded to it, less what was withdrawn and did not come back.
+WITH moved AS (
+    SELECT merchant_id, currency, amount_minor
+    FROM deposit_refund
+    WHERE lane = $2 AND status = 'paid' AND refund_to = 'shop_balance'
+    UNION ALL
+    SELECT merchant_id, currency, -amount_minor
+    FROM shop_withdrawal
+    WHERE lane = $2
+    UNION ALL
+    SELECT merchant_id, currency, amount_minor
+    FROM merchant_payout
+    WHERE lane = $2 AND reason = 'shop_withdrawal' AND status = 'failed'
+), expected AS (
+    SELECT merchant_id, currency, sum(amount_minor) AS minor
+    FROM moved
+    GROUP BY merchant_id, currency
+)
+SELECT format('shop balance of merchant %s in %s', merchant_id, currency) AS subject,
+    format('%s, and at least 0', coalesce(minor, 0)) AS expected, coalesce(shop_balance_minor, 0)::text AS found
+FROM expected FULL JOIN (SELECT * FROM merchant_balance WHERE lane = $2) AS kept USING (merchant_id, currency)
+WHERE coalesce(minor, 0) <> coalesce(shop_balance_minor, 0) OR shop_balance_minor < 0
+LIMIT $1;
+
+-- name: approved_are_paid
+-- An approved refund is paid when its deposit's freeze ends; nothing else waits for that.
+WITH approved AS (
+    SELECT merchant_id, request_id
+    FROM deposit_refund
+    WHERE lane = $2 AND status = 'approved'
+), coming AS (
+    SELECT party_id AS merchant_id, subject_id AS request_id, due_at
+    FROM timer
+    WHERE lane = $2 AND party_kind = 'merchant' AND kind = 'deposit_payment'
+)
+SELECT format('request %s of merchant %s', request_id, merchant_id) AS subject,
+    CASE WHEN approved.request_id IS NULL THEN 'no payment, not being approved' ELSE 'a payment, being approved' END
+        AS expected,
+    coalesce('a payment at ' || due_at, 'none') AS found
+FROM approved FULL JOIN coming USING (merchant_id, request_id)
+WHERE approved.request_id IS NULL OR due_at IS NULL
+LIMIT $1;
+
 -- name: payouts
 -- What lies on payout_clearing is asked for and not answered.
 WITH asked AS (

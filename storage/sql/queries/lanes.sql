@@ -13,6 +13,13 @@ FROM lane
 WHERE lane = $1
 FOR UPDATE;
 
+-- name: lock_at_once
+-- The same, or an error where somebody else holds the row.
+SELECT epoch, owner, batch_seq, chain_hash, lane_time, next_seq, clock_timestamp() AS now
+FROM lane
+WHERE lane = $1
+FOR UPDATE NOWAIT;
+
 -- name: positions
 -- How far each topic is settled. A statement of its own: a snapshot taken before the wait for the lane's row would show
 -- positions from before the batch that was waited for.

@@ -59,6 +59,13 @@ FROM merchant_balance
 WHERE lane = $1 AND merchant_id = $2
 ORDER BY currency;
 
+-- name: merchant_case
+-- Only what is open: what has ended stands against nothing.
+SELECT merchant_case.*
+FROM merchant_case
+WHERE lane = $1 AND merchant_id = $2 AND is_open
+ORDER BY case_key;
+
 -- name: deposit
 SELECT deposit.*
 FROM deposit

@@ -344,14 +344,14 @@ UPDATE deposit_refund SET
     no = new.no, deposit_id = new.deposit_id, currency = new.currency, amount_minor = new.amount_minor,
     refund_to = new.refund_to, status = new.status, reasons = new.reasons::jsonb, urgent = new.urgent,
     urgency = new.urgency, reason = new.reason, contact = new.contact, requested_at = new.requested_at,
-    review_due_on = new.review_due_on, fingerprint = new.fingerprint
+    review_due_on = new.review_due_on, fingerprint = new.fingerprint, opinion = new.opinion
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::bigint[],
     $8::text::text[], $9::text::text[], $10::text::text[], $11::text::boolean[], $12::text::text[], $13::text::text[],
-    $14::text::text[], $15::text::timestamptz[], $16::text::date[], $17::text::bytea[]
+    $14::text::text[], $15::text::timestamptz[], $16::text::date[], $17::text::bytea[], $18::text::text[]
 ) AS new (
     merchant_id, request_id, no, deposit_id, currency, amount_minor, refund_to, status, reasons, urgent, urgency,
-    reason, contact, requested_at, review_due_on, fingerprint
+    reason, contact, requested_at, review_due_on, fingerprint, opinion
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place

@@ -9,7 +9,7 @@ ACCOUNT_FIELDS = [
 ]  # fmt: skip
 MERCHANT_FIELDS = {
     "merchant_id", "currency", "payable_minor", "shop_balance_minor", "deposits", "deposit_refunds", "open", "history",
-    "registered_on", "settlement_cycle_days", "next_payout_at", "balances", "payouts", "shop_withdrawals",
+    "registered_on", "settlement_cycle_days", "next_payout_at", "balances", "payouts", "shop_withdrawals", "open_cases",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from settlement.entities import (
 from settlement.messages import (
     AppealDecided,
     BillInstalmentRequested,
+    CardLinked,
     CardUnlinked,
     CloseRequested,
     ExtensionRequested,
@@ -156,6 +157,20 @@ STORIES = {
         ("2026-02-20 00:00", None),
         ("2026-02-21", repaid(8_000, "all")),
         ("2026-02-22", SUCCEEDED),
+    ],
+    "money that comes back pays what is overdue, goes to another card, and leaves with the line": [
+        ("2026-01-01", opened("kuaishou")),
+        ("2026-01-02", repaid(700, "taken back")),
+        ("2026-01-03", RepaymentReversed("taken back", "chargeback")),
+        ("2026-01-05 00:00", None),
+        ("2026-01-06", FAILED),
+        ("2026-01-07", repaid(300, "rest and more")),
+        ("2026-01-08", FAILED),
+        ("2026-01-09", CardUnlinked()),
+        ("2026-01-10", CardLinked()),
+        ("2026-01-11", FAILED),
+        ("2026-01-12", CloseRequested()),
+        ("2026-01-13", SUCCEEDED),
     ],
     "a bill in instalments, one overdue, and a request to lift the freeze": [
         ("2026-01-01", opened("douyin")),

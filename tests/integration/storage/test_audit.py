@@ -1,17 +1,25 @@
 """The audit finds nothing in sound books, and whatever is broken in broken ones."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from settlement.messages import MerchantActivity, PayoutFailed, PurchaseReceived, RepaymentReversed
+from settlement.messages import (
+    DepositRefundReviewed,
+    MerchantActivity,
+    MerchantRegistered,
+    PayoutFailed,
+    PurchaseReceived,
+    RepaymentReversed,
+    ShopWithdrawalRequested,
+)
 from settlement.outputs import PayoutRequested
 from storage import lanes
 from storage.audit import audit
 from storage.write import write
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant
-from tests.unit.settlement.builders import cashed_out, opened, repaid
+from tests.unit.settlement.builders import cashed_out, deposited, opened, refund_asked, repaid
 
 NAMES = {
     "debits equal credits",
@@ -32,6 +40,8 @@ NAMES = {
     "held is promised to orders",
     "merchants agree with their cases and deposits",
     "deposits agree with their refunds",
+    "shop balances are what came and was not withdrawn",
+    "what is approved is paid when the freeze ends",
     "payouts on their way are what is not answered",
     "what is payable to merchants has its payout date",
     "parked inputs have a deadline",
@@ -64,6 +74,26 @@ async def cashing(lane: StoredLane) -> None:
     await lane.settle([lane.message(failed_, buyer, "failed", START + timedelta(hours=2))])
 
 
+async def depositing(lane: StoredLane, now: datetime) -> None:
+    """A merchant has a deposit moved to its shop balance and takes some of it out, once in vain; another one waits."""
+    shop = merchant("depositing")
+    bodies = (
+        (MerchantRegistered("CNY", 30), now),
+        (deposited("first"), now - timedelta(days=40)),
+        (refund_asked("to-shop", deposit_id="first", refund_to="shop_balance"), now),
+        (DepositRefundReviewed("to-shop", "approved", "fine"), now),
+        (deposited("second"), now),
+        (refund_asked("waits", deposit_id="second"), now),
+        (DepositRefundReviewed("waits", "approved", "fine"), now),
+        (ShopWithdrawalRequested("kept", 20_000, "CNY"), now),
+    )
+    for number, (body, occurred_at) in enumerate(bodies):
+        await lane.settle([lane.message(body, shop, f"depositing-{number}", occurred_at)])
+    (settled,) = await lane.settle([lane.message(ShopWithdrawalRequested("back", 5_000, "CNY"), shop, "back", now)])
+    (payout,) = [each.body for each in settled.decision.outputs if isinstance(each.body, PayoutRequested)]
+    await lane.settle([lane.message(PayoutFailed(payout.payout_id, "account closed"), shop, "failed", now)])
+
+
 @pytest.fixture
 async def books(connection) -> StoredLane:
     """Two months of a small platform's lane, and a little on another one."""
@@ -79,6 +109,7 @@ async def books(connection) -> StoredLane:
     await lane.settle([lane.message(PurchaseReceived("unknown"), account("buyer-000001"), "parked", traffic.now)])
     sale = MerchantActivity("CNY", 5, 0)
     await lane.settle([lane.message(sale, merchant(name), "sale", traffic.now) for name in ("shop-0001", "unknown")])
+    await depositing(lane, traffic.now)
     other = StoredLane(connection, number=1)
     await other.settle([other.message(opened(), account("elsewhere"), "event")])
     return lane
@@ -384,6 +415,22 @@ BROKEN = {
     "a refund in progress forgotten": (
         "UPDATE deposit SET open_request_id = 'r' WHERE ctid = (SELECT ctid FROM deposit LIMIT 1)",
         {"deposits agree with their refunds"},
+    ),
+    "a withdrawal forgotten": (
+        "DELETE FROM shop_withdrawal WHERE withdrawal_id = 'kept'",
+        {"shop balances are what came and was not withdrawn"},
+    ),
+    "a withdrawal that failed withdrawn all the same": (
+        "UPDATE merchant_payout SET status = 'requested' WHERE reason = 'shop_withdrawal' AND status = 'failed'",
+        {"shop balances are what came and was not withdrawn", "payouts on their way are what is not answered"},
+    ),
+    "a payment of an approved refund forgotten": (
+        "DELETE FROM timer WHERE kind = 'deposit_payment'",
+        {"what is approved is paid when the freeze ends"},
+    ),
+    "a payment of a refund that is not approved": (
+        "UPDATE deposit_refund SET status = 'awaiting_review' WHERE request_id = 'waits'",
+        {"what is approved is paid when the freeze ends"},
     ),
     "a merchant's payout called answered": (
         (

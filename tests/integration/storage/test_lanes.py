@@ -107,6 +107,19 @@ async def test_a_lane_held_for_long_is_given_up_after_the_time_out(pool):
         assert (await lanes.claim(successor, 1, "successor", lock_timeout_s=0.1)).epoch == 1
 
 
+async def test_whoever_does_not_wait_for_a_lane_is_told_at_once_that_it_is_held(pool):
+    async with two_sessions(pool) as (holder, other):
+        claim = await lanes.claim(other, 0, "owner")
+        async with holder.transaction():
+            await holder.execute("SELECT FROM lane WHERE lane = 0 FOR UPDATE")
+            async with other.transaction(), asyncio.timeout(30):
+                await other.execute("SET LOCAL lock_timeout = 0")  # for ever
+                with pytest.raises(asyncpg.LockNotAvailableError):
+                    await lanes.lock(other, 0, claim.epoch, wait=False)
+        async with other.transaction():
+            assert (await lanes.lock(other, 0, claim.epoch, wait=False)).batch_seq == 0
+
+
 async def test_a_batch_of_a_stale_owner_is_not_written(connection, pool):
     lane = StoredLane(connection)
     await lane.settle([lane.message(opened(), account("buyer"), "event")])

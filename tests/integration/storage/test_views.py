@@ -9,7 +9,9 @@ from settlement.batch import Settled
 from settlement.decision import Decision, Outcome
 from settlement.entities import CaseKind
 from settlement.messages import (
+    CaseClosed,
     CaseOpened,
+    DepositRefundReviewed,
     LineFrozen,
     MerchantActivity,
     MerchantRegistered,
@@ -250,11 +252,13 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
     await send(
         lane,
         SHOP,
-        MerchantRegistered("CNY", 7),
+        MerchantRegistered("CNY", 30),
         MerchantActivity("CNY", 12_000, 1),
         MerchantActivity("USD", 500, 0),
         deposited(),
         CaseOpened(CaseKind.PROMOTION, "spring"),
+        CaseOpened(CaseKind.DISPUTE, "over"),
+        CaseClosed(CaseKind.DISPUTE, "over"),
         refund_asked(),
     )
     story = await views.merchant_story(lane.connection, "shop")
@@ -263,8 +267,8 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
         "merchant_id": "shop",
         "currency": "CNY",
         "registered_on": date(2026, 1, 1),
-        "settlement_cycle_days": 7,
-        "next_payout_at": datetime(2026, 1, 7, 16, tzinfo=UTC),
+        "settlement_cycle_days": 30,
+        "next_payout_at": datetime(2026, 1, 30, 16, tzinfo=UTC),
         "payable_minor": 12_000,
         "shop_balance_minor": 0,
         "balances": [
@@ -284,6 +288,7 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
         "payouts": [],
         "shop_withdrawals": [],
         "open": {"promotions": 1, "disputes": 0, "after_sales": 1, "violations": 0},
+        "open_cases": [{"kind": "promotion", "case_id": "spring"}],
     }
     assert story["deposit_refunds"] == [
         {
@@ -294,11 +299,23 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
             "status": "declined",
             "reasons": ["promotion_active", "after_sale_open"],
             "urgent": False,
+            "urgency": None,
+            "reason": "closing",
+            "contact": "contact",
+            "requested_at": START + timedelta(days=7),
             "review_due_on": None,
+            "opinion": None,
         }
     ]
     types = [each["type"] for each in story["history"]]
-    assert "merchant_activity.recorded" not in types and len(types) == 4
+    assert "merchant_activity.recorded" not in types and len(types) == 6
+
+
+async def test_the_story_of_a_merchant_tells_what_the_reviewer_wrote(lane):
+    rejected = DepositRefundReviewed("request", "rejected", "goods are still on their way")
+    await send(lane, SHOP, MerchantRegistered("CNY", 7), deposited(), refund_asked(), rejected)
+    (request,) = (await views.merchant_story(lane.connection, "shop"))["deposit_refunds"]
+    assert (request["status"], request["opinion"]) == ("rejected", "goods are still on their way")
 
 
 async def test_the_story_of_a_decision_tells_postings_and_outputs(buyer):

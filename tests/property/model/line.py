@@ -84,7 +84,10 @@ class LineRules(ObligationRules):
         return APPLIED
 
     def on_card_linked(self, account, body, now, at) -> Verdict:
-        return self._set(account, "card", value=True)
+        verdict = self._set(account, "card", value=True)
+        if verdict == APPLIED:
+            account["credit_rests"] = False
+        return verdict
 
     def on_card_unlinked(self, account, body, now, at) -> Verdict:
         return self._set(account, "card", value=False)

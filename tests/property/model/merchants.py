@@ -189,6 +189,7 @@ class MerchantRules(ObligationRules):
             "status": "awaiting_review",
             "reasons": (),
             "review": None,
+            "opinion": None,
             "requested_at": at,
             "review_late": False,
             "unpaid": False,
@@ -235,7 +236,7 @@ class MerchantRules(ObligationRules):
             return WRONG_STATE
         if request["status"] != "awaiting_review":
             return DUPLICATE if request["review"] == body.outcome else WRONG_STATE
-        request["review"] = body.outcome
+        request["review"], request["opinion"] = body.outcome, body.opinion
         if body.outcome == "rejected":
             request["status"] = "rejected"
             self.notify(merchant, now, "deposit_refund_rejected", request["request_id"], body.opinion)

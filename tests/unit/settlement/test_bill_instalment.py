@@ -9,7 +9,7 @@ from settlement.entities import Account, Obligation, ObligationStatus, Order, Or
 from settlement.ledger import LedgerAccount
 from settlement.messages import BillInstalmentRequested, PurchaseCancelled, RepaymentReversed
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, NotificationRequested
-from settlement.revision import revised
+from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,
     RULES,

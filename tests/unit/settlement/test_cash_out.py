@@ -10,7 +10,7 @@ from settlement.entities import Account, CashOut, Obligation, ObligationStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested, CloseRequested
 from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested, PayoutRequested
-from settlement.revision import revised
+from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,
     Lane,

@@ -15,7 +15,6 @@ from settlement.messages import (
     LimitChanged,
     LineFrozen,
     LineUnfrozen,
-    PayoutFailed,
     PurchaseCancelled,
     PurchaseReceived,
     ScoreChanged,
@@ -110,17 +109,6 @@ def test_a_repeated_close_is_a_duplicate():
 def test_a_payment_on_a_closed_line_goes_back():
     lane = closed_lane()
     lane.send("2026-01-03", repaid(700))
-    (payout,) = lane.outputs(PayoutRequested)
-    assert (payout.amount_minor, payout.reason) == (700, "overpayment")
-    assert lane.account.customer_credit_minor == 0
-
-
-def test_closing_pays_out_customer_credit_that_a_failed_payout_left():
-    lane = lane_with_line("kuaishou")
-    lane.send("2026-01-02", repaid(700))
-    (payout,) = lane.outputs(PayoutRequested)
-    lane.send("2026-01-03", PayoutFailed(payout.payout_id, "card closed"))
-    lane.send("2026-01-04", CloseRequested())
     (payout,) = lane.outputs(PayoutRequested)
     assert (payout.amount_minor, payout.reason) == (700, "overpayment")
     assert lane.account.customer_credit_minor == 0

@@ -15,7 +15,7 @@ from settlement.messages import (
     ScoreChanged,
 )
 from settlement.outputs import AutoDebitRequested, LimitReclaimed, LimitRestored
-from settlement.revision import revised
+from settlement.values import revised
 from tests.unit.settlement.builders import BUYER, Lane, deferred, lane_with_line, opened, placed
 
 

@@ -210,6 +210,7 @@ def test_a_rejection_sends_the_opinion():
     lane.send("2026-01-05", DepositRefundReviewed("request", "rejected", "papers missing"))
     (notice,) = lane.outputs(NotificationRequested)
     assert (notice.template, notice.params["opinion"]) == ("deposit_refund_rejected", "papers missing")
+    assert lane.get(DepositRefund, "request").opinion == "papers missing"
     assert lane.send("2026-01-06", refund_asked("next")).outcome is Outcome.APPLIED
 
 

@@ -17,6 +17,9 @@ from settlement.entities import (
 )
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import (
+    CardLinked,
+    CardUnlinked,
+    CloseRequested,
     DepositRefundReviewed,
     MerchantActivity,
     MerchantRegistered,
@@ -223,6 +226,61 @@ def test_an_order_refund_that_could_not_be_paid_out_pays_what_is_due_next():
     lane.tick("2026-02-06 00:00")
     assert requested(lane).amount_minor == 1_000
     assert lane.account.receivable_minor == 0
+
+
+def test_credit_that_could_not_be_paid_out_pays_at_once_what_is_due_and_overdue():
+    lane, payout = lane_overpaid()
+    lane.send("2026-01-03", RepaymentReversed("repayment", "chargeback"))
+    lane.tick("2026-01-05 00:00")
+    debit_id = lane.requested.debit_id
+    assert (lane.account.receivable_minor, lane.account.penalty_receivable_minor) == (700, 1)
+    failed(lane, "2026-01-05 09:00", payout)
+    account = lane.account
+    assert (account.receivable_minor, account.penalty_receivable_minor, account.customer_credit_minor) == (1, 0, 0)
+    (cancelled,) = lane.outputs(AutoDebitCancelled)
+    assert (cancelled.debit_id, cancelled.reason) == (debit_id, "customer_credit")
+    assert lane.requested.amount_minor == 1
+
+
+def test_credit_that_could_not_be_paid_out_does_not_pay_what_is_not_due():
+    lane, payout = lane_overpaid()
+    lane.send("2026-01-03", deferred())
+    lane.send("2026-01-04", PurchaseReceived("order"))
+    failed(lane, "2026-01-05", payout)
+    assert (lane.account.receivable_minor, lane.account.customer_credit_minor) == (10_000, 700)
+
+
+def test_credit_that_could_not_be_paid_out_goes_to_the_next_card():
+    lane, payout = lane_overpaid()
+    failed(lane, "2026-01-03", payout)
+    lane.send("2026-01-04", CardUnlinked())
+    decision = lane.send("2026-01-05", CardLinked())
+    assert decision.postings == (Posting(LedgerAccount.CUSTOMER_CREDIT, CLEARING, "CNY", 700),)
+    again = requested(lane)
+    assert (again.amount_minor, again.reason, again.route) == (700, "overpayment", "card")
+    assert again.payout_id != payout.payout_id
+    lane.send("2026-01-06", CardUnlinked())
+    lane.send("2026-01-07", CardLinked())
+    assert lane.outputs(PayoutRequested) == []
+
+
+def test_a_card_linked_while_something_is_owed_is_sent_nothing():
+    lane, payout = lane_overpaid()
+    failed(lane, "2026-01-03", payout)
+    lane.send("2026-01-04", deferred())
+    lane.send("2026-01-04", PurchaseReceived("order"))
+    lane.send("2026-01-05", CardUnlinked())
+    lane.send("2026-01-06", CardLinked())
+    assert lane.outputs(PayoutRequested) == []
+    assert lane.account.customer_credit_minor == 700
+
+
+def test_credit_that_could_not_be_paid_out_leaves_with_the_line():
+    lane, payout = lane_overpaid()
+    failed(lane, "2026-01-03", payout)
+    lane.send("2026-01-04", CloseRequested())
+    assert (requested(lane).amount_minor, requested(lane).reason) == (700, "overpayment")
+    assert lane.account.customer_credit_minor == 0
 
 
 def test_an_unpaid_cash_out_that_could_not_be_paid_out_is_not_owed():

@@ -18,9 +18,9 @@ from settlement.entities import (
 )
 from settlement.messages import LineFrozen, Plan, PurchaseCancelled, PurchaseKept, PurchaseReceived
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
-from settlement.revision import revised
 from settlement.terms import TermsBook
 from settlement.timers import TimerKind
+from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,
     RULES,

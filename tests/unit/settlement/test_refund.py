@@ -8,7 +8,7 @@ from settlement.draft import Cause, Draft, Moment
 from settlement.entities import Obligation, ObligationStatus, Order
 from settlement.messages import PurchaseReceived
 from settlement.refund import take_back
-from settlement.revision import revised
+from settlement.values import revised
 from tests.unit.settlement.builders import BUYER, RULES, at, deferred, lane_with_line
 
 

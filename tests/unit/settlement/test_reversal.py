@@ -6,7 +6,7 @@ from settlement.decision import DeclineReason, Outcome
 from settlement.entities import DebitStatus, ObligationStatus, Order, OrderStatus, Repayment
 from settlement.messages import CloseRequested, PurchaseReceived, RepaymentReversed
 from settlement.outputs import AutoDebitRequested, LimitReclaimed, NotificationRequested, PayoutRequested
-from settlement.revision import revised
+from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,
     Lane,

@@ -6,7 +6,7 @@ from settlement.decision import DeclineReason, Outcome
 from settlement.entities import Account, Obligation, ObligationStatus
 from settlement.messages import LineFrozen, LineUnfrozen, UnfreezeRequested
 from settlement.outputs import LimitRestored, NotificationRequested
-from settlement.revision import revised
+from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,
     RULES,

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from settlement.values import dataclass
+from settlement.values import dataclass, revised
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,20 @@ def test_values_can_be_replaced_copied_and_pickled() -> None:
     assert dataclasses.replace(Point(1), y=5) == Point(1, 5)
     assert copy.deepcopy(Point(1)) == Point(1)
     assert pickle.loads(pickle.dumps(Point(1))) == Point(1)
+
+
+def test_a_revised_value_is_another_one_with_the_fields_that_were_given() -> None:
+    point = Point(1, 2)
+    assert revised(point, y=5) == Point(1, 5)
+    assert type(revised(point)) is Point
+    assert point == Point(1, 2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        revised(point, y=5).x = 2
+
+
+def test_only_fields_that_exist_can_be_revised() -> None:
+    with pytest.raises(AttributeError, match="z"):
+        revised(Point(1), z=3)
 
 
 def test_ordered_values_compare() -> None:

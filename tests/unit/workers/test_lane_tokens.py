@@ -77,6 +77,7 @@ def surroundings(lanes, partitions):
         owner="test",
         next_token=lanes.next_token,
         states=logs.ChangeOfState(logs.get(__name__)),
+        turns=asyncio.Semaphore(1),
     )
 
 

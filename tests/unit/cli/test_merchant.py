@@ -1,0 +1,82 @@
+"""`postpay merchant show` tells people what its document says."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from workers.cli.merchant import tell
+from workers.cli.output import people
+
+NONE_OPEN = {"promotions": 0, "disputes": 0, "after_sales": 0, "violations": 0}
+REQUEST = {
+    "request_id": "q-1",
+    "deposit_id": "d-1",
+    "amount_minor": 200_000,
+    "refund_to": "original_route",
+    "status": "rejected",
+    "reasons": [],
+    "urgent": False,
+    "urgency": None,
+    "reason": "promotion is over",
+    "contact": "shop@example.com",
+    "requested_at": datetime(2026, 2, 9, 2, tzinfo=UTC),
+    "review_due_on": date(2026, 2, 25),
+    "opinion": "the shop still sells",
+}
+
+
+def told(capsys, **given) -> list[str]:
+    """The story of a merchant without anything unless told otherwise, line by line, with single spaces."""
+    story = {
+        "merchant_id": "m-1",
+        "currency": "CNY",
+        "registered_on": date(2026, 1, 1),
+        "settlement_cycle_days": 7,
+        "next_payout_at": None,
+        "balances": [],
+        "deposits": [],
+        "deposit_refunds": [],
+        "shop_withdrawals": [],
+        "payouts": [],
+        "open": NONE_OPEN,
+        "open_cases": [],
+        "history": [],
+        **given,
+    }
+    people().print(*tell(story), sep="\n")
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "Merchant m-1 is registered since 2026-01-01 and paid every 7 days."),
+        ({"settlement_cycle_days": 1}, "Merchant m-1 is registered since 2026-01-01 and paid every 1 day."),
+        (
+            {"registered_on": None, "currency": None, "settlement_cycle_days": None},
+            "Merchant m-1 is not registered yet.",
+        ),
+    ],
+)
+def test_since_when_and_how_often_it_is_paid_is_told_first(capsys, given, line):
+    assert told(capsys, **given)[0] == line
+
+
+def test_what_stands_against_a_refund_is_named_but_for_returns(capsys):
+    lines = told(
+        capsys,
+        open=NONE_OPEN | {"disputes": 1, "after_sales": 2},
+        open_cases=[{"kind": "dispute", "case_id": "x-1"}],
+    )
+    assert "A refund of its deposits would be declined: 1 open dispute, 2 open returns (dispute x-1)." in lines
+
+
+def test_returns_alone_are_counted(capsys):
+    lines = told(capsys, open=NONE_OPEN | {"after_sales": 1})
+    assert "A refund of its deposits would be declined: 1 open return." in lines
+
+
+def test_what_a_review_said_is_told_and_nothing_of_one_that_has_not_come(capsys):
+    requests = [REQUEST, REQUEST | {"request_id": "q-2", "status": "awaiting_review", "opinion": None}]
+    said = [line for line in told(capsys, deposit_refunds=requests) if " says: " in line]
+    assert said == ["The review of q-1 says: the shop still sells"]
