@@ -30,7 +30,13 @@ from settlement.messages import (
     RepaymentReversed,
     ShopWithdrawalRequested,
 )
-from settlement.outputs import AutoDebitCancelled, LimitReleased, NotificationRequested, PayoutRequested
+from settlement.outputs import (
+    AutoDebitCancelled,
+    AutoDebitRequested,
+    LimitReleased,
+    NotificationRequested,
+    PayoutRequested,
+)
 from settlement.party import Party, PartyKind
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
@@ -328,6 +334,17 @@ def test_a_debit_for_a_cash_out_that_could_not_be_paid_out_is_cancelled():
     (cancelled,) = lane.outputs(AutoDebitCancelled)
     assert (cancelled.debit_id, cancelled.reason) == (debit_id, "cash_out_failed")
     assert [each.debit_id for each in lane.obligations] == [None]
+
+
+def test_a_debit_for_more_than_a_failed_cash_out_is_replaced_once_by_what_its_credit_leaves():
+    lane, payout = lane_cashed_out()
+    lane.send("2026-01-20", cashed_out(cash_out_id="other"))
+    lane.send("2026-01-21", repaid(300))
+    lane.tick("2026-02-10 00:00")
+    assert lane.requested.amount_minor == 1_700
+    failed(lane, "2026-02-10 09:00", payout)
+    assert [each.reason for each in lane.outputs(AutoDebitCancelled)] == ["cash_out_failed"]
+    assert [each.amount_minor for each in lane.outputs(AutoDebitRequested)] == [700]
 
 
 def test_an_overdue_cash_out_that_could_not_be_paid_out_leaves_no_penalty_and_no_overdue():
