@@ -139,7 +139,8 @@ class RepaymentRules(ReturnRules):
             is_again = any(owed is each for each in unpaid_again) and obligation_status(owed) == "open"
             if not is_again or owed["due_on"] > today:
                 continue
-            owed["debit_done"] = True
+            if owed["debit_on"] <= today:  # a later day, set by an earlier reversal, stays
+                owed["debit_done"] = True
             if not open_returns(account, owed["order"] or {}):
                 self.debit_anew(owed, today + DAY)
                 if owed["due_on"] < today:
