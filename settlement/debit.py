@@ -42,7 +42,7 @@ def due_day(draft: Draft, day: date) -> None:
     """
     if not any(_debit_on(obligation) == day for obligation in _open_by(draft, day)):
         return
-    apply_credit(draft, day)
+    lowered(draft, spend_credit(draft, day), "customer_credit")
     wanted: dict[date, list[Obligation]] = {}
     for obligation in _open_by(draft, day):
         if obligation.due_on == day and obligation.status is ObligationStatus.OPEN:
@@ -55,15 +55,19 @@ def due_day(draft: Draft, day: date) -> None:
     pay_out_credit(draft)
 
 
-def apply_credit(draft: Draft, due_on: date) -> None:
-    """Pay all that is due by a date out of the customer credit, debited already or not."""
+def spend_credit(draft: Draft, due_on: date) -> list[Obligation]:
+    """Pay all that is due by a date out of the customer credit, debited already or not.
+
+    Returns:
+        What was paid on, each as it was before. Debits still ask for it: see `lowered`.
+    """
     account = draft.account
     if not account.customer_credit_minor:
-        return
+        return []
     credit = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT, account.customer_credit_minor)
     credit.pay(_open_by(draft, due_on))
     credit.finish()
-    lowered(draft, credit.paid, "customer_credit")
+    return credit.paid
 
 
 def request(

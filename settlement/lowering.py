@@ -45,7 +45,8 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         settle_orders(draft, [order.order_id])
     debit.lowered(draft, before, "amount_lowered")
     overdue.note_cleared(draft, before)
-    pay_out_credit(draft)
+    if order.captured_at is not None:
+        pay_out_credit(draft)
     return draft.applied()
 
 

@@ -52,9 +52,12 @@ def failed(draft: Draft, body: PayoutFailed) -> Decision:
     if payout.status is not PayoutStatus.REQUESTED:
         return draft.declined(DeclineReason.WRONG_STATE)
     _answer(draft, payout, "failed")
-    _give_back(draft, payout)
+    undone = _give_back(draft, payout)
     if draft.party.kind is PartyKind.ACCOUNT:
-        debit.apply_credit(draft, business_date(draft.moment.now))
+        paid = debit.spend_credit(draft, business_date(draft.moment.now))
+        # Only now: what the credit paid as well needs no debit in between.
+        debit.lowered(draft, undone, "cash_out_failed")
+        debit.lowered(draft, paid, "customer_credit")
     draft.notify(
         "payout_failed",
         payout_id=payout.payout_id,
@@ -75,12 +78,13 @@ def _answer(draft: Draft, payout: Payout, step: str) -> None:
     draft.put(revised(payout, status=PAYOUT.after(payout.status, step), answered_at=draft.moment.occurred_at))
 
 
-def _give_back(draft: Draft, payout: Payout) -> None:
+def _give_back(draft: Draft, payout: Payout) -> list[Obligation]:
+    """Return the money to where it came from; returns the obligations that this undid, as they were before."""
     match payout.reason:
         case "order_refund" | "overpayment":
             _return_to(draft, payout, LedgerAccount.CUSTOMER_CREDIT)
         case "cash_out":
-            _undo_cash_out(draft, draft.get(CashOut, _source_of(payout)))
+            return _undo_cash_out(draft, draft.get(CashOut, _source_of(payout)))
         case "merchant_settlement":
             before_minor = draft.balance(payout.currency).payable_minor
             _return_to(draft, payout, LedgerAccount.MERCHANT_PAYABLE)
@@ -92,6 +96,7 @@ def _give_back(draft: Draft, payout: Payout) -> None:
             _return_to(draft, payout, LedgerAccount.SHOP_BALANCE)
         case _:
             raise InvariantBrokenError(f"payout {payout.payout_id} of {draft.party} was for {payout.reason}")
+    return []
 
 
 def _return_to(draft: Draft, payout: Payout, ledger_account: LedgerAccount) -> None:
@@ -111,8 +116,12 @@ def _undo_deposit_refund(draft: Draft, request: DepositRefund) -> None:
     draft.put(revised(request, status=status, reasons=(PAYOUT_FAILED,)))
 
 
-def _undo_cash_out(draft: Draft, cash_out: CashOut) -> None:
-    """Owe nothing for it; what was repaid of it, penalties included, is the buyer's credit."""
+def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
+    """Owe nothing for it; what was repaid of it, penalties included, is the buyer's credit.
+
+    Returns:
+        Its obligations as they were before. Debits still ask for them.
+    """
     before = [draft.get(Obligation, obligation_id) for obligation_id in cash_out.obligation_ids]
     unpaid_minor = sum(each.principal_minor - each.paid_principal_minor for each in before)
     paid_minor = sum(each.paid_principal_minor for each in before)
@@ -128,8 +137,8 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> None:
         draft.put(_undone(obligation))
     _give_back_day(draft, cash_out)
     credit_line.released(draft, {None: unpaid_minor}, "cancelled")
-    debit.lowered(draft, before, "cash_out_failed")
     overdue.note_cleared(draft, before)
+    return before
 
 
 def _undone(obligation: Obligation) -> Obligation:

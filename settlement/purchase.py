@@ -201,6 +201,8 @@ def _receive(draft: Draft, order: Order) -> None:
     draft.put(order)
     if not order.open_return_ids:
         _go_on(draft, order)
+    elif order.status is OrderStatus.TRIAL:
+        reminder.expect_trial_reminder(draft, order, _due_on(order))
 
 
 def _go_on(draft: Draft, order: Order) -> None:

@@ -39,6 +39,14 @@ def due_soon(draft: Draft, due_on: date) -> None:
 def expect_trial_end(draft: Draft, order: Order, ends_on: date) -> None:
     """Set a trial's end, which is ahead, and its reminder unless it is too late for that."""
     draft.schedule(TimerKind.TRIAL_END, order.order_id, midnight(ends_on))
+    expect_trial_reminder(draft, order, ends_on)
+
+
+def expect_trial_reminder(draft: Draft, order: Order, ends_on: date) -> None:
+    """Set the reminder of a trial's end, unless it is too late for that.
+
+    A return that is open keeps the trial from its end, but not from its reminder: it may have ended by then.
+    """
     remind_at = midnight(days_after(ends_on, -draft.rules.terms.since(order.terms_from).reminder_days))
     if remind_at > draft.moment.now:
         draft.schedule(TimerKind.TRIAL_REMINDER, order.order_id, remind_at)

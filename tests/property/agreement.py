@@ -5,16 +5,8 @@ from datetime import UTC, date
 
 from settlement.batch import Settled
 from settlement.entities import (
-    Account,
-    Debit,
-    Deposit,
-    DepositRefund,
-    Merchant,
-    MerchantBalance,
-    MerchantCase,
-    Obligation,
-    Order,
-    Return,
+    AccountPayout,
+    MerchantPayout,
 )
 from settlement.messages import Input
 from settlement.outputs import (
@@ -27,21 +19,13 @@ from settlement.outputs import (
     Output,
     PayoutRequested,
 )
-from settlement.party import Party, PartyKind
+from settlement.party import Party
 from tests.property.lane import Lane
 from tests.property.model.facts import (
     Facts,
-    available,
-    credit,
-    held,
-    obligation_status,
-    order_id_of,
-    order_status,
-    penalty,
-    under_return,
-    used,
 )
 from tests.property.model.model import Model
+from tests.property.standing import core_state, model_state, payout_facts, payout_kind
 
 TOLD: dict[str, tuple[str, ...]] = {
     "appeal_rejected": ("opinion",),
@@ -51,8 +35,12 @@ TOLD: dict[str, tuple[str, ...]] = {
     "cash_out_paid": ("amount_minor",),
     "closing_refused": ("payoff_minor", "held_minor"),
     "debit_failed": ("amount_minor", "due_on"),
-    "deposit_refund_escalated": ("reason",),
-    "deposit_refund_refused": ("reasons",),
+    "deposit_refund_approved": ("request_id", "amount_minor", "paid_on"),
+    "deposit_refund_escalated": ("request_id", "amount_minor", "reason"),
+    "deposit_refund_paid": ("request_id", "amount_minor", "refund_to"),
+    "deposit_refund_received": ("request_id", "amount_minor", "review_due_on"),
+    "deposit_refund_refused": ("request_id", "reasons"),
+    "deposit_refund_rejected": ("request_id", "opinion"),
     "extension_granted": ("due_on",),
     "extension_refused": ("reason",),
     "limit_reclaimed": ("amount_minor",),
@@ -61,6 +49,7 @@ TOLD: dict[str, tuple[str, ...]] = {
     "payment_overdue": ("amount_minor", "due_on"),
     "payoff_insufficient": ("amount_minor", "required_minor"),
     "payoff_received": ("amount_minor", "waived_minor"),
+    "payout_failed": ("payout_id", "amount_minor", "reason"),
     "penalty_charged": ("amount_minor",),
     "purchase_amount_lowered": ("amount_minor", "lowered_by_minor"),
     "purchase_declined": ("reason",),
@@ -68,7 +57,9 @@ TOLD: dict[str, tuple[str, ...]] = {
     "return_declined": ("reason",),
     "return_refunded": ("amount_minor", "paid_out_minor"),
     "return_rejected": ("opinion",),
-    "settlement_paid": ("amount_minor",),
+    "settlement_paid": ("payout_id", "amount_minor"),
+    "shop_withdrawal_declined": ("withdrawal_id", "reason"),
+    "shop_withdrawal_paid": ("withdrawal_id", "amount_minor"),
     "trial_ending": ("order_id", "amount_minor", "due_on"),
     "unfreeze_refused": ("reason",),
 }
@@ -80,8 +71,9 @@ class Duel:
 
     def __init__(self, working_days: frozenset[date], lane: Lane) -> None:
         self.lane = lane
-        self.model = Model(working_days, self._name_debit)
+        self.model = Model(working_days, self._name)
         self._new_debits: list[AutoDebitRequested] = []
+        self._new_payouts: list[AccountPayout | MerchantPayout] = []
         self._unnamed = 0
 
     def receive(self, message: Input) -> None:
@@ -93,11 +85,17 @@ class Duel:
         settled = self.lane.settle([message])
         outputs = [output for each in settled for output in each.decision.outputs]
         self._new_debits = [output.body for output in outputs if isinstance(output.body, AutoDebitRequested)]
+        self._new_payouts = [
+            payouts[output.body.payout_id]
+            for output in outputs
+            if isinstance(output.body, PayoutRequested)
+            for payouts in [self.lane.tables[output.party].entities[payout_kind(output.party)]]
+        ]
         verdicts_before, outputs_before = len(self.model.verdicts), len(self.model.outputs)
         self.model.receive(message)
         agree("what became of inputs", verdicts_of(settled), model_verdicts(self.model.verdicts[verdicts_before:]))
         agree("outputs", [output_of(each) for each in outputs], [*map(_told, self.model.outputs[outputs_before:])])
-        agree("merchant activity", self._activity(), +self.model_activity())
+        agree("merchant activity", self._activity(), self.model_activity())
         for party in [each for each in self.lane.tables if each is not None]:
             agree(f"the state of {party.id}", core_state(self.lane, party), model_state(self.model, party))
 
@@ -109,13 +107,21 @@ class Duel:
         return Counter({key: amount for key, amount in handed.items() if amount})
 
     def model_activity(self) -> Counter[tuple[str, str]]:
-        return Counter({(key[0], key[2]): amount for key, amount in self.model.activity.items() if amount})
+        handed: Counter[tuple[str, str]] = Counter()
+        for (_, merchant_id, _, what), amount in self.model.activity.items():
+            handed[merchant_id, what] += amount
+        return Counter({key: amount for key, amount in handed.items() if amount})
 
-    def _name_debit(self, facts: Facts) -> str:
-        """The id the core gave to a debit of these facts in the same step; else one nobody will speak of."""
+    def _name(self, facts: Facts) -> str:
+        """The id the core gave to a debit or payout of these facts in the same step; else one nobody will speak of."""
+        if "payee" in facts:
+            for payout in self._new_payouts:
+                if payout_facts(payout) == facts:
+                    self._new_payouts.remove(payout)
+                    return payout.payout_id
         for body in self._new_debits:
             if (
-                body.account_id == facts["account_id"]
+                body.account_id == facts.get("account_id")
                 and body.amount_minor == facts["amount"]
                 and sorted(body.order_ids) == facts["order_ids"]
                 and (body.due_on, body.attempt, body.reason) == (facts["due_on"], facts["attempt"], facts["reason"])
@@ -123,7 +129,7 @@ class Duel:
                 self._new_debits.remove(body)
                 return body.debit_id
         self._unnamed += 1
-        return f"the model alone requests this debit ({self._unnamed})"
+        return f"the model alone requests this ({self._unnamed})"
 
 
 def agree(what: str, core: object, model: object) -> None:
@@ -200,7 +206,7 @@ def output_of(output: Output) -> str:
             else:
                 assert (body.recipient_kind, body.recipient_id) == (output.party.kind.value, output.party.id)
         case PayoutRequested():
-            what = ("payout.requested", body.amount_minor, body.currency, body.route, body.reason)
+            what = ("payout.requested", body.payout_id, body.amount_minor, body.currency, body.route, body.reason)
             assert (body.payee_kind, body.payee_id) == (output.party.kind, output.party.id)
         case _:
             what = (repr(body),)
@@ -217,145 +223,3 @@ def _told(output: tuple[Party, tuple]) -> str:
     if what == "notification.requested":
         fields = [field.isoformat() if isinstance(field, date) else field for field in fields]
     return repr((party, (instant, what, *fields)))
-
-
-def core_state(lane: Lane, party: Party) -> dict:
-    if party.kind is PartyKind.MERCHANT:
-        return _core_merchant(lane, party)
-    for account in lane.rows(party, Account):
-        return {
-            "programme": account.programme,
-            "score": account.score,
-            "card": account.card_linked,
-            "identity": account.identity_verified,
-            "freezes": sorted(account.freeze_reasons),
-            "closed": account.closed_at is not None,
-            "limit": account.limit_minor,
-            "available": account.available_minor,
-            "held": account.held_minor,
-            "used": account.used_minor,
-            "credit": account.customer_credit_minor,
-            "orders": [
-                (each.order_id, each.status.value, each.amount_minor, each.returned_minor, each.under_return_minor)
-                for each in in_order(lane, party, Order)
-            ],
-            "obligations": [
-                (
-                    each.order_id,
-                    each.due_on,
-                    each.billed_on,
-                    each.status.value,
-                    (each.principal_minor, each.fee_minor, each.penalty_minor),
-                    (each.paid_principal_minor, each.paid_fee_minor, each.paid_penalty_minor),
-                )
-                for each in in_order(lane, party, Obligation)
-            ],
-            "returns": [
-                (each.return_id, each.status.value, each.order_id, each.amount_minor)
-                for each in in_order(lane, party, Return)
-            ],
-            "debits": {
-                each.debit_id: (each.status.value, each.amount_minor, each.due_on, each.attempt)
-                for each in lane.rows(party, Debit)
-            },
-        }
-    return {}
-
-
-def in_order(lane: Lane, party: Party, kind: type) -> list:
-    """Rows by their running number, the order lists are shown in."""
-    return sorted(lane.rows(party, kind), key=lambda row: row.no)
-
-
-def model_state(model: Model, party: Party) -> dict:
-    known = model.parties.get(party)
-    if known is None:
-        return {}
-    if party.kind is PartyKind.MERCHANT:
-        return _model_merchant(known)
-    return {
-        "programme": known["opening"].programme,
-        "score": known["score"],
-        "card": known["card"],
-        "identity": known["identity"],
-        "freezes": sorted(known["freezes"]),
-        "closed": known["closed"],
-        "limit": known["limit"],
-        "available": available(known),
-        "held": held(known),
-        "used": used(known),
-        "credit": credit(known),
-        "orders": [
-            (name, order_status(known, each), each["amount"], each["returned"], under_return(known, each))
-            for name, each in known["orders"].items()
-        ],
-        "obligations": [
-            (
-                order_id_of(each),
-                each["due_on"],
-                each["billed_on"],
-                obligation_status(each),
-                (each["principal"], each["fee"], penalty(each)),
-                (each["paid"]["principal"], each["paid"]["fee"], each["paid"]["penalty"]),
-            )
-            for each in known["obligations"]
-        ],
-        "returns": [
-            (name, each["status"], each["order"]["order_id"], each["amount"]) for name, each in known["returns"].items()
-        ],
-        "debits": {
-            each["debit_id"]: (each["status"], each["amount"], each["due_on"], each["attempt"])
-            for each in known["debits"]
-        },
-    }
-
-
-def _core_merchant(lane: Lane, party: Party) -> dict:
-    balances = lane.rows(party, MerchantBalance)
-    for merchant in lane.rows(party, Merchant):
-        open_cases = Counter(each.kind.value for each in lane.rows(party, MerchantCase) if each.is_open)
-        counted = Counter(
-            promotion=merchant.open_promotions, dispute=merchant.open_disputes, violation=merchant.open_violations
-        )
-        assert +counted == open_cases, f"open cases are counted {counted}, there are {open_cases}"
-        return {
-            "registered": merchant.registered_on is not None,
-            "payable": {each.currency: each.payable_minor for each in balances if each.payable_minor},
-            "shop_balance": sum(each.shop_balance_minor for each in balances),
-            "after_sales": merchant.open_after_sales,
-            "cases": sorted((each.case_key, each.is_open) for each in lane.rows(party, MerchantCase)),
-            "deposits": [
-                (each.deposit_id, each.amount_minor, each.left_minor, each.frozen_until)
-                for each in in_order(lane, party, Deposit)
-            ],
-            "requests": {
-                each.request_id: (
-                    each.deposit_id,
-                    each.amount_minor,
-                    each.status.value,
-                    each.reasons,
-                    each.review_due_on,
-                )
-                for each in lane.rows(party, DepositRefund)
-                if each.fingerprint is not None
-            },
-        }
-    return {}
-
-
-def _model_merchant(known: Facts) -> dict:
-    return {
-        "registered": known["known"],
-        "payable": {currency: amount for currency, amount in known["payable"].items() if amount},
-        "shop_balance": known["shop_balance"],
-        "after_sales": known["after_sales"],
-        "cases": sorted((f"{kind.value}:{name}", case["open"]) for (kind, name), case in known["cases"].items()),
-        "deposits": [
-            (name, each["payment"].amount_minor, each["left"], each["frozen_until"])
-            for name, each in known["deposits"].items()
-        ],
-        "requests": {
-            name: (each["deposit_id"], each["amount"], each["status"], each["reasons"], each["review_due_on"])
-            for name, each in known["requests"].items()
-        },
-    }

@@ -40,6 +40,7 @@ RULES = (
     "CreditLineOpened: declined line_closed",
     "DepositPaid: applied",
     "DepositRefundRequested: applied",
+    "DepositRefundRequested: dead_lettered calendar_unknown",
     "DepositRefundRequested: declined after_sale_open",
     "DepositRefundRequested: declined amount_exceeds_deposit",
     "DepositRefundRequested: declined currency_mismatch",
@@ -50,6 +51,9 @@ RULES = (
     "DepositRefundReviewed: applied",
     "DepositRefundReviewed: declined subject_declined",
     "DepositRefundReviewed: declined wrong_state",
+    "DepositRefundWithdrawn: applied",
+    "DepositRefundWithdrawn: declined subject_declined",
+    "DepositRefundWithdrawn: declined wrong_state",
     "ExtensionRequested: applied",
     "ExtensionRequested: declined extension_too_long",
     "ExtensionRequested: declined extension_used",
@@ -68,9 +72,20 @@ RULES = (
     "LineUnfrozen: declined line_closed",
     "MerchantActivity: applied",
     "MerchantRegistered: applied",
+    "MerchantRegistered: conflict",
     "ParcelInspected: applied",
     "ParcelInspected: declined subject_declined",
     "ParcelInspected: declined wrong_state",
+    "PayoutFailed: applied",
+    "PayoutFailed: applied after it waited",
+    "PayoutFailed: dead_lettered unmatched",
+    "PayoutFailed: declined wrong_state",
+    "PayoutFailed: duplicate",
+    "PayoutSucceeded: applied",
+    "PayoutSucceeded: applied after it waited",
+    "PayoutSucceeded: dead_lettered unmatched",
+    "PayoutSucceeded: declined wrong_state",
+    "PayoutSucceeded: duplicate",
     "PurchaseCancelled: applied",
     "PurchaseCancelled: declined subject_declined",
     "PurchaseCancelled: declined wrong_state",
@@ -106,30 +121,51 @@ RULES = (
     "ReturnWithdrawn: applied",
     "ReturnWithdrawn: declined subject_declined",
     "ScoreChanged: applied",
+    "SettlementCycleChanged: applied",
+    "ShopWithdrawalRequested: applied",
+    "ShopWithdrawalRequested: conflict",
+    "ShopWithdrawalRequested: declined currency_mismatch",
+    "ShopWithdrawalRequested: declined insufficient_balance",
     "UnfreezeRequested: applied",
     "UnfreezeRequested: declined line_closed",
     "UnfreezeRequested: declined not_offered",
     "UnfreezeRequested: declined overdue",
     "UnfreezeRequested: declined too_early",
     "UnfreezeRequested: declined wrong_state",
+    "by itself: approved but declined on the day",
     "by itself: automatic_receipt",
+    "by itself: cash_out failed",
+    "by itself: credit of a failed payout goes out",
+    "by itself: credit of a failed payout pays what is due",
     "by itself: customer credit applied",
+    "by itself: cycle changed, paid at once",
     "by itself: deposit",
+    "by itself: deposit, told late",
+    "by itself: deposit_refund failed",
     "by itself: deposit_review_late",
+    "by itself: deposit_review_late, told late",
     "by itself: deposit_unpaid",
+    "by itself: deposit_unpaid, told late",
     "by itself: due",
     "by itself: freeze that should not have been",
+    "by itself: hold lowered while credit rests",
     "by itself: late overdue undone",
     "by itself: late penalties undone",
     "by itself: merchant_payout",
+    "by itself: merchant_settlement failed",
+    "by itself: negative payable waits",
+    "by itself: order_refund failed",
     "by itself: overdue",
+    "by itself: overpayment failed",
     "by itself: parcel",
     "by itself: penalty",
     "by itself: penalty capped",
+    "by itself: registered late, paid at once",
     "by itself: reminder",
     "by itself: retry",
     "by itself: reversal makes overdue",
     "by itself: reversal of money gone",
+    "by itself: shop_withdrawal failed",
     "by itself: trial",
     "by itself: trial_reminder",
     "by itself: upheld appeal waited for clearing",
@@ -175,6 +211,7 @@ RULES = (
     "output: notification.requested payment_overdue",
     "output: notification.requested payoff_insufficient",
     "output: notification.requested payoff_received",
+    "output: notification.requested payout_failed",
     "output: notification.requested penalty_charged",
     "output: notification.requested purchase_accepted",
     "output: notification.requested purchase_amount_lowered",
@@ -186,6 +223,8 @@ RULES = (
     "output: notification.requested return_refunded",
     "output: notification.requested return_rejected",
     "output: notification.requested settlement_paid",
+    "output: notification.requested shop_withdrawal_declined",
+    "output: notification.requested shop_withdrawal_paid",
     "output: notification.requested trial_ending",
     "output: notification.requested unfreeze_refused",
     "output: payout.requested cash_out",
@@ -193,6 +232,7 @@ RULES = (
     "output: payout.requested merchant_settlement",
     "output: payout.requested order_refund",
     "output: payout.requested overpayment",
+    "output: payout.requested shop_withdrawal",
 )
 """What some of a few hundred histories must reach."""
 
@@ -206,9 +246,10 @@ def firings_of(model: Model) -> Counter[str]:
         fired[f"{name}: {outcome}" + (f" {reason}" if reason else "")] += 1
         if each["was_parked"]:
             fired[f"{name}: parked before"] += 1
+            fired[f"{name}: {outcome} after it waited"] += 1
     for _, (_, what, *fields) in model.outputs:
         fired[f"output: {what}{_reason(what, fields)}"] += 1
-    return fired
+    return +fired
 
 
 def _reason(what: str, fields: list) -> str:
@@ -222,7 +263,7 @@ def _reason(what: str, fields: list) -> str:
         case "auto_debit.requested":
             return f" {fields[5]}, attempt {fields[4]}"
         case "payout.requested":
-            return f" {fields[3]}"
+            return f" {fields[4]}"
     return ""
 
 

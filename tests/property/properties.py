@@ -8,9 +8,10 @@ from random import Random
 
 from settlement.decision import Outcome
 from settlement.messages import Input
-from settlement.party import Party
-from tests.property.agreement import Duel, agree, core_state
+from settlement.party import Party, PartyKind
+from tests.property.agreement import Duel, agree
 from tests.property.lane import WORKING_DAYS, Lane, Tables, balances_of
+from tests.property.standing import core_state
 
 DAYS: frozenset[date] = frozenset().union(*WORKING_DAYS.values())
 
@@ -139,6 +140,9 @@ class Converges:
 def lasting(lane: Lane, party: Party) -> dict:
     """What the order of arrival has no part in: not which debits were asked for on the way, nor when money went out."""
     state = core_state(lane, party)
-    passing = {"debits", "obligations", "returns", "orders"}
-    returned = {order[0]: order[3] for order in state.get("orders", [])}
-    return {name: what for name, what in state.items() if name not in passing} | {"returned": returned}
+    passing = {"debits", "obligations", "returns", "orders", "payouts"}
+    left = {name: what for name, what in state.items() if name not in passing}
+    left["returned"] = {order[0]: order[3] for order in state.get("orders", [])}
+    if party.kind is PartyKind.MERCHANT:
+        left["payouts"] = {name: payout[:2] for name, payout in state.get("payouts", {}).items()}
+    return left

@@ -55,6 +55,9 @@ class LineRules(ObligationRules):
             "returns": {},
             "repayments": {},
             "credits": [],
+            "credit_rests": False,
+            "payout_failed": False,
+            "payouts": {},
             "cash_outs": {},
             "cash_out_days": {},
             "appeals": {},
@@ -81,7 +84,10 @@ class LineRules(ObligationRules):
         return APPLIED
 
     def on_card_linked(self, account, body, now, at) -> Verdict:
-        return self._set(account, "card", value=True)
+        verdict = self._set(account, "card", value=True)
+        if verdict == APPLIED:
+            account["credit_rests"] = False
+        return verdict
 
     def on_card_unlinked(self, account, body, now, at) -> Verdict:
         return self._set(account, "card", value=False)
@@ -165,7 +171,7 @@ class LineRules(ObligationRules):
     def on_cash_out_requested(self, account, body, now, at) -> Verdict:
         known = account["cash_outs"].get(body.cash_out_id)
         if known and not account["closed"]:
-            return DUPLICATE if known == body else CONFLICT
+            return DUPLICATE if known["request"] == body else CONFLICT
         cap = programme(account).get("cash_out")
         day = max([business_date(at), *account["cash_out_days"]])
         so_far = account["cash_out_days"].get(day, 0)
@@ -182,12 +188,12 @@ class LineRules(ObligationRules):
         if reason:
             self.notify(account, now, "cash_out_declined", reason)
             return self.refuse(account["party"], "cash_out", body.cash_out_id, reason)
-        account["cash_outs"][body.cash_out_id] = body
         account["cash_out_days"][day] = so_far + body.amount_minor
         billed_on = next_first(business_date(at))
         due_on = billed_on.replace(day=programme(account)["due_day"])
-        self.make_obligation(account, None, due_on, billed_on, body.amount_minor, now)
-        self.pay_out(account, now, body.amount_minor, "card", "cash_out")
+        owed = self.make_obligation(account, None, due_on, billed_on, body.amount_minor, now)
+        account["cash_outs"][body.cash_out_id] = {"request": body, "on": business_date(at), "owed": owed}
+        self.pay_out(account, now, body.amount_minor, "card", "cash_out", body.cash_out_id)
         self.notify(account, now, "cash_out_paid", body.amount_minor)
         return APPLIED
 
@@ -207,6 +213,7 @@ class LineRules(ObligationRules):
         account["granted"], limit = 0, account["limit"]
         account["limit"] = 0
         self.reclaimed(account, limit, "closed", now)
+        account["credit_rests"] = False
         self.notify(account, now, "closing_granted")
         return APPLIED
 

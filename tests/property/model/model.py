@@ -13,7 +13,7 @@ from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from tests.property.model.facts import APPLIED, AUTOMATIC_RECEIPT, CONFLICT, DUPLICATE, PARKED, Facts, Verdict, declined
 from tests.property.model.line import LineRules
-from tests.property.model.merchants import MerchantRules
+from tests.property.model.payouts import PayoutRules
 from tests.property.model.repayments import RepaymentRules
 
 PARKING = timedelta(hours=72)
@@ -37,16 +37,16 @@ MAKES = {
 """What a message would have made that names something else first."""
 
 
-class Model(LineRules, RepaymentRules, MerchantRules):
+class Model(LineRules, RepaymentRules, PayoutRules):
     """Settles one lane's inputs.
 
     Args:
         working_days: the days that are worked.
-        name_debit: gives a new debit the id under which messages will speak of it, from its facts.
+        name: gives a new debit or payout the id under which messages will speak of it, from its facts.
     """
 
-    def __init__(self, working_days: frozenset[date], name_debit: Callable[[Facts], str]) -> None:
-        super().__init__(name_debit, working_days)
+    def __init__(self, working_days: frozenset[date], name: Callable[[Facts], str]) -> None:
+        super().__init__(name, working_days)
         self.lane_time: datetime | None = None
         self.taken: dict[tuple[str, str | None, str], object] = {}
         self.parked: list[Facts] = []
@@ -74,7 +74,7 @@ class Model(LineRules, RepaymentRules, MerchantRules):
 
     def _decide_now(self, party: Party, message: Input) -> None:
         verdict = self._decide(party, message, self.lane_time)
-        if verdict != CONFLICT:  # which it stays, because the id it wants to take stays taken
+        if not _leaves_its_event_id(verdict):
             self.taken[_id_of(message)] = message.body
         self._record(message, verdict, self.lane_time)
         if verdict == PARKED:
@@ -95,7 +95,7 @@ class Model(LineRules, RepaymentRules, MerchantRules):
                 waiting["missing"] = self.missing
                 if verdict != PARKED:
                     self.parked.remove(waiting)
-                    if verdict == CONFLICT:
+                    if _leaves_its_event_id(verdict):
                         del self.taken[_id_of(waiting["message"])]
                     self._record(waiting["message"], verdict, now, was_parked=True)
                     at = waiting["message"].occurred_at
@@ -145,6 +145,7 @@ class Model(LineRules, RepaymentRules, MerchantRules):
         known = self.parties[party]
         self.fired[kind] += 1
         if party.kind is PartyKind.MERCHANT:
+            self.fired[f"{kind}, told late"] += now > instant
             self.do_of_merchant(party, known, kind, what, now)
             return
         does: dict[str, Callable[[], object]] = {
@@ -203,3 +204,8 @@ class Model(LineRules, RepaymentRules, MerchantRules):
 
 def _id_of(message: Input) -> tuple[str, str | None, str]:
     return (message.source.topic, message.party and message.party.id, message.event_id)
+
+
+def _leaves_its_event_id(verdict: Verdict) -> bool:
+    """A conflict stays one, because the id it wants to take stays taken; a dead letter may be sent once more."""
+    return verdict == CONFLICT or verdict[0] == "dead_lettered"

@@ -40,9 +40,8 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class ObligationRules(Outputs):
     """What is owed, and what follows from it by itself."""
 
-    def __init__(self, name_debit: Callable[[Facts], str]) -> None:
-        super().__init__()
-        self.name_debit = name_debit
+    def __init__(self, name: Callable[[Facts], str]) -> None:
+        super().__init__(name)
         self.parties: dict[Party, Facts] = {}
         self.refused: set[tuple[Party, str, str]] = set()
         self.missing: tuple[str, str] | None = None
@@ -137,6 +136,7 @@ class ObligationRules(Outputs):
 
     def due_day(self, account: Facts, due_on: date, day: date, now: datetime, at: datetime) -> None:
         """Customer credit first, to all that is due by then; then one debit for what is left of that due date."""
+        account["credit_rests"] = False
         pot = credit(account)
         due = [owed for owed in in_pay_order(account) if owed["due_on"] <= day]
         spent = sum(amount for _, parts in self.allocate(account, due, pot, now) for amount in parts.values())
@@ -226,8 +226,10 @@ class ObligationRules(Outputs):
                 self.cancel_debit(account, debit, now)
                 self.debit_again(account, debit, debit["asks_for"], now)
         left = credit(account)
-        if left and not owed_in_all(account):
+        if left and not owed_in_all(account) and not account["credit_rests"]:
             account["credits"].append(-left)
+            self.fired["credit of a failed payout goes out"] += account["payout_failed"]
+            account["payout_failed"] = False
             self.pay_out(account, now, left, "card", "overpayment")
         if "overdue" in account["freezes"] and not anything_overdue(account):
             if account["upheld"]:
@@ -263,7 +265,7 @@ class ObligationRules(Outputs):
             "attempt": attempt,
             "reason": reason,
         }
-        name = self.name_debit(debit)
+        name = self.name(debit)
         self.emit(account, now, "auto_debit.requested", name, *list(debit.values())[1:])
         account["debits"].append(
             debit

@@ -15,6 +15,7 @@ from tests.property.model.facts import (
     Verdict,
     available,
     business_date,
+    credit,
     declined,
     first_due_date,
     first_of,
@@ -27,6 +28,7 @@ from tests.property.model.facts import (
     obligations_of,
     open_returns,
     order_status,
+    owed_in_all,
     parts_of,
     programme,
     under_return,
@@ -209,7 +211,10 @@ class OrderRules(ObligationRules):
             return declined(reason)
         lowered_by = order["amount"] - body.amount_minor
         order["amount"] = body.amount_minor
+        rests = credit(account) > 0 and not owed_in_all(account)
+        self.fired["hold lowered while credit rests"] += rests and not theirs
         if theirs:
+            account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -lowered_by)
             self._reschedule(order, theirs)
         self.released(account, order["order_id"], lowered_by, "amount_lowered", now)
@@ -285,6 +290,7 @@ class OrderRules(ObligationRules):
             self.end_return(account, each, "withdrawn")
         released, repaid = left_of(order), 0
         if order["stage"] == "captured":
+            account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -released)
             for owed in obligations_of(account, order):
                 repaid += sum(owed["paid"].values())
@@ -294,7 +300,7 @@ class OrderRules(ObligationRules):
                 owed["paid"] = {"penalty": 0, "fee": 0, "principal": 0}
         order["stage"] = "cancelled"
         self.released(account, order["order_id"], released, "cancelled", now)
-        self.pay_out(account, now, repaid, "card", "order_refund")
+        self.pay_out(account, now, repaid, "card", "order_refund", order["order_id"])
         return APPLIED
 
     # A bill in instalments.

@@ -1,6 +1,7 @@
 """What the model tells the world: (party, (instant, type, business fields))."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from settlement.party import Party
@@ -8,11 +9,16 @@ from tests.property.model.facts import Facts, available
 
 
 class Outputs:
-    """Collects outputs, what is handed to merchants, and which rules took effect."""
+    """Collects outputs, what is handed to merchants, and which rules took effect.
 
-    def __init__(self) -> None:
+    Args:
+        name: gives a new debit or payout the id under which messages will speak of it, from its facts.
+    """
+
+    def __init__(self, name: Callable[[Facts], str]) -> None:
+        self.name = name
         self.outputs: list[tuple[Party, tuple]] = []
-        self.activity: Counter[tuple[str, str, str]] = Counter()
+        self.activity: Counter[tuple[str, str, str, str]] = Counter()
         self.fired: Counter[str] = Counter()
 
     def emit(self, party: Facts, now: datetime, what: str, *fields: object) -> None:
@@ -22,9 +28,24 @@ class Outputs:
         """Send a notice; `details` are the parameters that `agreement.TOLD` names."""
         self.emit(party, now, "notification.requested", template, *details)
 
-    def pay_out(self, party: Facts, now: datetime, amount: int, route: str, reason: str) -> None:
-        if amount:
-            self.emit(party, now, "payout.requested", amount, party["currency"], route, reason)
+    def pay_out(
+        self, party: Facts, now: datetime, amount: int, route: str, reason: str, source: str | None = None
+    ) -> str | None:
+        """Ask for a payout, of more than nothing; `source` names the one thing it is for, where there is one."""
+        if not amount:
+            return None
+        request = {
+            "payee": party["party"],
+            "amount": amount,
+            "currency": party["currency"],
+            "route": route,
+            "reason": reason,
+            "source": source,
+        }
+        name = self.name(request)
+        self.emit(party, now, "payout.requested", name, amount, party["currency"], route, reason)
+        party["payouts"][name] = {"request": request, "status": "requested", "requested_at": now, "answered_at": None}
+        return name
 
     def released(self, account: Facts, order_id: str | None, amount: int, reason: str, now: datetime) -> None:
         if amount:
@@ -42,4 +63,4 @@ class Outputs:
 
     def hand_to_merchant(self, account: Facts, order: Facts, what: str, amount: int) -> None:
         """What the merchant of an order gets (`payable`) or has to wait for (`after_sales`)."""
-        self.activity[order["merchant_id"], account["currency"], what] += amount
+        self.activity[account["party"].id, order["merchant_id"], account["currency"], what] += amount

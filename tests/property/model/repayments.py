@@ -40,6 +40,7 @@ class RepaymentRules(ReturnRules):
                 return order
         if body.currency != account["currency"]:
             return self.refuse(account["party"], "repayment", body.repayment_id, "currency_mismatch")
+        account["credit_rests"] = False
         waived = self._pay_off(account, body, now, at) if body.purpose == "payoff" else []
         goes_to = in_pay_order(account)
         if debit is not None:
@@ -138,7 +139,8 @@ class RepaymentRules(ReturnRules):
             is_again = any(owed is each for each in unpaid_again) and obligation_status(owed) == "open"
             if not is_again or owed["due_on"] > today:
                 continue
-            owed["debit_done"] = True
+            if owed["debit_on"] <= today:  # a later day, set by an earlier reversal, stays
+                owed["debit_done"] = True
             if not open_returns(account, owed["order"] or {}):
                 self.debit_anew(owed, today + DAY)
                 if owed["due_on"] < today:

@@ -148,12 +148,13 @@ class ReturnRules(OrderRules):
         theirs = obligations_of(account, order)
         released = amount
         if theirs:
+            account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
             released = self._take_back(theirs, amount)
         order["returned"] += amount
         self.recompute_fees(theirs)
         self.released(account, order["order_id"], released, "returned", now)
-        self.pay_out(account, now, amount - released, "card", "order_refund")
+        self.pay_out(account, now, amount - released, "card", "order_refund", order["order_id"])
         self.notify(account, now, "return_refunded", amount, amount - released)
         self.settle_up(account, now, at)
         self.goes_on(account, order, now, at)

@@ -7,12 +7,14 @@ from datetime import date, datetime, timedelta
 from settlement.entities import (
     Account,
     Appeal,
+    CashOut,
     Debit,
     DebitStatus,
     Obligation,
     ObligationStatus,
     Order,
     OrderStatus,
+    Payout,
     PlanKind,
     Repayment,
     Return,
@@ -49,7 +51,8 @@ from settlement.messages import (
     UnfreezeRequested,
 )
 from settlement.party import Party
-from tests.property.tellers.teller import ZONE, Teller
+from tests.property.tellers.payees import PayeeTeller
+from tests.property.tellers.teller import ZONE
 
 ORDERS = ("o1", "o2", "o3", "o4", "o5")
 RETURNS = ("r1", "r2", "r3", "r4")
@@ -61,7 +64,7 @@ OPEN_RETURN = (ReturnStatus.AWAITING_REVIEW, ReturnStatus.AWAITING_PARCEL)
 UNPAID = (ObligationStatus.OPEN, ObligationStatus.OVERDUE)
 
 
-class BuyerTeller(Teller):
+class BuyerTeller(PayeeTeller):
     """Makes up messages of an account."""
 
     def account_steps(self, party: Party) -> dict[Callable[[Party], Body], int]:
@@ -77,9 +80,9 @@ class BuyerTeller(Teller):
             self.placing: 60 if len(self.lane.rows(party, Order)) < len(ORDERS) and self.can_buy(party) else 8,
             self.receiving: 40 if self.unreceived(party) else 1,
             self.cancelling: 8 if self.unreceived(party) else 1,
-            self.lowering: 10 if returnable else 1,
+            self.lowering: 60 if OrderStatus.HELD in orders and self.has_credit(party) else 10 if returnable else 1,
             self.keeping: 25 if OrderStatus.TRIAL in orders else 1,
-            self.extending: 25 if OrderStatus.TRIAL in orders else 1,
+            self.extending: 30 if OrderStatus.TRIAL in orders else 1,
             self.returning: 40 if returnable and len(self.lane.rows(party, Return)) < len(RETURNS) else 1,
             self.reviewing_return: 50 if ReturnStatus.AWAITING_REVIEW in returns else 1,
             self.inspecting: 40 if ReturnStatus.AWAITING_PARCEL in returns else 1,
@@ -93,9 +96,10 @@ class BuyerTeller(Teller):
             self.deciding_appeal: 8 if self.freezes(party) else 1,
             self.cashing_out: 25 if self.programme_of(party) == "taobao" else 1,
             self.splitting_bill: 200 if self.bills(party) else 1,
+            self.answering_payout: 40 if self.ripe(party) else 1,
         }
 
-    def when_told(self, body: Body, party: Party, occurred_at: datetime) -> datetime:
+    def when_told_of_account(self, body: Body, party: Party, occurred_at: datetime) -> datetime:
         """Money for what is overdue was often sent before it was; what has to wait is often asked for just then."""
         overdue = any(each.status is ObligationStatus.OVERDUE for each in self.lane.rows(party, Obligation))
         around = timedelta(seconds=self.one(-1, 0, 1))
@@ -106,13 +110,27 @@ class BuyerTeller(Teller):
                 return max(self.now, account.cleared_at + timedelta(days=60) + around)
             if isinstance(body, CashOutRequested) and account.overdue_until and not overdue and self.chance(2):
                 return max(self.now, account.overdue_until + timedelta(days=90) + around)
+            if isinstance(body, CashOutRequested) and account.cash_out_on and self.chance(2):
+                return self.now - timedelta(days=self.one(1, 2, 30))
         return occurred_at
+
+    def may_be_answered(self, party: Party, payout: Payout) -> bool:
+        """A cash-out that fails undoes most when it was paid in part, asked for, or fell overdue meanwhile."""
+        if payout.reason != "cash_out":
+            return True
+        cash_out = self.lane.tables[party].entities[CashOut][payout.source_id]
+        owed = self.lane.tables[party].entities[Obligation][cash_out.obligation_ids[0]]
+        has_lived = owed.status is not ObligationStatus.OPEN or owed.debit_id is not None or owed.paid_principal_minor
+        return bool(has_lived) or self.chance(1)
 
     def can_buy(self, party: Party) -> bool:
         return all(
             account.available_minor > 0 and not account.freeze_reasons and not account.closed_at
             for account in self.lane.rows(party, Account)
         )
+
+    def has_credit(self, party: Party) -> bool:
+        return any(account.customer_credit_minor for account in self.lane.rows(party, Account))
 
     def freezes(self, party: Party) -> list[str]:
         return [reason for account in self.lane.rows(party, Account) for reason in account.freeze_reasons]
@@ -151,7 +169,7 @@ class BuyerTeller(Teller):
 
     def line(self) -> CreditLineOpened:
         return CreditLineOpened(
-            self.one("tmall", "kuaishou", "taobao", "douyin"),
+            self.weighted({"tmall": 3, "kuaishou": 2, "taobao": 3, "douyin": 2}),
             self.weighted({1000: 4, 5000: 4, 300_000: 6, 300: 1, 0: 1}),
             self.weighted({"CNY": 19, "USD": 1}),
             self.weighted({700: 8, 650: 1, 649: 1, None: 1}),
@@ -201,6 +219,8 @@ class BuyerTeller(Teller):
 
     def cashing_out(self, party: Party) -> Body:
         amount = self.one(100, 1000, 60_000, 40_000, 100_000, 100_000, 100_001)
+        if self.chance(5):
+            amount = self.one(*self.affordable(party))
         return CashOutRequested(self.one(f"x{len(self.history)}", "x1"), amount, self.currency())
 
     def splitting_bill(self, party: Party) -> Body:
@@ -267,7 +287,8 @@ class BuyerTeller(Teller):
         return PurchaseKept(self.an_order(party, OrderStatus.TRIAL))
 
     def lowering(self, party: Party) -> Body:
-        order_id = self.an_order(party, OrderStatus.HELD, OrderStatus.TRIAL, *LIVING)
+        of_hold = self.has_credit(party) and self.chance(6)
+        order_id = self.an_order(party, OrderStatus.HELD, OrderStatus.TRIAL, *(() if of_hold else LIVING))
         amounts = {100, 1}
         for order in self.lane.rows(party, Order):
             if order.order_id == order_id:
@@ -277,7 +298,7 @@ class BuyerTeller(Teller):
         return AmountLowered(order_id, self.one(*sorted(amounts)), self.currency(), "price")
 
     def extending(self, party: Party) -> Body:
-        return ExtensionRequested(self.an_order(party, OrderStatus.TRIAL, OrderStatus.OWED), self.one(7, 3, 1, 8))
+        return ExtensionRequested(self.an_order(party, OrderStatus.TRIAL, OrderStatus.OWED), self.one(7, 3, 1, 8, 8))
 
     # Return.
 

@@ -18,11 +18,14 @@ from settlement.messages import (
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
+    DepositRefundWithdrawn,
     ExtensionRequested,
     Input,
     MerchantActivity,
     MerchantRegistered,
     ParcelInspected,
+    PayoutFailed,
+    PayoutSucceeded,
     PurchaseCancelled,
     PurchaseKept,
     PurchasePlaced,
@@ -33,10 +36,13 @@ from settlement.messages import (
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
+    SettlementCycleChanged,
+    ShopWithdrawalRequested,
     Source,
 )
+from settlement.outputs import PayoutRequested
 from settlement.party import Party
-from tests.property.lane import Lane
+from tests.property.lane import BREAKS, Lane
 
 T = TypeVar("T")
 
@@ -60,11 +66,16 @@ TOPICS: dict[type, str] = {
     RepaymentReversed: "repayment",
     DepositRefundRequested: "deposit-refund-request",
     DepositRefundReviewed: "deposit-refund-request",
+    DepositRefundWithdrawn: "deposit-refund-request",
     MerchantRegistered: "merchant",
+    SettlementCycleChanged: "merchant",
+    ShopWithdrawalRequested: "merchant",
     DepositPaid: "merchant",
     CaseOpened: "merchant",
     CaseClosed: "merchant",
     MerchantActivity: "merchant-activity",
+    PayoutSucceeded: "payout-result",
+    PayoutFailed: "payout-result",
     ClockTicked: "clock",
 }
 """Topics by body; all others come by `credit-line`."""
@@ -73,7 +84,7 @@ TOPICS: dict[type, str] = {
 def message_of(body: Body, party: Party | None, occurred_at: datetime, event_id: str, offset: int) -> Input:
     """Wrap a body as the record that carries it."""
     topic = TOPICS.get(type(body), "credit-line")
-    key = "" if party is None else party.id
+    key = "" if party is None else f"{party.kind}/{party.id}"
     return Input(
         source=Source(topic, 0, offset),
         party=party,
@@ -97,6 +108,7 @@ class Teller:
         self.now = START
         self.history: list[Input] = []
         self.tempers: dict[str, int] = {}
+        self.handed_on: dict[Party, int] = {}
 
     def tell(self) -> None:
         """Draw one message and have it settled."""
@@ -106,7 +118,30 @@ class Teller:
         occurred_at = self.step()
         party = self.one(*self.cast)
         body = ClockTicked() if self.dice.randrange(25) == 0 else self.about(party)
-        self.send(body, party, self.when_told(body, party, occurred_at))
+        occurred_at = self.when_told(body, party, occurred_at)
+        if self.chance(1):
+            self.foretell(body, party, occurred_at)
+        self.send(body, party, occurred_at)
+
+    def foretell(self, body: Body, party: Party, occurred_at: datetime) -> None:
+        """Tell what became of a payout that is asked for only when this is told."""
+        number = len(self.history) + 1
+        about = None if isinstance(body, ClockTicked) else party
+        try:
+            settled = self.lane.copy().settle([message_of(body, about, occurred_at, f"e{number}", number)])
+        except BREAKS:
+            return  # telling it breaks the core once more
+        outputs = [output for each in settled for output in each.decision.outputs]
+        payouts = [output for output in outputs if isinstance(output.body, PayoutRequested)]
+        if payouts:
+            payout = self.one(*payouts)
+            self.send(self.result(payout.body.payout_id), payout.party, min(self.now, occurred_at))
+
+    def result(self, payout_id: str) -> Body:
+        """What became of a payout."""
+        if self.chance(4):
+            return PayoutSucceeded(payout_id)
+        return PayoutFailed(payout_id, self.one("card closed", "name differs"))
 
     def about(self, party: Party) -> Body:
         """Something to say of a party."""
@@ -142,7 +177,9 @@ class Teller:
         self.send(body, earlier.party, occurred_at, event_id)
 
     def contradicted(self, body: Body) -> Body:
-        """Other content of the same type, where it has some."""
+        """Other content of the same type, where it has some; of a payout the other result."""
+        if isinstance(body, PayoutSucceeded):
+            return PayoutFailed(body.payout_id, "card closed")
         for name in ("amount_minor", "limit_minor", "score", "settlement_cycle_days", "payable_minor", "days"):
             value = getattr(body, name, None)
             if value is not None:

@@ -3,9 +3,9 @@
 import pytest
 
 from settlement.entities import ObligationStatus, Order, OrderStatus
-from settlement.messages import PurchaseReceived
+from settlement.messages import PurchaseReceived, RepaymentReversed
 from settlement.outputs import AutoDebitCancelled, LimitReleased, NotificationRequested, PayoutRequested
-from tests.unit.settlement.builders import Lane, deferred, in_instalments, lane_with_line, repaid
+from tests.unit.settlement.builders import Lane, complained, deferred, in_instalments, lane_with_line, repaid
 
 
 def lane_in_instalments() -> Lane:
@@ -89,3 +89,17 @@ def test_a_payoff_of_nothing_goes_back_whole():
     assert payout.amount_minor == 500
     assert lane.notices() == []
     assert lane.account.customer_credit_minor == 0
+
+
+def test_a_payoff_takes_the_penalties_that_it_would_not_undo():
+    """Of what was paid with its penalty and is owed again during a return, which is not overdue."""
+    lane = lane_with_line("kuaishou")
+    lane.send("2026-01-02", deferred())
+    lane.send("2026-01-03", PurchaseReceived("order"))
+    lane.tick("2026-02-02 00:00")
+    lane.send("2026-02-02 10:00", repaid(10_005, "first"))
+    lane.send("2026-02-02 11:00", complained())
+    lane.send("2026-02-02 12:00", RepaymentReversed("first", "taken back"))
+    lane.send("2026-02-01 12:00", repaid(10_000, "payoff", purpose="payoff"))
+    assert lane.notices() == ["payoff_insufficient"]
+    assert lane.account.penalty_receivable_minor + lane.account.receivable_minor == 5

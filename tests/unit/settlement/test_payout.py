@@ -25,11 +25,18 @@ from settlement.messages import (
     MerchantRegistered,
     PayoutFailed,
     PayoutSucceeded,
+    PurchaseCancelled,
     PurchaseReceived,
     RepaymentReversed,
     ShopWithdrawalRequested,
 )
-from settlement.outputs import AutoDebitCancelled, LimitReleased, NotificationRequested, PayoutRequested
+from settlement.outputs import (
+    AutoDebitCancelled,
+    AutoDebitRequested,
+    LimitReleased,
+    NotificationRequested,
+    PayoutRequested,
+)
 from settlement.party import Party, PartyKind
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
@@ -42,6 +49,7 @@ from tests.unit.settlement.builders import (
     deposited,
     lane_with_line,
     lane_with_merchant,
+    lowered,
     opened,
     refund_asked,
     repaid,
@@ -205,6 +213,16 @@ def test_customer_credit_that_could_not_be_paid_out_goes_out_with_the_next():
     assert lane.account.customer_credit_minor == 0
 
 
+@pytest.mark.parametrize("body", [lowered(3_000), PurchaseCancelled("order", "changed")])
+def test_customer_credit_that_could_not_be_paid_out_stays_while_nothing_owed_changes(body):
+    lane, payout = lane_overpaid()
+    failed(lane, "2026-01-03", payout)
+    lane.send("2026-01-04", deferred(amount_minor=4_000))
+    lane.send("2026-01-05", body)
+    assert lane.outputs(PayoutRequested) == []
+    assert lane.account.customer_credit_minor == 700
+
+
 def test_an_order_refund_that_could_not_be_paid_out_pays_what_is_due_next():
     lane, payout = lane_refunded()
     failed(lane, "2026-01-06", payout)
@@ -316,6 +334,17 @@ def test_a_debit_for_a_cash_out_that_could_not_be_paid_out_is_cancelled():
     (cancelled,) = lane.outputs(AutoDebitCancelled)
     assert (cancelled.debit_id, cancelled.reason) == (debit_id, "cash_out_failed")
     assert [each.debit_id for each in lane.obligations] == [None]
+
+
+def test_a_debit_for_more_than_a_failed_cash_out_is_replaced_once_by_what_its_credit_leaves():
+    lane, payout = lane_cashed_out()
+    lane.send("2026-01-20", cashed_out(cash_out_id="other"))
+    lane.send("2026-01-21", repaid(300))
+    lane.tick("2026-02-10 00:00")
+    assert lane.requested.amount_minor == 1_700
+    failed(lane, "2026-02-10 09:00", payout)
+    assert [each.reason for each in lane.outputs(AutoDebitCancelled)] == ["cash_out_failed"]
+    assert [each.amount_minor for each in lane.outputs(AutoDebitRequested)] == [700]
 
 
 def test_an_overdue_cash_out_that_could_not_be_paid_out_leaves_no_penalty_and_no_overdue():

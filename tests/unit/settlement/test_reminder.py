@@ -177,6 +177,15 @@ def test_a_trial_with_an_open_return_is_not_told_until_that_has_ended():
     assert reminders(lane) == []
 
 
+def test_a_trial_whose_return_expires_at_its_reminder_is_told():
+    lane = lane_with_line()
+    lane.send("2026-01-02", placed())
+    lane.send("2026-01-04 00:00", returned(4_000))
+    lane.send("2026-01-15", PurchaseReceived("order"))
+    lane.tick("2026-01-19 00:00")
+    assert lane.notices() == ["return_expired", "trial_ending"]
+
+
 @pytest.mark.parametrize("told_at", ["2026-01-08 23:59", "2026-01-09 00:00"])
 def test_a_trial_whose_receipt_is_told_after_its_reminder_is_not_told(told_at):
     lane = lane_with_line()

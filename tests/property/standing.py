@@ -1,0 +1,284 @@
+"""How parties stand, by the core's rows and by the model's facts, in one plain shape for both."""
+
+from collections import Counter
+from datetime import date, datetime, timedelta
+
+from settlement.entities import (
+    Account,
+    AccountPayout,
+    Debit,
+    Deposit,
+    DepositRefund,
+    Merchant,
+    MerchantBalance,
+    MerchantCase,
+    MerchantPayout,
+    Obligation,
+    Order,
+    Return,
+    ShopWithdrawal,
+)
+from settlement.ledger import LedgerAccount
+from settlement.party import Party, PartyKind
+from tests.property.lane import Lane, balances_of
+from tests.property.model.facts import (
+    Facts,
+    available,
+    business_date,
+    credit,
+    held,
+    obligation_status,
+    order_id_of,
+    order_status,
+    penalty,
+    under_return,
+    used,
+)
+from tests.property.model.model import Model
+
+
+def payout_kind(party: Party) -> type[AccountPayout] | type[MerchantPayout]:
+    return AccountPayout if party.kind is PartyKind.ACCOUNT else MerchantPayout
+
+
+def payout_facts(payout: AccountPayout | MerchantPayout) -> Facts:
+    """What the core remembers of a payout, in the model's shape."""
+    if isinstance(payout, AccountPayout):
+        payee = Party(PartyKind.ACCOUNT, payout.account_id)
+    else:
+        payee = Party(PartyKind.MERCHANT, payout.merchant_id)
+    return {
+        "payee": payee,
+        "amount": payout.amount_minor,
+        "currency": payout.currency,
+        "route": payout.route,
+        "reason": payout.reason,
+        "source": payout.source_id,
+    }
+
+
+def core_state(lane: Lane, party: Party) -> dict:
+    if party.kind is PartyKind.MERCHANT:
+        return _core_merchant(lane, party)
+    for account in lane.rows(party, Account):
+        return {
+            "programme": account.programme,
+            "score": account.score,
+            "card": account.card_linked,
+            "identity": account.identity_verified,
+            "freezes": sorted(account.freeze_reasons),
+            "closed": account.closed_at is not None,
+            "limit": account.limit_minor,
+            "available": account.available_minor,
+            "held": account.held_minor,
+            "used": account.used_minor,
+            "credit": account.customer_credit_minor,
+            "cashed out": (account.cash_out_on, account.cash_out_day_minor),
+            "orders": [
+                (each.order_id, each.status.value, each.amount_minor, each.returned_minor, each.under_return_minor)
+                for each in in_order(lane, party, Order)
+            ],
+            "obligations": [
+                (
+                    each.order_id,
+                    each.due_on,
+                    each.billed_on,
+                    each.status.value,
+                    (each.principal_minor, each.fee_minor, each.penalty_minor),
+                    (each.paid_principal_minor, each.paid_fee_minor, each.paid_penalty_minor),
+                )
+                for each in in_order(lane, party, Obligation)
+            ],
+            "returns": [
+                (each.return_id, each.status.value, each.order_id, each.amount_minor)
+                for each in in_order(lane, party, Return)
+            ],
+            "debits": {
+                each.debit_id: (each.status.value, each.amount_minor, each.due_on, each.attempt)
+                for each in lane.rows(party, Debit)
+            },
+            "payouts": _core_payouts(lane, party),
+            "ledger": _core_ledger(lane, party),
+        }
+    return {}
+
+
+def in_order(lane: Lane, party: Party, kind: type) -> list:
+    """Rows by their running number, the order lists are shown in."""
+    return sorted(lane.rows(party, kind), key=lambda row: row.no)
+
+
+def model_state(model: Model, party: Party) -> dict:
+    known = model.parties.get(party)
+    if known is None:
+        return {}
+    if party.kind is PartyKind.MERCHANT:
+        return _model_merchant(known)
+    return {
+        "programme": known["opening"].programme,
+        "score": known["score"],
+        "card": known["card"],
+        "identity": known["identity"],
+        "freezes": sorted(known["freezes"]),
+        "closed": known["closed"],
+        "limit": known["limit"],
+        "available": available(known),
+        "held": held(known),
+        "used": used(known),
+        "credit": credit(known),
+        "cashed out": max(known["cash_out_days"].items(), default=(None, 0)),
+        "orders": [
+            (name, order_status(known, each), each["amount"], each["returned"], under_return(known, each))
+            for name, each in known["orders"].items()
+        ],
+        "obligations": [
+            (
+                order_id_of(each),
+                each["due_on"],
+                each["billed_on"],
+                obligation_status(each),
+                (each["principal"], each["fee"], penalty(each)),
+                (each["paid"]["principal"], each["paid"]["fee"], each["paid"]["penalty"]),
+            )
+            for each in known["obligations"]
+        ],
+        "returns": [
+            (name, each["status"], each["order"]["order_id"], each["amount"]) for name, each in known["returns"].items()
+        ],
+        "debits": {
+            each["debit_id"]: (each["status"], each["amount"], each["due_on"], each["attempt"])
+            for each in known["debits"]
+        },
+        "payouts": _model_payouts(known),
+        "ledger": _model_ledger(
+            known,
+            {
+                "merchant_transit": sum(
+                    amount
+                    for (account_id, _, _, what), amount in model.activity.items()
+                    if account_id == party.id and what == "payable"
+                ),
+                "fee_income": sum(owed["fee"] for owed in known["obligations"]),
+                "penalty_income": sum(penalty(owed) for owed in known["obligations"]),
+            },
+            sum(each["body"].amount_minor for each in known["repayments"].values() if not each["reversed"]),
+        ),
+    }
+
+
+def _core_payouts(lane: Lane, party: Party) -> dict:
+    return {
+        each.payout_id: (payout_facts(each), each.status.value, each.requested_at, each.answered_at)
+        for each in lane.rows(party, payout_kind(party))
+    }
+
+
+def _model_payouts(known: Facts) -> dict:
+    return {
+        name: (each["request"], each["status"], each["requested_at"], each["answered_at"])
+        for name, each in known["payouts"].items()
+    }
+
+
+PLATFORM = ("gateway_clearing", "payout_clearing", "merchant_transit", "fee_income", "penalty_income")
+
+
+def _core_ledger(lane: Lane, party: Party) -> dict:
+    """What a party has in the accounts of the platform; its own are balances of its row, and compared there."""
+    balances = balances_of(lane.tables[party].postings)
+    return {name: balances[LedgerAccount(name)] for name in PLATFORM}
+
+
+def _model_ledger(known: Facts, rest: Facts, received: int) -> dict:
+    """The same: what came in less what has left is in the gateway, what was asked to leave and not answered is not."""
+    asked, gone = (
+        sum(each["request"]["amount"] for each in known["payouts"].values() if each["status"] == status)
+        for status in ("requested", "succeeded")
+    )
+    return dict.fromkeys(PLATFORM, 0) | rest | {"gateway_clearing": received - gone, "payout_clearing": asked}
+
+
+def _next_payout_on(merchant: Merchant, now: datetime) -> date | None:
+    """The first payout date after now, by what the core remembers."""
+    counted_from = merchant.cycle_from or merchant.registered_on
+    if counted_from is None:
+        return None
+    days = merchant.settlement_cycle_days
+    return counted_from + timedelta(days=days * ((business_date(now) - counted_from).days // days + 1))
+
+
+def _core_merchant(lane: Lane, party: Party) -> dict:
+    balances = lane.rows(party, MerchantBalance)
+    for merchant in lane.rows(party, Merchant):
+        open_cases = Counter(each.kind.value for each in lane.rows(party, MerchantCase) if each.is_open)
+        counted = Counter(
+            promotion=merchant.open_promotions, dispute=merchant.open_disputes, violation=merchant.open_violations
+        )
+        assert +counted == open_cases, f"open cases are counted {counted}, there are {open_cases}"
+        return {
+            "registered": merchant.registered_on is not None,
+            "next payout": _next_payout_on(merchant, lane.time),
+            "payable": {each.currency: each.payable_minor for each in balances if each.payable_minor},
+            "shop_balance": sum(each.shop_balance_minor for each in balances),
+            "deposit": sum(each.deposit_minor for each in balances),
+            "after_sales": merchant.open_after_sales,
+            "cases": sorted((each.case_key, each.is_open) for each in lane.rows(party, MerchantCase)),
+            "deposits": [
+                (each.deposit_id, each.amount_minor, each.left_minor, each.frozen_until)
+                for each in in_order(lane, party, Deposit)
+            ],
+            "requests": {
+                each.request_id: (
+                    each.deposit_id,
+                    each.amount_minor,
+                    each.status.value,
+                    each.reasons,
+                    each.review_due_on,
+                    each.opinion,
+                )
+                for each in lane.rows(party, DepositRefund)
+                if each.fingerprint is not None
+            },
+            "tries": {
+                each.request_id: each.reasons for each in lane.rows(party, DepositRefund) if each.fingerprint is None
+            },
+            "withdrawals": {each.withdrawal_id: each.amount_minor for each in lane.rows(party, ShopWithdrawal)},
+            "payouts": _core_payouts(lane, party),
+            "ledger": _core_ledger(lane, party),
+        }
+    return {}
+
+
+def _model_merchant(known: Facts) -> dict:
+    return {
+        "registered": known["known"],
+        "next payout": known["next_payout_on"],
+        "payable": {currency: amount for currency, amount in known["payable"].items() if amount},
+        "shop_balance": known["shop_balance"],
+        "deposit": sum(each["left"] for each in known["deposits"].values()),
+        "after_sales": known["after_sales"],
+        "cases": sorted((f"{kind.value}:{name}", case["open"]) for (kind, name), case in known["cases"].items()),
+        "deposits": [
+            (name, each["payment"].amount_minor, each["left"], each["frozen_until"])
+            for name, each in known["deposits"].items()
+        ],
+        "requests": {
+            name: (
+                each["deposit_id"],
+                each["amount"],
+                each["status"],
+                each["reasons"],
+                each["review_due_on"],
+                each["opinion"],
+            )
+            for name, each in known["requests"].items()
+        },
+        "tries": known["tries"],
+        "withdrawals": {name: each.amount_minor for name, each in known["withdrawals"].items()},
+        "payouts": _model_payouts(known),
+        "ledger": _model_ledger(
+            known,
+            {"merchant_transit": -known["activity"]},
+            sum(each["payment"].amount_minor for each in known["deposits"].values()),
+        ),
+    }
