@@ -301,10 +301,13 @@ class Draft:
             entity_id: its id.
             subject: what the message would have made; later steps of it are declined as well.
         """
-        key = subject_key(kind, entity_id)
-        if key in self.state.declined:
+        if self.was_declined(kind, entity_id):
             return self.declined(DeclineReason.SUBJECT_DECLINED, subject=subject)
-        return Decision(Outcome.PARKED, waits_for=key)
+        return self.wait(kind, entity_id)
+
+    def was_declined(self, kind: type[Entity], entity_id: str) -> bool:
+        """Whether the message that would have made something unknown was declined."""
+        return subject_key(kind, entity_id) in self.state.declined
 
     def wait(self, kind: type[Entity], entity_id: str) -> Decision:
         """A step's predecessor may still come: parked until the named entity changes."""

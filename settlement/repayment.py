@@ -15,7 +15,10 @@ PAYOFF = "payoff"
 
 
 def received(draft: Draft, body: RepaymentReceived) -> Decision:
-    """Spread a repayment over what is owed; what is left over becomes customer credit."""
+    """Spread a repayment over what is owed; what is left over becomes customer credit.
+
+    An order that was declined owes nothing, but the money has come.
+    """
     known = draft.find(Repayment, body.repayment_id)
     if known is not None:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
@@ -27,8 +30,8 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
     order = None
     if body.order_id is not None:
         order = draft.find(Order, body.order_id)
-        if order is None:
-            return draft.missing(Order, body.order_id, subject=(Repayment, body.repayment_id))
+        if order is None and not draft.was_declined(Order, body.order_id):
+            return draft.wait(Order, body.order_id)
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
     if answered is not None:
@@ -79,8 +82,8 @@ def _allocate(draft: Draft, body: RepaymentReceived, answered: Debit | None, ord
     if answered is not None:
         own = [draft.get(Obligation, obligation_id) for obligation_id in answered.obligation_ids]
         allocation.pay(sorted(own, key=lambda each: (each.due_on, each.no)))
-    if answered is None and body.purpose == "order" and order is not None:
-        allocation.pay(obligations_of(draft, order))
+    if answered is None and body.purpose == "order":
+        allocation.pay(obligations_of(draft, order) if order is not None else [])
     else:
         allocation.pay(draft.open_obligations())
     draft.post(LedgerAccount.GATEWAY_CLEARING, LedgerAccount.CUSTOMER_CREDIT, allocation.left_minor, body.currency)

@@ -131,6 +131,21 @@ def test_a_repayment_waits_for_the_order_or_debit_it_names():
     assert lane.account.receivable_minor == 1_000
 
 
+def test_what_is_paid_for_an_order_that_was_declined_becomes_credit():
+    lane = lane_owing(1_000)
+    assert lane.send("2026-01-09", deferred("dear", 1_000_000)).outcome is Outcome.DECLINED
+    assert lane.send("2026-01-10", repaid(300, order_id="dear")).outcome is Outcome.APPLIED
+    assert (lane.account.receivable_minor, lane.account.customer_credit_minor) == (1_000, 300)
+
+
+def test_what_is_paid_for_an_order_that_is_declined_later_goes_out_when_nothing_is_owed():
+    lane = lane_with_line("kuaishou", 100_000)
+    assert lane.send("2026-01-09", repaid(300, order_id="dear")).outcome is Outcome.PARKED
+    lane.send("2026-01-10", deferred("dear", 1_000_000))
+    assert [each.decision.outcome for each in lane.last] == [Outcome.DECLINED, Outcome.APPLIED]
+    assert [(body.amount_minor, body.reason) for body in lane.outputs(PayoutRequested)] == [(300, "overpayment")]
+
+
 def lane_debited(*amounts_minor: int) -> Lane:
     lane = lane_owing(*amounts_minor)
     lane.tick("2026-02-01 00:00")

@@ -324,11 +324,18 @@ def test_all_of_a_repayment_is_owed_anew_when_it_is_not_known_what_it_paid():
     assert [each.open_minor for each in lane.obligations if each.order_id is None] == [4_000]
 
 
-def test_a_reversal_of_a_repayment_for_a_declined_order_is_declined_as_well():
+def test_a_reversal_of_a_repayment_that_was_declined_is_declined_as_well():
+    lane = lane_with_line("kuaishou", 5_000)
+    assert lane.send("2026-01-03", repaid(10_000, currency="USD")).reason == DeclineReason.CURRENCY_MISMATCH
+    assert lane.send("2026-01-04", bounced()).reason == DeclineReason.SUBJECT_DECLINED
+
+
+def test_what_was_paid_for_a_declined_order_and_went_back_is_owed_when_it_bounces():
     lane = lane_with_line("kuaishou", 5_000)
     lane.send("2026-01-02", deferred("a", 10_000))
-    assert lane.send("2026-01-03", repaid(10_000, order_id="a")).reason == DeclineReason.SUBJECT_DECLINED
-    assert lane.send("2026-01-04", bounced()).reason == DeclineReason.SUBJECT_DECLINED
+    lane.send("2026-01-03", repaid(4_000, order_id="a"))
+    lane.send("2026-01-04", bounced())
+    assert owed(lane) == (4_000, 0, 0, 0)
 
 
 def test_a_reversal_told_late_leaves_the_buyer_until_the_next_day():
