@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections import Counter
 from random import Random
 
 import pytest
@@ -29,14 +28,16 @@ def test_core_and_model_agree_after_every_input(history: list[Input]):
 
 
 @pytest.mark.timeout(PATIENCE_S)
-def test_every_rule_takes_effect_in_some_of_300_histories():
+def test_every_rule_takes_effect_in_some_of_1000_histories():
     """What is never reached is never compared: a rule that is missing here needs histories that are drawn otherwise."""
-    fired: Counter[str] = Counter()
-    for number in range(300):
+    left = set(RULES)
+    for number in range(1000):
         agreed = properties.CoreAndModelAgree()
         agreed(history_of(Random(number)))
-        fired.update(firings_of(agreed.model))
-    assert [rule for rule in RULES if not fired[rule]] == []
+        left.difference_update(firings_of(agreed.model))
+        if not left:
+            return
+    assert sorted(left) == []
 
 
 @tried(150)

@@ -5,6 +5,7 @@ from tests.property.model.facts import (
     CONFLICT,
     DAY,
     DUPLICATE,
+    PARKED,
     RETRIES,
     WRONG_STATE,
     Facts,
@@ -36,8 +37,8 @@ class RepaymentRules(ReturnRules):
         order = None
         if body.order_id is not None:
             order = self.find_order(account, body.order_id)
-            if isinstance(order, tuple):
-                return order
+            if order == PARKED:
+                return PARKED
         if body.currency != account["currency"]:
             return self.refuse(account["party"], "repayment", body.repayment_id, "currency_mismatch")
         account["credit_rests"] = False
