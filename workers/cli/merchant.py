@@ -83,7 +83,7 @@ def tell(story: Story) -> Iterator[RenderableType]:
     if story["deposit_refunds"]:
         yield table(
             counted(len(story["deposit_refunds"]), "deposit refund"),
-            ("request", "deposit", "#amount", "to", "status", "reasons", "urgent", "review due"),
+            ("request", "deposit", "#amount", "to", "status", "urgent", "review due"),
             [
                 (
                     each["request_id"],
@@ -91,7 +91,6 @@ def tell(story: Story) -> Iterator[RenderableType]:
                     money(each["amount_minor"], currency),
                     each["refund_to"],
                     each["status"],
-                    ", ".join(each["reasons"]),
                     "yes" if each["urgent"] else "",
                     each["review_due_on"],
                 )
@@ -99,6 +98,8 @@ def tell(story: Story) -> Iterator[RenderableType]:
             ],
         )
     for each in story["deposit_refunds"]:
+        if each["reasons"]:
+            yield f"{each['request_id']} was declined: {', '.join(each['reasons'])}"
         if each["opinion"] is not None:
             yield f"The review of {each['request_id']} says: {each['opinion']}"
     yield from told_payouts(story["payouts"])

@@ -80,3 +80,9 @@ def test_what_a_review_said_is_told_and_nothing_of_one_that_has_not_come(capsys)
     requests = [REQUEST, REQUEST | {"request_id": "q-2", "status": "awaiting_review", "opinion": None}]
     said = [line for line in told(capsys, deposit_refunds=requests) if " says: " in line]
     assert said == ["The review of q-1 says: the shop still sells"]
+
+
+def test_why_a_request_was_declined_is_told_in_full(capsys):
+    reasons = ["promotion_active", "after_sale_open", "violation_open", "amount_exceeds_deposit"]
+    lines = told(capsys, deposit_refunds=[REQUEST | {"status": "declined", "reasons": reasons, "opinion": None}])
+    assert "q-1 was declined: promotion_active, after_sale_open, violation_open, amount_exceeds_deposit" in lines
