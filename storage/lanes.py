@@ -96,8 +96,8 @@ async def claim(connection: Connection, lane: int, owner: str, *, lock_timeout_s
         )
 
 
-async def lock(connection: Connection, lane: int, epoch: int, *, wait: bool = True) -> LaneLock:
-    """Lock a lane for the caller's transaction, before anything else is read or written in it.
+async def lock(connection: Connection, lane: int, epoch: int) -> LaneLock:
+    """Lock a lane for the caller's transaction, before anything else is read or written in it; never waits.
 
     After a COMMIT of unknown outcome this tells what came of it: never while the lost session still holds the row.
 
@@ -105,14 +105,13 @@ async def lock(connection: Connection, lane: int, epoch: int, *, wait: bool = Tr
         connection: in a transaction.
         lane: its number.
         epoch: under which the caller has claimed it.
-        wait: for a session that holds the row, as long as the session's `lock_timeout`, which `open_pool` sets.
 
     Raises:
         FencedError: the lane was claimed under another epoch since.
         asyncpg.LockNotAvailableError: another session holds the row (transient).
         UnknownLaneError: the database has no such lane.
     """
-    row = await connection.fetchrow(_SQL["lock" if wait else "lock_at_once"], lane)
+    row = await connection.fetchrow(_SQL["lock"], lane)
     if row is None:
         raise UnknownLaneError(lane)
     if row["epoch"] != epoch:

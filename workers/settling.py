@@ -144,8 +144,7 @@ class Settler:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                # Whoever waited for the row would keep other lanes from their turns.
-                lock = await lanes.lock(connection, self.lane, self.epoch, wait=False)
+                lock = await lanes.lock(connection, self.lane, self.epoch)
                 self._look_back(lock)
                 settlement = await self._write(connection, lock, taken, read_to)
             except BaseException:

@@ -7,14 +7,8 @@ WHERE lane.lane = $1 AND terms.digest = lane.terms_digest
 RETURNING epoch, batch_seq, chain_hash, lane_time, next_seq, terms_digest, terms.document AS terms_document;
 
 -- name: lock
--- The one lock of a batch: whoever holds the lane's row may write the lane's tables.
-SELECT epoch, owner, batch_seq, chain_hash, lane_time, next_seq, clock_timestamp() AS now
-FROM lane
-WHERE lane = $1
-FOR UPDATE;
-
--- name: lock_at_once
--- The same, or an error where somebody else holds the row.
+-- The one lock of a batch: whoever holds the lane's row may write the lane's tables. It does not wait for somebody else who
+-- does: other lanes of the worker would wait for their turns meanwhile.
 SELECT epoch, owner, batch_seq, chain_hash, lane_time, next_seq, clock_timestamp() AS now
 FROM lane
 WHERE lane = $1
