@@ -110,7 +110,7 @@ def _registration(story: Story) -> str:
     if story["registered_on"] is None:
         return "is not registered yet"
     days = counted(story["settlement_cycle_days"], "day")
-    return f"is registered since {story['registered_on']} and paid every {days}"
+    return f"was registered on {story['registered_on']} and is paid every {days}"
 
 
 def _when_paid(story: Story, currency: str) -> str:
