@@ -15,6 +15,7 @@ from devstack.places import default_directory
 
 app = typer.Typer(
     help="Start and stop a real Kafka and a real Postgres without Docker.",
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -28,7 +28,7 @@ else:
         return lambda kind: _value(kind, order=order)
 
 
-def revised(value: ValueT, **changes: Any) -> ValueT:
+def revised(value: ValueT, /, **changes: Any) -> ValueT:
     """Return a copy of a value with other values for some fields: `copy.replace` of Python 3.13.
 
     Raises:
@@ -38,16 +38,18 @@ def revised(value: ValueT, **changes: Any) -> ValueT:
 
 
 def _value(kind: type, *, order: bool) -> Any:
+    if hasattr(kind, "__post_init__"):
+        raise TypeError(f"{kind.__name__}.__post_init__ would never be called; a value is filled, and that is all")
     own = {name: content for name, content in vars(kind).items() if name not in {"__dict__", "__weakref__"}}
     twin: Any = dataclasses.dataclass(slots=True)(type(kind.__name__, kind.__bases__, own))
     value: Any = dataclasses.dataclass(frozen=True, slots=True, init=False, order=order)(kind)
     fields = dataclasses.fields(value)
     names = [each.name for each in fields]
     defaults = {each.name: each.default for each in fields if each.default is not dataclasses.MISSING}
-    methods: dict[str, Any] = {"new": object.__new__, "twin": twin, "value": value, "defaults": defaults}
+    methods: dict[str, Any] = {"_new": object.__new__, "_twin": twin, "_value": value, "_defaults": defaults}
     source = _SOURCE.format(
-        parameters=", ".join([f"{name}=defaults[{name!r}]" if name in defaults else name for name in names]),
-        fill="; ".join([f"made.{name} = {name}" for name in names]) or "pass",
+        parameters=", ".join([f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names]),
+        fill="; ".join([f"_made.{name} = {name}" for name in names]) or "pass",
         copy="; ".join([f"made.{name} = self.{name}" for name in names]) or "pass",
     )
     exec(source, methods)  # noqa: S102  # made of names of fields only
@@ -56,19 +58,20 @@ def _value(kind: type, *, order: bool) -> Any:
     return value
 
 
+# Parameters are named as fields are, and no field begins with an underscore: what `make` needs besides has one.
 _SOURCE = """
-def make(cls, {parameters}):
-    made = new(twin)
+def make(_cls, {parameters}):
+    _made = _new(_twin)
     {fill}
-    made.__class__ = value
-    return made
+    _made.__class__ = _value
+    return _made
 
 def replace(self, /, **changes):
-    made = new(twin)
+    made = _new(_twin)
     {copy}
     for name, content in changes.items():
         setattr(made, name, content)
-    made.__class__ = value
+    made.__class__ = _value
     return made
 """
 

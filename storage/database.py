@@ -12,7 +12,7 @@ Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 """What the functions of this package take; the caller owns the transaction."""
 
 LOCK_TIMEOUT_S = 5.0
-"""How long a statement waits for a lock: a half-open owner must not hold up a batch for longer."""
+"""How long a statement waits for a lock: a half-open owner must not hold up whoever claims its lane for longer."""
 
 _SETTINGS = {
     "search_path": SCHEMA,

@@ -1,8 +1,9 @@
 """One lane of this worker, from claim to hand-over: inbox, settling, relay.
 
-A lane is one task. It claims, then settles whatever is there as soon as it is there, one batch at a time; it waits only
-for input, for the next timer, for its relay's backlog or for the database. Lanes share nothing but the pool, so one
-that is slow, blocked or stopped holds up no other.
+A lane is one task. It claims, then settles whatever is there, one batch at a time; it waits only for input, for the
+next timer, for its relay's backlog, for the database or for its turn, of which a worker gives few at a time. Lanes
+share nothing but turns and the pool, and none waits for a lock, for its relay or for a database that is away during its
+turn, so one that is blocked or stopped holds up no other.
 """
 
 import asyncio

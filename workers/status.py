@@ -106,7 +106,7 @@ class WorkerStatus:
     claims: int = 0
     reseeks: int = 0
     retries: int = 0
-    batch_records: Histogram = field(default_factory=lambda: Histogram((1, 3, 10, 30, 100, 300, 1000)))
+    batch_records: Histogram = field(default_factory=lambda: Histogram((1, 3, 10, 30, 100, 300, 1000, 2000)))
     batch_seconds: Histogram = field(
         default_factory=lambda: Histogram((0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0))
     )

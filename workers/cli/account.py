@@ -12,7 +12,7 @@ from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.cli.output import AsJson, counted, moment, money, people, print_document, table
 from workers.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Look at one buyer's account.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at one buyer's account.")
 
 Story = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from workers.cli.failures import EXIT_FOUND_WRONG
 from workers.cli.output import AsJson, print_document
 from workers.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example:  postpay audit --json | jq '.checks[] | select(.ok | not)'")

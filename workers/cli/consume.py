@@ -14,7 +14,7 @@ from workers.cli.records import as_line
 from workers.kafka_clients import administering, reading, stable_ends
 from workers.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 POLL_MS = 250
 

@@ -13,7 +13,9 @@ from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.cli.output import AsJson, moment, people, print_document, print_lines, table
 from workers.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Look at input that could not be understood or settled.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at input that could not be understood or settled."
+)
 
 TEXT_SHOWN = 2_000
 

@@ -13,7 +13,7 @@ from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.cli.output import AsJson, counted, moment, money, people, print_document, table
 from workers.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Look at what became of one message.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at what became of one message.")
 
 Story = Mapping[str, Any]
 

@@ -19,7 +19,7 @@ from workers.demo.quarter import START
 from workers.demo.report import Report
 from workers.demo.run import Demo, Size
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 DEFAULTS = Size()
 

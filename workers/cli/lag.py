@@ -19,7 +19,7 @@ from workers.lag import FETCH_WAIT_MS, LOOK_BYTES, Lag, LagReader
 from workers.settings import Settings
 from workers.topics import check
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 # Between two looks; each asks the broker for 80 offsets and the database for a few rows.
 PAUSE_S = 0.5

@@ -13,7 +13,7 @@ from workers.cli.failures import EXIT_FOUND_WRONG, Failure
 from workers.cli.output import AsJson, counted, moment, money, people, print_document, table
 from workers.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Look at one merchant.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at one merchant.")
 
 Story = Mapping[str, Any]
 OPEN_WORDS = {
@@ -110,7 +110,7 @@ def _registration(story: Story) -> str:
     if story["registered_on"] is None:
         return "is not registered yet"
     days = counted(story["settlement_cycle_days"], "day")
-    return f"is registered since {story['registered_on']} and paid every {days}"
+    return f"was registered on {story['registered_on']} and is paid every {days}"
 
 
 def _when_paid(story: Story, currency: str) -> str:

@@ -8,7 +8,7 @@ from workers.cli.connections import reaching, run
 from workers.cli.output import AsJson, print_document
 from workers.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(

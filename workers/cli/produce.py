@@ -21,7 +21,7 @@ from workers.cli.records import LineError, Record, parse_line
 from workers.kafka_clients import administering, producing
 from workers.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 # Sent and not acknowledged yet; enough to fill batches, little enough to name the line that failed.
 IN_FLIGHT = 5_000

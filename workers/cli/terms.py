@@ -19,7 +19,7 @@ from workers.kafka_clients import producing
 from workers.settings import Settings
 from workers.topics import check
 
-app = typer.Typer(no_args_is_help=True, help="Show the terms in force, or publish others.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show the terms in force, or publish others.")
 
 
 @app.command(epilog="Example:  postpay terms show --json | jq '.documents[0].terms' > terms.json")

@@ -8,7 +8,9 @@ from workers.cli.failures import EXIT_FOUND_WRONG
 from workers.cli.output import AsJson, counted, print_document
 from workers.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Create the Kafka topics, or say what about them is wrong.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Create the Kafka topics, or say what about them is wrong."
+)
 
 
 @app.command(epilog="Example:  POSTPAY_LANES=8 postpay topics create")

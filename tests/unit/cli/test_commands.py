@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from workers.cli import ENTRIES, app
@@ -19,6 +20,14 @@ def test_help_lists_every_command_with_what_it_does():
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
     for name in ENTRIES:
         assert re.search(rf"^│ {re.escape(name)} +\S", shown, flags=re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_completion_is_installed_for_postpay_and_not_for_a_command_of_it(name):
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).output
+    shown = CliRunner().invoke(app, [name, "--help"]).output
+    assert "--help" in shown
+    assert "completion" not in shown
 
 
 def test_the_version_is_shown():

@@ -50,8 +50,8 @@ def told(capsys, **given) -> list[str]:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({}, "Merchant m-1 is registered since 2026-01-01 and paid every 7 days."),
-        ({"settlement_cycle_days": 1}, "Merchant m-1 is registered since 2026-01-01 and paid every 1 day."),
+        ({}, "Merchant m-1 was registered on 2026-01-01 and is paid every 7 days."),
+        ({"settlement_cycle_days": 1}, "Merchant m-1 was registered on 2026-01-01 and is paid every 1 day."),
         (
             {"registered_on": None, "currency": None, "settlement_cycle_days": None},
             "Merchant m-1 is not registered yet.",

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from settlement.decision import Outcome
+from settlement.decision import DeclineReason, Outcome
 from settlement.entities import (
     AccountPayout,
     CashOut,
@@ -334,6 +334,16 @@ def test_a_debit_for_a_cash_out_that_could_not_be_paid_out_is_cancelled():
     (cancelled,) = lane.outputs(AutoDebitCancelled)
     assert (cancelled.debit_id, cancelled.reason) == (debit_id, "cash_out_failed")
     assert [each.debit_id for each in lane.obligations] == [None]
+
+
+def test_credit_that_could_not_be_paid_out_of_a_closed_line_waits_for_the_next_repayment():
+    lane, payout = lane_overpaid()
+    lane.send("2026-01-03", CloseRequested())
+    failed(lane, "2026-01-04", payout)
+    assert lane.send("2026-01-05", CardLinked()).reason == DeclineReason.LINE_CLOSED
+    assert lane.account.customer_credit_minor == 700
+    lane.send("2026-01-06", repaid(100, "late"))
+    assert (requested(lane).amount_minor, lane.account.customer_credit_minor) == (800, 0)
 
 
 def test_a_debit_for_more_than_a_failed_cash_out_is_replaced_once_by_what_its_credit_leaves():

@@ -24,6 +24,22 @@ class Ranked:
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Fields with the names of what makes and revises a value."""
+
+    cls: int
+    made: int
+    new: int
+    twin: int
+    value: int
+    self: int
+    changes: int
+    name: int
+    content: int
+    defaults: int = 10
+
+
 def test_a_value_is_made_by_place_name_and_default() -> None:
     assert Point(1, 2) == Point(x=1) == Point(1, y=2)
     assert (Point(1).x, Point(1).y, Point(1).sum) == (1, 2, 3)
@@ -77,8 +93,26 @@ def test_only_fields_that_exist_can_be_revised() -> None:
         revised(Point(1), z=3)
 
 
+def test_fields_may_have_any_name() -> None:
+    named = Named(1, 2, 3, 4, 5, 6, 7, 8, 9)
+    assert dataclasses.astuple(named) == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    for each in dataclasses.fields(Named):
+        assert getattr(revised(named, **{each.name: 0}), each.name) == 0
+
+
 def test_ordered_values_compare() -> None:
     assert sorted([Ranked(2), Ranked(1)]) == [Ranked(1), Ranked(2)]
+
+
+def test_what_would_be_left_out_when_a_value_is_made_is_refused() -> None:
+    with pytest.raises(TypeError, match="__post_init__ would never be called"):
+
+        @dataclass(frozen=True, slots=True)
+        class Checked:
+            x: int
+
+            def __post_init__(self) -> None:
+                raise AssertionError
 
 
 def test_only_frozen_slotted_classes_are_values() -> None:

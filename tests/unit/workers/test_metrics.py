@@ -153,3 +153,7 @@ def test_the_watchdogs_age_is_that_of_the_longest_stillness_with_work(status):
     assert watchdog_age_s(status, now) == pytest.approx(500)
     lane.state = LaneState.STOPPED
     assert watchdog_age_s(status, now) == pytest.approx(1)
+
+
+def test_full_batches_can_be_told_from_others():
+    assert WorkerStatus().batch_records.bounds[-1] == Settings().worker.batch_max_messages
