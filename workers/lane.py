@@ -268,6 +268,7 @@ class Lane:
 
     async def _claim(self) -> None:
         self._enter(LaneState.CLAIMING)
+        self.status.settled_at = time.monotonic()
         around = self._around
         claim = await around.claimer.claim(self.number)
         reached("claimed")
@@ -315,6 +316,7 @@ class Lane:
             if not self._may_run.is_set():
                 self._enter(LaneState.HELD)
                 await self._wait(IDLE_S)
+                self.status.settled_at = time.monotonic()
                 continue
             self._enter(LaneState.RUNNING)
             self.status.waits_for_relay = not (relay.agreed and relay.has_room)
@@ -546,6 +548,8 @@ class Lane:
         self.status.state, self.status.detail = state, detail
 
     def _note_inbox(self) -> None:
+        if not self.status.inbox_records:  # the watchdog counts from here: a lane without work may rest for ever
+            self.status.settled_at = time.monotonic()
         self.status.inbox_records, self.status.inbox_bytes = len(self._inbox), self._inbox.size_bytes
 
 

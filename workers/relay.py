@@ -140,10 +140,13 @@ class Relay:
 
     def start(self) -> None:
         """Begin to take over and send, in the background."""
+        self._lane_status().relayed_at = time.monotonic()
         self._task = asyncio.create_task(self._run(), name=f"relay-{self.lane}")
 
     def hand_over(self, batch: Relayable) -> None:
         """Take a batch that has just been committed."""
+        if not self._handed:  # the watchdog counts from here: a relay without work may rest for ever
+            self._lane_status().relayed_at = time.monotonic()
         self._handed.append(batch)
         self._handed_bytes += batch.size_bytes
         self.settled = batch.batch_seq

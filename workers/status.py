@@ -70,9 +70,9 @@ class LaneStatus:
     relay_detail: str = ""
     """Why the relay is waiting for the broker; empty when it is well."""
     settled_at: float = field(default_factory=time.monotonic)
-    """When the lane last finished a batch, or found the database away."""
+    """When the lane last finished a batch or found the database away, or got work after it had none."""
     relayed_at: float = field(default_factory=time.monotonic)
-    """When the relay last finished a transaction, or found the broker away."""
+    """When the relay last finished a transaction or found the broker away, or got a batch after it had none."""
     waits_for_relay: bool = False
 
     @property
