@@ -8,7 +8,7 @@ that is slow, blocked or stopped holds up no other.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -344,7 +344,7 @@ class Lane:
         try:
             while True:
                 try:
-                    async with self._around.turns:
+                    async with self._turn():
                         if taken is None:
                             if not self._may_run.is_set():  # held while it waited for its turn
                                 return
@@ -366,6 +366,19 @@ class Lane:
             self._at_rest.set()
         self._backoff.reset()
         self._around.states.leave(("database", self.number), "database is back", lane=self.number)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        self.status.waits_for_turn = True
+        try:
+            await self._around.turns.acquire()
+        finally:
+            self.status.waits_for_turn = False
+        try:
+            yield
+        finally:
+            self._around.turns.release()
+            self._around.status.noted_turn()
 
     def _take(self) -> tuple[list[Taken], dict[str, int]]:
         """Take what makes the next batch; where each topic then stands."""
