@@ -28,7 +28,7 @@ else:
         return lambda kind: _value(kind, order=order)
 
 
-def revised(value: ValueT, **changes: Any) -> ValueT:
+def revised(value: ValueT, /, **changes: Any) -> ValueT:
     """Return a copy of a value with other values for some fields: `copy.replace` of Python 3.13.
 
     Raises:
@@ -44,11 +44,11 @@ def _value(kind: type, *, order: bool) -> Any:
     fields = dataclasses.fields(value)
     names = [each.name for each in fields]
     defaults = {each.name: each.default for each in fields if each.default is not dataclasses.MISSING}
-    methods: dict[str, Any] = {"new": object.__new__, "twin": twin, "value": value, "defaults": defaults}
+    methods: dict[str, Any] = {"__new": object.__new__, "__twin": twin, "__value": value, "__defaults": defaults}
     source = _SOURCE.format(
-        parameters=", ".join([f"{name}=defaults[{name!r}]" if name in defaults else name for name in names]),
-        fill="; ".join([f"made.{name} = {name}" for name in names]) or "pass",
-        copy="; ".join([f"made.{name} = self.{name}" for name in names]) or "pass",
+        parameters=", ".join([f"{name}=__defaults[{name!r}]" if name in defaults else name for name in names]),
+        fill="; ".join([f"__made.{name} = {name}" for name in names]) or "pass",
+        copy="; ".join([f"__made.{name} = self.{name}" for name in names]) or "pass",
     )
     exec(source, methods)  # noqa: S102  # made of names of fields only
     value.__new__, value.__replace__ = methods["make"], methods["replace"]
@@ -56,20 +56,21 @@ def _value(kind: type, *, order: bool) -> Any:
     return value
 
 
+# No field begins with two underscores: Python makes another name of that inside a class.
 _SOURCE = """
-def make(cls, {parameters}):
-    made = new(twin)
+def make(__cls, {parameters}):
+    __made = __new(__twin)
     {fill}
-    made.__class__ = value
-    return made
+    __made.__class__ = __value
+    return __made
 
 def replace(self, /, **changes):
-    made = new(twin)
+    __made = __new(__twin)
     {copy}
     for name, content in changes.items():
-        setattr(made, name, content)
-    made.__class__ = value
-    return made
+        setattr(__made, name, content)
+    __made.__class__ = __value
+    return __made
 """
 
 __all__ = ["dataclass", "revised"]

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,13 @@ def test_a_revised_value_is_another_one_with_the_fields_that_were_given() -> Non
     assert point == Point(1, 2)
     with pytest.raises(dataclasses.FrozenInstanceError):
         revised(point, y=5).x = 2
+
+
+@pytest.mark.parametrize("name", ["made", "new", "twin", "value", "defaults", "cls", "self", "name", "changes"])
+def test_a_field_may_have_any_name(name: str) -> None:
+    kind: Any = dataclass(frozen=True, slots=True)(type("Kind", (), {"__annotations__": {name: int}}))
+    assert getattr(kind(1), name) == 1
+    assert getattr(revised(kind(1), **{name: 2}), name) == 2
 
 
 def test_only_fields_that_exist_can_be_revised() -> None:
