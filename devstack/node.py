@@ -1,5 +1,6 @@
 """What both servers have in common: a folder, a state file, a process that is found again, faults for tests."""
 
+import contextlib
 import json
 import os
 import signal
@@ -136,14 +137,12 @@ class Node(ABC):
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): its connections stay open and nothing answers."""
-        if process := self._state.process:
-            process.send(signal.SIGSTOP)
+        """Freeze it and its child processes (SIGSTOP): its connections stay open and nothing answers."""
+        self._send_to_all(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused one go on (SIGCONT)."""
-        if process := self._state.process:
-            process.send(signal.SIGCONT)
+        self._send_to_all(signal.SIGCONT)
 
     @abstractmethod
     def wipe(self) -> None:
@@ -184,8 +183,19 @@ class Node(ABC):
     def _death_notice(self) -> str:
         return f"{self.name} ended while it started; the end of {self.log}:\n{log_tail(self.log)}"
 
+    def _send_to_all(self, signal_number: signal.Signals) -> None:
+        """Signal the server, then its children: a server that is frozen makes no more of them."""
+        process = self._state.process
+        if process is None or not process.is_running:
+            return
+        process.send(signal_number)
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(signal_number)
+
     def _end(self, signal_number: signal.Signals) -> None:
         if process := self._state.process:
+            self.resume()  # children that are paused would not end
             process.stop(signal_number, self.stop_timeout_s)
             self._remember(process=None)
 

@@ -9,7 +9,7 @@ turn, so one that is blocked or stopped holds up no other.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -269,6 +269,7 @@ class Lane:
 
     async def _claim(self) -> None:
         self._enter(LaneState.CLAIMING)
+        self.status.settled_at = time.monotonic()
         around = self._around
         claim = await around.claimer.claim(self.number)
         reached("claimed")
@@ -316,6 +317,7 @@ class Lane:
             if not self._may_run.is_set():
                 self._enter(LaneState.HELD)
                 await self._wait(IDLE_S)
+                self.status.settled_at = time.monotonic()
                 continue
             self._enter(LaneState.RUNNING)
             self.status.waits_for_relay = not (relay.agreed and relay.has_room)
@@ -343,7 +345,7 @@ class Lane:
         try:
             while True:
                 try:
-                    async with self._around.turns:
+                    async with self._turn():
                         if taken is None:
                             if not self._may_run.is_set():  # held while it waited for its turn
                                 return
@@ -365,6 +367,19 @@ class Lane:
             self._at_rest.set()
         self._backoff.reset()
         self._around.states.leave(("database", self.number), "database is back", lane=self.number)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        self.status.waits_for_turn = True
+        try:
+            await self._around.turns.acquire()
+        finally:
+            self.status.waits_for_turn = False
+        try:
+            yield
+        finally:
+            self._around.turns.release()
+            self._around.status.noted_turn()
 
     def _take(self) -> tuple[list[Taken], dict[str, int]]:
         """Take what makes the next batch; where each topic then stands."""
@@ -547,6 +562,8 @@ class Lane:
         self.status.state, self.status.detail = state, detail
 
     def _note_inbox(self) -> None:
+        if not self.status.inbox_records:  # the watchdog counts from here: a lane without work may rest for ever
+            self.status.settled_at = time.monotonic()
         self.status.inbox_records, self.status.inbox_bytes = len(self._inbox), self._inbox.size_bytes
 
 

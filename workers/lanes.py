@@ -80,6 +80,7 @@ class Lanes:
             if new:
                 await asyncio.wait([asyncio.create_task(lane.claimed()) for lane in new], timeout=CLAIM_WAIT_S)
             self._status.assigned = True
+            self._status.noted_fetch()  # while partitions were given out there was nothing to fetch
             LOG.info("lanes assigned", lanes=sorted(self.lanes))
         positions = {tp: position for lane in self.lanes.values() for tp, position in lane.positions().items()}
         return {tp: positions.get(tp, 0) for tp in assigned}

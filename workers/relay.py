@@ -47,7 +47,8 @@ REQUEST_TIMEOUT_MS = 10_000
 PRODUCER_BATCH_BYTES = 512 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """Batches that wait are sent in one transaction up to this size."""
-BACKLOG_BYTES = 16 * 1024 * 1024
+BACKLOG_BYTES = 4 * 1024 * 1024
+"""Of what is settled and not sent, packed; in memory it takes twice that, and as much again while it is sent."""
 MOST_ODD_ERRORS = 5
 """In a row, without a transaction between them: then it is no accident of the broker's, and a person has to look."""
 HINT_INTERVAL_S = 5.0
@@ -140,10 +141,13 @@ class Relay:
 
     def start(self) -> None:
         """Begin to take over and send, in the background."""
+        self._lane_status().relayed_at = time.monotonic()
         self._task = asyncio.create_task(self._run(), name=f"relay-{self.lane}")
 
     def hand_over(self, batch: Relayable) -> None:
         """Take a batch that has just been committed."""
+        if not self._handed:  # the watchdog counts from here: a relay without work may rest for ever
+            self._lane_status().relayed_at = time.monotonic()
         self._handed.append(batch)
         self._handed_bytes += batch.size_bytes
         self.settled = batch.batch_seq

@@ -70,10 +70,12 @@ class LaneStatus:
     relay_detail: str = ""
     """Why the relay is waiting for the broker; empty when it is well."""
     settled_at: float = field(default_factory=time.monotonic)
-    """When the lane last finished a batch, or found the database away."""
+    """When the lane last finished a batch or found the database away, or got work after it had none."""
     relayed_at: float = field(default_factory=time.monotonic)
-    """When the relay last finished a transaction, or found the broker away."""
+    """When the relay last finished a transaction or found the broker away, or got a batch after it had none."""
     waits_for_relay: bool = False
+    waits_for_turn: bool = False
+    """Others settle meanwhile; whenever one of them is done, or has found the database away, this one has moved too."""
 
     @property
     def backlog(self) -> int:
@@ -117,6 +119,12 @@ class WorkerStatus:
     def noted_fetch(self) -> None:
         """The fetch loop came round."""
         self.fetched_at = time.monotonic()
+
+    def noted_turn(self) -> None:
+        """A lane has given its turn back."""
+        for lane in self.lanes.values():
+            if lane.waits_for_turn:
+                lane.settled_at = time.monotonic()
 
     def unready(self) -> list[str]:
         """Why the worker is not ready, one line each; empty when it is."""

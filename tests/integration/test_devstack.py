@@ -1,5 +1,6 @@
 """The embedded Kafka and Postgres as real processes: started, found again, restarted, broken, stopped."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -206,6 +207,23 @@ def test_a_paused_broker_answers_nobody_until_it_is_resumed(started):
     finally:
         started.kafka.resume()
     assert cluster_id_at(started.kafka.port) == identity is not None
+
+
+async def test_a_paused_database_answers_nobody_not_even_over_connections_that_are_there(started):
+    connection = await asyncpg.connect(started.dsn)
+    answering = asyncio.create_task(connection.fetchval("SELECT 42 FROM pg_sleep(0.1)"))
+    started.postgres.pause()
+    try:
+        await asyncio.wait([answering], timeout=0.5)
+        assert not answering.done()
+    finally:
+        started.postgres.resume()
+    assert await answering == 42
+    connection.terminate()
+    started.postgres.pause()
+    started.postgres.stop()
+    started.postgres.start()
+    assert await query(started.dsn, "SELECT 42") == 42
 
 
 def test_one_that_cannot_start_is_told_with_its_log_and_the_other_is_stopped_again(folder, postgres):

@@ -101,6 +101,14 @@ def hand_over(relay, batches):
         relay.hand_over(Relayable(batch_seq, [("payout", 0, b"", b"", [])], 5 * 2**20))  # more than a transaction takes
 
 
+async def test_a_lane_waits_for_its_relay_when_little_is_left_of_its_share_of_memory(make):
+    relay = make()
+    relay.hand_over(Relayable(1, [], 3 * 2**20))
+    assert relay.has_room
+    relay.hand_over(Relayable(2, [], 3 * 2**20))
+    assert not relay.has_room
+
+
 async def test_odd_errors_without_a_batch_between_them_end_the_relay(make):
     relay = make(Stumbling)
     hand_over(relay, 1)

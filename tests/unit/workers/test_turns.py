@@ -1,6 +1,7 @@
 """Lanes of one worker settle in turns: not too many at once, and none that waits for something else keeps its turn."""
 
 import asyncio
+import time
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -114,6 +115,24 @@ async def test_a_lane_that_waits_for_its_database_leaves_its_turn_to_others(arou
     back.set()
     await within(retrying)
     assert unreachable.batches == [1], "the batch that failed, whole"
+
+
+async def test_the_watchdog_does_not_take_a_lane_for_stuck_while_others_have_their_turns(around):
+    settlers = [Ready(), Ready(), Ready()]
+    lanes = [lane_with(around, number, settler, b"a") for number, settler in enumerate(settlers)]
+    settling = [asyncio.create_task(lane._settle(None, settler)) for lane, settler in zip(lanes, settlers, strict=True)]
+    await within(settlers[0].begun.wait())
+    last = lanes[2].status
+    last.settled_at = long_ago = time.monotonic() - 1000
+    await asyncio.sleep(0)
+    assert last.settled_at == long_ago, "nobody has had a turn since"
+    settlers[0].may_end.set()
+    await within(settlers[1].begun.wait())
+    assert not settlers[2].begun.is_set()
+    assert last.settled_at > long_ago
+    for settler in settlers:
+        settler.may_end.set()
+    await within(asyncio.gather(*settling))
 
 
 async def test_a_lane_held_while_it_waits_for_its_turn_takes_nothing(around):

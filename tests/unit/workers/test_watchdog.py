@@ -1,13 +1,26 @@
 """Work and no movement is told first and ends the process later; waiting for what is away does not."""
 
+import asyncio
 import time
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+from aiokafka import ConsumerRecord
+from faust.types import TP
 
+from storage.identity import Identity
+from workers import logs
+from workers.lane import Lane, Surroundings
+from workers.lanes import Lanes
+from workers.relay import Relay, Relayable
+from workers.settings import Settings
 from workers.status import LaneState, LaneStatus, WorkerStatus
+from workers.transport import Chunk
 from workers.watchdog import StuckError, Watchdog
 
 PATIENCE_S = 60.0
+LONG_S = 1000.0
 
 
 def status(**lane):
@@ -93,3 +106,76 @@ async def test_a_rebalance_without_end_counts_only_while_the_broker_answers(brok
     else:
         await dog.look(now + 121)
         assert unassigned.stuck
+
+
+def surroundings(of, partitions=None):
+    return Surroundings(
+        settings=Settings(),
+        identity=Identity(uuid4(), 1, None, None, None),
+        pool=None,
+        partitions=lambda: partitions,
+        claimer=None,
+        reader=None,
+        status=of,
+        owner="test",
+        next_token=lambda: 1,
+        states=logs.ChangeOfState(logs.get(__name__)),
+        turns=asyncio.Semaphore(1),
+    )
+
+
+def rested(of):
+    """A worker that has had nothing to do for long."""
+    of.fetched_at = time.monotonic()
+    for each in of.lanes.values():
+        each.settled_at = each.relayed_at = time.monotonic() - LONG_S
+    return of
+
+
+async def test_records_that_come_to_a_lane_after_a_long_rest_are_not_late():
+    of = status()
+    lane = Lane(3, surroundings(of))
+    lane.token, lane.status.state = 1, LaneState.RUNNING
+    rested(of)
+    tp = TP("purchase", 3)
+    lane.deliver(Chunk(tp, 1, 0, 1, [ConsumerRecord(*tp, 0, 0, 0, b"k", b"v", None, 1, 1, ())], 1))
+    assert of.lanes[3].inbox_records == 1
+    assert await look_after(of, 1) == ""
+    assert "lane 3" in await look_after(of, 61)
+
+
+async def test_a_batch_that_comes_to_a_relay_after_a_long_rest_is_not_late():
+    of = rested(status(settled=1))
+    around = surroundings(of)
+    relay = Relay(
+        3,
+        1,
+        0,
+        owner="test",
+        settings=around.settings,
+        identity=around.identity,
+        pool=None,
+        reader=None,
+        status=of,
+        states=around.states,
+        on_moved=lambda: None,
+    )
+    relay.hand_over(Relayable(1, [], 0))
+    assert await look_after(of, 1) == ""
+    relay.hand_over(Relayable(2, [], 0))
+    assert "the relay of lane 3" in await look_after(of, 61)
+
+
+async def test_fetching_begins_anew_when_a_rebalance_that_took_long_is_over():
+    of = WorkerStatus()
+    lanes = Lanes(of)
+
+    async def seek_lanes(_):
+        return True
+
+    consumer = SimpleNamespace(seek_lanes=seek_lanes, partition_count=lambda _: 1)
+    lanes.attach(surroundings(of, consumer), consumer)
+    of.fetched_at = time.monotonic() - LONG_S
+    await lanes.on_assigned(frozenset())
+    await watchdog(of).look(time.monotonic())
+    assert of.stuck == ""
