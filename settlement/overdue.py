@@ -97,8 +97,6 @@ def undo_prevented(draft: Draft, obligation: Obligation, left_minor: int, paid_a
     Returns:
         The obligation to pay: without the penalties after `paid_at`, and not overdue if it was not at that time.
     """
-    if not obligation.penalty_runs or obligation.status is not ObligationStatus.OVERDUE:
-        return obligation
     before = penalty.without_days_after(obligation, paid_at)
     if before == obligation:
         return obligation

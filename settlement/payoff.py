@@ -1,12 +1,12 @@
 """Paying off everything at once. Source: docs/rules.md, Repayment."""
 
-from datetime import date, datetime
+from datetime import date
 
 from settlement import penalty
 from settlement.allocation import Share
 from settlement.dates import business_date
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus
+from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
 from settlement.states import OBLIGATION
 from settlement.values import revised
@@ -17,16 +17,9 @@ def amount_minor(draft: Draft) -> int:
     paid_at = draft.moment.occurred_at
     today = business_date(paid_at)
     return sum(
-        _open_minor_at(obligation, paid_at) - _unbilled_fee_minor(obligation, today)
+        penalty.without_days_after(obligation, paid_at).open_minor - _unbilled_fee_minor(obligation, today)
         for obligation in draft.open_obligations()
     )
-
-
-def _open_minor_at(obligation: Obligation, paid_at: datetime) -> int:
-    """What is open without the penalties that a payment of that time undoes: those of what is overdue only."""
-    if obligation.status is not ObligationStatus.OVERDUE:
-        return obligation.open_minor
-    return penalty.without_days_after(obligation, paid_at).open_minor
 
 
 def begin(draft: Draft, paid_minor: int) -> list[Share]:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
-from settlement.entities import Obligation, Order
+from settlement.entities import Obligation, ObligationStatus, Order
 from settlement.ledger import LedgerAccount
 from settlement.values import revised
 
@@ -67,7 +67,13 @@ def charge(draft: Draft, obligations: Iterable[Obligation]) -> int:
 
 
 def without_days_after(obligation: Obligation, paid_at: datetime) -> Obligation:
-    """Return an obligation as if no penalty had been charged, and so none paid, after an instant; nothing is posted."""
+    """Return an obligation without the penalties that a payment of an instant undoes, nor what was paid of them.
+
+    These are the ones charged after it, of what is overdue now; any other obligation is returned as it is. Nothing is
+    posted.
+    """
+    if obligation.status is not ObligationStatus.OVERDUE:
+        return obligation
     runs = _runs(obligation)
     kept = [run.until(paid_at) for run in runs if midnight(run.first_on) <= paid_at]
     # No more than there is: what was waived meanwhile is gone already.
