@@ -383,6 +383,11 @@ class MerchantBalance:
         return self.currency
 
 
+def case_key(kind: CaseKind, case_id: str) -> str:
+    """Name a case within its merchant."""
+    return f"{kind}:{case_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class MerchantCase:
     """A promotion, dispute or violation, open or ended."""
@@ -397,6 +402,11 @@ class MerchantCase:
     def entity_id(self) -> str:
         """`kind:id`, because a promotion and a dispute may bear the same id."""
         return self.case_key
+
+    @property
+    def case_id(self) -> str:
+        """The id its messages bear."""
+        return self.case_key.removeprefix(case_key(self.kind, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from settlement import settlement_cycle
 from settlement.dates import business_date
 from settlement.decision import Decision
 from settlement.draft import Draft
-from settlement.entities import CaseKind, Merchant, MerchantCase
+from settlement.entities import CaseKind, Merchant, MerchantCase, case_key
 from settlement.ledger import LedgerAccount
 from settlement.messages import CaseClosed, CaseOpened, MerchantActivity, MerchantRegistered
 from settlement.values import revised
@@ -45,7 +45,7 @@ def registered(draft: Draft, body: MerchantRegistered) -> Decision:
 
 def case_opened(draft: Draft, body: CaseOpened) -> Decision:
     """A promotion, dispute or violation begins."""
-    key = _case_key(body.kind, body.case_id)
+    key = case_key(body.kind, body.case_id)
     known = draft.find(MerchantCase, key)
     if known is not None:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
@@ -56,7 +56,7 @@ def case_opened(draft: Draft, body: CaseOpened) -> Decision:
 
 def case_closed(draft: Draft, body: CaseClosed) -> Decision:
     """A promotion, dispute or violation ends."""
-    key = _case_key(body.kind, body.case_id)
+    key = case_key(body.kind, body.case_id)
     known = draft.find(MerchantCase, key)
     if known is None:
         return draft.missing(MerchantCase, key)
@@ -94,10 +94,6 @@ def _unregistered(merchant_id: str) -> Merchant:
         open_after_sales=0,
         open_violations=0,
     )
-
-
-def _case_key(kind: CaseKind, case_id: str) -> str:
-    return f"{kind}:{case_id}"
 
 
 def _count(draft: Draft, kind: CaseKind, change: int) -> None:

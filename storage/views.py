@@ -266,9 +266,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> Story | No
             "after_sales": merchant.open_after_sales,
             "violations": merchant.open_violations,
         },
-        "open_cases": [
-            {"kind": each.kind.value, "case_id": each.case_key.removeprefix(f"{each.kind}:")} for each in cases
-        ],
+        "open_cases": [{"kind": each.kind.value, "case_id": each.case_id} for each in cases],
         "history": history,
     }
 

@@ -107,7 +107,7 @@ class SellerTeller(PayeeTeller):
         still_open = [case for case in self.lane.rows(party, MerchantCase) if case.is_open]
         if still_open and self.chance(8):
             case = self.one(*still_open)
-            return CaseClosed(case.kind, case.case_key.split(":")[1])
+            return CaseClosed(case.kind, case.case_id)
         return CaseClosed(self.one(*CaseKind), self.one("c1", "c2"))
 
     # Deposit refund.
