@@ -9,8 +9,8 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
-from workers import logs
-from workers.lane import Lane, Surroundings
+from tests.unit.workers.surroundings import surroundings
+from workers.lane import Lane
 from workers.lanes import Lanes
 from workers.settings import Settings
 from workers.status import WorkerStatus
@@ -58,27 +58,17 @@ def partitions():
 async def owned(partitions):
     """The lanes of a worker with lane 0 claimed and sought under token 1."""
     lanes = Lanes(WorkerStatus())
-    lane = Lane(0, surroundings(lanes, partitions))
+    around = surroundings(
+        lanes._status,
+        settings=Settings(worker={"inbox_bytes": 65536}),
+        partitions=lambda: partitions,
+        next_token=lanes.next_token,
+    )
+    lane = Lane(0, around)
     lane._settler = Claimed()
     lane.token = lanes.next_token()
     lanes.lanes[0] = lane
     return lanes
-
-
-def surroundings(lanes, partitions):
-    return Surroundings(
-        settings=Settings(worker={"inbox_bytes": 65536}),
-        identity=None,
-        pool=None,
-        partitions=lambda: partitions,
-        claimer=None,
-        reader=None,
-        status=lanes._status,
-        owner="test",
-        next_token=lanes.next_token,
-        states=logs.ChangeOfState(logs.get(__name__)),
-        turns=asyncio.Semaphore(1),
-    )
 
 
 def chunk(start, offsets, *, token=1, end=None, tp=PURCHASE, error=None, size=1):

@@ -8,9 +8,8 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from contracts.topics import Topic
-from workers import logs
-from workers.lane import Lane, Surroundings
-from workers.settings import Settings
+from tests.unit.workers.surroundings import surroundings
+from workers.lane import Lane
 from workers.status import WorkerStatus
 from workers.transport import Chunk
 
@@ -50,19 +49,7 @@ class Ready:
 
 @pytest.fixture
 def around():
-    return Surroundings(
-        settings=Settings(worker={"lanes_at_once": 1}),
-        identity=None,
-        pool=None,
-        partitions=Partitions,
-        claimer=None,
-        reader=None,
-        status=WorkerStatus(),
-        owner="test",
-        next_token=lambda: 1,
-        states=logs.ChangeOfState(logs.get(__name__)),
-        turns=asyncio.Semaphore(1),
-    )
+    return surroundings(WorkerStatus(), partitions=Partitions)
 
 
 def lane_with(around, number, settler, *records):

@@ -1,20 +1,16 @@
 """Work and no movement is told first and ends the process later; waiting for what is away does not."""
 
-import asyncio
 import time
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from storage.identity import Identity
-from workers import logs
-from workers.lane import Lane, Surroundings
+from tests.unit.workers.surroundings import surroundings
+from workers.lane import Lane
 from workers.lanes import Lanes
 from workers.relay import Relay, Relayable
-from workers.settings import Settings
 from workers.status import LaneState, LaneStatus, WorkerStatus
 from workers.transport import Chunk
 from workers.watchdog import StuckError, Watchdog
@@ -108,22 +104,6 @@ async def test_a_rebalance_without_end_counts_only_while_the_broker_answers(brok
         assert unassigned.stuck
 
 
-def surroundings(of, partitions=None):
-    return Surroundings(
-        settings=Settings(),
-        identity=Identity(uuid4(), 1, None, None, None),
-        pool=None,
-        partitions=lambda: partitions,
-        claimer=None,
-        reader=None,
-        status=of,
-        owner="test",
-        next_token=lambda: 1,
-        states=logs.ChangeOfState(logs.get(__name__)),
-        turns=asyncio.Semaphore(1),
-    )
-
-
 def rested(of):
     """A worker that has had nothing to do for long."""
     of.fetched_at = time.monotonic()
@@ -174,7 +154,7 @@ async def test_fetching_begins_anew_when_a_rebalance_that_took_long_is_over():
         return True
 
     consumer = SimpleNamespace(seek_lanes=seek_lanes, partition_count=lambda _: 1)
-    lanes.attach(surroundings(of, consumer), consumer)
+    lanes.attach(surroundings(of, partitions=lambda: consumer), consumer)
     of.fetched_at = time.monotonic() - LONG_S
     await lanes.on_assigned(frozenset())
     await watchdog(of).look(time.monotonic())
