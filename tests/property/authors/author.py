@@ -1,5 +1,6 @@
 """How a story is told: in phases that are shuffled, each apart, with ticks between them."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,7 +24,7 @@ from tests.property.standing import payout_facts, payout_kind
 from tests.property.tellers.teller import START, message_of
 
 
-class Author:
+class Author(ABC):
     """Tells one story of one party, knowing what becomes of it as told and as it arrives otherwise."""
 
     def __init__(self, dice: Random, party: Party) -> None:
@@ -44,13 +45,13 @@ class Author:
             self.go_on()
         self.tick(timedelta(days=60))
 
+    @abstractmethod
     def begin(self) -> None:
         """Tell the first phase."""
-        raise NotImplementedError
 
+    @abstractmethod
     def go_on(self) -> None:
         """Tell a later one."""
-        raise NotImplementedError
 
     def say(self, body: Body) -> None:
         self.now += timedelta(minutes=self.dice.randint(0, 20))
