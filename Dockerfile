@@ -8,7 +8,9 @@ RUN python -m venv /opt/build \
  && python -m venv /opt/postpay \
  && /opt/postpay/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY cli cli
 COPY contracts contracts
+COPY demo demo
 COPY devstack devstack
 COPY settlement settlement
 COPY storage storage

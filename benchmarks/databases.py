@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 from benchmarks import floor
 from benchmarks.errors import BenchmarkError
+from demo.surroundings import with_database
 from devstack.stack import Stack
 from settlement.terms import TermsBook
 from storage.audit import audit
 from storage.database import Connection, connect
 from storage.migrations import migrate
-from workers import topics
-from workers.demo.surroundings import with_database
-from workers.settings import Settings
+from workers.kafka import topics
+from workers.settings.model import Settings
 
 
 async def prepare(settings: Settings) -> None:

@@ -7,9 +7,9 @@ from benchmarks import databases
 from benchmarks.lane_log import LaneLog
 from benchmarks.preload import preload
 from benchmarks.run import Run, stop
+from demo.fleet import Fleet
+from demo.surroundings import environment_of, settings_of
 from devstack.stack import Stack
-from workers.demo.fleet import Fleet
-from workers.demo.surroundings import environment_of, settings_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from benchmarks.errors import BenchmarkError
 from benchmarks.reading import reader_from_now
 from contracts.topics import Topic
-from workers.demo.fleet import WorkerProcess
-from workers.settings import Settings
+from demo.fleet import WorkerProcess
+from workers.settings.model import Settings
 
 POLL_S = 0.05
 QUIET_S = 1.0

@@ -13,7 +13,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.load import placing
 from benchmarks.reading import SILENT, reader_from_now
 from contracts.topics import Topic
-from workers.settings import Settings
+from workers.settings.model import Settings
 
 WARM_UP_S = 3.0
 LATE_S = 30.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from contracts.topics import Topic
-from workers.demo.dice import Dice
-from workers.demo.record import Record, record
+from demo.dice import Dice
+from demo.record import Record, record
 
 LIVES = {
     ("placed",): 0.2,

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.errors import BenchmarkError
 from devstack.places import project_directory
-from workers.settings import Settings
+from workers.settings.model import Settings
 
 START_TIMEOUT_S = 160.0
 """Until its first message, and for its answer: with the processor shared by ten others that took 40 s (measured)."""

@@ -34,8 +34,8 @@ from settlement.party import Party
 from settlement.state import ALL_OPEN, PartyState
 from settlement.terms import TermsBook
 from storage.rows import TABLES, Table
-from workers.homes import home_of
-from workers.working_days import working_days
+from workers.kafka.homes import home_of
+from workers.lanes.working_days import working_days
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 from confluent_kafka import Producer
 
 from benchmarks.reading import SILENT
-from workers.demo.record import Record
-from workers.settings import Settings
+from demo.record import Record
+from workers.settings.model import Settings
 
 REPORT_EVERY = 5_000
 QUEUE_FULL_WAIT_S = 0.05

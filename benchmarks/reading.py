@@ -4,7 +4,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from workers.settings import Settings
+from workers.settings.model import Settings
 
 PATIENCE_S = 15.0
 RETRY_S = 0.1

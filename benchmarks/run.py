@@ -22,12 +22,12 @@ from benchmarks.memory import MemoryWatch
 from benchmarks.peer import plain_agent_settles
 from benchmarks.preload import preload
 from contracts.topics import Topic
+from demo.fleet import Fleet, WorkerProcess, stop_left_over
+from demo.surroundings import environment_of, settings_of
 from devstack import stack as devstack
 from devstack.stack import Stack
-from workers import topics
-from workers.demo.fleet import Fleet, WorkerProcess, stop_left_over
-from workers.demo.surroundings import environment_of, settings_of
-from workers.settings import Settings
+from workers.kafka import topics
+from workers.settings.model import Settings
 
 SEED = 20260401
 PLAIN = {1: 3_000, 8: 8_000}

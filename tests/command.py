@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from workers.cli import main
+from cli import main
 
 POSTPAY = Path(sys.executable).parent / "postpay"
 DEADLINE_S = 60

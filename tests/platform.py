@@ -27,11 +27,11 @@ from contracts.topics import OUTPUT_TOPICS, Topic
 from settlement.terms import TermsBook
 from storage.audit import audit
 from storage.migrations import migrate
-from workers import topics
-from workers.homes import home_of
-from workers.settings import Settings
+from workers.kafka import topics
+from workers.kafka.homes import home_of
+from workers.settings.model import Settings
 
-RUN_WORKER = "from workers.cli import main; main()"
+RUN_WORKER = "from cli import main; main()"
 DEADLINE_S = 60.0
 
 

@@ -13,7 +13,7 @@ from typing import TextIO
 import structlog
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
-from workers.settings import Log
+from workers.settings.model import Log
 
 # What may be written. Evidence URIs, contacts, names, free texts and whole messages are not here and never get out.
 PLAIN_FIELDS = frozenset(

@@ -25,18 +25,19 @@ from storage import identity, outbox
 from storage.database import is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
-from workers import logs, topics
-from workers.app import LaneApp
-from workers.backoff import Backoff
-from workers.claims import Claimer
-from workers.kafka_clients import BrokerUnreachableError
-from workers.lane import Surroundings
-from workers.lanelog import LaneLogReader
-from workers.lanes import Lanes
-from workers.settings import Settings, SettingsError
+from workers import logs
+from workers.kafka import topics
+from workers.kafka.app import LaneApp
+from workers.kafka.clients import BrokerUnreachableError
+from workers.lanes.assignment import Lanes
+from workers.lanes.backoff import Backoff
+from workers.lanes.claims import Claimer
+from workers.lanes.lane import Surroundings
+from workers.lanes.lanelog import LaneLogReader
+from workers.lanes.watchdog import StuckError, Watchdog
+from workers.lanes.working_days import working_days
+from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
-from workers.watchdog import StuckError, Watchdog
-from workers.working_days import working_days
 
 EXIT_DONE, EXIT_BROKEN, EXIT_MISUSE = 0, 1, 2
 START_PATIENCE_S = 30.0

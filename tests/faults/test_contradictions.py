@@ -111,7 +111,7 @@ async def test_a_broken_record_batch_stops_its_lane_after_all_that_can_be_read_a
 
 
 def home(account):
-    from workers.homes import home_of
+    from workers.kafka.homes import home_of
 
     return home_of(account, 2)
 

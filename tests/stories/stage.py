@@ -32,7 +32,7 @@ from tests.command import Command
 from tests.platform import Platform
 from tests.stories import wire
 from tests.stories.story import Step, Story
-from workers.homes import home_of
+from workers.kafka.homes import home_of
 
 SETTLED_WITHIN_S = 60.0
 LOOK_AT_LOG_S = 2.0

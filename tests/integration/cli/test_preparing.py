@@ -10,7 +10,7 @@ from contracts.topics import Topic
 from settlement.terms import TermsBook
 from tests.integration.cli.conftest import Command, lines, record
 from tests.platform import Message, eventually
-from workers.kafka_clients import administering
+from workers.kafka.clients import administering
 
 
 async def test_migrate_makes_a_database_and_does_nothing_the_second_time(stack, empty_database):

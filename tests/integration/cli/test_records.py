@@ -7,7 +7,7 @@ import pytest
 from contracts.topics import Topic
 from tests.integration.cli.conftest import lines
 from tests.platform import Message, eventually
-from workers.homes import home_of
+from workers.kafka.homes import home_of
 
 
 def line(topic="purchase", key="a-1", value=None, **more):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.fleet import stop_left_over
 from devstack import stack as devstack
-from workers.demo.fleet import stop_left_over
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from demo.fleet import stop_left_over
 from devstack import stack as devstack
-from workers.demo.fleet import stop_left_over
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -6,10 +6,10 @@ import pytest
 
 from contracts.headers import ORIGIN
 from contracts.topics import Topic
-from workers import topics
-from workers.demo.reader import TopicReader, count_delivered
-from workers.demo.surroundings import settings_of
-from workers.kafka_clients import producing
+from demo.reader import TopicReader, count_delivered
+from demo.surroundings import settings_of
+from workers.kafka import topics
+from workers.kafka.clients import producing
 
 
 @pytest.fixture

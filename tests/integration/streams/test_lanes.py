@@ -16,7 +16,7 @@ from contracts.topics import Topic
 from settlement.terms import TermsBook
 from storage import lanes
 from tests.platform import Message, Messages, eventually, platform
-from workers.homes import home_of
+from workers.kafka.homes import home_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -269,7 +269,7 @@ async def test_a_topic_made_anew_stops_the_lane(made):
     await admin.start()
     await admin.delete_topics([f"{made.prefix}credit-line"])
     await admin.close()
-    from workers import topics
+    from workers.kafka import topics
 
     async def made_anew():
         return f"{made.prefix}credit-line" in (await topics.create(made.settings)).created
@@ -283,7 +283,7 @@ async def test_a_topic_made_anew_stops_the_lane(made):
 
 
 async def agrees(made):
-    from workers import topics
+    from workers.kafka import topics
 
     return await topics.check(made.settings) == []
 

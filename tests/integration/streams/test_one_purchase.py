@@ -8,7 +8,7 @@ from confluent_kafka import Producer as LibrdkafkaProducer
 
 from contracts.topics import Topic
 from tests.platform import Message, Messages, eventually, platform
-from workers.homes import home_of
+from workers.kafka.homes import home_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from workers.cli.account import tell
-from workers.cli.output import people
+from cli.account import tell
+from cli.output import people
 
 
 def obligation(obligation_id: str, due_on: date, **given) -> dict:

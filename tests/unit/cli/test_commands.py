@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from workers.cli import ENTRIES, app
-from workers.cli.failures import EXIT_MISUSE, Failure, explain
-from workers.settings import SettingsError
+from cli import ENTRIES, app
+from cli.failures import EXIT_MISUSE, Failure, explain
+from workers.settings.model import SettingsError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

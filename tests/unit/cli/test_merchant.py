@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from workers.cli.merchant import tell
-from workers.cli.output import people
+from cli.merchant import tell
+from cli.output import people
 
 NONE_OPEN = {"promotions": 0, "disputes": 0, "after_sales": 0, "violations": 0}
 REQUEST = {

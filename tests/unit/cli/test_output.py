@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from workers.cli.output import counted, moment, money, plain, print_json
+from cli.output import counted, moment, money, plain, print_json
 
 
 @pytest.mark.parametrize(

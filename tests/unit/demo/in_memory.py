@@ -9,6 +9,9 @@ from contracts.decode import decode
 from contracts.encode import encode
 from contracts.records import OutgoingMessage, RawRecord, Rejected
 from contracts.topics import Topic
+from demo.answers import Answers
+from demo.history import History, tick
+from demo.record import Record
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
 from settlement.messages import Input
@@ -16,10 +19,7 @@ from settlement.outputs import Output
 from settlement.party import Party
 from settlement.state import PartyState
 from settlement.terms import TermsBook
-from workers.demo.answers import Answers
-from workers.demo.history import History, tick
-from workers.demo.record import Record
-from workers.working_days import working_days
+from workers.lanes.working_days import working_days
 
 
 @dataclass

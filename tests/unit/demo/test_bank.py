@@ -7,10 +7,10 @@ import pytest
 
 from contracts.decode import decode
 from contracts.records import RawRecord
+from demo.bank import Bank
+from demo.record import Record
+from demo.shopkeepers import Shopkeepers
 from settlement.messages import Input
-from workers.demo.bank import Bank
-from workers.demo.record import Record
-from workers.demo.shopkeepers import Shopkeepers
 
 TOLD_AT = datetime.fromisoformat("2026-04-07T00:00:00+08:00")
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from workers.demo.dice import Dice
-from workers.demo.gateway import Gateway
-from workers.demo.purses import LAST_ATTEMPT, PURSES
-from workers.demo.record import Record
+from demo.dice import Dice
+from demo.gateway import Gateway
+from demo.purses import LAST_ATTEMPT, PURSES
+from demo.record import Record
 
 DUE = datetime.fromisoformat("2026-05-01T00:00:00+08:00")
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from contracts.topics import Topic
+from demo.history import TAKEN_OVER_WITHIN, History, new_terms, tick
+from demo.quarter import START, Quarter
+from demo.record import Record
 from settlement.terms import TermsBook
-from workers.demo.history import TAKEN_OVER_WITHIN, History, new_terms, tick
-from workers.demo.quarter import START, Quarter
-from workers.demo.record import Record
 
 
 def told(seed: int, *, accounts: int = 400, merchants: int = 40, days: int = 91) -> list[Record]:

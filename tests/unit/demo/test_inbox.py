@@ -4,9 +4,9 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from workers.demo.buyers import programme_of
-from workers.demo.inbox import WAITING_DAYS, Inbox
-from workers.demo.record import Record
+from demo.buyers import programme_of
+from demo.inbox import WAITING_DAYS, Inbox
+from demo.record import Record
 
 TOLD_AT = datetime.fromisoformat("2026-04-07T00:00:00+08:00")
 

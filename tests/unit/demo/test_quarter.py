@@ -7,6 +7,7 @@ import pytest
 
 from contracts.catalogue import MESSAGES
 from contracts.topics import Topic
+from demo.words import HAPPENED, MOVED
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -22,7 +23,6 @@ from settlement.entities import (
     ReturnStatus,
 )
 from tests.unit.demo.in_memory import Told, quarter_in_memory
-from workers.demo.words import HAPPENED, MOVED
 
 INTERNAL = {Topic.MERCHANT_ACTIVITY}
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from demo.reader import Delivered
+from demo.report import Report
 from storage.audit import Check
 from storage.views import DeadLetter
-from workers.demo.reader import Delivered
-from workers.demo.report import Report
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 

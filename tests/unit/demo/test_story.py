@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workers.demo.course import happenings, said, sentence
-from workers.demo.story import eventfulness
-from workers.demo.words import movements
+from demo.course import happenings, said, sentence
+from demo.story import eventfulness
+from demo.words import movements
 
 MIDNIGHT = datetime(2026, 5, 6, 16, tzinfo=UTC)
 

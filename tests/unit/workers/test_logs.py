@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from workers import logs
-from workers.settings import Log
+from workers.settings.model import Log
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,12 @@ def written():
 
 
 def test_a_line_is_json_with_event_level_logger_and_utc_time(written):
-    logs.get("workers.lane").warning("database away", lane=3)
+    logs.get("workers.lanes.lane").warning("database away", lane=3)
     (line,) = written()
     assert (line["event"], line["level"], line["logger"], line["lane"]) == (
         "database away",
         "warning",
-        "workers.lane",
+        "workers.lanes.lane",
         3,
     )
     assert line["timestamp"].endswith("Z")
@@ -67,7 +67,7 @@ def test_what_other_libraries_say_comes_out_the_same_way(written):
 def test_what_other_libraries_repeat_is_said_once_while_it_lasts(written, library):
     for attempt in range(100):
         logging.getLogger(library).error("Failed to reach %s: %s", attempt, "gone")
-        logging.getLogger("workers.lane").error("ours %s", attempt)
+        logging.getLogger("workers.lanes.lane").error("ours %s", attempt)
     assert [line["event"] for line in written() if line["logger"] == library] == ["Failed to reach 0: gone"]
     assert len(written()) == 101
 

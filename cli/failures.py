@@ -1,0 +1,48 @@
+"""How a command ends when it cannot do what it was asked to: which errors a person can mend, and the exit code."""
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from storage.identity import IdentityMismatchError
+from storage.migrations import MigrationError, NotMigratedError
+from workers.kafka.clients import BrokerUnreachableError
+from workers.kafka.topics import TopicNotCreatedError
+from workers.settings.model import SettingsError
+
+EXIT_FOUND_WRONG = 1
+EXIT_MISUSE = 2
+EXIT_INTERRUPTED = 130
+
+
+class Failure(Exception):  # noqa: N818  # it is how the command ends, said in one line
+    """A command cannot go on; the message is for the person who typed it.
+
+    Args:
+        message: what was expected, what came, what to do.
+        code: EXIT_MISUSE unless something was looked at and found wrong.
+    """
+
+    def __init__(self, message: str, code: int = EXIT_MISUSE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class DatabaseUnreachableError(Exception):
+    """Postgres did not answer, or refused the log-in."""
+
+
+def explain(error: BaseException) -> tuple[str, int] | None:
+    """The line to print and the exit code; None for what is a defect of postpay and deserves its traceback."""
+    match error:
+        case Failure():
+            return f"error: {error}", error.code
+        case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
+            return f"error: {error}", EXIT_MISUSE
+        case NotMigratedError() | IdentityMismatchError() | MigrationError():
+            return f"error: {error}", EXIT_MISUSE
+        case KafkaError():
+            return f"error: Kafka: {str(error) or type(error).__name__}", EXIT_MISUSE
+        case asyncpg.InsufficientPrivilegeError():
+            return f"error: the database user may not do this: {error}", EXIT_MISUSE
+        case _:
+            return None

@@ -1,0 +1,134 @@
+"""`postpay lag`."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from cli.connections import database, run
+from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError, Failure
+from cli.output import AsJson, counted, people, print_document, table
+from workers.kafka.clients import BrokerUnreachableError, reading
+from workers.kafka.topics import check
+from workers.ops.lag import FETCH_WAIT_MS, LOOK_BYTES, Lag, LagReader
+from workers.settings.model import Settings
+
+app = typer.Typer(add_completion=False)
+
+# Between two looks; each asks the broker for 80 offsets and the database for a few rows.
+PAUSE_S = 0.5
+
+
+@app.command(
+    epilog=(
+        "Examples:\n\n"
+        "  postpay lag\n\n"
+        "  postpay lag --json | jq '.records, .caught_up'\n\n"
+        "  postpay produce history.jsonl && postpay lag --wait 120 && postpay audit"
+    )
+)
+def lag(
+    *,
+    wait: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Return as soon as all is settled and relayed, at most so long."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how far settling is behind, per lane and topic, and sending behind settling.
+
+    Counted are records that a worker could still get, timers due by the lane's time, and batches whose outputs are not
+    sent. Parked inputs are settled: they wait by design. With --wait the exit code is 0 when everything is done and 1
+    at the time-out; without, it is 0.
+    """
+    settings = Settings.load()
+    found = run(_measure(settings, wait))
+    if as_json:
+        print_document(_as_json(found))
+    else:
+        _say(found)
+    raise typer.Exit(EXIT_FOUND_WRONG if wait is not None and not found.caught_up else 0)
+
+
+async def _measure(settings: Settings, wait_s: float | None) -> Lag:
+    """Measure until all is done or the time is up; a database or broker that is away meanwhile is waited for as well.
+
+    Raises:
+        DatabaseUnreachableError, BrokerUnreachableError, KafkaError: it was away the last time it was asked.
+    """
+    deadline = time.monotonic() + (wait_s or 0.0)
+    with Console(stderr=True).status("waiting") as shown:
+        if wait_s is None or not sys.stderr.isatty():
+            shown.stop()
+        while True:
+            try:
+                return await _measured_until(settings, deadline, shown.update)
+            except (DatabaseUnreachableError, BrokerUnreachableError, KafkaError):
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(PAUSE_S)
+
+
+async def _measured_until(settings: Settings, deadline: float, tell: Callable[[str], None]) -> Lag:
+    await _topics_must_be_there(settings)
+    async with (
+        database(settings) as connection,
+        reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS) as consumer,
+    ):
+        reader = LagReader(settings, consumer)
+        while True:
+            found = await reader.measure(connection)
+            if found.caught_up or time.monotonic() >= deadline:
+                return found
+            tell(_sentence(found))
+            await asyncio.sleep(PAUSE_S)
+
+
+async def _topics_must_be_there(settings: Settings) -> None:
+    """A consumer would wait for a topic that is missing."""
+    for difference in await check(settings):
+        if difference.what in {"the topic", "partitions"}:
+            raise Failure(f"{difference}; run: postpay topics create")
+
+
+def _sentence(found: Lag) -> str:
+    if found.caught_up:
+        return "everything is settled and relayed"
+    oldest = max([0.0, *(each.seconds for each in found.topics), *(each.seconds for each in found.lanes)])
+    return (
+        f"{counted(sum(each.records for each in found.topics), 'record')} and"
+        f" {counted(sum(each.timers_due for each in found.lanes), 'due timer')} to settle,"
+        f" {counted(sum(each.batches for each in found.lanes), 'batch', 'batches')} to relay,"
+        f" the oldest {oldest:,.1f} s old"
+    )
+
+
+def _as_json(found: Lag) -> dict[str, Any]:
+    return {
+        "caught_up": found.caught_up,
+        "records": sum(each.records for each in found.topics),
+        "seconds": max((each.seconds for each in found.topics), default=0.0),
+        "batches": sum(each.batches for each in found.lanes),
+        "timers_due": sum(each.timers_due for each in found.lanes),
+        "settled": [asdict(each) for each in found.topics],
+        "relayed": [asdict(each) for each in found.lanes],
+    }
+
+
+def _say(found: Lag) -> None:
+    console = people()
+    behind = [each for each in found.topics if each.records]
+    if behind:
+        rows = [(each.lane, each.topic, f"{each.records:,}", f"{each.seconds:,.1f}") for each in behind]
+        console.print(table("To settle", ("#lane", "topic", "#records", "#seconds"), rows))
+    waiting = [each for each in found.lanes if each.batches or each.timers_due]
+    if waiting:
+        rows = [(each.lane, f"{each.batches:,}", f"{each.seconds:,.1f}", f"{each.timers_due:,}") for each in waiting]
+        console.print(table("To relay, and timers due", ("#lane", "#batches", "#seconds", "#timers"), rows))
+    console.print(_sentence(found))

@@ -1,0 +1,207 @@
+"""The demo itself: starts everything, lets the quarter pass, kills a worker half-way, looks at what came of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.failures import Failure
+from cli.output import counted
+from contracts.reasons import RejectReason
+from demo.answers import HEARD_TOPICS, Answers
+from demo.fleet import Fleet, WorkerProcess, stop_left_over
+from demo.history import History, tick
+from demo.orders import shop_id
+from demo.pace import Pace
+from demo.reader import TopicReader, count_delivered, programmes
+from demo.record import Record
+from demo.report import SHOWN_AT_MOST, Report
+from demo.sender import Sender
+from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words, party_of
+from demo.surroundings import environment_of, settings_of
+from devstack import stack as devstack
+from devstack.stack import Stack
+from settlement.terms import TermsBook
+from storage import views
+from storage.audit import audit
+from storage.database import Connection, connect
+from storage.migrations import migrate
+from workers.kafka import topics
+from workers.kafka.clients import producing, reading
+from workers.ops.lag import LOOK_BYTES, LagReader
+from workers.settings.model import Settings
+
+WORKERS = 2
+SETTLED_WITHIN_S = 90.0
+"""One day's messages, a worker's death included: the group notices it after its session time-out."""
+LOOK_EVERY_S = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is told."""
+
+    accounts: int = 5_000
+    merchants: int = 200
+    days: int = 91
+    seed: int = 20260401
+
+
+class Demo:
+    """One run in one folder, which is its own.
+
+    Args:
+        size: how much is told.
+        directory: of the stack, the logs and the list of workers; what an earlier run left in it goes.
+        console: where people watch.
+    """
+
+    def __init__(self, size: Size, directory: Path, console: Console) -> None:
+        self.size = size
+        self.directory = directory
+        self.workers: list[WorkerProcess] = []
+        """Those that run."""
+        self._console = console
+
+    @asynccontextmanager
+    async def running(self, *, keep: bool) -> AsyncIterator[Report]:
+        """Run it and give the report while everything still runs; then stop all, unless it is to be kept.
+
+        Raises:
+            Failure: a worker ended by itself, or a day was not settled in time.
+            DevstackError: Kafka or Postgres did not start.
+        """
+        began = time.monotonic()
+        kept = False
+        await asyncio.to_thread(stop_left_over, self._worker_directory)
+        fleet: Fleet | None = None
+        try:
+            self._say("starting Kafka and Postgres")
+            stack = await asyncio.to_thread(devstack.up, self.directory, fresh=True)
+            settings = settings_of(stack, clock="event")
+            fleet = Fleet(self._worker_directory, environment_of(settings))
+            report = await self._run(stack, settings, fleet, began)
+            self.workers = [*fleet.running]
+            yield report
+            kept = keep
+        finally:
+            if not kept:
+                if fleet is not None:
+                    await asyncio.to_thread(fleet.stop)
+                await asyncio.to_thread(devstack.down, self.directory)
+
+    async def _run(self, stack: Stack, settings: Settings, fleet: Fleet, began: float) -> Report:
+        await migrate(settings.postgres.dsn, lanes=settings.lanes, terms=TermsBook.builtin().document)
+        await topics.create(settings)
+        self._say(f"Kafka at {stack.bootstrap}, Postgres migrated; starting {counted(WORKERS, 'worker')}")
+        workers = [fleet.start() for _ in range(WORKERS)]
+        history = await asyncio.to_thread(
+            History,
+            accounts=self.size.accounts,
+            merchants=self.size.merchants,
+            days=self.size.days,
+            seed=self.size.seed,
+        )
+        await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
+        answers = Answers(self.size.seed)
+        connection = await connect(settings.postgres.dsn, application_name="postpay-demo")
+        try:
+            sent = await self._live(history, answers, settings, fleet, connection)
+            return await self._report(settings, fleet, connection, answers, sent, began)
+        finally:
+            await connection.close()
+
+    async def _live(
+        self, history: History, answers: Answers, settings: Settings, fleet: Fleet, connection: Connection
+    ) -> int:
+        """Let the days pass; returns how many records were sent."""
+        async with (
+            producing(settings.kafka, linger_ms=5) as producer,
+            reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=50) as consumer,
+            TopicReader(settings, HEARD_TOPICS) as said,
+        ):
+            sender = Sender(producer, settings)
+            lag = LagReader(settings, consumer)
+            await sender.send([tick(history.quarter.start)])  # or what is taken over would move time on by weeks
+            await self._settled(lag, connection, fleet)
+            with Pace(self._console, history.quarter) as pace:
+                for day in range(self.size.days):
+                    midnight = history.midnight_after(day)
+                    await sender.send(merge(history.day(day), answers.due(midnight), key=_delivery))
+                    if day == self.size.days // 2:
+                        await self._strike(fleet, lag, connection, pace.note)
+                    await sender.send([tick(midnight)])
+                    await self._settled(lag, connection, fleet)
+                    async for record in said.up_to_now():
+                        answers.hear(record.topic.removeprefix(settings.topics.prefix), record.value or b"")
+                    pace.passed(day, sender.sent)
+            return sender.sent
+
+    async def _strike(self, fleet: Fleet, lag: LagReader, connection: Connection, note: Callable[[str], None]) -> None:
+        """Kill a worker in the middle of its work, start another."""
+        victim = fleet.running[0]
+        await asyncio.to_thread(fleet.kill, victim)
+        behind = sum(each.records for each in (await lag.measure(connection)).topics)
+        heir = fleet.start()
+        note(
+            f"{victim.name} (process {victim.process.pid}) killed by SIGKILL with {counted(behind, 'record')}"
+            f" to settle; {heir.name} (process {heir.process.pid}) started"
+        )
+
+    async def _settled(self, lag: LagReader, connection: Connection, fleet: Fleet) -> None:
+        """Wait as `postpay lag --wait` does."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while not (found := await lag.measure(connection)).caught_up:
+            for worker in fleet.running:
+                if not worker.process.is_running:
+                    raise Failure(f"{worker.name} has ended by itself; see {worker.log}", 1)
+            if time.monotonic() > deadline:
+                said = "; ".join([f"{each.name}: {await asyncio.to_thread(each.says)}" for each in fleet.running])
+                left = counted(sum(each.records for each in found.topics), "record")
+                raise Failure(f"{left} not settled after {SETTLED_WITHIN_S:g} s; {said}; {self._worker_directory}", 1)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _report(
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        connection: Connection,
+        answers: Answers,
+        sent: int,
+        began: float,
+    ) -> Report:
+        self._say("the quarter is over; reading everything back and auditing the books")
+        account = await eventful_account(connection, (each for each, _ in answers.inbox.overdue.most_common()))
+        merchant = await eventful_merchant(connection, map(shop_id, range(1, self.size.merchants + 1)))
+        chosen = [party_of(story) for story in (account, merchant) if story is not None]
+        delivered = await count_delivered(settings, await programmes(settings), chosen)
+        checks = await audit(connection)
+        return Report(
+            sent=sent,
+            outcomes=await views.outcome_counts(connection),
+            delivered=delivered,
+            totals=await views.ledger_totals(connection),
+            checks=checks,
+            defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
+            workers=fleet.started,
+            seconds=time.monotonic() - began,
+            account=None if account is None else await account_in_words(connection, account, delivered.followed),
+            merchant=None if merchant is None else await merchant_in_words(connection, merchant, delivered.followed),
+        )
+
+    @property
+    def _worker_directory(self) -> Path:
+        return self.directory / "workers"
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False)
+
+
+def _delivery(each: Record) -> datetime:
+    return each.delivered_at

@@ -1,0 +1,49 @@
+"""Taobao: pay with the statement of the 1st, due on the 10th, or in instalments; take cash out of the limit."""
+
+from collections.abc import Iterator, Sequence
+
+from demo.account import Account
+from demo.dice import Dice
+from demo.payments import early, payoff
+from demo.programme import Order, Plan, Programme
+from demo.record import Record
+from demo.returns import sent_back
+
+PERIODS = {3: 0.5, 6: 0.3, 12: 0.17, 24: 0.03}  # 24 are not offered
+CASH_OUTS = {0: 0.6, 1: 0.2, 2: 0.12, 4: 0.08}
+
+
+def _plan(dice: Dice) -> Plan:
+    if dice.chance(0.6):
+        return {"kind": "statement"}
+    return {"kind": "instalment", "periods": dice.one_of(PERIODS)}
+
+
+def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
+    dice = account.dice
+    if dice.chance(0.12):
+        yield from sent_back(account, order, order.received_at + dice.days(0.2, 10))
+    if dice.chance(0.06):
+        yield early(account, order, order.received_at + dice.days(0.1, 20))
+
+
+def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
+    yield from payoff(account, orders)
+    dice = account.dice
+    asked_at = account.opened_at + dice.days(3, account.quarter.days * 0.6)
+    for no in range(1, dice.one_of(CASH_OUTS) + 1):
+        yield account.line(
+            "cash_out_requested",
+            asked_at,
+            no,
+            cash_out_id=account.id_of("cash", no),
+            amount_minor=dice.between(2, 11) * 10_000,  # at most 100,000 a day
+            currency="CNY",
+        )
+        same_day = dice.chance(0.25)
+        asked_at += dice.hours(0.1, 3) if same_day else dice.days(2, 20)
+
+
+TAOBAO = Programme(
+    card=0.95, identity=0.75, scored=False, taken_over=0.5, plan=_plan, after_receipt=_after_receipt, besides=_besides
+)

@@ -1,0 +1,29 @@
+"""What a lane needs around it, without broker and database."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+from storage.identity import Identity
+from workers import logs
+from workers.lanes.lane import Surroundings
+from workers.settings.model import Settings
+from workers.status import WorkerStatus
+
+
+def surroundings(status: WorkerStatus, **given: Any) -> Surroundings:
+    """Nothing that isn't given, but a database of one lane and one turn at a time."""
+    around: dict[str, Any] = {
+        "settings": Settings(),
+        "identity": Identity(uuid4(), 1, None, None, None),
+        "pool": None,
+        "partitions": lambda: None,
+        "claimer": None,
+        "reader": None,
+        "status": status,
+        "owner": "test",
+        "next_token": lambda: 1,
+        "states": logs.ChangeOfState(logs.get(__name__)),
+        "turns": asyncio.Semaphore(1),
+    }
+    return Surroundings(**around | given)

@@ -1,0 +1,170 @@
+"""Kafka clients as the settings describe them: the one place that turns settings into aiokafka's arguments."""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+from aiokafka.partitioner import murmur2
+
+from workers.settings.model import Kafka
+
+# Longer than a broker's restart takes to refuse connections, short enough for a person who waits.
+CONNECT_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 3.0
+LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
+
+
+class BrokerUnreachableError(Exception):
+    """No broker answered in time, or it refused the log-in."""
+
+
+class FileToken(AbstractTokenProvider):  # type: ignore[misc] # aiokafka has no types
+    """An OAUTHBEARER token kept up to date in a file by somebody else, such as Kubernetes."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+
+    async def token(self) -> str:
+        """Give the token as the file has it now."""
+        password = await asyncio.to_thread(self._kafka.password)
+        return "" if password is None else password.get_secret_value()
+
+
+def connection(kafka: Kafka) -> dict[str, Any]:
+    """The arguments every aiokafka client needs to find the brokers and log in.
+
+    Raises:
+        OSError: the password or CA file can no longer be read.
+    """
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap.split(","),
+        "security_protocol": kafka.security_protocol,
+    }
+    if kafka.uses_tls:
+        arguments["ssl_context"] = tls(kafka)
+    if kafka.uses_sasl:
+        arguments["sasl_mechanism"] = kafka.sasl_mechanism
+        if kafka.sasl_mechanism == "OAUTHBEARER":
+            arguments["sasl_oauth_token_provider"] = FileToken(kafka)
+        else:
+            password = kafka.password()
+            arguments["sasl_plain_username"] = kafka.username
+            arguments["sasl_plain_password"] = password.get_secret_value() if password else None
+    return arguments
+
+
+def tls(kafka: Kafka) -> ssl.SSLContext:
+    """Check certificates and host names against `ca_file`, or the system's authorities without one."""
+    cafile = str(kafka.ca_file) if kafka.ca_file else None
+    context: ssl.SSLContext = create_ssl_context(cafile=cafile)
+    return context
+
+
+def lane_of(key: bytes, lanes: int) -> int:
+    """The partition that Kafka's Java clients and aiokafka give a key: its home lane."""
+    hashed: int = murmur2(key)
+    return (hashed & 0x7FFFFFFF) % lanes
+
+
+@asynccontextmanager
+async def producing(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaProducer]:
+    """A started idempotent producer that waits for all replicas; flushed and closed at the end.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    producer = AIOKafkaProducer(
+        **connection(kafka),
+        enable_idempotence=True,
+        acks="all",
+        max_request_size=LARGEST_REQUEST_BYTES,
+        **more,
+    )
+    await _start(producer, kafka)
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def reading(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started read_committed consumer without a group or any partitions.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    consumer = AIOKafkaConsumer(
+        **connection(kafka),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        **more,
+    )
+    await _start(consumer, kafka)
+    try:
+        yield consumer
+    finally:
+        await stop_reading(consumer)
+
+
+async def stop_reading(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, in bounded time.
+
+    aiokafka's fetch routine loses a cancellation that comes just after `assign`, and then waits for ever. Being
+    cancelled while it waits for the routine, `stop` cancels that once more.
+    """
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await consumer.stop()
+    except TimeoutError:
+        return
+
+
+@asynccontextmanager
+async def administering(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=30_000)
+    await _start(admin, kafka)
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _start(client: Any, kafka: Kafka) -> None:
+    """Start a client within CONNECT_TIMEOUT_S; one that could not is closed, so that it doesn't retry for ever."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await client.start()
+    except (KafkaError, OSError, TimeoutError) as error:
+        await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+        raise BrokerUnreachableError(unreachable(kafka, error)) from error
+
+
+def unreachable(kafka: Kafka, error: BaseException) -> str:
+    """One line for people: which brokers, what was wrong, what to look at."""
+    said = str(error) or type(error).__name__
+    return f"Kafka at {kafka.bootstrap} cannot be reached ({said}); is it up, and is POSTPAY_KAFKA__BOOTSTRAP right?"
+
+
+async def stable_ends(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+    """The last stable offset of each partition: where a read_committed reader has everything, markers included."""
+    by_topic: dict[str, list[TopicPartition]] = defaultdict(list)
+    for tp in partitions:
+        by_topic[tp.topic].append(tp)
+    # One call each, side by side: a call waits for the metadata of one new topic after the other, 0.5 s each.
+    answers = await asyncio.gather(*(consumer.end_offsets(topic) for topic in by_topic.values()))
+    return {tp: end for ends in answers for tp, end in ends.items()}

@@ -1,0 +1,226 @@
+"""The topics as they must be: made once, compared ever after.
+
+Lane topics and the lane-log are the record of everything that happened, so nothing in them may expire or be compacted.
+Source: docs/protocol.md, Topics.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from contracts.topics import LANE_TOPICS, OUTPUT_TOPICS, Topic
+from workers.kafka.clients import administering, reading, stable_ends
+from workers.settings.model import Settings
+
+MIB = 1024 * 1024
+# Producers' messages may be 256 KiB; larger ones must still get in, so that they end as a dead letter with a reason
+# and don't stand in their producer's way with an error of the broker.
+INPUT_MAX_BYTES = 2 * MIB
+# What we send: an input re-routed with its headers, a dead letter, a list of outputs. Checked before COMMIT.
+OUTPUT_MAX_BYTES = 4 * MIB
+REPLICAS = 3
+MIN_IN_SYNC = 2
+FOR_EVER = "-1"
+ALREADY_EXISTS = 36
+KNOWN_WITHIN_S = 15.0
+LOOK_AGAIN_S = 0.1
+
+OURS = frozenset({*OUTPUT_TOPICS, Topic.REROUTED, Topic.MERCHANT_ACTIVITY})
+KEPT_FOR_EVER = frozenset({*LANE_TOPICS, Topic.LANE_LOG})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a topic must be."""
+
+    name: str
+    partitions: int
+    replicas: int
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a topic is."""
+
+    name: str
+    partitions: int
+    replicas: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing about one topic that is not as it must be; `topic` is the name on the broker."""
+
+    topic: str
+    what: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: expected {self.what} {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What `create` did: names on the broker."""
+
+    created: list[str]
+    existed: list[str]
+
+
+class TopicNotCreatedError(Exception):
+    """The broker refused to make a topic."""
+
+
+def wanted(settings: Settings) -> list[Wanted]:
+    """Every topic of postpay as the settings want it, with its prefix."""
+    replicated = settings.profile == "production"
+    return [
+        Wanted(
+            name=settings.topics.prefix + topic,
+            partitions=settings.lanes,
+            replicas=REPLICAS if replicated else 1,
+            configs=_configs(topic, replicated=replicated),
+        )
+        for topic in Topic
+    ]
+
+
+def _configs(topic: Topic, *, replicated: bool) -> dict[str, str]:
+    configs = {
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(OUTPUT_MAX_BYTES if topic in OURS else INPUT_MAX_BYTES),
+    }
+    if topic in KEPT_FOR_EVER:
+        configs |= {"retention.ms": FOR_EVER, "retention.bytes": FOR_EVER}
+    if replicated:
+        configs["min.insync.replicas"] = str(MIN_IN_SYNC)
+    return configs
+
+
+def differences(wanted_topics: Iterable[Wanted], found_topics: Mapping[str, Found]) -> Iterator[Difference]:
+    """Compare; more replicas and larger messages than wanted are no difference."""
+    for topic in wanted_topics:
+        found = found_topics.get(topic.name)
+        if found is None:
+            yield Difference(topic.name, "the topic", "to exist", "none")
+            continue
+        if found.partitions != topic.partitions:
+            yield Difference(topic.name, "partitions", str(topic.partitions), str(found.partitions))
+        if found.replicas < topic.replicas:
+            yield Difference(topic.name, "replicas", f"at least {topic.replicas}", str(found.replicas))
+        for name, value in topic.configs.items():
+            present = found.configs.get(name, "nothing")
+            if name in {"max.message.bytes", "min.insync.replicas"}:
+                if not present.isdigit() or int(present) < int(value):
+                    yield Difference(topic.name, name, f"at least {value}", present)
+            elif present != value:
+                yield Difference(topic.name, name, value, present)
+
+
+async def check(settings: Settings) -> list[Difference]:
+    """Say what differs on the broker; empty when all is well.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    needed = wanted(settings)
+    async with administering(settings.kafka) as admin:
+        return list(differences(needed, await _found(admin, [topic.name for topic in needed])))
+
+
+async def create(settings: Settings) -> Creation:
+    """Make the topics that are missing; those that exist are left as they are, right or wrong.
+
+    Returns when every broker asked knows them and each partition has a leader, or after KNOWN_WITHIN_S.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+        TopicNotCreatedError: the broker refused, and says why.
+    """
+    needed = wanted(settings)
+    async with administering(settings.kafka) as admin:
+        response = await admin.create_topics(
+            [NewTopic(each.name, each.partitions, each.replicas, topic_configs=dict(each.configs)) for each in needed]
+        )
+        creation = _created(response.topic_errors)
+        await _known(admin, {each.name for each in needed})
+    return creation
+
+
+def _created(answers: Iterable[tuple[str, int, str | None]]) -> Creation:
+    creation = Creation([], [])
+    for name, code, message in answers:
+        if code == ALREADY_EXISTS:
+            creation.existed.append(name)
+        elif code:
+            raise TopicNotCreatedError(f"topic {name} was not created: {message or for_code(code).__name__}")
+        else:
+            creation.created.append(name)
+    return creation
+
+
+async def _known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait for metadata: the controller answers before brokers have heard of what it made."""
+    for _ in range(int(KNOWN_WITHIN_S / LOOK_AGAIN_S)):
+        described = {each["topic"]: each["partitions"] for each in await admin.describe_topics()}
+        if all(name in described and _all_led(described[name]) for name in names):
+            return
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _all_led(partitions: Sequence[Mapping[str, Any]]) -> bool:
+    return all(partition["leader"] >= 0 for partition in partitions)
+
+
+async def rerouted(settings: Settings) -> int:
+    """How many records were ever put on a wrong lane by their producer (transaction markers included).
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    name = settings.topics.prefix + Topic.REROUTED
+    partitions = [TopicPartition(name, lane) for lane in range(settings.lanes)]
+    async with reading(settings.kafka) as consumer:
+        return sum((await stable_ends(consumer, partitions)).values())
+
+
+async def cluster_id(settings: Settings) -> str:
+    """The cluster's own id, which the database is bound to."""
+    async with administering(settings.kafka) as admin:
+        return str((await admin.describe_cluster())["cluster_id"])
+
+
+async def _found(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Found]:
+    # All topics are asked for, not these: asking for one that is missing makes a broker with
+    # auto.create.topics.enable create it, with its defaults.
+    described = {topic["topic"]: topic for topic in await admin.describe_topics()}
+    present = [name for name in names if name in described]
+    configs = await _configs_of(admin, present)
+    return {name: _from_metadata(described[name], configs.get(name, {})) for name in present}
+
+
+def _from_metadata(topic: Mapping[str, Any], configs: Mapping[str, str]) -> Found:
+    partitions = topic["partitions"]
+    replicas = min((len(partition["replicas"]) for partition in partitions), default=0)
+    return Found(topic["topic"], len(partitions), replicas, configs)
+
+
+async def _configs_of(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    responses = await admin.describe_configs(resources)
+    return {
+        name: {entry[0]: entry[1] or "" for entry in entries}
+        for response in responses
+        for _code, _message, _type, name, entries in response.resources
+    }

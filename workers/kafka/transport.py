@@ -1,0 +1,441 @@
+# ruff: noqa: SLF001  this module is where private parts of Faust and aiokafka are touched, and the only one
+"""Faust's transport, handing on whole record batches instead of single messages.
+
+Faust costs two futures and a wait for every message (16–23 thousand a second on one core); its `Consumer` overridden to
+hand on the lists that aiokafka decodes gives 920 thousand. Faust still does group membership, subscription, rebalancing
+and supervision.
+
+aiokafka's consumer lives in Faust's consumer thread. Two things there decide whether a message can be lost, so both are
+done in one step of that thread's loop, without an await in between:
+
+- `seek_now` moves partitions and stamps them with the *token* of the claim that asked for it;
+- `_drain` takes what has been fetched and says for each partition under which token, and from which position to which.
+
+So a chunk says exactly what it follows, offset gaps (aborted transactions, control records, compaction) included, and
+the lane sees at once if one went missing. `fetched_records` of aiokafka is not used: it advances partition A and then
+raises on B's broken batch, and A's records are gone. Here a partition that cannot be read on gives an error of its own.
+
+What this module touches of Faust 0.15.3 and aiokafka 0.14 is private to them;
+tests/unit/workers/kafka/test_transport_pins.py fails when an upgrade moves any of it.
+
+Protocol: docs/protocol.md, Input.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import CancelledError as ThreadCancelledError
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from workers.kafka.assignor import LaneAssignor
+from workers.kafka.clients import connection
+from workers.settings.model import Settings
+
+ResultT = TypeVar("ResultT")
+
+FETCH_WAIT_MS = 100
+"""How long the broker may hold a fetch that has nothing to bring. A resumed or newly sought partition waits for the
+fetch under way, so this is short; Faust's own 1500 ms would be added to the first message after every pause."""
+FETCH_PACE_S = 0.02
+"""Fetches from one broker begin at least this far apart. Each asks for every partition of every lane, which costs here
+2.4 ms of processor time for 80 of them, and about as much at the broker. While a few records are always there, the next
+one would begin at once."""
+FETCH_RETURN_S = 1.0
+"""A fetch with nothing to hand on comes back this often, to see stops and to show that it lives."""
+DRAIN_BYTES = 256 * 1024
+"""Most of one partition handed on at once."""
+RECORD_OVERHEAD_BYTES = 512
+"""What a record costs in memory besides its key and value (measured: ConsumerRecord, tuple of headers, ints)."""
+COMMIT_TIMEOUT_S = 5.0
+HEARTBEATS_PER_SESSION = 5
+METADATA_MAX_AGE_MS = 30_000
+MAX_POLL_INTERVAL_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """All that read_committed shows of one partition from position `start` up to `end`, in order.
+
+    `token` names the seek it follows. `error` is what keeps `end` from being read; nothing more comes until a new seek.
+    """
+
+    tp: TP
+    token: int
+    start: int
+    end: int
+    records: list[ConsumerRecord]
+    size_bytes: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One fetch; `number` was taken before it started, so a fetch that is lost on the way leaves a hole."""
+
+    number: int
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Where to go on reading a partition, and the token of the seek; under token 0 nothing is handed on."""
+
+    offset: int
+    token: int
+
+
+class Owner(Protocol):
+    """Who owns the lanes of this worker (workers/lanes/claims.py); everything is called on the main loop."""
+
+    async def on_assigned(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+        """Claim the lanes of an assignment and seek; return the position of every partition."""
+
+    async def on_revoked(self) -> None:
+        """Finish, within bounds, what is in flight: lanes may go to others."""
+
+    def deliver(self, fetched: Fetched) -> None:
+        """Take over what was fetched; never waits."""
+
+
+class LaneConsumerThread(driver.AIOKafkaConsumerThread):
+    """aiokafka's consumer in its own thread, with seeks and fetches that are exact about each other."""
+
+    app: Any  # a LaneApp (workers/kafka/app.py), which imports this module
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._tokens: dict[TopicPartition, int] = {}
+        self._fetches = 0
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        settings: Settings = self.app.postpay_settings
+        session_ms = int(settings.worker.session_timeout_s * 1000)
+        partitions = max(1, len(self.app.lane_topics) * settings.lanes)
+        self._assignor = LaneAssignor()
+        return AIOKafkaConsumer(
+            **connection(settings.kafka),
+            client_id=self.app.conf.broker_client_id,
+            group_id=settings.group,
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            # Claims seek before anything is read; a position that is gone must be an error, never a jump.
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=max(64 * 1024, settings.worker.fetch_budget_bytes // partitions),
+            fetch_max_bytes=settings.worker.fetch_budget_bytes,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            check_crcs=True,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
+            rebalance_timeout_ms=2 * session_ms,
+            request_timeout_ms=max(20_000, 2 * session_ms),
+            max_poll_interval_ms=int(MAX_POLL_INTERVAL_S * 1000),
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        )
+
+    async def on_start(self) -> None:
+        """Start the consumer, without the pause of 0.1 s that unconsumed data of one partition puts on all others."""
+        await super().on_start()
+        fetcher: Fetcher = self._ensure_consumer()._fetcher
+        fetcher._prefetch_backoff = 0
+        fetcher._proc_fetch_request = paced(fetcher._proc_fetch_request, FETCH_PACE_S)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget all tokens before anything else can happen, so that nothing is drained until the next seek."""
+        self._tokens.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Run a coroutine on this thread's loop, called from the main loop.
+
+        Faust's own queue runs two calls at a time: a fetch and a commit that waits for a dead broker would block seeks.
+        """
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
+        except ThreadCancelledError as cancelled:
+            raise ConsumerStoppedError from cancelled
+
+    async def seek_now(self, seeks: Mapping[TP, Seek]) -> None:
+        """Go on reading partitions elsewhere, under the tokens given. Runs in the thread, in one step.
+
+        Raises:
+            IllegalStateError: a partition is not assigned any more; none was moved then.
+        """
+        consumer = self._ensure_consumer()
+        for tp in seeks:
+            if not consumer._subscription.is_assigned(_plain(tp)):
+                msg = f"{tp} is not assigned any more"
+                raise IllegalStateError(msg)
+        for tp, seek in seeks.items():
+            consumer.seek(_plain(tp), seek.offset)
+            self._tokens[_plain(tp)] = seek.token
+
+    async def fetch(self, wanted: frozenset[TP], timeout_s: float) -> Fetched:
+        """Hand on what has been fetched of the wanted partitions, waiting for something if there is nothing.
+
+        Raises:
+            KafkaError: the consumer cannot go on at all (not authorised, stopped, broken).
+        """
+        consumer = self._ensure_consumer()
+        fetcher: Fetcher = consumer._fetcher
+        self._fetches += 1
+        number = self._fetches
+        with consumer._subscription.fetch_context():
+            if consumer._closed or fetcher._closed:
+                raise ConsumerStoppedError
+            chunks = self._drain(consumer, wanted)
+            if not chunks:
+                await self._wait_for_data(fetcher, timeout_s)
+                chunks = self._drain(consumer, wanted)
+        return Fetched(number, chunks)
+
+    @staticmethod
+    async def _wait_for_data(fetcher: Fetcher, timeout_s: float) -> None:
+        waiter = fetcher._create_fetch_waiter()
+        done, _ = await asyncio.wait(
+            [waiter, fetcher.error_future], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not waiter.done():
+            waiter.cancel()
+        for ended in done:
+            ended.result()
+        if fetcher.error_future in done:
+            msg = "aiokafka's fetch routine has ended"
+            raise KafkaError(msg)
+
+    def _drain(self, consumer: AIOKafkaConsumer, wanted: frozenset[TP]) -> list[Chunk]:
+        """Take what is there. No await in here: see the module's docstring."""
+        if consumer._subscription.reassignment_in_progress:
+            return []
+        fetcher: Fetcher = consumer._fetcher
+        chunks = []
+        for tp in list(fetcher._records):
+            token = self._tokens.get(tp)
+            if not token or tp not in wanted:
+                continue
+            result = fetcher._records[tp]
+            state = consumer._subscription.subscription.assignment.state_value(tp)
+            if state is None:
+                del fetcher._records[tp]
+                continue
+            if type(result) is FetchResult:
+                chunk = _read(result, TP(*tp), token, state.position)
+                if chunk is not None:
+                    state.consumed_to(chunk.end)
+                    chunks.append(chunk)
+                    if chunk.error is not None:
+                        del self._tokens[tp]  # nothing more of it until it is sought again
+                if chunk is None or chunk.error or not result.has_more():
+                    del fetcher._records[tp]
+            else:
+                del fetcher._records[tp], self._tokens[tp]
+                at = state.position if state.has_valid_position else -1
+                chunks.append(Chunk(TP(*tp), token, at, at, [], 0, _error_of(result)))
+        if chunks:
+            fetcher._notify(fetcher._wait_consume_future)
+        return chunks
+
+    def wake(self) -> None:
+        """Let a waiting fetch come back at once: what is wanted has changed. Called from the main loop."""
+        self.thread_loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        consumer = self._consumer
+        if consumer is not None:
+            for waiter in list(consumer._fetcher._fetch_waiters):
+                consumer._fetcher._notify(waiter)
+
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit offsets in the present generation of the group; whether the group took them. Runs in the thread.
+
+        Raises:
+            KafkaError, TimeoutError: the group cannot say.
+        """
+        consumer = self._ensure_consumer()
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await consumer.commit({_plain(tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
+        except (CommitFailedError, IllegalStateError):
+            return False
+        return True
+
+    def stable_end(self, tp: TP) -> int | None:
+        """Where a read_committed reader had everything, by the last answer of the broker; None before the first."""
+        consumer = self._consumer
+        subscription = consumer._subscription.subscription if consumer is not None else None
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(_plain(tp)) if assignment is not None else None
+        return None if state is None else state.lso
+
+    def partition_count(self, topic: str) -> int:
+        """Partitions the topic has, by the metadata that the last assignment was made with."""
+        return len(self._ensure_consumer()._client.cluster.partitions_for_topic(topic) or ())
+
+    async def answers(self) -> bool:
+        """Whether any broker answers at all. Runs in the thread."""
+        return bool(await self._ensure_consumer()._client.force_metadata_update())
+
+
+class LaneConsumer(driver.Consumer):
+    """Faust's consumer, whose positions live in Postgres and whose messages go to lanes in bulk."""
+
+    app: Any  # a LaneApp
+    _thread: LaneConsumerThread
+
+    def _new_consumer_thread(self) -> LaneConsumerThread:
+        return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def owner(self) -> Owner:
+        """Who owns the lanes."""
+        owner: Owner = self.app.lane_owner
+        return owner
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Claim the lanes of the assignment and seek every partition to what Postgres says.
+
+        Faust calls this after its own `on_partitions_assigned`, so it must have the last word. If it fails as a whole
+        the worker must exit: Faust's recovery loop would end without a word.
+        """
+        try:
+            return await self.owner.on_assigned(frozenset(self.assignment()))
+        except Exception as error:
+            await self.app.crash(error)
+            raise
+
+    async def wait_empty(self) -> None:
+        """Wait, within bounds, for batches in flight; Faust asks before partitions go and before it stops."""
+        await self.owner.on_revoked()
+
+    async def commit(self, *_: Any, **__: Any) -> bool:
+        """Nothing: Postgres has the positions, and the hint for lag monitors is written elsewhere."""
+        return False
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: our own watchdog counts batches, not messages acknowledged to Faust."""
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+            if not self.flow_active:
+                await self.wait(self.can_resume_flow.wait(), timeout=FETCH_RETURN_S)
+                continue
+            try:
+                fetched = await self._thread.run(
+                    self._thread.fetch(frozenset(self._get_active_partitions()), FETCH_RETURN_S)
+                )
+            except ConsumerStoppedError:
+                if self.app.should_stop:
+                    return
+                raise
+            self.owner.deliver(fetched)
+
+    async def seek_lanes(self, seeks: Mapping[TP, Seek]) -> bool:
+        """Seek under new tokens; False when a partition is not ours any more."""
+        try:
+            await self._thread.run(self._thread.seek_now(seeks))
+        except (IllegalStateError, ConsumerStoppedError):
+            return False
+        return True
+
+    def pause(self, tps: Iterable[TP]) -> None:
+        """Hand on nothing more of these partitions; each keeps at most one fetched chunk back."""
+        self.pause_partitions(tps)
+
+    def resume(self, tps: Iterable[TP]) -> None:
+        """Hand on these partitions again, at once. Partitions that went to others meanwhile are left out."""
+        self.resume_partitions(set(tps) & self.assignment())
+        self._thread.wake()
+
+    async def still_member(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit offsets as a hint for lag monitors; whether the group still takes us for their owner.
+
+        Raises:
+            KafkaError, TimeoutError: the group cannot say.
+        """
+        return await self._thread.run(self._thread.commit_offsets(offsets))
+
+    def stable_end(self, tp: TP) -> int | None:
+        """See `LaneConsumerThread.stable_end`."""
+        return self._thread.stable_end(tp)
+
+    def partition_count(self, topic: str) -> int:
+        """See `LaneConsumerThread.partition_count`."""
+        return self._thread.partition_count(topic)
+
+    async def broker_answers(self, timeout_s: float) -> bool:
+        """Whether any broker answers within the time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._thread.run(self._thread.answers())
+        except (KafkaError, TimeoutError):
+            return False
+
+
+class LaneTransport(driver.Transport):
+    """Faust's Kafka transport with our consumer."""
+
+    Consumer = LaneConsumer
+
+
+FetchRequest = Callable[[Any, int, Any], Awaitable[bool]]
+"""aiokafka's fetch: an assignment, a broker's id, the request; whether it brought something."""
+
+
+def paced(fetch: FetchRequest, pace_s: float) -> FetchRequest:
+    """Let fetches from one broker begin at least `pace_s` apart.
+
+    What is sought meanwhile is safe: aiokafka drops an answer that is not from where its partition then stands.
+    """
+    begun: dict[int, float] = {}
+
+    async def at_pace(assignment: Any, node_id: int, request: Any) -> bool:
+        now = time.monotonic()
+        wait_s = begun.get(node_id, -pace_s) + pace_s - now
+        begun[node_id] = now + max(0.0, wait_s)
+        if wait_s > 0:
+            try:
+                await asyncio.sleep(wait_s)
+            except asyncio.CancelledError:
+                return False  # as aiokafka's own does: it awaits what it has cancelled
+        return await fetch(assignment, node_id, request)
+
+    return at_pace
+
+
+def _plain(tp: TP) -> TopicPartition:
+    return TopicPartition(tp.topic, tp.partition)
+
+
+def _read(result: FetchResult, tp: TP, token: int, position: int) -> Chunk | None:
+    """Decode records up to DRAIN_BYTES; None when they are not from where the partition now is."""
+    if not result.check_assignment(_plain(tp)) or not result.has_more():
+        return None
+    unread = result._partition_records
+    records: list[ConsumerRecord] = []
+    size_bytes = 0
+    error: BaseException | None = None
+    try:
+        for record in unread:
+            records.append(record)
+            size_bytes += RECORD_OVERHEAD_BYTES + len(record.value or b"") + len(record.key or b"")
+            if size_bytes >= DRAIN_BYTES:
+                break
+        else:
+            result._partition_records = None
+    except Exception as broken:  # noqa: BLE001  whatever a broken batch or a missing codec raises, it concerns this one
+        error = broken
+        result._partition_records = None
+    return Chunk(tp, token, position, unread.next_fetch_offset, records, size_bytes, error)
+
+
+def _error_of(failed: FetchError) -> BaseException:
+    error: BaseException = failed._error
+    return error

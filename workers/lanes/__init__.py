@@ -1,0 +1,1 @@
+"""The engine: lanes from the claim to the relay."""

@@ -1,0 +1,165 @@
+"""The lanes of this worker: what the group assigns is claimed, what it takes away is given up.
+
+Source: docs/protocol.md, Claim.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from contracts.topics import LANE_TOPICS
+from workers import logs
+from workers.kafka.transport import Fetched, Seek
+from workers.lanes.lane import Lane, Partitions, Surroundings
+from workers.status import LaneState, LaneStatus, WorkerStatus
+
+CLAIM_WAIT_S = 5.0
+"""How long a rebalance waits for claims; a lane that takes longer goes on in the background and holds up no other."""
+REST_TIMEOUT_S = 4.0
+"""How long a rebalance waits for batches in flight. What is not finished by then is fenced by the next owner."""
+HINT_INTERVAL_S = 5.0
+
+LOG = logs.get(__name__)
+
+
+class GroupConsumer(Partitions, Protocol):
+    """What the lanes need of the consumer."""
+
+    def partition_count(self, topic: str) -> int:
+        """Partitions a topic has."""
+
+
+class Lanes:
+    """Owns the lanes (see `workers.kafka.transport.Owner`)."""
+
+    def __init__(self, status: WorkerStatus) -> None:
+        self.lanes: dict[int, Lane] = {}
+        self._status = status
+        self._around: Surroundings | None = None
+        self._consumer: GroupConsumer | None = None
+        self._tokens = itertools.count(1)
+        self._expected: int | None = None
+        self._stopping = False
+        self._assignments = asyncio.Lock()
+
+    def next_token(self) -> int:
+        """A number no seek of this process had before."""
+        return next(self._tokens)
+
+    def attach(self, around: Surroundings, consumer: GroupConsumer) -> None:
+        """Say what the lanes work with; before the consumer starts."""
+        self._around, self._consumer = around, consumer
+
+    async def on_assigned(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+        """Claim new lanes, go on with kept ones, give up the others; return the position of every partition."""
+        async with self._assignments:
+            around, consumer = self._require()
+            whole = self._whole_lanes(assigned)
+            await self._give_up(
+                number for number, lane in list(self.lanes.items()) if number not in whole or lane.ended
+            )
+            for number in self._status.lanes.keys() - self.lanes.keys():
+                del self._status.lanes[number]
+            wrong = self._wrong_counts(consumer)
+            if wrong:
+                await self._give_up(list(self.lanes))
+                self._refuse(whole, wrong)
+                whole = set()
+            await asyncio.gather(*(lane.go_on() for lane in self.lanes.values()))
+            # A partition without a position would be reset to what Kafka remembers; token 0 is never handed on.
+            ours = {tp for tp in assigned if tp.partition not in self.lanes}
+            await consumer.seek_lanes({tp: Seek(0, 0) for tp in ours})
+            new = [Lane(number, around) for number in sorted(whole - self.lanes.keys())]
+            for lane in new:
+                self.lanes[lane.number] = lane
+                lane.start()
+            if new:
+                await asyncio.wait([asyncio.create_task(lane.claimed()) for lane in new], timeout=CLAIM_WAIT_S)
+            self._status.assigned = True
+            self._status.noted_fetch()  # while partitions were given out there was nothing to fetch
+            LOG.info("lanes assigned", lanes=sorted(self.lanes))
+        positions = {tp: position for lane in self.lanes.values() for tp, position in lane.positions().items()}
+        return {tp: positions.get(tp, 0) for tp in assigned}
+
+    async def on_revoked(self) -> None:
+        """Let batches in flight come to an end, within bounds; nobody begins another until the next assignment."""
+        self._status.assigned = False
+        for lane in self.lanes.values():
+            lane.hold()
+        await asyncio.gather(*(lane.rest(REST_TIMEOUT_S) for lane in self.lanes.values()))
+
+    def deliver(self, fetched: Fetched) -> None:
+        """Hand chunks to their lanes. If a fetch got lost on the way, every lane goes back to where it was."""
+        if self._expected is not None and fetched.number != self._expected:
+            for lane in self.lanes.values():
+                lane.seek_again()
+        self._expected = fetched.number + 1
+        for chunk in fetched.chunks:
+            if chunk.tp.partition in self.lanes:
+                self.lanes[chunk.tp.partition].deliver(chunk)
+        self._status.noted_fetch()
+
+    async def finish(self, timeout_s: float) -> bool:
+        """Finish what is in flight, relay it, then give up all lanes; whether all of it was relayed in time."""
+        for lane in self.lanes.values():
+            lane.hold()
+        rested = await asyncio.gather(*(lane.rest(timeout_s) for lane in self.lanes.values()))
+        await self.hint()
+        await self._give_up(list(self.lanes))
+        return all(rested)
+
+    async def hint(self) -> None:
+        """Tell the group what is settled, for lag monitors; Postgres has the truth."""
+        offsets = {tp: offset for lane in self.lanes.values() for tp, offset in lane.settled_offsets().items()}
+        if offsets and self._consumer is not None:
+            try:
+                await self._consumer.still_member(offsets)
+            except (KafkaError, TimeoutError):
+                return
+
+    async def keep_hinting(self) -> None:
+        """Do so now and then, for ever."""
+        while True:
+            await asyncio.sleep(HINT_INTERVAL_S)
+            if self._status.assigned:
+                await self.hint()
+
+    def measure(self) -> None:
+        """Bring the status' lags up to date."""
+        for lane in self.lanes.values():
+            lane.measure()
+
+    def _require(self) -> tuple[Surroundings, GroupConsumer]:
+        if self._around is None or self._consumer is None:
+            msg = "lanes were assigned before they were attached to anything"
+            raise RuntimeError(msg)
+        return self._around, self._consumer
+
+    def _whole_lanes(self, assigned: frozenset[TP]) -> set[int]:
+        """Lanes of which every topic's partition is ours; parts of lanes are not touched."""
+        around, _ = self._require()
+        prefix = around.settings.topics.prefix
+        numbers = {tp.partition for tp in assigned}
+        return {number for number in numbers if all(TP(prefix + topic, number) in assigned for topic in LANE_TOPICS)}
+
+    def _wrong_counts(self, consumer: GroupConsumer) -> list[str]:
+        around, _ = self._require()
+        names = [around.settings.topics.prefix + topic for topic in LANE_TOPICS]
+        counts = {name: consumer.partition_count(name) for name in names}
+        lanes = around.identity.lanes
+        return [f"{name} has {count}" for name, count in counts.items() if count != lanes]
+
+    def _refuse(self, numbers: Iterable[int], wrong: list[str]) -> None:
+        around, _ = self._require()
+        detail = f"topics must have {around.identity.lanes} partitions, as the database has lanes: {'; '.join(wrong)}"
+        around.states.enter("partitions", "lanes refused: wrong number of partitions", level="error", detail=detail)
+        for number in numbers:
+            self._status.lanes[number] = LaneStatus(number, LaneState.STOPPED, detail)
+
+    async def _give_up(self, numbers: Iterable[int]) -> None:
+        given_up = [self.lanes.pop(number) for number in numbers]
+        await asyncio.gather(*(lane.stop() for lane in given_up))

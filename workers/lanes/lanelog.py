@@ -1,0 +1,236 @@
+"""The lane-log: one record per settled batch, and one per take-over of a lane's relay.
+
+It is the proof of what has been sent (a batch's record is in the transaction of its outputs) and, with the topics'
+history, of what was decided when: order, lane time, timers, terms. Records are JSON, so other tools can read them.
+
+Format: docs/protocol.md, Lane-log.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from contracts.topics import Topic
+from workers.kafka.clients import connection, stop_reading
+from workers.settings.model import Kafka
+
+FORMAT = 1
+FIRST_LOOK_BACK = 32
+LOOK_FURTHER = 8
+READ_TIMEOUT_S = 20.0
+READ_WAIT_MS = 50
+READ_BYTES = 1024 * 1024
+
+
+class LaneLogError(Exception):
+    """The lane-log is not what this database wrote; the message says what a person should look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The last batch whose outputs are in Kafka."""
+
+    batch_seq: int
+    chain_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetRange:
+    """Records of one topic in a batch: `records` of them, from offset `first` to below `next_offset`."""
+
+    first: int
+    next_offset: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLog:
+    """What the record of a batch says.
+
+    `timers_until` and `timer_parties` fix which timers fired besides those of the messages' own parties: those of the
+    first `timer_parties` parties, earliest first, with anything due until then.
+    """
+
+    database_id: str
+    lane: int
+    epoch: int
+    batch_seq: int
+    lane_time: datetime
+    offsets: Mapping[str, OffsetRange]
+    timers_until: datetime | None
+    timer_parties: int
+    timers_fired: int
+    terms_digest: bytes
+    rules_version: int
+    outcomes: Mapping[str, int]
+    chain_hash: bytes
+
+    def encode(self) -> bytes:
+        """The record's value."""
+        return _dump(
+            {
+                "kind": "batch",
+                "format": FORMAT,
+                "database_id": self.database_id,
+                "lane": self.lane,
+                "epoch": self.epoch,
+                "batch_seq": self.batch_seq,
+                "lane_time": self.lane_time.isoformat(),
+                "offsets": {
+                    topic: [span.first, span.next_offset, span.records] for topic, span in self.offsets.items()
+                },
+                "timers": {
+                    "until": None if self.timers_until is None else self.timers_until.isoformat(),
+                    "parties": self.timer_parties,
+                    "fired": self.timers_fired,
+                },
+                "terms": self.terms_digest.hex(),
+                "rules_version": self.rules_version,
+                "outcomes": dict(self.outcomes),
+                "chain_hash": self.chain_hash.hex(),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLog:
+    """What the record of a relay that takes a lane over says: whose it is from here on."""
+
+    database_id: str
+    cluster_id: str
+    prefix: str
+    group: str
+    lane: int
+    epoch: int
+    owner: str
+
+    def encode(self) -> bytes:
+        """The record's value."""
+        return _dump(
+            {
+                "kind": "claim",
+                "format": FORMAT,
+                "database_id": self.database_id,
+                "cluster_id": self.cluster_id,
+                "prefix": self.prefix,
+                "group": self.group,
+                "lane": self.lane,
+                "epoch": self.epoch,
+                "owner": self.owner,
+            }
+        )
+
+
+def log_key(lane: int) -> bytes:
+    """The key of a lane's records."""
+    return b"%d" % lane
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+class LaneLogReader:
+    """Finds where relays left off. One consumer serves all lanes of a worker, one lane at a time."""
+
+    def __init__(self, kafka: Kafka, prefix: str, database_id: str) -> None:
+        self._kafka = kafka
+        self._topic = prefix + Topic.LANE_LOG
+        self._database_id = database_id
+        self._lock = asyncio.Lock()
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def last_before(self, lane: int, claim_offset: int) -> Logged | None:
+        """Read back from a committed claim record until it is seen; the last batch record before it.
+
+        Args:
+            lane: the partition of the lane-log.
+            claim_offset: where the broker put our claim record; its transaction is committed.
+
+        Returns:
+            None when no batch of the lane has been sent yet.
+
+        Raises:
+            LaneLogError: the log belongs to another database.
+            KafkaError, OSError, TimeoutError: the broker is away; try again.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    return await self._last_before(TopicPartition(self._topic, lane), claim_offset)
+            except BaseException:
+                await self.close()
+                raise
+
+    async def _last_before(self, tp: TopicPartition, claim_offset: int) -> Logged | None:
+        consumer = await self._started()
+        consumer.assign([tp])
+        log_start = (await consumer.beginning_offsets([tp]))[tp]
+        look_back = FIRST_LOOK_BACK
+        while True:
+            start = max(log_start, claim_offset - look_back)
+            found = await self._scan(consumer, tp, start, claim_offset)
+            if found is not None or start == log_start:
+                return found
+            look_back *= LOOK_FURTHER
+
+    async def _scan(
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, claim_offset: int
+    ) -> Logged | None:
+        """Read from `start` until the record at `claim_offset` was seen."""
+        consumer.seek(tp, start)
+        found = None
+        while True:
+            fetched = await consumer.getmany(tp, timeout_ms=4 * READ_WAIT_MS)
+            for record in fetched.get(tp, ()):
+                if record.offset >= claim_offset:
+                    return found
+                found = self._logged(record) or found
+
+    def _logged(self, record: ConsumerRecord) -> Logged | None:
+        try:
+            document = json.loads(record.value)
+            written_by = document["database_id"]
+            logged = (
+                Logged(int(document["batch_seq"]), bytes.fromhex(document["chain_hash"]))
+                if document["kind"] == "batch"
+                else None
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            msg = (
+                f"{self._topic}[{record.partition}] offset {record.offset} is no lane-log record ({error!r});"
+                " nobody but postpay may write to that topic"
+            )
+            raise LaneLogError(msg) from error
+        if written_by != self._database_id:
+            msg = (
+                f"{self._topic}[{record.partition}] was written by database {written_by}, and this is database"
+                f" {self._database_id}: use the database that belongs to these topics, or new topics (a new prefix)"
+            )
+            raise LaneLogError(msg)
+        return logged
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                **connection(self._kafka),
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                fetch_max_wait_ms=READ_WAIT_MS,
+                max_partition_fetch_bytes=READ_BYTES,
+            )
+            self._consumer = consumer
+            await consumer.start()
+        return self._consumer
+
+    async def close(self) -> None:
+        """Close the consumer; the next reading opens another."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await stop_reading(consumer)

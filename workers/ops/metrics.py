@@ -1,0 +1,234 @@
+"""What a worker tells Prometheus: base units, one label for each dimension, never an account, merchant or order id.
+
+Everything is read from what the worker knows already; a scrape asks neither the database nor the broker.
+docs/operations.md lists the metrics with what to alarm on, and a test compares it with this module.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from storage.views import LaneFigures
+from workers.settings.model import Settings
+from workers.status import Histogram, LaneState, LaneStatus, WorkerStatus
+
+PREFIX = "postpay_"
+
+
+@dataclass(slots=True)
+class Outside:
+    """What the last look at database and broker brought, every POSTPAY_OPS__REFRESH_S (workers/ops/endpoints.py)."""
+
+    database_up: bool = False
+    database_detail: str = "not asked yet"
+    migrated: bool = False
+    broker_up: bool = False
+    broker_detail: str = "not asked yet"
+    figures: dict[int, LaneFigures] = field(default_factory=dict)
+    """By lane; all lanes of the database, whoever owns them."""
+
+
+class WorkerCollector(Collector):
+    """Turns the worker's status into metric families at each scrape.
+
+    Args:
+        settings: of the worker.
+        status: what the engine writes.
+        outside: what the refresher writes.
+    """
+
+    def __init__(self, settings: Settings, status: WorkerStatus, outside: Outside) -> None:
+        self._group = settings.group
+        self._prefix = settings.topics.prefix
+        self._clock = settings.clock
+        self._status = status
+        self._outside = outside
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all families; those of lanes only for lanes of this worker, so that sums over workers are right."""
+        yield from self._worker()
+        yield from self._lag()
+        yield from self._lanes()
+        yield from self._database_figures()
+        yield from self._counters()
+        yield from self._histograms()
+
+    def describe(self) -> Iterator[Metric]:
+        """Give nothing: the registry would otherwise collect at registration."""
+        return iter(())
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(PREFIX + name, meaning, labels=("group", *labels))
+
+    def _worker(self) -> Iterator[Metric]:
+        status, group = self._status, self._group
+        build = GaugeMetricFamily(PREFIX + "build_info", "Release that runs.", labels=("version",))
+        build.add_metric((version("postpay"),), 1)
+        yield build
+        for name, meaning, value in (
+            ("assigned", "Whether the group's assignment is in force (1) or being made (0).", status.assigned),
+            ("ready", "Whether /readyz says so.", not unready(status, self._outside)),
+            ("database_up", "Whether the database answered at the last look.", self._outside.database_up),
+            ("broker_up", "Whether a broker answered at the last look.", self._outside.broker_up),
+            ("clock_skew_seconds", "This host's clock less the database's.", status.clock_skew_s),
+            ("watchdog_age_seconds", "Longest time something that has work has not moved.", watchdog_age_s(status)),
+        ):
+            gauge = self._gauge(name, meaning)
+            gauge.add_metric((group,), float(value))
+            yield gauge
+
+    def _lag(self) -> Iterator[Metric]:
+        records = self._gauge("lag_records", "Records not settled yet.", "topic", "partition")
+        seconds = self._gauge("lag_seconds", "Age of the oldest of them that was fetched.", "topic", "partition")
+        for lane in self._status.lanes.values():
+            for topic, lag in lane.lags.items():
+                labels = (self._group, self._prefix + topic, str(lane.lane))
+                records.add_metric(labels, lag.records)
+                seconds.add_metric(labels, lag.seconds)
+        yield records
+        yield seconds
+
+    def _lanes(self) -> Iterator[Metric]:
+        state = self._gauge("lane_state", "1 for the state the lane is in.", "lane", "state")
+        for lane in self._status.lanes.values():
+            for known in LaneState:
+                state.add_metric((self._group, str(lane.lane), known.value), float(lane.state is known))
+        yield state
+        for name, meaning, value in _LANE_GAUGES:
+            gauge = self._gauge(name, meaning, "lane")
+            for lane in self._status.lanes.values():
+                gauge.add_metric((self._group, str(lane.lane)), value(lane))
+            yield gauge
+
+    def _database_figures(self) -> Iterator[Metric]:
+        for name, meaning, value in _DATABASE_GAUGES:
+            gauge = self._gauge(name, meaning, "lane")
+            for number in self._status.lanes:
+                if number in self._outside.figures:
+                    gauge.add_metric((self._group, str(number)), value(self._outside.figures[number]))
+            yield gauge
+        age = self._gauge("open_payout_age_seconds", "Age of the oldest payout that is not answered.", "lane")
+        for number in self._status.lanes:
+            if number in self._outside.figures:
+                age.add_metric((self._group, str(number)), self._payout_age_s(self._outside.figures[number]))
+        yield age
+
+    def _payout_age_s(self, figures: LaneFigures) -> float:
+        """By the clock; where time is that of the messages, by the lane's."""
+        now = datetime.now(UTC) if self._clock == "wall" else figures.lane_time
+        if now is None or figures.oldest_open_payout_at is None:
+            return 0.0
+        return max(0.0, (now - figures.oldest_open_payout_at).total_seconds())
+
+    def _counters(self) -> Iterator[Metric]:
+        status, group = self._status, self._group
+        inputs = CounterMetricFamily(
+            PREFIX + "inputs", "Records by what became of them.", labels=("group", "type", "outcome", "reason")
+        )
+        for (kind, outcome, reason), number in sorted(status.outcomes.items()):
+            inputs.add_metric((group, kind, outcome, reason), number)
+        yield inputs
+        timers = CounterMetricFamily(PREFIX + "timers", "Timers fired.", labels=("group", "kind", "outcome"))
+        for (kind, outcome), number in sorted(status.timers.items()):
+            timers.add_metric((group, kind, outcome), number)
+        yield timers
+        for name, meaning, by_topic in (
+            ("outputs", "Messages decided on, by topic.", status.outputs),
+            ("rerouted", "Records that a producer put on a wrong lane.", status.rerouted),
+        ):
+            family = CounterMetricFamily(PREFIX + name, meaning, labels=("group", "topic"))
+            for topic, number in sorted(by_topic.items()):
+                family.add_metric((group, self._prefix + topic), number)
+            yield family
+        for name, meaning, number in (
+            ("claims", "Lanes claimed.", status.claims),
+            ("fenced", "Batches refused because another worker has the lane.", status.fenced),
+            ("reseeks", "Times a lane went back to its stored position.", status.reseeks),
+            ("retries", "Batches tried again after a passing error of the database.", status.retries),
+        ):
+            family = CounterMetricFamily(PREFIX + name, meaning, labels=("group",))
+            family.add_metric((group,), number)
+            yield family
+
+    def _histograms(self) -> Iterator[Metric]:
+        for name, meaning, observed in (
+            ("batch_records", "Records in a batch.", self._status.batch_records),
+            ("batch_duration_seconds", "From the lane's lock to COMMIT.", self._status.batch_seconds),
+            ("relay_duration_seconds", "One Kafka transaction of outputs.", self._status.relay_seconds),
+        ):
+            family = HistogramMetricFamily(PREFIX + name, meaning, labels=("group",))
+            family.add_metric((self._group,), _buckets(observed), observed.total)
+            yield family
+
+
+def _lane_time_s(lane: LaneStatus) -> float:
+    return lane.lane_time.timestamp() if lane.lane_time else 0.0
+
+
+_LANE_GAUGES: tuple[tuple[str, str, Callable[[LaneStatus], float]], ...] = (
+    ("lane_epoch", "Times the lane was claimed, by anybody.", lambda lane: lane.epoch),
+    ("lane_time_seconds", "The lane's time, seconds since 1970.", _lane_time_s),
+    ("inbox_records", "Records fetched and not settled.", lambda lane: lane.inbox_records),
+    ("inbox_bytes", "Their bytes in memory.", lambda lane: lane.inbox_bytes),
+    ("outbox_backlog_batches", "Batches settled and not sent yet.", lambda lane: lane.backlog),
+    ("relay_waiting", "Whether the relay waits for the broker (1).", lambda lane: float(bool(lane.relay_detail))),
+    ("lane_waits_for_relay", "Whether the lane waits for its relay (1).", lambda lane: float(lane.waits_for_relay)),
+)
+
+_DATABASE_GAUGES: tuple[tuple[str, str, Callable[[LaneFigures], float]], ...] = (
+    ("timers_due", "Timers due by the lane's time and not fired.", lambda figures: figures.timers_due),
+    ("parked_inputs", "Inputs that wait for what they name.", lambda figures: figures.parked),
+    ("dead_letters", "Dead letters ever.", lambda figures: figures.dead_letters),
+    ("open_payouts", "Payouts asked for and not answered.", lambda figures: figures.open_payouts),
+)
+
+
+def watchdog_age_s(status: WorkerStatus, now: float | None = None) -> float:
+    """How long the thing that has been still longest, though it has work, has not moved."""
+    moment = time.monotonic() if now is None else now
+    ages = [moment - status.fetched_at]
+    for lane in status.lanes.values():
+        if lane.state is LaneState.STOPPED:
+            continue
+        if lane.backlog:
+            ages.append(moment - lane.relayed_at)
+        if lane.inbox_records:
+            ages.append(moment - lane.settled_at)
+    return max(0.0, *ages)
+
+
+def unready(status: WorkerStatus, outside: Outside) -> list[str]:
+    """Why the worker is not ready, one line each; empty when it is."""
+    reasons = list(status.unready())
+    if not outside.database_up:
+        reasons.append(f"the database does not answer: {outside.database_detail}")
+    elif not outside.migrated:
+        reasons.append(f"the database is not migrated: {outside.database_detail}")
+    if not outside.broker_up:
+        reasons.append(f"no broker answers: {outside.broker_detail}")
+    return reasons
+
+
+def registry(settings: Settings, status: WorkerStatus, outside: Outside) -> CollectorRegistry:
+    """A registry of the worker's own figures and those of its process (memory, processor, descriptors)."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(WorkerCollector(settings, status, outside))
+    ProcessCollector(registry=made)
+    PlatformCollector(registry=made)
+    GCCollector(registry=made)
+    return made
+
+
+def _buckets(observed: Histogram) -> list[tuple[str, float]]:
+    """Cumulative counts by upper bound, as the exposition format wants them."""
+    so_far, buckets = 0, []
+    for bound, count in zip((*observed.bounds, float("inf")), observed.counts, strict=True):
+        so_far += count
+        buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), float(so_far)))
+    return buckets
