@@ -143,7 +143,10 @@ async def load(
 
 
 async def due_parties(connection: Connection, lane: int, until: datetime, limit: int) -> list[Party]:
-    """Parties whose timers are due, earliest first: those of the `limit` earliest timers, so fewer may be returned."""
+    """Parties whose timers are due, earliest first, at one instant by kind and id: so a replay finds the same.
+
+    Those of the `limit` earliest timers, so fewer may be returned.
+    """
     rows = await connection.fetch(_SQL["due_in_lane"], lane, until, limit)
     return list(dict.fromkeys(_party(row) for row in rows))
 

@@ -74,11 +74,12 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: due_in_lane
--- The earliest timers due in the whole lane, whoever's they are. Usually few: then no party needs to be looked up.
+-- The earliest timers due in the whole lane, whoever's they are; at one instant by party, as a replay will find them.
+-- Usually few: then no party needs to be looked up.
 SELECT party_kind, party_id, kind, subject_id, due_at
 FROM timer
 WHERE lane = $1 AND due_at <= $2
-ORDER BY due_at
+ORDER BY due_at, party_kind COLLATE "C", party_id COLLATE "C"
 LIMIT $3;
 
 -- name: due_of_parties
