@@ -6,29 +6,6 @@ Pure: no I/O, no clock, no randomness.
 from datetime import date
 from typing import Literal, assert_never
 
-from settlement import (
-    appeal,
-    bill_instalment,
-    cash_out,
-    closing,
-    credit_line,
-    debit,
-    deposit,
-    deposit_escalation,
-    extension,
-    lowering,
-    merchant,
-    overdue,
-    payout,
-    purchase,
-    reminder,
-    repayment,
-    returns,
-    reversal,
-    settlement_cycle,
-    shop_balance,
-    unfreezing,
-)
 from settlement.decision import Decision, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Debit, Merchant
@@ -76,6 +53,29 @@ from settlement.messages import (
     UnfreezeRequested,
 )
 from settlement.party import Party, PartyKind
+from settlement.rules import (
+    appeal,
+    bill_instalment,
+    cash_out,
+    closing,
+    credit_line,
+    debit,
+    deposit,
+    deposit_escalation,
+    extension,
+    lowering,
+    merchant,
+    overdue,
+    payout,
+    purchase,
+    reminder,
+    repayment,
+    returns,
+    reversal,
+    settlement_cycle,
+    shop_balance,
+    unfreezing,
+)
 from settlement.state import PartyState
 from settlement.timers import Timer, TimerKind
 

@@ -195,7 +195,7 @@ class Obligation:
     requested: its due date, or a later one on which it is debited anew; None: its due date. `in_instalments`: it is one
     of several parts and bears a fee. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None
     if it never did; all penalties together are at most that. `penalty_runs` are the penalties charged, as texts
-    (`settlement.penalty`).
+    (`settlement.rules.penalty`).
     """
 
     account_id: str
@@ -283,7 +283,7 @@ class Return:
 class Repayment:
     """One repayment that arrived.
 
-    `shares` say what it paid, as texts (`settlement.allocation.Share`); `credit_minor` of it became customer credit.
+    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit.
     """
 
     account_id: str

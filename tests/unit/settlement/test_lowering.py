@@ -8,7 +8,7 @@ from settlement.decision import DeclineReason, Outcome
 from settlement.entities import ObligationStatus, Order, OrderStatus
 from settlement.messages import PurchaseCancelled, PurchaseReceived, RepaymentFailed
 from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested
-from settlement.schedule import shares
+from settlement.rules.schedule import shares
 from tests.unit.settlement.builders import (
     Lane,
     careful_rules,

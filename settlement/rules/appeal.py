@@ -1,12 +1,12 @@
 """Appeals of buyers against freezes. Source: docs/rules.md, Credit line."""
 
-from settlement import credit_line, overdue
-from settlement.credit_line import OVERDUE
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Appeal
 from settlement.messages import AppealDecided
-from settlement.restoring import restore
+from settlement.rules import credit_line, overdue
+from settlement.rules.credit_line import OVERDUE
+from settlement.rules.restoring import restore
 
 UPHELD = "upheld"
 

@@ -1,6 +1,5 @@
 """Payouts: money asked to leave the platform, and what becomes of it. Source: docs/rules.md, Payouts."""
 
-from settlement import credit_line, debit, overdue, settlement_cycle
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
@@ -17,7 +16,8 @@ from settlement.entities import (
 from settlement.ledger import LedgerAccount
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
-from settlement.payout_request import kind_of
+from settlement.rules import credit_line, debit, overdue, settlement_cycle
+from settlement.rules.payout_request import kind_of
 from settlement.states import DEPOSIT_REFUND, OBLIGATION, PAYOUT
 from settlement.values import revised
 

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
-from settlement import overdue, reminder
-from settlement.allocation import Allocation
 from settlement.dates import business_date, midnight
 from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
-from settlement.payout_request import pay_out_credit
-from settlement.schedule import is_under_return
+from settlement.rules import overdue, reminder
+from settlement.rules.allocation import Allocation
+from settlement.rules.payout_request import pay_out_credit
+from settlement.rules.schedule import is_under_return
 from settlement.states import DEBIT
 from settlement.timers import TimerKind
 from settlement.values import revised

@@ -3,13 +3,13 @@
 Source: docs/rules.md, Merchant.
 """
 
-from settlement import settlement_cycle
 from settlement.dates import business_date
 from settlement.decision import Decision
 from settlement.draft import Draft
 from settlement.entities import CaseKind, Merchant, MerchantCase, case_key
 from settlement.ledger import LedgerAccount
 from settlement.messages import CaseClosed, CaseOpened, MerchantActivity, MerchantRegistered
+from settlement.rules import settlement_cycle
 from settlement.values import revised
 
 OPEN_COUNTS = {

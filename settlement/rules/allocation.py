@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from settlement import credit_line, overdue
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
-from settlement.schedule import settle_orders
+from settlement.rules import credit_line, overdue
+from settlement.rules.schedule import settle_orders
 from settlement.states import OBLIGATION
 from settlement.values import revised
 

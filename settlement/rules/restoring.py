@@ -1,9 +1,9 @@
 """Giving a line back after something was overdue. Source: docs/rules.md, Overdue."""
 
-from settlement import credit_line
-from settlement.credit_line import OVERDUE
 from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
+from settlement.rules import credit_line
+from settlement.rules.credit_line import OVERDUE
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 
 

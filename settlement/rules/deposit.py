@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from settlement import deposit_escalation, payout_request
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -10,6 +9,7 @@ from settlement.entities import Deposit, DepositRefund, DepositRefundStatus, Mer
 from settlement.ledger import LedgerAccount
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
+from settlement.rules import deposit_escalation, payout_request
 from settlement.states import DEPOSIT_REFUND
 from settlement.terms import DepositTerms
 from settlement.timers import TimerKind

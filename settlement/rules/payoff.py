@@ -2,12 +2,12 @@
 
 from datetime import date
 
-from settlement import penalty
-from settlement.allocation import Share
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
+from settlement.rules import penalty
+from settlement.rules.allocation import Share
 from settlement.states import OBLIGATION
 from settlement.values import revised
 

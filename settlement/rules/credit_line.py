@@ -9,7 +9,7 @@ from settlement.entities import Account
 from settlement.ledger import LedgerAccount
 from settlement.messages import CreditLineOpened, LimitChanged, LineFrozen, LineUnfrozen, ScoreChanged
 from settlement.outputs import LimitReclaimed, LimitReleased, LimitRestored
-from settlement.payout_request import pay_out_credit
+from settlement.rules.payout_request import pay_out_credit
 from settlement.terms import Programme
 
 RISK_LOGIN = "risk_login"

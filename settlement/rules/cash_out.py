@@ -2,16 +2,16 @@
 
 from datetime import date, timedelta
 
-from settlement import debit
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.eligibility import amount_refusal, buyer_refusal
 from settlement.entities import Account, CashOut, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested
-from settlement.payout_request import pay_out
-from settlement.schedule import new_obligation, statement_dates
+from settlement.rules import debit
+from settlement.rules.eligibility import amount_refusal, buyer_refusal
+from settlement.rules.payout_request import pay_out
+from settlement.rules.schedule import new_obligation, statement_dates
 from settlement.terms import Programme
 
 

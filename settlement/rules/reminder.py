@@ -6,7 +6,7 @@ from itertools import takewhile
 from settlement.dates import days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Order
-from settlement.schedule import is_under_return
+from settlement.rules.schedule import is_under_return
 from settlement.timers import TimerKind
 
 

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from settlement import overdue
-from settlement.credit_line import OVERDUE
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.restoring import restore
+from settlement.rules import overdue
+from settlement.rules.credit_line import OVERDUE
+from settlement.rules.restoring import restore
 from settlement.terms import RestoredWhen
 
 

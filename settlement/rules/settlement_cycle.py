@@ -5,13 +5,13 @@ A merchant has a timer only while something is payable to it, so that merchants 
 
 from datetime import date
 
-from settlement import payout_request
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision
 from settlement.draft import Draft
 from settlement.entities import Merchant, MerchantBalance
 from settlement.ledger import LedgerAccount
 from settlement.messages import SettlementCycleChanged
+from settlement.rules import payout_request
 from settlement.timers import WHOLE_MERCHANT, TimerKind
 from settlement.values import revised
 

@@ -3,15 +3,15 @@
 from datetime import date
 from itertools import takewhile
 
-from settlement import debit
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Account, Obligation, ObligationStatus, Order
-from settlement.fees import fee_of_each
 from settlement.ledger import LedgerAccount
 from settlement.messages import BillInstalmentRequested
-from settlement.schedule import new_obligation, obligations_of, shares, statement_dates
+from settlement.rules import debit
+from settlement.rules.fees import fee_of_each
+from settlement.rules.schedule import new_obligation, obligations_of, shares, statement_dates
 from settlement.states import OBLIGATION
 from settlement.terms import Programme
 from settlement.values import revised

@@ -1,13 +1,13 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
-from settlement import credit_line, debit, fees, overdue, purchase
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, OrderStatus
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
-from settlement.payout_request import pay_out_credit
-from settlement.schedule import obligations_of, settle_orders, shares
+from settlement.rules import credit_line, debit, fees, overdue, purchase
+from settlement.rules.payout_request import pay_out_credit
+from settlement.rules.schedule import obligations_of, settle_orders, shares
 from settlement.states import OBLIGATION
 from settlement.values import revised
 

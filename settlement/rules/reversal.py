@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from settlement import debit, fees, overdue
-from settlement.allocation import Share
 from settlement.dates import business_date, days_after
 from settlement.decision import Decision
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentReversed
-from settlement.schedule import is_under_return, new_obligation, obligations_of
+from settlement.rules import debit, fees, overdue
+from settlement.rules.allocation import Share
+from settlement.rules.schedule import is_under_return, new_obligation, obligations_of
 from settlement.states import OBLIGATION, ORDER
 from settlement.values import revised
 

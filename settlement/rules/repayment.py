@@ -1,14 +1,14 @@
 """Repayments received, and debits that failed. Source: docs/rules.md, Repayment."""
 
-from settlement import debit, payoff
-from settlement.allocation import Allocation, Share
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, DebitStatus, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived
-from settlement.payout_request import pay_out_credit
-from settlement.schedule import obligations_of
+from settlement.rules import debit, payoff
+from settlement.rules.allocation import Allocation, Share
+from settlement.rules.payout_request import pay_out_credit
+from settlement.rules.schedule import obligations_of
 
 PAYOFF = "payoff"
 """The purpose of a repayment that is to settle everything at once."""

@@ -1,12 +1,12 @@
 """Extensions of a due date. Source: docs/rules.md, Purchase."""
 
-from settlement import debit, reminder
 from settlement.dates import business_date, days_after
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
 from settlement.messages import ExtensionRequested
-from settlement.schedule import obligations_of
+from settlement.rules import debit, reminder
+from settlement.rules.schedule import obligations_of
 from settlement.values import revised
 
 

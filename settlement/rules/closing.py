@@ -1,10 +1,10 @@
 """Closing a credit line. Source: docs/rules.md, Credit line."""
 
-from settlement import credit_line, payoff
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
-from settlement.payout_request import pay_out_credit
+from settlement.rules import credit_line, payoff
+from settlement.rules.payout_request import pay_out_credit
 
 
 def requested(draft: Draft) -> Decision:

@@ -1,9 +1,9 @@
 """What may stand against spending limit, whatever it is spent on. Source: docs/rules.md, Purchase."""
 
-from settlement import overdue
 from settlement.decision import DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Account
+from settlement.rules import overdue
 from settlement.terms import Programme
 
 

@@ -8,14 +8,14 @@ from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import assert_never
 
-from settlement import credit_line, penalty
-from settlement.credit_line import OVERDUE
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Account, Obligation, ObligationStatus, Order, OrderStatus
 from settlement.ledger import LedgerAccount
-from settlement.restoring import restore
-from settlement.schedule import is_under_return
+from settlement.rules import credit_line, penalty
+from settlement.rules.credit_line import OVERDUE
+from settlement.rules.restoring import restore
+from settlement.rules.schedule import is_under_return
 from settlement.states import OBLIGATION, ORDER
 from settlement.terms import RestoredWhen
 from settlement.timers import WHOLE_ACCOUNT, TimerKind

@@ -2,11 +2,9 @@
 
 from datetime import date, datetime, timedelta
 
-from settlement import debit, reminder
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.eligibility import amount_refusal, buyer_refusal
 from settlement.entities import (
     Account,
     ObligationStatus,
@@ -17,8 +15,10 @@ from settlement.entities import (
 )
 from settlement.ledger import LedgerAccount
 from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced, PurchaseReceived
-from settlement.refund import take_back
-from settlement.schedule import capture, obligations_of
+from settlement.rules import debit, reminder
+from settlement.rules.eligibility import amount_refusal, buyer_refusal
+from settlement.rules.refund import take_back
+from settlement.rules.schedule import capture, obligations_of
 from settlement.states import ORDER, RETURN
 from settlement.terms import CapturedOn, Programme
 from settlement.timers import TimerKind

@@ -1,12 +1,12 @@
 """What a merchant has in its shop balance, and takes out of it. Source: docs/rules.md, Shop balance."""
 
-from settlement import payout_request
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Merchant, ShopWithdrawal
 from settlement.ledger import LedgerAccount
 from settlement.messages import ShopWithdrawalRequested
 from settlement.notices import Param
+from settlement.rules import payout_request
 
 
 def withdrawal_requested(draft: Draft, body: ShopWithdrawalRequested) -> Decision:
