@@ -202,6 +202,11 @@ def failed(draft: Draft, debit: Debit, *, retryable: bool) -> None:
     )
 
 
+def retry_due(draft: Draft, debit_id: str) -> None:
+    """A failed debit's time to be asked once more has come."""
+    retry(draft, draft.get(Debit, debit_id))
+
+
 def retry(draft: Draft, debit: Debit) -> None:
     """Ask once more for all that is open now on what a failed debit asked for."""
     request(
