@@ -21,6 +21,7 @@ from settlement.entities import (
     Deposit,
     DepositRefund,
     Entity,
+    EntityT,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -28,14 +29,14 @@ from settlement.entities import (
     Obligation,
     Order,
     Payout,
-    PayoutStatus,
     Repayment,
     Return,
     ShopWithdrawal,
 )
 from settlement.messages import Input, Source
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, EntityT, Parked, PartyState, subject_key
+from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
+from settlement.statuses import PayoutStatus
 from settlement.timers import RANKS, Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
@@ -368,7 +369,7 @@ class _Loading:
         """Take up what is named of a party; of one that has no row there is nothing to fetch."""
         party = _party_of(state)
         for kind, entity_id in references:
-            if TABLES[kind].party_kind is not party.kind or entity_id == ALL_OPEN:
+            if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
                 continue
             self.asked.append((state, kind, entity_id))
             if not state.whole and kind not in _WITH_PARTY:
@@ -376,7 +377,7 @@ class _Loading:
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
         """Have fetched what hangs on something fetched, unless it is there."""
-        there = self._of_kind(TABLES[kind].party_kind)[party_id].entities.get(kind, {})
+        there = self._of_kind(kind.party_kind)[party_id].entities.get(kind, {})
         for entity_id in entity_ids:
             if entity_id not in there:
                 self.named[kind].add((party_id, entity_id))
@@ -408,7 +409,7 @@ class _Loading:
 
     def _keep(self, kind: type[Entity], rows: Sequence[Row]) -> list[Entity]:
         table = TABLES[kind]
-        states = self._of_kind(table.party_kind)
+        states = self._of_kind(kind.party_kind)
         entities = table.entities(rows)
         for row, entity in zip(rows, entities, strict=True):
             states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity

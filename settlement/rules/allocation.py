@@ -7,9 +7,9 @@ from datetime import datetime
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION
 from settlement.rules import credit_line, overdue
 from settlement.rules.schedule import settle_orders
-from settlement.states import OBLIGATION
 from settlement.values import revised
 
 

@@ -6,13 +6,14 @@ from itertools import takewhile
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Account, Obligation, ObligationStatus, Order
+from settlement.entities import Account, Obligation, Order
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION
 from settlement.messages import BillInstalmentRequested
 from settlement.rules import debit
 from settlement.rules.fees import fee_of_each
 from settlement.rules.schedule import new_obligation, obligations_of, shares, statement_dates
-from settlement.states import OBLIGATION
+from settlement.statuses import ObligationStatus
 from settlement.terms import Programme
 from settlement.values import revised
 

@@ -6,14 +6,15 @@ from itertools import takewhile
 
 from settlement.dates import business_date, midnight
 from settlement.draft import Draft
-from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, PlanKind
+from settlement.entities import Debit, Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import DEBIT
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
 from settlement.rules import overdue, reminder
 from settlement.rules.allocation import Allocation
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import is_under_return
-from settlement.states import DEBIT
+from settlement.statuses import DebitStatus, ObligationStatus
 from settlement.timers import TimerKind
 from settlement.values import revised
 

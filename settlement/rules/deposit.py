@@ -5,12 +5,13 @@ from datetime import date
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Deposit, DepositRefund, DepositRefundStatus, Merchant
+from settlement.entities import Deposit, DepositRefund, Merchant
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import DEPOSIT_REFUND
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
 from settlement.rules import deposit_escalation, payout_request
-from settlement.states import DEPOSIT_REFUND
+from settlement.statuses import DepositRefundStatus
 from settlement.terms import DepositTerms
 from settlement.timers import TimerKind
 from settlement.values import revised

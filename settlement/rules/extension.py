@@ -3,10 +3,11 @@
 from settlement.dates import business_date, days_after
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Obligation, Order
 from settlement.messages import ExtensionRequested
 from settlement.rules import debit, reminder
 from settlement.rules.schedule import obligations_of
+from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.values import revised
 
 

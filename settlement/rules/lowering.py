@@ -2,13 +2,14 @@
 
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Debit, DebitStatus, Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Debit, Obligation, Order
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION
 from settlement.messages import AmountLowered
 from settlement.rules import credit_line, debit, fees, overdue, purchase
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import obligations_of, settle_orders, shares
-from settlement.states import OBLIGATION
+from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus
 from settlement.values import revised
 
 

@@ -10,13 +10,14 @@ from typing import assert_never
 
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
-from settlement.entities import Account, Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Account, Obligation, Order
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION, ORDER
 from settlement.rules import credit_line, penalty
 from settlement.rules.credit_line import OVERDUE
 from settlement.rules.restoring import restore
 from settlement.rules.schedule import is_under_return
-from settlement.states import OBLIGATION, ORDER
+from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import RestoredWhen
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 from settlement.values import revised

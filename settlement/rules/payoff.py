@@ -6,9 +6,9 @@ from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION
 from settlement.rules import penalty
 from settlement.rules.allocation import Share
-from settlement.states import OBLIGATION
 from settlement.values import revised
 
 

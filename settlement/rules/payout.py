@@ -3,22 +3,14 @@
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
-from settlement.entities import (
-    AccountPayout,
-    CashOut,
-    Deposit,
-    DepositRefund,
-    MerchantPayout,
-    Obligation,
-    Payout,
-    PayoutStatus,
-)
+from settlement.entities import AccountPayout, CashOut, Deposit, DepositRefund, MerchantPayout, Obligation, Payout
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import DEPOSIT_REFUND, OBLIGATION, PAYOUT
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
 from settlement.rules import credit_line, debit, overdue, settlement_cycle
 from settlement.rules.payout_request import kind_of
-from settlement.states import DEPOSIT_REFUND, OBLIGATION, PAYOUT
+from settlement.statuses import PayoutStatus
 from settlement.values import revised
 
 PAYOUT_FAILED = "payout_failed"

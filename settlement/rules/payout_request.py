@@ -3,9 +3,9 @@
 from settlement.draft import Draft
 from settlement.entities import AccountPayout, MerchantPayout, Payout
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import PAYOUT
 from settlement.outputs import PayoutRequested
 from settlement.party import Party, PartyKind
-from settlement.states import PAYOUT
 
 
 def kind_of(party: Party) -> type[AccountPayout] | type[MerchantPayout]:

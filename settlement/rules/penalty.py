@@ -9,8 +9,9 @@ from datetime import date, datetime
 
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order
+from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
+from settlement.statuses import ObligationStatus
 from settlement.values import revised
 
 

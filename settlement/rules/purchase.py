@@ -5,21 +5,15 @@ from datetime import date, datetime, timedelta
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import (
-    Account,
-    ObligationStatus,
-    Order,
-    OrderStatus,
-    PlanKind,
-    Return,
-)
+from settlement.entities import Account, Order, PlanKind, Return
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import ORDER, RETURN
 from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced, PurchaseReceived
 from settlement.rules import debit, reminder
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.refund import take_back
 from settlement.rules.schedule import capture, obligations_of
-from settlement.states import ORDER, RETURN
+from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import CapturedOn, Programme
 from settlement.timers import TimerKind
 from settlement.values import revised

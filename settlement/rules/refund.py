@@ -1,12 +1,13 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order
+from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION
 from settlement.rules import credit_line, debit, fees, overdue
 from settlement.rules.payout_request import pay_out, pay_out_credit
 from settlement.rules.schedule import obligations_of
-from settlement.states import OBLIGATION
+from settlement.statuses import ObligationStatus
 from settlement.values import revised
 
 CANCELLED = "cancelled"

@@ -2,13 +2,14 @@
 
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Debit, DebitStatus, Obligation, Order, Repayment
+from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived
 from settlement.rules import debit, payoff
 from settlement.rules.allocation import Allocation, Share
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import obligations_of
+from settlement.statuses import DebitStatus
 
 PAYOFF = "payoff"
 """The purpose of a repayment that is to settle everything at once."""

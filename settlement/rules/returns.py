@@ -5,12 +5,13 @@ from datetime import timedelta
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import ObligationStatus, Order, OrderStatus, Return, ReturnStatus
+from settlement.entities import Order, Return
+from settlement.lifecycles import RETURN
 from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed, ReturnWithdrawn
 from settlement.rules import debit, purchase
 from settlement.rules.refund import take_back
 from settlement.rules.schedule import obligations_of, settle_orders
-from settlement.states import RETURN
+from settlement.statuses import ObligationStatus, OrderStatus, ReturnStatus
 from settlement.terms import Programme, ReturnWindow
 from settlement.timers import TimerKind
 from settlement.values import revised

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from settlement.dates import business_date, days_after
 from settlement.decision import Decision
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus, Repayment
+from settlement.entities import Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION, ORDER
 from settlement.messages import RepaymentReversed
 from settlement.rules import debit, fees, overdue
 from settlement.rules.allocation import Share
 from settlement.rules.schedule import is_under_return, new_obligation, obligations_of
-from settlement.states import OBLIGATION, ORDER
+from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.values import revised
 
 

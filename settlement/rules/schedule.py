@@ -6,10 +6,11 @@ from datetime import date
 from settlement.dates import business_date, days_after, next_day_of_month
 from settlement.decision import InvariantBrokenError
 from settlement.draft import Draft
-from settlement.entities import Obligation, ObligationStatus, Order, OrderStatus, PlanKind
+from settlement.entities import Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
+from settlement.lifecycles import OBLIGATION, ORDER
 from settlement.rules.fees import fee_of_each
-from settlement.states import OBLIGATION, ORDER
+from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import PlanTerms
 from settlement.values import revised
 

@@ -1,4 +1,4 @@
-"""State machines as tables; docs/states.md is drawn from them by `python -m settlement.states --write`.
+"""State machines as tables; docs/states.md is drawn from them by `python -m settlement.lifecycles --write`.
 
 The rules ask the tables where a step leads; a step that a state never allows is refused by the rules before.
 """
@@ -20,7 +20,7 @@ from settlement.answers import (
     Answers,
 )
 from settlement.decision import InvariantBrokenError
-from settlement.entities import (
+from settlement.statuses import (
     DebitStatus,
     DepositRefundStatus,
     LineStatus,
@@ -195,10 +195,10 @@ def document() -> str:
     """The text of docs/states.md."""
     head = (
         "# States\n\n"
-        "Drawn from the tables in `settlement/states.py` by `python -m settlement.states --write`; change them there.\n"
-        "What each step means is in [rules.md](rules.md). A second table, from `settlement/answers.py`, tells what\n"
-        "becomes of a message in every state, whether that allows its step or not: an outcome or the reason of a\n"
-        "refusal. Where several stand, more than the state counts; rules.md says what.\n"
+        "Drawn from the tables in `settlement/lifecycles.py` by `python -m settlement.lifecycles --write`; change\n"
+        "them there. What each step means is in [rules.md](rules.md). A second table, from `settlement/answers.py`,\n"
+        "tells what becomes of a message in every state, whether that allows its step or not: an outcome or the\n"
+        "reason of a refusal. Where several stand, more than the state counts; rules.md says what.\n"
     )
     sections = [
         _drawn(LINE, LINE_ANSWERS),
@@ -221,9 +221,11 @@ def main(arguments: list[str]) -> int:
         written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
         if written == document():
             return 0
-        sys.stderr.write(f"{DOCUMENT} is not what settlement/states.py says: run python -m settlement.states --write\n")
+        sys.stderr.write(
+            f"{DOCUMENT} is not what settlement/lifecycles.py says: run python -m settlement.lifecycles --write\n"
+        )
         return 1
-    sys.stderr.write("usage: python -m settlement.states --check | --write\n")
+    sys.stderr.write("usage: python -m settlement.lifecycles --check | --write\n")
     return 2
 
 
