@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from contracts.reasons import RejectReason
 from contracts.records import Rejected
-from contracts.references import references
 from contracts.topics import Topic
 from settlement.batch import Batch, Settled, time_after
 from settlement.decision import InvariantBrokenError
@@ -23,6 +22,7 @@ from settlement.messages import Input
 from settlement.outputs import Output
 from settlement.party import Party
 from settlement.state import NotLoadedError, PartyState
+from settlement.subjects import references
 from storage import chain
 from storage.load import Loaded, Wanted
 from workers.kafka.homes import home_of

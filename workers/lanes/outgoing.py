@@ -21,14 +21,13 @@ from contracts.reroute import encode_reroute
 from contracts.topics import Topic
 from settlement.batch import Settled
 from settlement.decision import InvariantBrokenError, Outcome
+from settlement.version import RULES_VERSION
 from workers.kafka.homes import home_of
 from workers.kafka.topics import OUTPUT_MAX_BYTES
 from workers.lanes.deciding import Decided
 from workers.lanes.lanelog import BatchLog, OffsetRange, log_key
 from workers.lanes.taken import Taken
 
-RULES_VERSION = 1
-"""Raised when code decides differently than before; the lane-log records it."""
 PART_BYTES = 1024 * 1024
 """An outbox row is split into parts of about this size."""
 # Room for what a record batch puts around a message of its own.
