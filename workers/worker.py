@@ -216,7 +216,7 @@ class Worker:
     async def _until_the_end(self, app: LaneApp, pool: asyncpg.Pool) -> int:
         watchdog = Watchdog(self.status, self.settings.worker.watchdog_s, app.lane_consumer.broker_answers)
         stopped = asyncio.create_task(self.stop.wait(), name="stop")
-        crashed = asyncio.create_task(app._crashed.wait(), name="crash")  # noqa: SLF001  mode has no public way to wait
+        crashed = asyncio.create_task(app.crashed(), name="crash")
         watching = asyncio.create_task(watchdog.watch(), name="watchdog")
         others: list[asyncio.Task[None]] = [
             asyncio.create_task(self.lanes.keep_hinting(), name="hints"),
@@ -225,7 +225,7 @@ class Worker:
         try:
             await asyncio.wait([stopped, crashed, watching, *others], return_when=asyncio.FIRST_COMPLETED)
             if crashed.done():
-                LOG.error("the consumer has crashed", exc_info=app.crash_reason)
+                LOG.error("the consumer has crashed", exc_info=crashed.result())
                 return EXIT_BROKEN
             for ended in (watching, *others):
                 if ended.done():

@@ -13,7 +13,7 @@ from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
 from workers import logs
-from workers.kafka.transport import Fetched, Seek
+from workers.kafka.chunks import Fetched, Seek
 from workers.lanes.lane import Lane, Partitions, Surroundings
 from workers.status import LaneState, LaneStatus, WorkerStatus
 

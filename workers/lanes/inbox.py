@@ -20,7 +20,7 @@ from aiokafka import ConsumerRecord
 
 from contracts.records import Rejected
 from settlement.messages import Input
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
 
 BEFORE_EVERYTHING = float("-inf")
 

@@ -26,7 +26,7 @@ from storage.database import is_transient
 from storage.identity import Identity
 from storage.lanes import FencedError
 from workers import logs
-from workers.kafka.transport import Chunk, Seek
+from workers.kafka.chunks import Chunk, Seek
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
 from workers.lanes.claims import Claimer, LaneStoppedError

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Seek
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Seek
 from workers.lanes.assignment import Lanes
 from workers.lanes.lane import Lane
 from workers.settings.model import Settings

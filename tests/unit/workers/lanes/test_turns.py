@@ -9,7 +9,7 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.transport import Chunk
+from workers.kafka.chunks import Chunk
 from workers.lanes.lane import Lane
 from workers.status import WorkerStatus
 

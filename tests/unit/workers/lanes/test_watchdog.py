@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.transport import Chunk
+from workers.kafka.chunks import Chunk
 from workers.lanes.assignment import Lanes
 from workers.lanes.lane import Lane
 from workers.lanes.relay import Relay, Relayable
