@@ -63,10 +63,10 @@ class LaneApp(faust.App):
         """Faust's consumer, which is ours."""
         return cast("LaneConsumer", self.consumer)
 
-    async def crashed(self) -> BaseException | None:
+    async def wait_for_crash(self) -> BaseException | None:
         """Wait until the consumer has broken; why."""
         await self._crashed.wait()  # mode has no public way to wait for it
-        return cast("BaseException | None", self.crash_reason)
+        return self.crash_reason
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)

@@ -53,7 +53,7 @@ FETCH_RETURN_S = 1.0
 """A fetch with nothing to hand on comes back this often, to see stops and to show that it lives."""
 DRAIN_BYTES = 256 * 1024
 """Most of one partition handed on at once."""
-COMMIT_TIMEOUT_S = 5.0
+COMMIT_TIMEOUT_S = 4.0
 """Of the offsets that are committed as a hint, and to learn whether a lane is still ours. At worst a fenced lane asks
 again, and lag monitors are behind."""
 METADATA_MAX_AGE_MS = 30_000

@@ -18,6 +18,7 @@ from storage import lanes
 from storage.lanes import LaneClaim, Position
 from workers.kafka.shared import POLL_MS, SharedConsumer
 from workers.settings.model import Kafka
+from workers.status import LaneStatus, WorkerStatus
 
 CHECK_TIMEOUT_S = 10.0
 """A check takes some 20 ms; a broker that has just come back takes seconds to find its leaders. At worst a lane is
@@ -62,24 +63,40 @@ class Bounds:
 class Claimer:
     """Claims lanes for one worker. One consumer does the checks of all lanes, one at a time."""
 
-    def __init__(self, pool: asyncpg.Pool, kafka: Kafka, prefix: str, topics: Iterable[str], owner: str) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        kafka: Kafka,
+        prefix: str,
+        topics: Iterable[str],
+        *,
+        owner: str,
+        status: WorkerStatus,
+    ) -> None:
         self._pool = pool
         self._prefix = prefix
         self._topics = tuple(topics)
         self._owner = owner
+        self._status = status
         self._consumer = SharedConsumer(kafka, partition_bytes=CHECK_BYTES)
 
-    async def claim(self, lane: int) -> LaneClaim:
-        """Raise the lane's epoch in a short transaction of its own, then check its topics.
+    async def claim(self, lane: LaneStatus) -> LaneClaim:
+        """Raise the lane's epoch in a short transaction of its own, then check its topics when it has its turn.
 
         Raises:
             LaneStoppedError: input is gone that was never settled.
             asyncpg.PostgresError, KafkaError, OSError, TimeoutError: as they come; the caller tries again.
         """
         async with self._pool.acquire() as connection_:
-            claim = await lanes.claim(connection_, lane, self._owner)
-        async with self._consumer.borrowed(CHECK_TIMEOUT_S) as consumer:
-            await self._check(consumer, lane, claim.positions)
+            claim = await lanes.claim(connection_, lane.lane, self._owner)
+        lane.waits_for_turn = True
+        try:
+            async with self._consumer.borrowed(CHECK_TIMEOUT_S) as consumer:
+                lane.waits_for_turn = False
+                await self._check(consumer, lane.lane, claim.positions)
+        finally:
+            lane.waits_for_turn = False
+            self._status.noted_turn()
         return claim
 
     async def _check(self, consumer: AIOKafkaConsumer, lane: int, positions: Mapping[str, Position]) -> None:

@@ -87,10 +87,10 @@ class WorkerCollector(Collector):
         records = self._gauge("lag_records", "Records not settled yet.", "topic", "partition")
         seconds = self._gauge("lag_seconds", "Age of the oldest of them that was fetched.", "topic", "partition")
         for lane in self._status.lanes.values():
-            for topic, lag in lane.lags.items():
+            for topic, unsettled in lane.unsettled.items():
                 labels = (self._group, self._prefix + topic, str(lane.lane))
-                records.add_metric(labels, lag.records)
-                seconds.add_metric(labels, lag.seconds)
+                records.add_metric(labels, unsettled.records)
+                seconds.add_metric(labels, unsettled.seconds)
         yield records
         yield seconds
 
@@ -192,15 +192,7 @@ _DATABASE_GAUGES: tuple[tuple[str, str, Callable[[LaneFigures], float]], ...] = 
 def watchdog_age_s(status: WorkerStatus, now: float | None = None) -> float:
     """How long the thing that has been still longest, though it has work, has not moved."""
     moment = time.monotonic() if now is None else now
-    ages = [moment - status.fetched_at]
-    for lane in status.lanes.values():
-        if lane.state is LaneState.STOPPED:
-            continue
-        if lane.backlog:
-            ages.append(moment - lane.relayed_at)
-        if lane.inbox_records:
-            ages.append(moment - lane.settled_at)
-    return max(0.0, *ages)
+    return max((each.seconds for each in status.still(moment)), default=0.0)
 
 
 def unready(status: WorkerStatus, outside: Outside) -> list[str]:
