@@ -7,17 +7,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from contracts.decode import decode
-from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS
 from workers.kafka.chunks import Chunk, Seek
 from workers.lanes.checkpoints import reached
-from workers.lanes.inbox import Buffer, Decoded, Inbox, Taken
+from workers.lanes.inbox import Buffer, Inbox
 from workers.lanes.pausing import Pausing
 from workers.lanes.surroundings import Surroundings
+from workers.lanes.taken import Taken
 from workers.lanes.unreadable import READ_AGAIN_AFTER_S, Break, Unreadable
 from workers.status import LaneStatus, Unsettled
 
@@ -40,7 +39,7 @@ class Intake:
         self._topics = {str(topic): TP(around.settings.topics.prefix + topic, status.lane) for topic in LANE_TOPICS}
         self._by_tp = {tp: topic for topic, tp in self._topics.items()}
         self._event_clock = around.settings.clock == "event"
-        self._inbox = Inbox(list(self._topics), _decode, event_clock=self._event_clock)
+        self._inbox = Inbox(list(self._topics), decode, event_clock=self._event_clock)
         self._pausing = Pausing(self._inbox, around.settings.worker.inbox_bytes)
         self._unreadable = Unreadable()
         self._waits_since: dict[str, float] = {}
@@ -194,9 +193,3 @@ class Intake:
             buffered = self._inbox.buffers[topic].records
             oldest = buffered[0].timestamp if buffered else now_ms
             self._status.unsettled[topic] = Unsettled(records, max(0.0, (now_ms - oldest) / 1000))
-
-
-def _decode(topic: str, record: ConsumerRecord) -> Decoded:
-    return decode(
-        RawRecord(topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
-    )

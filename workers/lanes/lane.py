@@ -23,11 +23,12 @@ from workers import logs
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
 from workers.lanes.claims import LaneStoppedError
-from workers.lanes.inbox import Taken
 from workers.lanes.intake import Intake
-from workers.lanes.relay import Relay, RelayError
-from workers.lanes.settling import Settlement, Settler
+from workers.lanes.relay import Relay
 from workers.lanes.surroundings import Surroundings
+from workers.lanes.taken import Taken
+from workers.lanes.takeover import RelayError
+from workers.lanes.transaction import Settlement, Settler
 from workers.status import LaneState, LaneStatus
 
 IDLE_S = 1.0
@@ -272,7 +273,7 @@ class Lane:
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)
         self.status.settled = settlement.relayable.batch_seq
-        self.status.lane_time = settlement.lane_time
+        self.status.lane_time = settlement.decided.lane_time
         self.status.settled_at = self._idle_since = time.monotonic()
         self.intake.note()
 

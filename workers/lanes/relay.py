@@ -12,11 +12,8 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
-import msgpack
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -28,6 +25,7 @@ from workers.kafka.clients import stop_within
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
 from workers.lanes.lanelog import LaneLogError, LaneLogReader
+from workers.lanes.outgoing import OutboxMessage, Relayable, unpack
 from workers.lanes.takeover import SEND_TIMEOUT_S, DatabaseAwayError, RelayError, Takeover, asking
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
@@ -47,29 +45,6 @@ MOST_ODD_ERRORS = 5
 TELL_INTERVAL_S = 5.0
 """How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows, which
 are kept for days: nothing depends on its age."""
-
-
-OutboxMessage = Sequence[Any]
-"""(topic without prefix, partition, key, value, headers): as packed in the outbox, so lists or tuples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relayable:
-    """A committed batch that has to be sent; its lane-log record is the last message."""
-
-    batch_seq: int
-    messages: Sequence[OutboxMessage]
-    size_bytes: int
-
-
-def unpack(batch_seq: int, parts: Iterable[bytes]) -> Relayable:
-    """Read an outbox row."""
-    messages: list[OutboxMessage] = []
-    size_bytes = 0
-    for part in parts:
-        messages.extend(msgpack.unpackb(part, use_list=True))
-        size_bytes += len(part)
-    return Relayable(batch_seq, messages, size_bytes)
 
 
 class Relay:
@@ -297,7 +272,7 @@ class Relay:
         by_partition: dict[tuple[str, int], list[OutboxMessage]] = {}
         for batch in batches:
             for message in batch.messages:
-                by_partition.setdefault((message[0], message[1]), []).append(message)
+                by_partition.setdefault((message.topic, message.partition), []).append(message)
         reached("before_kafka_transaction")
         await producer.begin_transaction()
         prefix = self._settings.topics.prefix
@@ -343,7 +318,7 @@ async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messa
     builder = producer.create_batch()
     delivered = []
     for _, _, key, value, headers in messages:
-        named = [(name, content) for name, content in headers]
+        named = list(headers)  # it takes nothing else
         if builder.append(timestamp=None, key=key, value=value, headers=named) is None:
             delivered.append(await producer.send_batch(builder, topic, partition=partition))
             builder = producer.create_batch()
@@ -357,6 +332,3 @@ async def _throw_away(producer: AIOKafkaProducer) -> None:
     await stop_within(STOP_TIMEOUT_S, producer.stop())
     with contextlib.suppress(Exception):
         await producer.client.close()
-
-
-__all__ = ["LaneLogError", "Relay", "RelayError", "Relayable", "unpack"]
