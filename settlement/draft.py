@@ -10,13 +10,14 @@ from typing import Any, cast
 from settlement import notices
 from settlement.calendar import WorkingDays
 from settlement.decision import ActivityShare, Decision, DeclineReason, InvariantBrokenError, Outcome
-from settlement.entities import Account, Entity, Merchant, MerchantBalance, Obligation, ObligationStatus
+from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
 from settlement.ids import derived_id
 from settlement.ledger import ACCOUNT_BALANCES, DEBIT_NORMAL, MERCHANT_BALANCES, LedgerAccount, Posting, book_of
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
+from settlement.state import ALL_OPEN, NotLoadedError, PartyState, subject_key
+from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass, revised

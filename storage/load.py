@@ -7,7 +7,7 @@ Source: docs/storage.md, Loading.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -21,6 +21,7 @@ from settlement.entities import (
     Deposit,
     DepositRefund,
     Entity,
+    EntityT,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -28,15 +29,15 @@ from settlement.entities import (
     Obligation,
     Order,
     Payout,
-    PayoutStatus,
     Repayment,
     Return,
     ShopWithdrawal,
 )
 from settlement.messages import Input, Source
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, EntityT, Parked, PartyState, subject_key
-from settlement.timers import RANKS, Timer, TimerKind
+from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
+from settlement.statuses import PayoutStatus
+from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
 from storage.queries import read
@@ -51,18 +52,6 @@ TIMERS_PROBED = 500
 """Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
 
 NO_LIMIT = 2**31
-
-TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
-    TimerKind.AUTOMATIC_RECEIPT: Order,
-    TimerKind.PARCEL_EXPIRY: Return,
-    TimerKind.TRIAL_END: Order,
-    TimerKind.TRIAL_REMINDER: Order,
-    TimerKind.DEBIT_RETRY: Debit,
-    TimerKind.DEPOSIT_PAYMENT: DepositRefund,
-    TimerKind.DEPOSIT_REVIEW_LATE: DepositRefund,
-    TimerKind.DEPOSIT_UNPAID: DepositRefund,
-}
-"""Kinds of timers whose subject is an entity. Others are about what is owed, which is loaded with the account."""
 
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
@@ -246,7 +235,7 @@ class _Loading:
         probed = min(limit, TIMERS_PROBED)
         rows = await self.connection.fetch(_SQL["due_in_lane"], self.lane, until, probed + 1)
         if len(rows) > probed:
-            ranks = (arrays.texts(list(RANKS)), arrays.plain(list(RANKS.values())))
+            ranks = (arrays.texts(list(TimerKind)), arrays.plain([kind.rank for kind in TimerKind]))
             rows = await self.connection.fetch(
                 _SQL["due_of_parties"], self.lane, until, *self._party_arrays(), *ranks, limit
             )
@@ -262,8 +251,9 @@ class _Loading:
                 del timers[limit:]
             state = self.states[party]
             state.timers = {(timer.kind, timer.subject_id): timer for timer in timers}
-            subjects = [(TIMER_SUBJECTS.get(timer.kind), timer.subject_id) for timer in timers]
-            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if kind is not None])
+            # Dates are about what is owed, which is loaded with the account, as the party itself is.
+            subjects = [(timer.kind.subject, timer.subject_id) for timer in timers]
+            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if issubclass(kind, Entity)])
 
     async def _of_accounts(self) -> None:
         """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
@@ -368,7 +358,7 @@ class _Loading:
         """Take up what is named of a party; of one that has no row there is nothing to fetch."""
         party = _party_of(state)
         for kind, entity_id in references:
-            if TABLES[kind].party_kind is not party.kind or entity_id == ALL_OPEN:
+            if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
                 continue
             self.asked.append((state, kind, entity_id))
             if not state.whole and kind not in _WITH_PARTY:
@@ -376,7 +366,7 @@ class _Loading:
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
         """Have fetched what hangs on something fetched, unless it is there."""
-        there = self._of_kind(TABLES[kind].party_kind)[party_id].entities.get(kind, {})
+        there = self._of_kind(kind.party_kind)[party_id].entities.get(kind, {})
         for entity_id in entity_ids:
             if entity_id not in there:
                 self.named[kind].add((party_id, entity_id))
@@ -408,7 +398,7 @@ class _Loading:
 
     def _keep(self, kind: type[Entity], rows: Sequence[Row]) -> list[Entity]:
         table = TABLES[kind]
-        states = self._of_kind(table.party_kind)
+        states = self._of_kind(kind.party_kind)
         entities = table.entities(rows)
         for row, entity in zip(rows, entities, strict=True):
             states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity

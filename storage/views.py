@@ -20,6 +20,7 @@ from settlement.entities import (
     Debit,
     Deposit,
     DepositRefund,
+    EntityT,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -32,7 +33,6 @@ from settlement.entities import (
 )
 from settlement.ledger import LedgerAccount, book_of
 from settlement.party import PartyKind
-from settlement.state import EntityT
 from storage.database import Connection, Row
 from storage.queries import read
 from storage.rows import TABLES

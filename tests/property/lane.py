@@ -14,6 +14,7 @@ from settlement.calendar import WorkingDays
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.draft import Rules
 from settlement.entities import (
+    ENTITIES,
     Account,
     AccountPayout,
     Deposit,
@@ -22,8 +23,6 @@ from settlement.entities import (
     MerchantBalance,
     MerchantPayout,
     Obligation,
-    ObligationStatus,
-    PayoutStatus,
 )
 from settlement.ledger import (
     ACCOUNT_BALANCES,
@@ -37,7 +36,8 @@ from settlement.ledger import (
 from settlement.messages import Input, PayoutFailed
 from settlement.outputs import MerchantActivityRecorded
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, SUBJECTS, NotLoadedError, Parked, PartyState, subject_key
+from settlement.state import ALL_OPEN, NotLoadedError, Parked, PartyState, subject_key
+from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
 
@@ -136,7 +136,7 @@ class Tables:
         return state
 
     def write(self, state: PartyState) -> None:
-        for kind in SUBJECTS:
+        for kind in ENTITIES:
             made, changed = state.made.get(kind, set()), state.changed.get(kind, set())
             already = self.entities.get(kind, {}).keys()
             assert not made & already, f"{kind.__name__} made twice: {made & already}"

@@ -274,7 +274,7 @@ LIMIT $1;
 
 -- name: repayments
 -- What a repayment paid and what became credit of it is its amount; of those from before shares were kept, neither is known.
--- A share is the obligation's id, then what was paid of penalty, fee and principal (settlement/allocation.py).
+-- A share is the obligation's id, then what was paid of penalty, fee and principal (settlement/rules/allocation.py).
 WITH paid AS (
     SELECT account_id, repayment_id, amount_minor, credit_minor,
         coalesce(sum(split_part(share, ' ', 2)::bigint + split_part(share, ' ', 3)::bigint

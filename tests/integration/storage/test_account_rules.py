@@ -6,18 +6,7 @@ from datetime import date
 
 import pytest
 
-from settlement.entities import (
-    Account,
-    AccountPayout,
-    Appeal,
-    CashOut,
-    Debit,
-    Obligation,
-    Order,
-    PayoutStatus,
-    Repayment,
-    Return,
-)
+from settlement.entities import Account, AccountPayout, Appeal, CashOut, Debit, Obligation, Order, Repayment, Return
 from settlement.messages import (
     AppealDecided,
     BillInstalmentRequested,
@@ -33,6 +22,7 @@ from settlement.messages import (
     ReturnWithdrawn,
     UnfreezeRequested,
 )
+from settlement.statuses import PayoutStatus
 from storage.audit import audit
 from storage.load import Wanted
 from tests.unit.settlement.builders import (

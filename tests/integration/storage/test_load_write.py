@@ -11,23 +11,12 @@ import pytest
 
 from settlement.batch import Batch, Settled
 from settlement.decision import Decision, DeclineReason, Outcome
-from settlement.entities import (
-    Account,
-    Debit,
-    DebitStatus,
-    Deposit,
-    DepositRefund,
-    Merchant,
-    Obligation,
-    ObligationStatus,
-    Order,
-    Repayment,
-    Return,
-)
+from settlement.entities import Account, Debit, Deposit, DepositRefund, Merchant, Obligation, Order, Repayment, Return
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import LineFrozen, LineUnfrozen, MerchantRegistered, PurchaseReceived, TermsPublished
 from settlement.party import PartyKind
 from settlement.state import Parked, PartyState
+from settlement.statuses import DebitStatus, ObligationStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
 from storage import arrays, chain, lanes, load
@@ -105,7 +94,7 @@ async def stored(lane: StoredLane, party, kind, entity_id: str):
 async def test_an_entity_is_read_back_as_it_was_made_and_as_it_was_changed(lane, kind, variants):
     table = TABLES[kind]
     party_id = 'id "1", {\\}'
-    party = account(party_id) if table.party_kind is PartyKind.ACCOUNT else merchant(party_id)
+    party = account(party_id) if table.kind.party_kind is PartyKind.ACCOUNT else merchant(party_id)
     own_row = filled(Account if party.kind is PartyKind.ACCOUNT else Merchant, party_id, party_id, 0)
     for number, variant in enumerate(variants):
         entity = filled(kind, party_id, "entity id", variant)
@@ -128,7 +117,7 @@ async def whole(lane: StoredLane, party) -> PartyState:
     """Everything stored of a party, asked for by the ids of what is there."""
     named = set()
     for kind, table in TABLES.items():
-        if table.party_kind is party.kind:
+        if table.kind.party_kind is party.kind:
             rows = await lane.connection.fetch(
                 f"SELECT * FROM {table.name} WHERE lane = $1 AND {table.party_column} = $2", lane.number, party.id
             )

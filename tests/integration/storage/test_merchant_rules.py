@@ -12,7 +12,6 @@ from settlement.entities import (
     MerchantBalance,
     MerchantCase,
     MerchantPayout,
-    PayoutStatus,
     ShopWithdrawal,
 )
 from settlement.messages import (
@@ -28,6 +27,7 @@ from settlement.messages import (
     SettlementCycleChanged,
     ShopWithdrawalRequested,
 )
+from settlement.statuses import PayoutStatus
 from storage.audit import audit
 from storage.load import Wanted
 from tests.unit.settlement.builders import SHOP, Lane, at, deposited, refund_asked

@@ -13,7 +13,6 @@ from settlement.entities import (
     Account,
     AccountPayout,
     Debit,
-    DebitStatus,
     DepositRefund,
     Merchant,
     MerchantBalance,
@@ -23,6 +22,7 @@ from settlement.entities import (
     PlanKind,
     Return,
 )
+from settlement.lifecycles import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, PAYOUT, RETURN, Machine
 from settlement.messages import (
     AmountLowered,
     Body,
@@ -59,7 +59,7 @@ from settlement.messages import (
 from settlement.outputs import NotificationRequested, OutputBody
 from settlement.party import Party, PartyKind
 from settlement.state import PartyState
-from settlement.states import DEBIT, DEPOSIT_REFUND, LINE, OBLIGATION, ORDER, PAYOUT, RETURN, Machine
+from settlement.statuses import DebitStatus
 from settlement.terms import TermsBook
 
 BUYER = Party(PartyKind.ACCOUNT, "buyer")

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import ObligationStatus, Order, OrderStatus
+from settlement.entities import Order
 from settlement.messages import (
     CloseRequested,
     ExtensionRequested,
@@ -25,6 +25,7 @@ from settlement.outputs import (
     NotificationRequested,
     PayoutRequested,
 )
+from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     RULES,
     Lane,

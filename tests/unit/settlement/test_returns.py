@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import ObligationStatus, Order, OrderStatus, Return, ReturnStatus
+from settlement.entities import Order, Return
 from settlement.messages import PurchaseCancelled, PurchaseReceived, RepaymentFailed, ReturnWithdrawn
 from settlement.outputs import (
     AutoDebitCancelled,
@@ -15,6 +15,7 @@ from settlement.outputs import (
     NotificationRequested,
     PayoutRequested,
 )
+from settlement.statuses import ObligationStatus, OrderStatus, ReturnStatus
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     BUYER,

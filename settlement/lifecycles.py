@@ -1,0 +1,233 @@
+"""State machines as tables; docs/states.md is drawn from them by `python -m settlement.lifecycles --write`.
+
+The rules ask the tables where a step leads; a step that a state never allows is refused by the rules before.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from settlement.answers import (
+    DEBIT_ANSWERS,
+    DEPOSIT_REFUND_ANSWERS,
+    LINE_ANSWERS,
+    ORDER_ANSWERS,
+    PAYOUT_ANSWERS,
+    RETURN_ANSWERS,
+    Answers,
+)
+from settlement.decision import InvariantBrokenError
+from settlement.statuses import (
+    DebitStatus,
+    DepositRefundStatus,
+    LineStatus,
+    ObligationStatus,
+    OrderStatus,
+    PayoutStatus,
+    ReturnStatus,
+)
+
+StatusT = TypeVar("StatusT", bound=StrEnum)
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "states.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine(Generic[StatusT]):
+    """States of one kind of thing: where each step leads, and the states it may begin in."""
+
+    name: str
+    begins: Mapping[str, StatusT]
+    steps: Mapping[tuple[StatusT, str], StatusT]
+
+    def after(self, status: StatusT, step: str) -> StatusT:
+        """Return the state a step leads to.
+
+        Raises:
+            InvariantBrokenError: the state does not allow it, and no rule has refused it.
+        """
+        try:
+            return self.steps[status, step]
+        except KeyError:
+            raise InvariantBrokenError(f"{self.name} {status} does not allow {step}") from None
+
+    def allows(self, status: StatusT, step: str) -> bool:
+        """Tell whether a state allows a step."""
+        return (status, step) in self.steps
+
+
+LINE = Machine(
+    "credit line",
+    {"opened": LineStatus.ACTIVE},
+    {
+        (LineStatus.ACTIVE, "frozen, or something overdue"): LineStatus.FROZEN,
+        (LineStatus.FROZEN, "last freeze reason lifted"): LineStatus.ACTIVE,
+        (LineStatus.ACTIVE, "closed"): LineStatus.CLOSED,
+        (LineStatus.FROZEN, "closed"): LineStatus.CLOSED,
+    },
+)
+"""The state follows from the freeze reasons and the closing (`Account.status`); no rule need ask this table."""
+
+ORDER = Machine(
+    "order",
+    {"placed": OrderStatus.HELD},
+    {
+        (OrderStatus.HELD, "received on trial"): OrderStatus.TRIAL,
+        (OrderStatus.HELD, "captured"): OrderStatus.OWED,
+        (OrderStatus.HELD, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.HELD, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.TRIAL, "captured"): OrderStatus.OWED,
+        (OrderStatus.TRIAL, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.OWED, "fell overdue"): OrderStatus.OVERDUE,
+        (OrderStatus.OWED, "nothing left to pay"): OrderStatus.SETTLED,
+        (OrderStatus.OWED, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.OWED, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.OVERDUE, "nothing overdue"): OrderStatus.OWED,
+        (OrderStatus.OVERDUE, "nothing left to pay"): OrderStatus.SETTLED,
+        (OrderStatus.OVERDUE, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.OVERDUE, "returned in full"): OrderStatus.RETURNED,
+        (OrderStatus.SETTLED, "payment reversed"): OrderStatus.OWED,
+        (OrderStatus.SETTLED, "cancelled"): OrderStatus.CANCELLED,
+        (OrderStatus.SETTLED, "returned in full"): OrderStatus.RETURNED,
+    },
+)
+
+OBLIGATION = Machine(
+    "obligation",
+    {"captured": ObligationStatus.OPEN},
+    {
+        (ObligationStatus.OPEN, "paid"): ObligationStatus.PAID,
+        (ObligationStatus.OPEN, "taken back"): ObligationStatus.RETURNED,
+        (ObligationStatus.OPEN, "fell overdue"): ObligationStatus.OVERDUE,
+        (ObligationStatus.OVERDUE, "paid"): ObligationStatus.PAID,
+        (ObligationStatus.OVERDUE, "taken back"): ObligationStatus.RETURNED,
+        (ObligationStatus.OVERDUE, "paid in time after all"): ObligationStatus.OPEN,
+        (ObligationStatus.PAID, "payment reversed"): ObligationStatus.OPEN,
+        (ObligationStatus.PAID, "taken back"): ObligationStatus.RETURNED,
+    },
+)
+
+DEBIT = Machine(
+    "debit",
+    {"requested": DebitStatus.REQUESTED},
+    {
+        (DebitStatus.REQUESTED, "succeeded"): DebitStatus.SUCCEEDED,
+        (DebitStatus.REQUESTED, "failed"): DebitStatus.FAILED,
+        (DebitStatus.REQUESTED, "cancelled"): DebitStatus.CANCELLED,
+        (DebitStatus.FAILED, "succeeded"): DebitStatus.SUCCEEDED,
+        (DebitStatus.CANCELLED, "succeeded"): DebitStatus.SUCCEEDED,
+        (DebitStatus.SUCCEEDED, "succeeded"): DebitStatus.SUCCEEDED,
+    },
+)
+
+RETURN = Machine(
+    "return",
+    {
+        "requested": ReturnStatus.AWAITING_REVIEW,
+        "approved": ReturnStatus.AWAITING_PARCEL,
+        "refunded without inspection": ReturnStatus.REFUNDED,
+    },
+    {
+        (ReturnStatus.AWAITING_REVIEW, "approved"): ReturnStatus.AWAITING_PARCEL,
+        (ReturnStatus.AWAITING_REVIEW, "refunded without inspection"): ReturnStatus.REFUNDED,
+        (ReturnStatus.AWAITING_REVIEW, "rejected"): ReturnStatus.REJECTED,
+        (ReturnStatus.AWAITING_REVIEW, "withdrawn"): ReturnStatus.WITHDRAWN,
+        (ReturnStatus.AWAITING_REVIEW, "order cancelled"): ReturnStatus.WITHDRAWN,
+        (ReturnStatus.AWAITING_PARCEL, "parcel intact"): ReturnStatus.REFUNDED,
+        (ReturnStatus.AWAITING_PARCEL, "parcel damaged"): ReturnStatus.PARCEL_REFUSED,
+        (ReturnStatus.AWAITING_PARCEL, "parcel not come"): ReturnStatus.EXPIRED,
+        (ReturnStatus.AWAITING_PARCEL, "withdrawn"): ReturnStatus.WITHDRAWN,
+        (ReturnStatus.AWAITING_PARCEL, "order cancelled"): ReturnStatus.WITHDRAWN,
+    },
+)
+
+DEPOSIT_REFUND = Machine(
+    "deposit refund",
+    {"requested": DepositRefundStatus.AWAITING_REVIEW, "conditions unmet": DepositRefundStatus.DECLINED},
+    {
+        (DepositRefundStatus.AWAITING_REVIEW, "approved"): DepositRefundStatus.APPROVED,
+        (DepositRefundStatus.AWAITING_REVIEW, "rejected"): DepositRefundStatus.REJECTED,
+        (DepositRefundStatus.AWAITING_REVIEW, "conditions unmet"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.AWAITING_REVIEW, "withdrawn"): DepositRefundStatus.WITHDRAWN,
+        (DepositRefundStatus.APPROVED, "paid"): DepositRefundStatus.PAID,
+        (DepositRefundStatus.APPROVED, "conditions unmet"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.APPROVED, "withdrawn"): DepositRefundStatus.WITHDRAWN,
+        (DepositRefundStatus.PAID, "payout failed"): DepositRefundStatus.DECLINED,
+        (DepositRefundStatus.DECLINED, "requested"): DepositRefundStatus.AWAITING_REVIEW,
+        (DepositRefundStatus.DECLINED, "conditions unmet"): DepositRefundStatus.DECLINED,
+    },
+)
+
+PAYOUT = Machine(
+    "payout",
+    {"requested": PayoutStatus.REQUESTED},
+    {
+        (PayoutStatus.REQUESTED, "succeeded"): PayoutStatus.SUCCEEDED,
+        (PayoutStatus.REQUESTED, "failed"): PayoutStatus.FAILED,
+    },
+)
+
+
+def _drawn(machine: Machine[StatusT], answers: Answers) -> str:
+    """One section of docs/states.md."""
+    lines = [f"## {machine.name.capitalize()}", "", "```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {status}: {step}" for step, status in machine.begins.items()]
+    lines += [f"    {status} --> {target}: {step}" for (status, step), target in machine.steps.items()]
+    lines += ["```", "", "| State | Step | New state |", "|---|---|---|"]
+    lines += [f"| – | {step} | `{status}` |" for step, status in machine.begins.items()]
+    lines += [f"| `{status}` | {step} | `{target}` |" for (status, step), target in machine.steps.items()]
+    if answers:
+        states = list(next(iter(answers.values())))
+        lines += ["", f"What becomes of a message, by the {machine.name}'s state:", ""]
+        lines += ["| | " + " | ".join(f"`{state}`" for state in states) + " |", "|---" * (len(states) + 1) + "|"]
+        lines += [f"| `{kind}` | " + " | ".join(map(_cell, cells.values())) + " |" for kind, cells in answers.items()]
+    return "\n".join(lines)
+
+
+def _cell(answers: str) -> str:
+    return "<br>".join(f"`{answer}`" for answer in answers.split())
+
+
+def document() -> str:
+    """The text of docs/states.md."""
+    head = (
+        "# States\n\n"
+        "Drawn from the tables in `settlement/lifecycles.py` by `python -m settlement.lifecycles --write`; change\n"
+        "them there. What each step means is in [rules.md](rules.md). A second table, from `settlement/answers.py`,\n"
+        "tells what becomes of a message in every state, whether that allows its step or not: an outcome or the\n"
+        "reason of a refusal. Where several stand, more than the state counts; rules.md says what.\n"
+    )
+    sections = [
+        _drawn(LINE, LINE_ANSWERS),
+        _drawn(ORDER, ORDER_ANSWERS),
+        _drawn(OBLIGATION, {}),
+        _drawn(DEBIT, DEBIT_ANSWERS),
+        _drawn(RETURN, RETURN_ANSWERS),
+        _drawn(DEPOSIT_REFUND, DEPOSIT_REFUND_ANSWERS),
+        _drawn(PAYOUT, PAYOUT_ANSWERS),
+    ]
+    return head + "\n" + "\n\n".join(sections) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write docs/states.md, or with --check tell whether it is up to date; returns the exit code."""
+    if arguments == ["--write"]:
+        DOCUMENT.write_text(document(), encoding="utf-8")
+        return 0
+    if arguments == ["--check"]:
+        written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
+        if written == document():
+            return 0
+        sys.stderr.write(
+            f"{DOCUMENT} is not what settlement/lifecycles.py says: run python -m settlement.lifecycles --write\n"
+        )
+        return 1
+    sys.stderr.write("usage: python -m settlement.lifecycles --check | --write\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
