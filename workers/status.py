@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from settlement.decision import InvariantBrokenError
-from settlement.states import Machine
+from settlement.lifecycles import Machine
 
 
 class LaneState(StrEnum):
