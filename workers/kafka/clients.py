@@ -166,7 +166,7 @@ async def administering(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     try:
         yield admin
     finally:
-        await admin.close()
+        await stop_within(STOP_TIMEOUT_S, admin.close())
 
 
 async def _start(client: Any, kafka: Kafka) -> None:

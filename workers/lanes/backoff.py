@@ -3,7 +3,9 @@
 import asyncio
 
 FIRST_WAIT_S = 0.1
+"""A deadlock or a broken connection is over at once."""
 LONGEST_WAIT_S = 5.0
+"""Servers that are away for long are asked seldom. At worst a lane goes on this late after they are back."""
 GROWTH = 2.0
 
 

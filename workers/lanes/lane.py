@@ -43,7 +43,7 @@ they go with the next batch, and no batch is made for them alone."""
 HEAL_S = 5.0
 """A lane stopped for something a person can mend is claimed again this often: soon enough for who has just mended it,
 and seldom enough for the epochs it takes."""
-STOP_TIMEOUT_S = 4.0
+GIVE_UP_TIMEOUT_S = 4.0
 """Of a lane that is given up: more than its relay takes, and not much more, for a rebalance and the end of the worker
 wait for it. At worst it is left behind: its epoch keeps it from doing harm."""
 
@@ -132,7 +132,7 @@ class Lane:
         self.intake.close()
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=STOP_TIMEOUT_S)
+            await asyncio.wait([self._task], timeout=GIVE_UP_TIMEOUT_S)
         self._around.status.lanes.pop(self.number, None)
 
     def measure(self) -> None:

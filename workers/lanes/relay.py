@@ -30,7 +30,7 @@ from workers.lanes.takeover import SEND_TIMEOUT_S, DatabaseAwayError, RelayError
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
 
-STOP_TIMEOUT_S = 1.0
+PRODUCER_STOP_TIMEOUT_S = 1.0
 """Of the producer: to a broker that answers it says goodbye within milliseconds. At worst its transaction is ended by
 the next one's start."""
 END_TIMEOUT_S = 3.0
@@ -329,6 +329,6 @@ async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messa
 
 async def _throw_away(producer: AIOKafkaProducer) -> None:
     """Close a producer whatever state it is in; an open transaction is ended by the next one's start."""
-    await stop_within(STOP_TIMEOUT_S, producer.stop())
+    await stop_within(PRODUCER_STOP_TIMEOUT_S, producer.stop())
     with contextlib.suppress(Exception):
         await producer.client.close()

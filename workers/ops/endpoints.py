@@ -24,8 +24,12 @@ from workers.ops.metrics import Outside, registry, unready
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
 
-# Of one look at the database: under a load that takes longer, the figures are worth less than the load.
 LOOK_TIMEOUT_S = 5.0
+"""Of one look at the database or the broker: under a load that takes longer, the figures are worth less than the load.
+At worst they are said to be away though they are only slow, and `/readyz` says no."""
+
+SHUTDOWN_TIMEOUT_S = 0.5
+"""Of requests under way when the worker ends; each takes milliseconds. At worst whoever asked gets no answer."""
 
 LOG = logs.get(__name__)
 
@@ -47,7 +51,9 @@ async def serving(
         SettingsError: the port is taken, or the address is not this machine's.
     """
     outside = Outside()
-    runner = web.AppRunner(Endpoints(settings, status, lanes, outside).application(), access_log=None)
+    runner = web.AppRunner(
+        Endpoints(settings, status, lanes, outside).application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+    )
     await runner.setup()
     try:
         port = await _listen(settings, runner)
