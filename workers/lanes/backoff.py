@@ -1,10 +1,18 @@
-"""How long to wait before trying again what failed for a passing reason."""
+"""What failed for a passing reason, and how long to wait before trying it again."""
 
 import asyncio
+
+from storage.database import is_transient
+from workers.kafka.clients import is_broker_away
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
 GROWTH = 2.0
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether trying again later can help: the database or the broker is away, or busy with somebody else."""
+    return is_transient(error) or is_broker_away(error)
 
 
 class Backoff:
