@@ -1,6 +1,7 @@
-"""Connections to Postgres as postpay needs them, and which of its errors pass by themselves."""
+"""Connections to Postgres as postpay needs them; which of its errors pass by themselves, what may be told of one."""
 
 import asyncio
+import re
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -42,6 +43,8 @@ _SETTINGS = {
     "tcp_keepalives_count": str(KEEPALIVES),
 }
 
+FIRST_LINE_LENGTH = 500
+
 _TRANSIENT = (
     asyncpg.PostgresConnectionError,  # 08…
     asyncpg.TransactionRollbackError,  # 40…: serialization failure, deadlock, completion unknown
@@ -66,6 +69,8 @@ _LASTING = (
 # worker reads its address once: wrong credentials, or a role that may not log in (28…; going on may lock it out), no
 # right to connect (42501), no database of that name (3D000). A worker must not go on by itself with whatever database
 # gets the name next: identities are compared when it starts.
+
+_QUOTED = re.compile('".*"')
 
 
 def _session(application_name: str) -> dict[str, str]:
@@ -123,6 +128,18 @@ def is_transient(error: BaseException) -> bool:
     if _is_closed_to_sessions(error):
         return True
     return isinstance(error, _TRANSIENT) and not isinstance(error, _LASTING)
+
+
+def first_line(error: BaseException) -> str:
+    """What may be told of an error in a log, a status or a message: its first line without values, of bounded length.
+
+    Postgres puts the row that failed on the lines after the first. Of a value that does not fit it tells the value
+    itself, in quotes or after a colon, and asyncpg does the same of an argument. An error without a text is its kind.
+    """
+    said = str(error).partition("\n")[0]
+    if isinstance(error, asyncpg.DataError):
+        said = _QUOTED.sub('"…"', said).partition(":")[0]
+    return said[:FIRST_LINE_LENGTH] or type(error).__name__
 
 
 def _is_closed_to_sessions(error: BaseException) -> bool:

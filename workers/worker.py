@@ -18,19 +18,17 @@ from typing import TypeVar
 
 import asyncpg
 import uvloop
-from aiokafka.errors import KafkaError
 
 from contracts.topics import LANE_TOPICS
 from storage import identity, outbox
-from storage.database import is_transient, open_pool
+from storage.database import first_line, is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
 from workers.kafka import topics
 from workers.kafka.app import LaneApp
-from workers.kafka.clients import BrokerUnreachableError
 from workers.lanes.assignment import Assignment
-from workers.lanes.backoff import Backoff
+from workers.lanes.backoff import Backoff, is_passing
 from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.surroundings import Surroundings
@@ -283,10 +281,9 @@ async def _patiently(what: str, attempt: Callable[[], Awaitable[ResultT]]) -> Re
         try:
             result = await attempt()
         except Exception as error:
-            passing = isinstance(error, (BrokerUnreachableError, KafkaError)) or is_transient(error)
-            if not passing or asyncio.get_running_loop().time() > deadline:
-                raise RefusedError(f"{what} can't be used: {str(error) or type(error).__name__}") from error
-            states.enter(what, f"waiting for {what}", error=str(error))
+            if not is_passing(error) or asyncio.get_running_loop().time() > deadline:
+                raise RefusedError(f"{what} can't be used: {first_line(error)}") from error
+            states.enter(what, f"waiting for {what}", error=first_line(error))
             await backoff.wait()
         else:
             return result

@@ -15,6 +15,7 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.partitioner import murmur2
 
 from contracts.records import RawRecord
+from storage.database import first_line
 from workers.settings.model import Kafka
 
 CONNECT_TIMEOUT_S = 10.0
@@ -29,6 +30,14 @@ LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 
 class BrokerUnreachableError(Exception):
     """No broker answered in time, or it refused the log-in."""
+
+
+_AWAY = (KafkaError, OSError, TimeoutError)
+
+
+def is_broker_away(error: BaseException) -> bool:
+    """Tell whether trying again later can help. All errors of Kafka count: a broker that is starting refuses."""
+    return isinstance(error, (*_AWAY, BrokerUnreachableError))
 
 
 class FileToken(AbstractTokenProvider):  # type: ignore[misc] # aiokafka has no types
@@ -174,14 +183,14 @@ async def _start(client: Any, kafka: Kafka) -> None:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.start()
-    except (KafkaError, OSError, TimeoutError) as error:
+    except _AWAY as error:
         await stop_within(STOP_TIMEOUT_S, client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
         raise BrokerUnreachableError(unreachable(kafka, error)) from error
 
 
 def unreachable(kafka: Kafka, error: BaseException) -> str:
     """One line for people: which brokers, what was wrong, what to look at."""
-    said = str(error) or type(error).__name__
+    said = first_line(error)
     return f"Kafka at {kafka.bootstrap} cannot be reached ({said}); is it up, and is POSTPAY_KAFKA__BOOTSTRAP right?"
 
 

@@ -12,15 +12,14 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from settlement.decision import InvariantBrokenError
-from storage.database import is_transient
+from storage.database import first_line
 from storage.lanes import FencedError
 from workers import logs
-from workers.lanes.backoff import Backoff
+from workers.lanes.backoff import Backoff, is_passing
 from workers.lanes.checkpoints import reached
 from workers.lanes.claims import LaneStoppedError
 from workers.lanes.intake import Intake
@@ -48,13 +47,6 @@ GIVE_UP_TIMEOUT_S = 4.0
 wait for it. At worst it is left behind: its epoch keeps it from doing harm."""
 
 LOG = logs.get(__name__)
-
-PASSING = (OSError, TimeoutError, KafkaError)
-
-
-def is_passing(error: BaseException) -> bool:
-    """Whether trying again may help: the database or the broker is away, or busy with somebody else."""
-    return isinstance(error, PASSING) or is_transient(error)
 
 
 class Lane:
@@ -150,7 +142,7 @@ class Lane:
                     await self._work()
                 except FencedError as fenced:
                     self._around.status.fenced += 1
-                    self._enter(LaneState.CLAIMING, _said(fenced))
+                    self._enter(LaneState.CLAIMING, first_line(fenced))
                     if not await self._still_ours():
                         LOG.info("lane given up: another worker has it", lane=self.number)
                         self._around.status.lanes.pop(self.number, None)
@@ -280,12 +272,12 @@ class Lane:
     async def _wait_for_database(self, error: BaseException) -> None:
         self._around.status.retries += 1
         self.status.settled_at = time.monotonic()
-        self._enter(LaneState.RETRYING, f"the database: {_said(error)}")
+        self._enter(LaneState.RETRYING, f"the database: {first_line(error)}")
         self._around.states.enter(
             ("database", self.number),
             "database away: the lane waits and tries again",
             lane=self.number,
-            error=_said(error),
+            error=first_line(error),
         )
         await self._backoff.wait()
 
@@ -330,7 +322,7 @@ class Lane:
         if broken is not None:
             msg = (
                 f"{broken.tp.topic}[{broken.tp.partition}] cannot be read at offset {broken.position}:"
-                f" {_said(broken.error)}. All before it is settled. See docs/runbooks/lane-stopped.md"
+                f" {first_line(broken.error)}. All before it is settled. See docs/runbooks/lane-stopped.md"
             )
             raise LaneStoppedError(msg, may_heal=True)
 
@@ -348,9 +340,9 @@ class Lane:
     async def _after(self, error: Exception) -> None:
         """Wait for what is away, or stop for a person."""
         if is_passing(error):
-            self._enter(LaneState.CLAIMING, _said(error))
+            self._enter(LaneState.CLAIMING, first_line(error))
             self._around.states.enter(
-                ("lane", self.number), "lane waits to be claimed", lane=self.number, error=_said(error)
+                ("lane", self.number), "lane waits to be claimed", lane=self.number, error=first_line(error)
             )
             self.status.settled_at = time.monotonic()
             await self._backoff.wait()
@@ -358,13 +350,13 @@ class Lane:
         await self._stopped(error)
 
     async def _stopped(self, error: Exception) -> None:
-        self._enter(LaneState.STOPPED, _said(error))
+        self._enter(LaneState.STOPPED, first_line(error))
         said = self._around.states.enter(
             ("lane", self.number),
             "lane stopped: a person has to look",
             level="error",
             lane=self.number,
-            detail=_said(error),
+            detail=first_line(error),
         )
         if said and not isinstance(error, (LaneStoppedError, RelayError)):
             LOG.error("what stopped the lane", lane=self.number, exc_info=error)
@@ -391,9 +383,3 @@ class Lane:
             self.status.enter(state, detail)
         except InvariantBrokenError as defect:
             self._around.on_defect(defect)
-
-
-def _said(error: BaseException) -> str:
-    """The first line of an error, without values: Postgres puts rows on the lines after it, asyncpg after a colon."""
-    first = str(error).partition("\n")[0] or type(error).__name__
-    return (first.partition(":")[0] if isinstance(error, asyncpg.DataError) else first)[:500]

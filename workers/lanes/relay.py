@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from storage import outbox
+from storage.database import first_line
 from storage.identity import Identity
 from storage.lanes import FencedError
 from workers import logs
-from workers.kafka.clients import stop_within
+from workers.kafka.clients import is_broker_away, stop_within
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
 from workers.lanes.lanelog import LaneLogError, LaneLogReader
@@ -146,7 +146,7 @@ class Relay:
                     # Whatever it was, and whatever became of the transaction: the log will tell the next producer.
                     # aiokafka answers an unexpected state with assertions, too, which another producer doesn't meet.
                     self._count_odd(error)
-                    self._said_away(f"the broker: {str(error) or type(error).__name__}")
+                    self._said_away(f"the broker: {first_line(error)}")
                 await self._backoff.wait()
         except asyncio.CancelledError:
             self.error = self.error or FencedError(f"the relay of lane {self.lane} was stopped")
@@ -159,16 +159,14 @@ class Relay:
 
     def _count_odd(self, error: Exception) -> None:
         """Let an error that no broker's absence explains pass a few times only."""
-        self._odd_errors = 0 if isinstance(error, (KafkaError, OSError, TimeoutError)) else self._odd_errors + 1
+        self._odd_errors = 0 if is_broker_away(error) else self._odd_errors + 1
         if self._odd_errors >= MOST_ODD_ERRORS:
             raise error
 
     def _said_away(self, reason: str) -> None:
         lane = self._lane_status
         lane.relay_detail = f"relay waits for {reason}"
-        self._states.enter(
-            ("relay", self.lane), "relay interrupted: it takes over again", lane=self.lane, error=reason[:500]
-        )
+        self._states.enter(("relay", self.lane), "relay interrupted: it takes over again", lane=self.lane, error=reason)
         lane.relayed_at = time.monotonic()
 
     async def _take_over_and_send(self) -> None:

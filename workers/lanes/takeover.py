@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.topics import Topic
 from storage import lanes, outbox
-from storage.database import Connection, is_transient
+from storage.database import Connection, first_line, is_transient
 from storage.identity import Identity
 from workers.kafka.clients import connection
 from workers.lanes.checkpoints import reached
@@ -59,7 +59,7 @@ async def asking(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
             yield connection_
     except Exception as error:
         if is_transient(error):
-            raise DatabaseAwayError(str(error).partition("\n")[0] or type(error).__name__) from error
+            raise DatabaseAwayError(first_line(error)) from error
         raise
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from storage import views
-from storage.database import is_transient
+from storage.database import first_line, is_transient
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
 from workers.kafka.clients import administering
@@ -157,9 +157,9 @@ class Lookout:
                 if outside.migrated:
                     outside.figures = {each.lane: each for each in await views.operations(connection)}
         except Exception as error:  # noqa: BLE001  whatever it is must not end the looking; it is told and looked at again
-            outside.database_up, outside.database_detail = False, _first_line(error)
+            outside.database_up, outside.database_detail = False, first_line(error)
             if not is_transient(error):
-                self._states.enter("figures", "figures can't be read", level="error", error=_first_line(error))
+                self._states.enter("figures", "figures can't be read", level="error", error=first_line(error))
         else:
             self._states.leave("figures", "figures can be read again")
 
@@ -168,7 +168,7 @@ class Lookout:
             async with asyncio.timeout(LOOK_TIMEOUT_S), administering(self._settings.kafka) as admin:
                 await admin.describe_cluster()
         except Exception as error:  # noqa: BLE001  the same
-            self._outside.broker_up, self._outside.broker_detail = False, _first_line(error)
+            self._outside.broker_up, self._outside.broker_detail = False, first_line(error)
         else:
             self._outside.broker_up, self._outside.broker_detail = True, ""
 
@@ -179,7 +179,3 @@ async def _migrated(connection: asyncpg.Connection) -> tuple[bool, str]:
     except NotMigratedError as error:
         return False, str(error)
     return True, ""
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
