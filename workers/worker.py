@@ -67,6 +67,8 @@ eight lanes, 270 with this. From 128 KiB it would cost 6 % of the worker's time 
 """
 M_MMAP_THRESHOLD = -3  # malloc.h
 
+DEFECT = "defect: something is not as it should be; the worker goes on, please tell the maintainers"
+
 LOG = logs.get(__name__)
 ResultT = TypeVar("ResultT")
 
@@ -207,7 +209,7 @@ class Worker:
             next_token=self.assignment.next_token,
             states=logs.ChangeOfState(LOG),
             turns=asyncio.Semaphore(self.settings.worker.lanes_at_once),
-            on_defect=lambda defect: LOG.error("defect: not as it should be, and gone on", exc_info=defect),
+            on_defect=lambda defect: LOG.error(DEFECT, exc_info=defect),
         )
         self.assignment.attach(around, app.lane_consumer)
         async with contextlib.AsyncExitStack() as stack:
