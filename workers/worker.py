@@ -42,13 +42,13 @@ START_PATIENCE_S = 30.0
 """A database or broker that is only starting, as in a fresh compose project, is waited for this long. At worst the
 worker ends with 2, and whoever runs it starts it again."""
 LEAVE_TIMEOUT_S = 4.0
-"""Of leaving the group, which takes some 0.1 s when the broker answers. At worst the group takes the worker for gone
-only after its session, and the lanes wait as long."""
+"""Of leaving the group: a broker that answers needs a moment. At worst the group takes the worker for gone only after
+its session, and the lanes wait as long."""
 CLOSE_TIMEOUT_S = 1.0
 """Of connections to the database: at worst it ends the sessions by itself."""
 ENDING_S = 12.5
 """What an end takes at most after the batches in flight: lanes given up, the group left, clients closed. It comes off
-POSTPAY_WORKER__STOP_TIMEOUT_S; of a shorter one, half. Not to be confused with what it takes: 1 s."""
+POSTPAY_WORKER__STOP_TIMEOUT_S; of a shorter one, half. With servers that answer it takes a moment."""
 UPKEEP_INTERVAL_S = 600.0
 """Tomorrow's partition must be there at midnight, and is made a day ahead: one of many tries must succeed in time."""
 

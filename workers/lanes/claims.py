@@ -23,7 +23,7 @@ from workers.settings.model import Kafka
 from workers.status import LaneStatus, WorkerStatus
 
 CHECK_TIMEOUT_S = 10.0
-"""A check takes some 20 ms; a broker that has just come back takes seconds to find its leaders. At worst a lane is
+"""A check takes a moment; a broker that has just come back takes seconds to find its leaders. At worst a lane is
 claimed this much later, and so are those that wait for their turn behind it."""
 CHECK_BYTES = 128 * 1024
 """One record of a partition is wanted; the broker sends at least one batch however small this is."""

@@ -22,7 +22,7 @@ FORMAT = 1
 FIRST_LOOK_BACK = 32
 LOOK_FURTHER = 8
 READ_TIMEOUT_S = 20.0
-"""Reading back takes some 20 ms, but a transaction that a predecessor left open hides the claim record until the broker
+"""Reading back takes a moment, but a transaction that a predecessor left open hides the claim record until the broker
 has ended it. At worst a lane's relay takes over this much later, and so do those that wait for their turn behind it."""
 READ_BYTES = 1024 * 1024
 
