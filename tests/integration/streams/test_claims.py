@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer
 
 from contracts.topics import LANE_TOPICS
 from storage.database import open_pool
-from tests.platform import Messages, platform
+from tests.platform import Messages, eventually, platform
 from workers.kafka.clients import STOP_TIMEOUT_S
 from workers.lanes.claims import CHECK_TIMEOUT_S, Claimer
 from workers.status import LaneStatus, WorkerStatus
@@ -52,3 +52,17 @@ async def test_a_claim_cancelled_as_its_consumer_gets_partitions_lets_the_next_o
     async with asyncio.timeout(CHECK_TIMEOUT_S):
         again = await claimer.claim(LaneStatus(0))
     assert again.epoch == first.epoch + 2
+
+
+async def test_a_lane_that_waits_while_others_are_checked_has_moved_whenever_one_of_them_is_done(claimer):
+    lanes = {number: LaneStatus(number) for number in (0, 1)}
+    claimer._status.lanes |= lanes
+    async with claimer._consumer.borrowed(CHECK_TIMEOUT_S):
+        claims = [asyncio.create_task(claimer.claim(lane)) for lane in lanes.values()]
+        await eventually(lambda: all(lane.waits_for_turn for lane in lanes.values()))
+        for lane in lanes.values():
+            lane.settled_at = 0.0
+    await asyncio.wait(claims, return_when=asyncio.FIRST_COMPLETED)
+    assert [lane.settled_at > 0 for lane in lanes.values()].count(True) == 1, "that of the other, which still waits"
+    await asyncio.gather(*claims)
+    assert not any(lane.waits_for_turn for lane in lanes.values())
