@@ -30,6 +30,7 @@ from storage.migrations import migrate
 from workers.kafka import topics
 from workers.kafka.homes import home_of
 from workers.settings.model import Settings
+from workers.worker import DEFECT
 
 RUN_WORKER = "from cli import main; main()"
 DEADLINE_S = 60.0
@@ -51,6 +52,10 @@ class Platform:
     @property
     def bootstrap(self) -> str:
         return self.settings.kafka.bootstrap
+
+    @property
+    def database_name(self) -> str:
+        return urlsplit(self.settings.postgres.dsn).path[1:]
 
     def worker(self, **environment: str) -> "WorkerProcess":
         """Start a worker process; more settings by their names."""
@@ -203,6 +208,10 @@ class Platform:
                 logged.append((record.partition, document["batch_seq"], document["chain_hash"]))
         assert sorted(logged, key=lambda each: each[0]) == expected
 
+    def require_no_defect(self) -> None:
+        """No worker has found something that should not be, such as a state of a lane that does not follow."""
+        assert [worker.tail() for worker in self.workers if DEFECT in worker.log.read_text(errors="replace")] == []
+
     async def stop(self) -> None:
         for worker in self.workers:
             worker.kill()
@@ -332,6 +341,7 @@ async def platform(
         await topics.create(made.settings)
         await eventually(lambda: _agrees(made.settings))
         yield made
+        made.require_no_defect()
     finally:
         await made.stop()
         await _execute(dsn, f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -32,9 +32,14 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         """Send for so long."""
-        end = asyncio.get_running_loop().time() + seconds
+        ended = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, ended.set)
+        await self.run_until(ended)
+
+    async def run_until(self, ended: asyncio.Event) -> None:
+        """Send until told to end."""
         async with self._made.producer() as producer:
-            while asyncio.get_running_loop().time() < end:
+            while not ended.is_set():
                 some = self._some_purchases()
                 await asyncio.gather(*[await self._made.put(producer, message) for message in some])
                 self.sent += len(some)

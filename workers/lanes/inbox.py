@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from aiokafka import ConsumerRecord
 
 from contracts.records import RawRecord
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
 from workers.kafka.clients import raw_record
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk
 from workers.lanes.taken import Decoded, Taken
 
 BEFORE_EVERYTHING = float("-inf")

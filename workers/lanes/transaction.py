@@ -17,12 +17,12 @@ import asyncpg
 
 from contracts.decode import restore
 from contracts.headers import MAX_READ
-from contracts.references import references
 from settlement.batch import Settled
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.draft import Rules
 from settlement.messages import Input
 from settlement.party import Party
+from settlement.subjects import references
 from settlement.terms import TermsBook
 from storage import lanes, load, write
 from storage.database import Connection

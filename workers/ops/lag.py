@@ -23,15 +23,17 @@ from storage.views import LaneFigures
 from workers.kafka.clients import stable_ends
 from workers.settings.model import Settings
 
-POLL_MS = 200
-# A partition whose next record is not found in this time is said to have one: waiting is better than missing it.
-LOOK_TIMEOUT_S = 10.0
+LOOK_POLL_MS = 200
+"""What to wait in one `getmany`, before the deadline is looked at."""
+FIND_TIMEOUT_S = 10.0
+"""A partition whose next record is not found in this time is said to have one: waiting is better than missing it. At
+worst `postpay lag` says more than there is, and `--wait` looks again."""
 LOG_LOOK_BACK = 64
 LOG_LOOK_FURTHER = 8
 # One record of each partition is wanted; the broker sends at least one batch however small this is.
 LOOK_BYTES = 16 * 1024
-# A fetch that waits at the broker for something to bring holds up every request behind it on its connection.
-FETCH_WAIT_MS = 20
+LOOK_FETCH_WAIT_MS = 20
+"""A fetch that waits at the broker for something to bring holds up every request behind it on its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,9 @@ class LagReader:
         """The first record from each position on and below its end, where there is one."""
         found: dict[TopicPartition, ConsumerRecord] = {}
         unread = await self._seek(positions) if positions else []
-        deadline = time.monotonic() + LOOK_TIMEOUT_S
+        deadline = time.monotonic() + FIND_TIMEOUT_S
         while unread and time.monotonic() < deadline:
-            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
+            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=LOOK_POLL_MS)).items():
                 if records[0].offset < ends[tp]:
                     found[tp] = records[0]
             unread = [tp for tp in unread if tp not in found and await self._consumer.position(tp) < ends[tp]]
@@ -167,9 +169,9 @@ class LagReader:
         """The last batch from each position on and below its end, by lane, where there is one."""
         found: dict[int, int] = {}
         unread = await self._seek(positions)
-        deadline = time.monotonic() + LOOK_TIMEOUT_S
+        deadline = time.monotonic() + FIND_TIMEOUT_S
         while unread and time.monotonic() < deadline:
-            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
+            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=LOOK_POLL_MS)).items():
                 numbers = [_batch_seq(record) for record in records if record.offset < ends[tp]]
                 found[tp.partition] = max([found.get(tp.partition, 0), *numbers])
             unread = [tp for tp in unread if await self._consumer.position(tp) < ends[tp]]

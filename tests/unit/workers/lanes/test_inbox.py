@@ -10,7 +10,7 @@ from faust.types import TP
 from contracts.reasons import RejectReason
 from contracts.records import Rejected
 from settlement.messages import Source
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
 from workers.lanes.inbox import Inbox
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
