@@ -7,10 +7,12 @@ import typer
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, moment, people, print_document, print_lines, table
+from cli.output import AsJson, people, print_document, print_lines
 from contracts.reasons import RejectReason
 from storage import dead_letters
 from storage.dead_letters import DeadLetter
+from words.phrases import moment
+from words.tables import table
 from workers.settings.model import Settings
 
 app = typer.Typer(

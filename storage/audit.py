@@ -18,7 +18,7 @@ from settlement.ledger import (
     PLATFORM_ACCOUNTS,
     LedgerAccount,
 )
-from storage import chain, views
+from storage import chain, figures
 from storage.database import Connection, Row
 from storage.outcomes import DecisionRow, PostingRow
 from storage.queries import read
@@ -127,7 +127,7 @@ def _finding(row: Row) -> str:
 async def _trial_balance(connection: Connection) -> Check:
     """Per book and currency, debit balances equal credit balances."""
     sums: dict[tuple[str, str], list[int]] = {}
-    for total in await views.ledger_totals(connection):
+    for total in await figures.ledger_totals(connection):
         sides = sums.setdefault((total.book, total.currency), [0, 0])
         sides[total.ledger_account not in DEBIT_NORMAL] += total.balance_minor
     findings = [

@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli import account as account_command
-from cli import decision as decision_command
-from cli import merchant as merchant_command
 from cli.output import plain
 from demo.story import account_in_words, merchant_in_words
 from settlement.entities import CaseKind
@@ -29,7 +26,9 @@ from settlement.messages import (
     RepaymentReversed,
     ShopWithdrawalRequested,
 )
-from storage import views
+from storage.stories.account import account_story
+from storage.stories.decision import decision_story
+from storage.stories.merchant import merchant_story
 from tests.integration.storage.settling import START, StoredLane, account, merchant
 from tests.unit.settlement.builders import (
     cashed_out,
@@ -44,6 +43,9 @@ from tests.unit.settlement.builders import (
     repaid,
     returned,
 )
+from words import account as account_words
+from words import decision as decision_words
+from words import merchant as merchant_words
 
 PRINTED = Path(__file__).parent / "told"
 BUYER, TRIER, SHOP = account("buyer"), account("trier"), merchant("shop")
@@ -143,9 +145,9 @@ def as_text(told) -> str:
 
 @pytest.mark.parametrize("name", ["buyer", "trier"])
 async def test_an_account_is_printed_as_ever(rich, name):
-    story = await views.account_story(rich.connection, name)
-    compare(f"account-{name}.json", as_json(story))
-    compare(f"account-{name}.txt", as_text(account_command.tell(story)))
+    story = await account_story(rich.connection, name)
+    compare(f"account-{name}.json", as_json(story.document()))
+    compare(f"account-{name}.txt", as_text(account_words.tell(story)))
     compare(
         f"account-{name}-quarter.txt",
         "\n".join((await account_in_words(rich.connection, story, {name: []})).lines) + "\n",
@@ -154,9 +156,9 @@ async def test_an_account_is_printed_as_ever(rich, name):
 
 @pytest.mark.parametrize("name", ["shop", "newcomer"])
 async def test_a_merchant_is_printed_as_ever(rich, name):
-    story = await views.merchant_story(rich.connection, name)
-    compare(f"merchant-{name}.json", as_json(story))
-    compare(f"merchant-{name}.txt", as_text(merchant_command.tell(story)))
+    story = await merchant_story(rich.connection, name)
+    compare(f"merchant-{name}.json", as_json(story.document()))
+    compare(f"merchant-{name}.txt", as_text(merchant_words.tell(story)))
     compare(
         f"merchant-{name}-quarter.txt",
         "\n".join((await merchant_in_words(rich.connection, story, {name: []})).lines) + "\n",
@@ -176,6 +178,6 @@ async def test_a_merchant_is_printed_as_ever(rich, name):
     ],
 )
 async def test_a_decision_is_printed_as_ever(rich, topic, event_id):
-    story = await views.decision_story(rich.connection, topic, event_id)
-    compare(f"decision-{event_id}.json", as_json(story))
-    compare(f"decision-{event_id}.txt", as_text(decision_command.tell(story)))
+    story = await decision_story(rich.connection, topic, event_id)
+    compare(f"decision-{event_id}.json", as_json(story.document()))
+    compare(f"decision-{event_id}.txt", as_text(decision_words.tell(story)))

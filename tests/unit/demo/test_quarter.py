@@ -7,7 +7,6 @@ import pytest
 
 from contracts.catalogue import MESSAGES
 from contracts.topics import Topic
-from demo.words import HAPPENED, MOVED
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -23,6 +22,7 @@ from settlement.entities import (
     ReturnStatus,
 )
 from tests.unit.demo.in_memory import Told, quarter_in_memory
+from words.vocabulary import HAPPENED, MOVED
 
 INTERNAL = {Topic.MERCHANT_ACTIVITY}
 
