@@ -35,6 +35,7 @@ from settlement.terms import TermsBook
 from storage import chain, lanes, load, write
 from storage.identity import Identity
 from storage.lanes import LaneClaim, LaneLock, Position
+from storage.parked import ParkedRow
 from workers.kafka.homes import home_of
 from workers.kafka.topics import OUTPUT_MAX_BYTES
 from workers.lanes.checkpoints import reached
@@ -278,9 +279,9 @@ class Settler:
         msg = f"a batch of lane {self.lane} was loaded {MOST_LOADS} times and still needs more"
         raise LaneStoppedError(msg)
 
-    def _wanted(self, work: _Work) -> load.Wanted:
+    def _wanted(self, work: _Work) -> load.ReadSet:
         until = work.until if work.until is not None and self._any_due(work.until) else None
-        wanted = load.Wanted(
+        wanted = load.ReadSet(
             parties=set(work.due),
             event_hashes={},
             entities={},
@@ -478,7 +479,7 @@ def _time_reached(lane_time: datetime | None, inputs: Iterable[Input]) -> dateti
     return lane_time
 
 
-def _want(wanted: load.Wanted, missing: NotLoadedError) -> None:
+def _want(wanted: load.ReadSet, missing: NotLoadedError) -> None:
     """Load what was missing as well.
 
     Raises:
@@ -491,7 +492,7 @@ def _want(wanted: load.Wanted, missing: NotLoadedError) -> None:
     wanted.entities.setdefault(missing.party, set()).add(reference)
 
 
-def _restored(row: load.ParkedRow) -> Input:
+def _restored(row: ParkedRow) -> Input:
     return restore(row.source, row.party.id.encode(), row.raw, row.traceparent)
 
 
