@@ -13,7 +13,9 @@ from rich.console import Console
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError, Failure
-from cli.output import AsJson, counted, people, print_document, table
+from cli.output import AsJson, people, print_document
+from words.phrases import counted
+from words.tables import table
 from workers.kafka.clients import BrokerUnreachableError, reading
 from workers.kafka.topics import check
 from workers.ops.lag import LOOK_BYTES, LOOK_FETCH_WAIT_MS, Lag, LagReader

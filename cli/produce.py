@@ -15,9 +15,10 @@ from rich.progress import Progress
 
 from cli.connections import run
 from cli.failures import Failure
-from cli.output import AsJson, counted, print_document
+from cli.output import AsJson, print_document
 from cli.records import LineError, Record, parse_line
 from contracts.topics import BROADCAST_TOPICS, LANE_TOPICS
+from words.phrases import counted
 from workers.kafka.clients import administering, producing
 from workers.settings.model import Settings
 

@@ -8,12 +8,14 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from cli.audit import document
-from cli.output import counted, money, table
 from contracts.topics import Topic
 from demo.reader import SHOPS, Delivered
 from demo.story import Told
 from storage.audit import Check
-from storage.views import DeadLetter, LedgerTotal
+from storage.dead_letters import DeadLetter
+from storage.figures import LedgerTotal
+from words.phrases import counted, money
+from words.tables import table
 
 ACTIVITY = "merchant_activity.recorded"
 INTERNAL = frozenset({ACTIVITY, Topic.REROUTED.value})

@@ -12,7 +12,6 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.failures import Failure
-from cli.output import counted
 from contracts.reasons import RejectReason
 from demo.answers import HEARD_TOPICS, Answers
 from demo.fleet import Fleet, WorkerProcess, stop_left_over
@@ -23,15 +22,16 @@ from demo.reader import TopicReader, count_delivered, programmes
 from demo.record import Record
 from demo.report import SHOWN_AT_MOST, Report
 from demo.sender import Sender
-from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words, party_of
+from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words
 from demo.surroundings import environment_of, settings_of
 from devstack import stack as devstack
 from devstack.stack import Stack
 from settlement.terms import TermsBook
-from storage import views
+from storage import dead_letters, figures
 from storage.audit import audit
 from storage.database import Connection, connect
 from storage.migrations import migrate
+from words.phrases import counted
 from workers.kafka import topics
 from workers.kafka.clients import producing, reading
 from workers.ops.lag import LOOK_BYTES, LagReader
@@ -179,16 +179,18 @@ class Demo:
         self._say("the quarter is over; reading everything back and auditing the books")
         account = await eventful_account(connection, (each for each, _ in answers.inbox.overdue.most_common()))
         merchant = await eventful_merchant(connection, map(shop_id, range(1, self.size.merchants + 1)))
-        chosen = [party_of(story) for story in (account, merchant) if story is not None]
+        chosen = [*([account.account_id] if account else []), *([merchant.merchant_id] if merchant else [])]
         delivered = await count_delivered(settings, await programmes(settings), chosen)
         checks = await audit(connection)
         return Report(
             sent=sent,
-            outcomes=await views.outcome_counts(connection),
+            outcomes=await figures.outcome_counts(connection),
             delivered=delivered,
-            totals=await views.ledger_totals(connection),
+            totals=await figures.ledger_totals(connection),
             checks=checks,
-            defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
+            defects=await dead_letters.dead_letters(
+                connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+            ),
             workers=fleet.started,
             seconds=time.monotonic() - began,
             account=None if account is None else await account_in_words(connection, account, delivered.followed),

@@ -24,14 +24,14 @@ from settlement.party import Party
 from settlement.state import NotLoadedError, PartyState
 from settlement.subjects import references
 from storage import chain
-from storage.load import Loaded, Wanted
+from storage.load import Loaded, ReadSet
 from workers.kafka.homes import home_of
 from workers.lanes.taken import Taken
 
 MOST_LOADS = 100
 """A batch that needs yet more loadings has a rule that asks for ever new things."""
 
-Load = Callable[[Wanted], Awaitable[Loaded]]
+Load = Callable[[ReadSet], Awaitable[Loaded]]
 """Gives what is wanted, made anew at each call, for deciding changes it: all timers due by `timers_until` too, so
 `more_timers` is empty. How many timers are fetched at a time is up to it."""
 
@@ -211,8 +211,8 @@ class Decider:
         )
 
 
-def _wanted(undecided: Undecided, due: Sequence[Party]) -> Wanted:
-    wanted = Wanted(parties=set(due), timers_until=undecided.until)
+def _wanted(undecided: Undecided, due: Sequence[Party]) -> ReadSet:
+    wanted = ReadSet(parties=set(due), timers_until=undecided.until)
     for message, _ in undecided.arrivals:
         wanted.event_hashes.setdefault(message.party, set()).add(message.event_hash)
         if message.party is not None:
@@ -223,7 +223,7 @@ def _wanted(undecided: Undecided, due: Sequence[Party]) -> Wanted:
     return wanted
 
 
-def _want(wanted: Wanted, missing: NotLoadedError) -> None:
+def _want(wanted: ReadSet, missing: NotLoadedError) -> None:
     """Load what was missing as well.
 
     Raises:

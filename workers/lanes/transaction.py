@@ -28,6 +28,7 @@ from storage import lanes, load, write
 from storage.database import Connection
 from storage.identity import Identity
 from storage.lanes import LaneClaim, LaneLock, Position
+from storage.parked import ParkedRow
 from workers.lanes.checkpoints import reached
 from workers.lanes.claims import fingerprint
 from workers.lanes.deciding import Decided, Decider, Refused, Standing
@@ -238,7 +239,7 @@ class _Tables:
             return ()
         return await load.due_parties(self._connection, self._lane, until, self._timers_per_batch)
 
-    async def load(self, wanted: load.Wanted) -> load.Loaded:
+    async def load(self, wanted: load.ReadSet) -> load.Loaded:
         """Load what is wanted, once more with more timers of a party that has very many."""
         until = wanted.timers_until
         if until is not None and not self._any_due(until):
@@ -296,7 +297,7 @@ def _count_result(status: WorkerStatus, settled: Settled) -> None:
         status.timers[settled.timer.kind, decision.outcome] += 1
 
 
-def _restored(row: load.ParkedRow) -> Input:
+def _restored(row: ParkedRow) -> Input:
     return restore(row.source, row.party.id.encode(), row.raw, row.traceparent)
 
 

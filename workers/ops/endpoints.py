@@ -15,7 +15,7 @@ import asyncpg
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from storage import views
+from storage import figures
 from storage.database import first_line, is_transient
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
@@ -155,7 +155,7 @@ class Lookout:
                 outside.migrated, outside.database_detail = await _migrated(connection)
                 outside.database_up = True
                 if outside.migrated:
-                    outside.figures = {each.lane: each for each in await views.operations(connection)}
+                    outside.figures = {each.lane: each for each in await figures.operations(connection)}
         except Exception as error:  # noqa: BLE001  whatever it is must not end the looking; it is told and looked at again
             outside.database_up, outside.database_detail = False, first_line(error)
             if not is_transient(error):

@@ -18,8 +18,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import LANE_TOPICS, Topic
-from storage import views
-from storage.views import LaneFigures
+from storage.figures import LaneFigures, operations
 from workers.kafka.clients import stable_ends
 from workers.settings.model import Settings
 
@@ -92,7 +91,7 @@ class LagReader:
         In this order a lag of 0 was true at one moment: what is sent after the database was read comes with a batch
         that was not sent then, or with an end beyond the position that was read.
         """
-        figures = await views.operations(connection)
+        figures = await operations(connection)
         positions = {(each.lane, topic): offset for each in figures for topic, offset in each.positions.items()}
         sent = await self._sent(each.lane for each in figures if each.batch_seq > each.relayed_batch_seq)
         ends = await stable_ends(

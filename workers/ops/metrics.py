@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from storage.views import LaneFigures
+from storage.figures import LaneFigures
 from workers.settings.model import Settings
 from workers.status import Histogram, LaneState, LaneStatus, WorkerStatus
 

@@ -40,8 +40,9 @@ from settlement.state import NotLoadedError, PartyState
 from settlement.subjects import references
 from storage import lanes, load
 from storage.lanes import LaneClaim, Position
-from storage.load import ParkedRow, Wanted
+from storage.load import ReadSet
 from storage.outcomes import RejectedRecord
+from storage.parked import ParkedRow
 from storage.write import BatchToWrite, write
 from tests.unit.settlement.builders import RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
 
@@ -126,6 +127,11 @@ class StoredLane:
         self.inputs[made.event_hash] = made
         return made
 
+    async def send(self, party: Party, *bodies: Body) -> None:
+        """Settle one body a day, from START on."""
+        for number, body in enumerate(bodies):
+            await self.settle([self.message(body, party, f"event-{number}", START + timedelta(days=number))])
+
     def reject(self, topic: str, raw: bytes | None, **given: object) -> RejectedRecord:
         """A record that can't be understood, on its topic's next offset; settled with the next batch."""
         source = Source(topic, self.number, self.offsets[topic])
@@ -142,8 +148,8 @@ class StoredLane:
         made = self.message(PurchaseReceived("order"), row.party, row.event_id)
         return replace(made, event_hash=row.event_hash, source=row.source)
 
-    def wanted(self, inputs: Iterable[Input], due: Iterable[Party] = (), until: datetime | None = None) -> Wanted:
-        wanted = Wanted(parties=set(due), timers_until=until)
+    def wanted(self, inputs: Iterable[Input], due: Iterable[Party] = (), until: datetime | None = None) -> ReadSet:
+        wanted = ReadSet(parties=set(due), timers_until=until)
         for each in inputs:
             wanted.event_hashes.setdefault(each.party, set()).add(each.event_hash)
             if each.party is not None:
@@ -213,7 +219,7 @@ class StoredLane:
         batch = Batch({None: PartyState(None, whole=True)}, self.rules, lock.lane_time or START, event_clock=True)
         return self.batch(batch, batch.states, lock, [])
 
-    async def read(self, wanted: Wanted) -> dict[Party | None, PartyState]:
+    async def read(self, wanted: ReadSet) -> dict[Party | None, PartyState]:
         """Load states as the next batch would find them."""
         return (await load.load(self.connection, self.number, wanted, self.restore, references)).states
 

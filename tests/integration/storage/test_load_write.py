@@ -20,7 +20,7 @@ from settlement.statuses import DebitStatus, ObligationStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
 from storage import arrays, chain, lanes, load
-from storage.load import OPEN_OBLIGATIONS, Wanted
+from storage.load import OPEN_OBLIGATIONS, ReadSet
 from storage.rows import TABLES
 from storage.write import write
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
@@ -85,7 +85,7 @@ async def test_other_array_literals_are_read_as_what_was_written(connection):
 
 async def stored(lane: StoredLane, party, kind, entity_id: str):
     """The entity as a batch that names it finds it."""
-    states = await lane.read(Wanted(parties={party}, entities={party: {(kind, entity_id)}}))
+    states = await lane.read(ReadSet(parties={party}, entities={party: {(kind, entity_id)}}))
     return states[party].entities.get(kind, {}).get(entity_id)
 
 
@@ -122,7 +122,7 @@ async def whole(lane: StoredLane, party) -> PartyState:
                 f"SELECT * FROM {table.name} WHERE lane = $1 AND {table.party_column} = $2", lane.number, party.id
             )
             named |= {(kind, entity.entity_id) for entity in table.entities(rows)}
-    wanted = Wanted(
+    wanted = ReadSet(
         parties={party}, entities={party: named | {(Obligation, "*")}}, timers_until=datetime(2199, 1, 1, tzinfo=UTC)
     )
     return (await lane.read(wanted))[party]
@@ -166,7 +166,7 @@ def decided(settled: Settled) -> tuple:
 
 
 async def test_a_party_nobody_knows_is_whole_and_not_known(lane):
-    loaded = await load.load(lane.connection, 0, Wanted(parties={BUYER}), lane.restore)
+    loaded = await load.load(lane.connection, 0, ReadSet(parties={BUYER}), lane.restore)
     assert loaded.known == set()
     assert loaded.states[BUYER].whole and loaded.states[None].whole
 
@@ -174,14 +174,14 @@ async def test_a_party_nobody_knows_is_whole_and_not_known(lane):
 async def test_accounts_and_merchants_of_one_id_are_kept_apart(lane):
     party = merchant("buyer")
     await lane.settle([lane.message(opened(), BUYER, "event")])
-    loaded = await load.load(lane.connection, 0, Wanted(parties={BUYER, party}), lane.restore)
+    loaded = await load.load(lane.connection, 0, ReadSet(parties={BUYER, party}), lane.restore)
     assert loaded.known == {BUYER}
     assert loaded.states[party].whole
 
 
 async def test_other_lanes_are_not_looked_at(connection, lane):
     await lane.settle([lane.message(opened(), BUYER, "event")])
-    loaded = await load.load(connection, 1, Wanted(parties={BUYER}), lane.restore)
+    loaded = await load.load(connection, 1, ReadSet(parties={BUYER}), lane.restore)
     assert loaded.known == set()
 
 
@@ -191,7 +191,7 @@ async def test_an_event_decided_before_is_seen_with_its_content(lane):
     (state,) = [
         state
         for party, state in (
-            await lane.read(Wanted(parties={BUYER}, event_hashes={BUYER: {sent.event_hash, b"another"}}))
+            await lane.read(ReadSet(parties={BUYER}, event_hashes={BUYER: {sent.event_hash, b"another"}}))
         ).items()
         if party
     ]
@@ -215,7 +215,7 @@ async def test_a_parked_input_is_known_seen_and_woken_in_order_of_arrival(lane):
     assert [each.decision.outcome for each in results] == [Outcome.PARKED]
     await lane.settle([second])
     loaded = await load.load(
-        lane.connection, 0, Wanted(parties={BUYER}, timers_until=START + timedelta(days=4)), lane.restore
+        lane.connection, 0, ReadSet(parties={BUYER}, timers_until=START + timedelta(days=4)), lane.restore
     )
     state = loaded.states[BUYER]
     assert loaded.known == {BUYER}
@@ -231,11 +231,11 @@ async def test_a_parked_input_is_known_seen_and_woken_in_order_of_arrival(lane):
 async def test_an_input_that_parks_again_for_something_else_keeps_its_place(lane):
     inputs = [lane.message(PurchaseReceived(order), BUYER, order) for order in ("b", "a")]
     await lane.settle(inputs)
-    state = (await lane.read(Wanted(parties={BUYER})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER})))[BUYER]
     again = replace(state.parked[0], waits_for="order:b")
     state.newly_parked[again.input.event_hash] = again
     await write_states(lane, {None: PartyState(None, whole=True), BUYER: state})
-    found = (await lane.read(Wanted(parties={BUYER})))[BUYER].parked
+    found = (await lane.read(ReadSet(parties={BUYER})))[BUYER].parked
     assert [(each.input.event_id, each.waits_for) for each in found] == [("b", "order:b"), ("a", "account:buyer")]
 
 
@@ -245,7 +245,7 @@ async def test_an_input_parked_anew_after_its_wait_ended_in_one_batch_is_there(l
         state = PartyState(BUYER, newly_parked={parked.input.event_hash: parked})
         state.unparked = {parked.input.event_hash} if number else set()
         await write_states(lane, {None: PartyState(None, whole=True), BUYER: state})
-    assert (await lane.read(Wanted(parties={BUYER})))[BUYER].parked == [parked]
+    assert (await lane.read(ReadSet(parties={BUYER})))[BUYER].parked == [parked]
 
 
 async def test_what_is_asked_for_and_not_there_is_absent_and_what_was_declined_is_told(lane):
@@ -253,7 +253,7 @@ async def test_what_is_asked_for_and_not_there_is_absent_and_what_was_declined_i
     too_much = lane.message(deferred("order", 1_000_000), BUYER, "two")
     (result,) = await lane.settle([too_much])
     assert result.decision.reason == DeclineReason.LIMIT_EXCEEDED
-    state = (await lane.read(Wanted(parties={BUYER}, entities={BUYER: {(Order, "order"), (Order, "other")}})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: {(Order, "order"), (Order, "other")}})))[BUYER]
     assert state.absent == {"order:order", "order:other"}
     assert state.declined == {"order:order"}
 
@@ -262,7 +262,7 @@ async def test_a_declined_line_is_told_of_an_account_that_is_not_there(lane):
     state = PartyState(BUYER, whole=True)
     state.newly_declined = {"account:buyer"}
     await write_states(lane, {None: PartyState(None, whole=True), BUYER: state})
-    assert (await lane.read(Wanted(parties={BUYER})))[BUYER].declined == {"account:buyer"}
+    assert (await lane.read(ReadSet(parties={BUYER})))[BUYER].declined == {"account:buyer"}
 
 
 async def test_a_named_order_brings_its_obligations_paid_or_not_and_its_open_returns(lane):
@@ -275,7 +275,7 @@ async def test_a_named_order_brings_its_obligations_paid_or_not_and_its_open_ret
         deferred("other", 5_000),
         PurchaseReceived("other"),
     )
-    state = (await lane.read(Wanted(parties={BUYER}, entities={BUYER: {(Order, "order")}})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: {(Order, "order")}})))[BUYER]
     assert {each.status for each in state.entities[Obligation].values()} == {
         ObligationStatus.PAID,
         ObligationStatus.OPEN,
@@ -285,9 +285,9 @@ async def test_a_named_order_brings_its_obligations_paid_or_not_and_its_open_ret
 
 async def test_a_named_return_brings_its_order(lane):
     await settle_each(lane, opened("tmall"), placed("order"), PurchaseReceived("order"), returned(10_000))
-    state = (await lane.read(Wanted(parties={BUYER}, entities={BUYER: {(Return, "return")}})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: {(Return, "return")}})))[BUYER]
     assert set(state.entities[Order]) == {"order"}
-    state = (await lane.read(Wanted(parties={BUYER}, entities={BUYER: {(Order, "order")}})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: {(Order, "order")}})))[BUYER]
     assert set(state.entities[Return]) == {"return"}
 
 
@@ -306,7 +306,7 @@ async def keep(lane: StoredLane, *entities) -> None:
 
 
 async def read_naming(lane: StoredLane, *references) -> PartyState:
-    return (await lane.read(Wanted(parties={BUYER}, entities={BUYER: set(references)})))[BUYER]
+    return (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: set(references)})))[BUYER]
 
 
 async def test_a_named_repayment_brings_what_it_paid_with_its_orders_and_debits(lane):
@@ -316,7 +316,7 @@ async def test_a_named_repayment_brings_what_it_paid_with_its_orders_and_debits(
     other = obligation(1, status=ObligationStatus.PAID, debit_id="debit")
     unpaid = obligation(2, status=ObligationStatus.PAID)
     await keep(lane, debit, other, unpaid, repayment(f"{paid.obligation_id} 0 0 90", "o-0001 1 2 7"))
-    assert not (await lane.read(Wanted(parties={BUYER})))[BUYER].entities.get(Obligation)
+    assert not (await lane.read(ReadSet(parties={BUYER})))[BUYER].entities.get(Obligation)
     state = await read_naming(lane, (Repayment, "reversible"))
     assert state.entities[Obligation] == {each.obligation_id: each for each in (paid, other)}
     assert set(state.entities[Order]) == {"order"}
@@ -346,7 +346,7 @@ async def test_a_repayment_reversed_before_brings_nothing(lane):
 async def test_a_due_timer_brings_what_it_is_about(lane, kind, subject, brought):
     await settle_each(lane, opened("tmall"), placed("order"), PurchaseReceived("order"), returned(10_000))
     await write_timers(lane, [Timer(BUYER, kind, subject, START)])
-    state = (await lane.read(Wanted(parties={BUYER}, timers_until=START)))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, timers_until=START)))[BUYER]
     assert {each: set(found) for each, found in state.entities.items() if each is not Account} == brought
     assert list(state.timers) == [(kind, subject)]
 
@@ -357,7 +357,7 @@ async def test_a_due_timer_of_a_deposit_refund_brings_it_with_its_deposit(lane, 
     for body in (MerchantRegistered("CNY", 7), deposited(), deposited("other"), refund_asked()):
         await lane.settle([lane.message(body, shop, repr(body))])
     await write_timers(lane, [Timer(shop, kind, "request", START)])
-    state = (await lane.read(Wanted(parties={shop}, timers_until=START)))[shop]
+    state = (await lane.read(ReadSet(parties={shop}, timers_until=START)))[shop]
     assert set(state.entities[DepositRefund]) == {"request"}
     assert set(state.entities[Deposit]) == {"deposit"}
 
@@ -377,7 +377,7 @@ def obligation(number: int, **given) -> Obligation:
 
 async def an_account_that_owes(lane: StoredLane, count: int) -> list[Obligation]:
     await lane.settle([lane.message(opened(), BUYER, "event")])
-    state = (await lane.read(Wanted(parties={BUYER})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER})))[BUYER]
     obligations = [obligation(number) for number in range(count)]
     obligations.append(obligation(count, status=ObligationStatus.PAID, due_on=date(2025, 1, 1)))
     row = state.entities[Account]["buyer"]
@@ -393,7 +393,7 @@ async def an_account_that_owes(lane: StoredLane, count: int) -> list[Obligation]
 
 async def test_of_very_many_open_obligations_the_earliest_are_loaded(lane):
     owed = await an_account_that_owes(lane, OPEN_OBLIGATIONS + 50)
-    state = (await lane.read(Wanted(parties={BUYER})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER})))[BUYER]
     assert list(state.entities[Obligation].values()) == owed[:OPEN_OBLIGATIONS]
     assert not state.all_open_loaded
     last = owed[OPEN_OBLIGATIONS - 1]
@@ -402,7 +402,7 @@ async def test_of_very_many_open_obligations_the_earliest_are_loaded(lane):
 
 async def test_all_open_obligations_are_loaded_when_all_are_asked_for(lane):
     owed = await an_account_that_owes(lane, OPEN_OBLIGATIONS + 50)
-    state = (await lane.read(Wanted(parties={BUYER}, entities={BUYER: {(Obligation, "*")}})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: {(Obligation, "*")}})))[BUYER]
     assert list(state.entities[Obligation].values()) == owed
     assert state.all_open_loaded and state.open_loaded_until is None
     assert state.absent == set()
@@ -410,7 +410,7 @@ async def test_all_open_obligations_are_loaded_when_all_are_asked_for(lane):
 
 async def test_as_many_open_obligations_as_are_loaded_are_all(lane):
     await an_account_that_owes(lane, OPEN_OBLIGATIONS)
-    state = (await lane.read(Wanted(parties={BUYER})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER})))[BUYER]
     assert state.all_open_loaded and len(state.entities[Obligation]) == OPEN_OBLIGATIONS
 
 
@@ -433,7 +433,7 @@ async def test_timers_due_are_loaded_in_the_order_they_fire(lane, others):
     later = Timer(BUYER, TimerKind.DUE_DAY, "later", START + timedelta(seconds=1))
     crowd = [Timer(account(f"other-{number}"), TimerKind.DUE_DAY, "d", START) for number in range(others)]
     await write_timers(lane, [*own, later, *crowd])
-    wanted = Wanted(parties={BUYER}, timers_until=START)
+    wanted = ReadSet(parties={BUYER}, timers_until=START)
     loaded = await load.load(lane.connection, 0, wanted, lane.restore)
     expected = sorted(own, key=lambda each: each.order)
     assert order_of(loaded.states[BUYER].timers.values()) == order_of(expected)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from storage.views import LaneFigures
+from storage.figures import LaneFigures
 from workers.ops import metrics
 from workers.ops.metrics import Outside, unready, watchdog_age_s
 from workers.settings.model import Settings

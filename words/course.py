@@ -1,19 +1,18 @@
-"""The course of a party's quarter, line by line: what it was told, and what came by itself when its time came."""
+"""The course of a party's life, line by line: what it was told, and what came by itself when its time came."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cli.output import BUSINESS_ZONE, counted, money
-from demo.words import HAPPENED, movements
-from storage import views
-from storage.database import Connection
+from storage.stories.decision import DecisionStory
+from storage.stories.party import HistoryStory
+from words.phrases import counted, minute, money
+from words.vocabulary import HAPPENED, movements
 
-Story = Mapping[str, Any]
 Message = Mapping[str, Any]
+"""A message that postpay sent, shaped as docs/messages.md says."""
 
-LINES_AT_MOST = 60
 LATE = timedelta(days=1)
 
 ASKED = {"auto_debit.requested", "auto_debit.cancelled"}
@@ -51,32 +50,33 @@ class Happening:
         return {each.get("template", "") for each in self.messages} == PENALTY_ONLY
 
 
-async def course(
-    connection: Connection, party_id: str, story: Story, messages: Iterable[Message]
-) -> AsyncIterator[str]:
-    """Tell inputs by the database and what came between them by the output topics.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An input of the party's history, and the messages that it caused."""
+
+    entry: HistoryStory
+    messages: Sequence[Message]
+
+    @property
+    def at(self) -> datetime:
+        """When it was decided."""
+        return self.entry.decided_at
+
+
+def steps(history: Iterable[HistoryStory], messages: Iterable[Message]) -> list[Happening | Heard]:
+    """Put a party's inputs, and what came between them, in the order of their instants.
 
     Args:
-        connection: to the database.
-        party_id: an account's or merchant's id.
-        story: its own, of `storage.views`.
-        messages: all that was sent about it.
+        history: its own, of its story.
+        messages: all that was sent about it, as in the output topics.
     """
-    of_inputs: dict[str, list[Message]] = {each["event_id"]: [] for each in story["history"]}
+    entries = list(history)
+    of_inputs: dict[str, list[Message]] = {each.event_id: [] for each in entries}
     by_themselves: list[Message] = []
     for each in messages:
         of_inputs.get(each["causation_id"], by_themselves).append(each)
-    timed = [(each.at, each) for each in happenings(by_themselves)]
-    told = [(each["decided_at"], each) for each in story["history"]]
-    steps: list[tuple[datetime, Happening | Story]] = sorted([*timed, *told], key=lambda step: step[0])
-    for _, step in steps[:LINES_AT_MOST]:
-        if isinstance(step, Happening):
-            yield f"  {instant(step.at)}  · {'; '.join(said(step.messages))}"
-        else:
-            decision = await views.decision_story(connection, step["topic"], step["event_id"], party_id)
-            yield sentence(step, decision or {}, of_inputs[step["event_id"]], story["currency"])
-    if len(steps) > LINES_AT_MOST:
-        yield f"… and {counted(len(steps) - LINES_AT_MOST, 'step')} more."
+    heard = [Heard(each, of_inputs[each.event_id]) for each in entries]
+    return sorted([*happenings(by_themselves), *heard], key=lambda step: step.at)
 
 
 def happenings(messages: Iterable[Message]) -> Iterator[Happening]:
@@ -98,26 +98,31 @@ def happenings(messages: Iterable[Message]) -> Iterator[Happening]:
         yield _joined(row)
 
 
-def sentence(each: Story, decision: Story, messages: Iterable[Message], currency: str | None) -> str:
+def sentence(heard: Heard, decision: DecisionStory) -> str:
     """One input in words: when it happened, what, and what followed or why not."""
-    what = HAPPENED.get(each["type"]) or str(each["type"])
-    happened_at = decision.get("occurred_at") or each["decided_at"]
-    words = [f"  {instant(happened_at)}  {what[0].upper()}{what[1:]}"]
-    if each["decided_at"] - happened_at > LATE:
-        words.append(f" (told on {instant(each['decided_at'])})")
-    if each["outcome"] == "declined":
-        reasons = decision.get("reasons") or [each["reason"]]
-        words.append(f": declined, {', '.join(reason.replace('_', ' ') for reason in reasons)}")
+    entry = heard.entry
+    what = HAPPENED.get(entry.type, entry.type)
+    happened_at = decision.occurred_at or entry.decided_at
+    words = [f"  {minute(happened_at)}  {what[0].upper()}{what[1:]}"]
+    if entry.decided_at - happened_at > LATE:
+        words.append(f" (told on {minute(entry.decided_at)})")
+    if entry.outcome == "declined":
+        reasons = ", ".join(reason.replace("_", " ") for reason in decision.reasons)
+        words.append(f": declined, {reasons}")
     else:
-        told = [each for each in messages if each["type"] in ASKED or each.get("template") in QUOTED]
-        if followed := [*movements(decision.get("postings", ()), currency), *said(told)]:
+        told = [each for each in heard.messages if each["type"] in ASKED or each.get("template") in QUOTED]
+        if followed := [*movements(decision.postings), *said(told)]:
             words.append(f": {', '.join(followed)}")
-    repeats = decision.get("repeats", ())
-    if repeats:
-        outcomes = ", ".join(sorted({repeat["outcome"] for repeat in repeats}))
-        words.append(f" (came {counted(len(repeats), 'more time')}: {outcomes})")
+    if decision.repeats:
+        outcomes = ", ".join(sorted({repeat.outcome for repeat in decision.repeats}))
+        words.append(f" (came {counted(len(decision.repeats), 'more time')}: {outcomes})")
     text = "".join(words)
     return text if text.endswith('."') else f"{text}."
+
+
+def line(happening: Happening) -> str:
+    """What came by itself at one instant."""
+    return f"  {minute(happening.at)}  · {'; '.join(said(happening.messages))}"
 
 
 def said(messages: Iterable[Message]) -> Iterator[str]:
@@ -136,17 +141,12 @@ def said(messages: Iterable[Message]) -> Iterator[str]:
                 yield f"{_amount(each)} of the limit is free again"
 
 
-def instant(at: datetime) -> str:
-    """A moment in Shanghai."""
-    return at.astimezone(BUSINESS_ZONE).strftime("%d %b %H:%M")
-
-
 def _joined(row: Sequence[Happening]) -> Happening:
     if len(row) == 1:
         return row[0]
     total = sum(each.messages[0]["params"]["amount_minor"] for each in row)
     currency = row[0].messages[0]["params"]["currency"]
-    text = f"A penalty at each 00:00 until {instant(row[-1].at)[:6]}, {money(total, currency)} in all."
+    text = f"A penalty at each 00:00 until {minute(row[-1].at)[:6]}, {money(total, currency)} in all."
     return Happening(row[0].at, [{"type": "notification.requested", "template": "", "text": {"en": text}}])
 
 

@@ -1,10 +1,12 @@
-"""The words of a story: what happened, what moved, how things stand."""
+"""The words for what there is: what happens, what moves, how things stand."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from cli.output import money
+from settlement.entities import PlanKind
+from storage.stories.account import PlanStory
+from storage.stories.decision import PostingStory
+from words.phrases import money
 
 HAPPENED = {
     "credit_line.opened": "a credit line is opened",
@@ -117,24 +119,31 @@ WHEN_FROZEN = {
 }
 
 
-def movements(postings: Iterable[Mapping[str, Any]], currency: str | None) -> Iterator[str]:
+def movements(postings: Iterable[PostingStory]) -> Iterator[str]:
     """What moved, the same movements summed up."""
-    sums: Counter[tuple[str, str, str | None]] = Counter()
-    for posting in postings:
-        sums[posting["debit"], posting["credit"], posting.get("currency", currency)] += posting["amount_minor"]
-    for (debit, credit, of), amount_minor in sums.items():
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for each in postings:
+        sums[each.debit, each.credit, each.currency] += each.amount_minor
+    for (debit, credit, currency), amount_minor in sums.items():
         words = MOVED.get((debit, credit), f"{{}} moves from {credit.replace('_', ' ')} to {debit.replace('_', ' ')}")
-        yield words.format(money(amount_minor, of))
+        yield words.format(money(amount_minor, currency))
 
 
-def plan_in_words(plan: Mapping[str, Any]) -> str:
+def plan_in_words(plan: PlanStory) -> str:
     """How an order is paid."""
-    match plan["kind"]:
-        case "trial":
-            return f"after a trial of {plan['days']} days"
-        case "deferred":
-            return f"after {plan['days']} days"
-        case "instalment":
-            return f"in {plan['periods']} instalments"
-        case _:
+    match plan.kind:
+        case PlanKind.TRIAL:
+            return f"after a trial of {plan.days} days"
+        case PlanKind.DEFERRED:
+            return f"after {plan.days} days"
+        case PlanKind.INSTALMENT:
+            return f"in {plan.periods} instalments"
+        case PlanKind.STATEMENT:
             return "with the statement"
+
+
+def plan_in_short(plan: PlanStory) -> str:
+    """The same for a table: `trial, 7 days`, `instalment in 3`."""
+    if plan.days:
+        return f"{plan.kind}, {plan.days} days"
+    return f"{plan.kind} in {plan.periods}" if plan.periods else plan.kind

@@ -1,33 +1,26 @@
-"""`postpay account show` tells people what its document says."""
+"""People are told of an account what its story says."""
 
 from datetime import date
 
 import pytest
 
-from cli.account import tell
 from cli.output import people
+from storage.stories.account import AccountStory, CashOutStory, ObligationStory, OwedStory
+from words.account import tell
 
 
-def obligation(obligation_id: str, due_on: date, **given) -> dict:
-    return {
-        "obligation_id": obligation_id,
-        "due_on": due_on,
-        "principal_minor": 70_000,
-        "fee_minor": 0,
-        "penalty_minor": 0,
-        "paid_minor": 0,
-        "status": "open",
-        **given,
-    }
+def obligation(obligation_id: str, due_on: date, **given) -> ObligationStory:
+    fields = {"principal_minor": 70_000, "fee_minor": 0, "penalty_minor": 0, "paid_minor": 0, "status": "open"}
+    return ObligationStory(obligation_id=obligation_id, due_on=due_on, **fields | given)
 
 
 def told(capsys, **given) -> list[str]:
     """The story of an account that owes nothing unless told otherwise, line by line, with single spaces."""
-    story = {
+    fields = {
         "account_id": "a-1",
         "programme": "taobao",
         "status": "active",
-        "freeze_reasons": [],
+        "freeze_reasons": (),
         "currency": "CNY",
         "score": None,
         "limit_minor": 500_000,
@@ -36,31 +29,24 @@ def told(capsys, **given) -> list[str]:
         "held_minor": 0,
         "used_minor": 0,
         "customer_credit_minor": 0,
-        "owed": {"principal_minor": 0, "fee_minor": 0, "penalty_minor": 0},
-        "orders": [],
-        "returns": [],
-        "debits": [],
-        "payouts": [],
-        "cash_outs": [],
-        "other_obligations": [],
-        "history": [],
-        **given,
+        "owed": OwedStory(principal_minor=0, fee_minor=0, penalty_minor=0),
+        **dict.fromkeys(("orders", "returns", "debits", "payouts", "cash_outs", "other_obligations", "history"), ()),
     }
-    people().print(*tell(story), sep="\n")
+    people().print(*tell(AccountStory(**fields | given)), sep="\n")
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_what_is_owed_for_cash_outs_and_for_nothing_bought_is_listed_with_the_orders(capsys):
     lines = told(
         capsys,
-        cash_outs=[
-            {
-                "cash_out_id": "co-1",
-                "amount_minor": 70_000,
-                "obligations": [obligation("o-2", date(2026, 3, 10), penalty_minor=35, status="overdue")],
-            }
-        ],
-        other_obligations=[obligation("o-3", date(2026, 2, 2), paid_minor=100)],
+        cash_outs=(
+            CashOutStory(
+                cash_out_id="co-1",
+                amount_minor=70_000,
+                obligations=(obligation("o-2", date(2026, 3, 10), penalty_minor=35, status="overdue"),),
+            ),
+        ),
+        other_obligations=(obligation("o-3", date(2026, 2, 2), paid_minor=100),),
     )
     found = [line for line in lines if line.startswith("2026-")]
     assert found == [
