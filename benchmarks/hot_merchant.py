@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from benchmarks import databases
 from benchmarks.lane_log import LaneLog
 from benchmarks.preload import preload
-from benchmarks.run import Run, stop
-from demo.fleet import Fleet
-from demo.surroundings import environment_of, settings_of
+from benchmarks.run import BenchmarkRun, stop
+from cli.embedded import environment_of, settings_of
+from cli.processes import Fleet
 from devstack.stack import Stack
 
 
@@ -28,7 +28,7 @@ class HotMerchantFigures:
         }
 
 
-class HotMerchantRun(Run):
+class HotMerchantRun(BenchmarkRun):
     """postpay alone, twice: orders spread over all merchants, then all of one merchant, by the same accounts."""
 
     def compare(self) -> HotMerchantFigures:

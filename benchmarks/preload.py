@@ -6,8 +6,8 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from benchmarks.load import LoadMessage
 from benchmarks.reading import SILENT
-from demo.record import Record
 from workers.settings.model import Settings
 
 REPORT_EVERY = 5_000
@@ -21,7 +21,7 @@ class PreloadError(Exception):
 
 def preload(
     settings: Settings,
-    records: Iterable[Record],
+    records: Iterable[LoadMessage],
     progress: Callable[[int], object],
     *,
     all_to: str | None = None,

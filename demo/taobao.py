@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from demo.account import Account
+from demo.account import BuyerAccount
 from demo.dice import Dice
+from demo.habits import ArrivedOrder, Habits, Plan
 from demo.payments import early, payoff
-from demo.programme import Order, Plan, Programme
 from demo.record import Record
 from demo.returns import sent_back
 
@@ -19,7 +19,7 @@ def _plan(dice: Dice) -> Plan:
     return {"kind": "instalment", "periods": dice.one_of(PERIODS)}
 
 
-def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
+def _after_receipt(account: BuyerAccount, order: ArrivedOrder) -> Iterator[Record]:
     dice = account.dice
     if dice.chance(0.12):
         yield from sent_back(account, order, order.received_at + dice.days(0.2, 10))
@@ -27,7 +27,7 @@ def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
         yield early(account, order, order.received_at + dice.days(0.1, 20))
 
 
-def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
+def _besides(account: BuyerAccount, orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
     yield from payoff(account, orders)
     dice = account.dice
     asked_at = account.opened_at + dice.days(3, account.quarter.days * 0.6)
@@ -44,6 +44,6 @@ def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
         asked_at += dice.hours(0.1, 3) if same_day else dice.days(2, 20)
 
 
-TAOBAO = Programme(
+TAOBAO = Habits(
     card=0.95, identity=0.75, scored=False, taken_over=0.5, plan=_plan, after_receipt=_after_receipt, besides=_besides
 )

@@ -4,19 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from demo.fleet import stop_left_over
+from cli.processes import POSTPAY, stop_left_over
 from devstack import stack as devstack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-POSTPAY = str(Path(sys.executable).with_name("postpay"))
 SMALL = ("--accounts", "120", "--merchants", "10", "--days", "20")
 
 
