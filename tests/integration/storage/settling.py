@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.references import references
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
-from settlement.entities import CaseKind, PlanKind
+from settlement.entities import CaseKind, Obligation, PlanKind
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -39,9 +39,11 @@ from settlement.outputs import AutoDebitRequested
 from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, PartyState
 from storage import lanes, load
+from storage.audit import audit
 from storage.lanes import LaneClaim, Position
 from storage.load import ParkedRow, Wanted
 from storage.outcomes import RejectedRecord
+from storage.rows import TABLES
 from storage.write import BatchToWrite, write
 from tests.unit.settlement.builders import RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
 
@@ -69,6 +71,9 @@ TYPES = {
 
 def account(account_id: str) -> Party:
     return Party(PartyKind.ACCOUNT, account_id)
+
+
+BUYER = account("buyer")
 
 
 def merchant(merchant_id: str) -> Party:
@@ -392,3 +397,23 @@ class Traffic:
 
     def _pick(self, choices: list):
         return choices.pop(self.random.randrange(len(choices))) if choices else None
+
+
+async def whole(lane: StoredLane, party) -> PartyState:
+    """Everything stored of a party, asked for by the ids of what is there."""
+    named = set()
+    for kind, table in TABLES.items():
+        if table.party_kind is party.kind:
+            rows = await lane.connection.fetch(
+                f"SELECT * FROM {table.name} WHERE lane = $1 AND {table.party_column} = $2", lane.number, party.id
+            )
+            named |= {(kind, entity.entity_id) for entity in table.entities(rows)}
+    wanted = Wanted(
+        parties={party}, entities={party: named | {(Obligation, "*")}}, timers_until=datetime(2199, 1, 1, tzinfo=UTC)
+    )
+    return (await lane.read(wanted))[party]
+
+
+async def failed(connection) -> dict[str, str]:
+    """The checks of the audit that do not hold, and what each says."""
+    return {check.name: check.detail for check in await audit(connection) if not check.ok}

@@ -1,179 +1,30 @@
-"""What is written is what is loaded again."""
+"""What is loaded for a batch: the parties it names, with what its messages and timers are about."""
 
-import dataclasses
-import typing
-from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from enum import Enum
+from datetime import date, timedelta
 
 import pytest
 
-from settlement.batch import Batch, Settled
-from settlement.decision import Decision, DeclineReason, Outcome
+from settlement.decision import DeclineReason, Outcome
 from settlement.entities import (
     Account,
     Debit,
     DebitStatus,
     Deposit,
     DepositRefund,
-    Merchant,
     Obligation,
     ObligationStatus,
     Order,
     Repayment,
     Return,
 )
-from settlement.ledger import LedgerAccount, Posting
-from settlement.messages import LineFrozen, LineUnfrozen, MerchantRegistered, PurchaseReceived, TermsPublished
-from settlement.party import PartyKind
+from settlement.messages import LineFrozen, LineUnfrozen, MerchantRegistered, PurchaseReceived
 from settlement.state import Parked, PartyState
-from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
-from storage import arrays, chain, lanes, load
+from storage import load
 from storage.load import OPEN_OBLIGATIONS, Wanted
-from storage.rows import TABLES
-from storage.write import write
-from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
-from tests.unit.settlement.builders import RULES, deferred, deposited, opened, placed, refund_asked, repaid, returned
-
-NASTY = ("plain", 'say "so", {x}', "back\\slash", "NULL", "", "new\nline\ttab", "字 – €", "a, b")
-BUYER = account("buyer")
-
-
-def filled(kind: type, party_id: str, entity_id: str, variant: int):
-    """An entity with every field set to something that is easily spoilt; the second variant differs in all it may."""
-    hints = typing.get_type_hints(kind)
-    values = {}
-    for number, each in enumerate(dataclasses.fields(kind)):
-        hint = hints[each.name]
-        optional = type(None) in typing.get_args(hint)
-        plain = next((arg for arg in typing.get_args(hint) if arg is not type(None)), hint) if optional else hint
-        values[each.name] = value_of(plain, number, variant, optional=optional)
-    keys = [each.name for each in dataclasses.fields(kind)][:2]
-    values[keys[0]] = party_id
-    if kind.__name__ not in {"Account", "Merchant"}:
-        values[keys[1]] = entity_id
-    return kind(**values)
-
-
-def value_of(kind, number: int, variant: int, *, optional: bool):
-    if optional and (number + variant) % 2:
-        return None
-    if typing.get_origin(kind) is tuple:
-        return () if variant == 2 else NASTY[: number % len(NASTY) + 1]
-    if issubclass(kind, Enum):
-        members = list(kind)
-        return members[variant % len(members)]
-    simple = {
-        str: NASTY[(number + variant) % len(NASTY)],
-        bool: bool(variant % 2),
-        int: 10**15 + number * 7 - variant,
-        bytes: bytes([0, 92, 34, 255, number, variant]),
-        datetime: datetime(2026, 2, 3, 4, 5, 6, number + variant, tzinfo=UTC),
-        date: date(2024, 2, 28) + timedelta(days=variant),
-    }
-    return simple[kind]
-
-
-@pytest.mark.parametrize("values", [*([each] for each in NASTY), NASTY, (*NASTY, None)])
-async def test_an_array_literal_is_read_as_what_was_written(connection, values):
-    assert await connection.fetchval("SELECT $1::text::text[]", arrays.texts(values)) == list(values)
-    written = [] if values[-1] is None else values
-    document = await connection.fetchval("SELECT ($1::text::text[])[1]::jsonb", arrays.documents([written]))
-    assert arrays.undocumented(document) == tuple(written)
-
-
-async def test_other_array_literals_are_read_as_what_was_written(connection):
-    numbers, instants = [2**63 - 1, None, -1], [datetime(2026, 1, 1, 0, 0, 0, 5, UTC), None]
-    days, hashes = [date(2024, 2, 29), None], [b"", b'\x00\\"', None]
-    assert await connection.fetchval("SELECT $1::text::bigint[]", arrays.plain(numbers)) == numbers
-    assert await connection.fetchval("SELECT $1::text::boolean[]", arrays.plain([True, None])) == [True, None]
-    assert await connection.fetchval("SELECT $1::text::timestamptz[]", arrays.instants(instants)) == instants
-    assert await connection.fetchval("SELECT $1::text::date[]", arrays.instants(days)) == days
-    assert await connection.fetchval("SELECT $1::text::bytea[]", arrays.blobs(hashes)) == hashes
-
-
-async def stored(lane: StoredLane, party, kind, entity_id: str):
-    """The entity as a batch that names it finds it."""
-    states = await lane.read(Wanted(parties={party}, entities={party: {(kind, entity_id)}}))
-    return states[party].entities.get(kind, {}).get(entity_id)
-
-
-@pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("variants", [(0, 1), (1, 2), (2, 3)])
-async def test_an_entity_is_read_back_as_it_was_made_and_as_it_was_changed(lane, kind, variants):
-    table = TABLES[kind]
-    party_id = 'id "1", {\\}'
-    party = account(party_id) if table.party_kind is PartyKind.ACCOUNT else merchant(party_id)
-    own_row = filled(Account if party.kind is PartyKind.ACCOUNT else Merchant, party_id, party_id, 0)
-    for number, variant in enumerate(variants):
-        entity = filled(kind, party_id, "entity id", variant)
-        if number:
-            made = filled(kind, party_id, "entity id", variants[0])
-            fixed = set(table.columns) - set(table.changing_columns)
-            entity = replace(entity, **{name: getattr(made, name) for name in fixed})
-        state = PartyState(party, entities={kind: {entity.entity_id: entity}})
-        if kind is not type(own_row):
-            state.entities[type(own_row)] = {own_row.entity_id: own_row}
-        marks = state.changed if number else state.made
-        marks[kind] = {entity.entity_id}
-        if not number:
-            marks[type(own_row)] = {own_row.entity_id}
-        await write_states(lane, {None: PartyState(None, whole=True), party: state})
-        assert await stored(lane, party, kind, entity.entity_id) == entity
-
-
-async def whole(lane: StoredLane, party) -> PartyState:
-    """Everything stored of a party, asked for by the ids of what is there."""
-    named = set()
-    for kind, table in TABLES.items():
-        if table.party_kind is party.kind:
-            rows = await lane.connection.fetch(
-                f"SELECT * FROM {table.name} WHERE lane = $1 AND {table.party_column} = $2", lane.number, party.id
-            )
-            named |= {(kind, entity.entity_id) for entity in table.entities(rows)}
-    wanted = Wanted(
-        parties={party}, entities={party: named | {(Obligation, "*")}}, timers_until=datetime(2199, 1, 1, tzinfo=UTC)
-    )
-    return (await lane.read(wanted))[party]
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_states_loaded_again_are_those_the_rules_left(lane, seed):
-    """One lane settles batch by batch from the database, its twin the same inputs in memory, never loading anything."""
-    traffic = Traffic(lane, seed=seed, accounts=8, merchants=3)
-    states: dict = {None: PartyState(None, whole=True)}
-    time = None
-    for number in range(9):
-        inputs = traffic.opening() if not number else traffic.mixed(40)
-        until = traffic.now + timedelta(days=20) if number == 6 else None
-        traffic.now = max(traffic.now, until or traffic.now)
-        for each in inputs:
-            states.setdefault(each.party, PartyState(each.party, whole=True))
-        results = await lane.settle(inputs, until=until)
-        twin = Batch(states, RULES, max(time or START, until or START), event_clock=True)
-        for each in inputs:
-            twin.receive(each)
-        for party in states:
-            if party is not None:
-                twin.fire_due(party)
-        time = twin.lane_time
-        traffic.take_over(results)
-        assert Counter(map(decided, results)) == Counter(map(decided, twin.results))
-    outcomes = Counter(each.decision.outcome for each in results)
-    assert len(outcomes) > 1
-    for party, state in states.items():
-        if party is not None:
-            found = await whole(lane, party)
-            assert found.entities == {kind: entities for kind, entities in state.entities.items() if entities}, party
-            assert found.parked == state.parked
-            assert found.timers == state.timers
-
-
-def decided(settled: Settled) -> tuple:
-    subject = settled.input.event_hash if settled.input else settled.timer.timer_id
-    return (subject, settled.decision.outcome, settled.decision.reason, settled.decided_at)
+from tests.integration.storage.settling import BUYER, START, StoredLane, account, merchant, write_states
+from tests.unit.settlement.builders import deferred, deposited, opened, placed, refund_asked, repaid, returned
 
 
 async def test_a_party_nobody_knows_is_whole_and_not_known(lane):
@@ -474,127 +325,3 @@ async def test_parties_with_due_timers_are_told_earliest_first(lane):
     until = START + timedelta(seconds=25)
     assert await load.due_parties(lane.connection, 0, until, 10) == [account("early"), account("middle")]
     assert await load.due_parties(lane.connection, 0, until, 1) == [account("early")]
-
-
-async def test_every_outcome_leaves_its_row(connection, lane):
-    sent = lane.message(opened("kuaishou"), BUYER, "event")
-    again = replace(sent, source=replace(sent.source, offset=10))
-    conflict = replace(sent, source=replace(sent.source, offset=11), fingerprint=b"another")
-    declined = lane.message(deferred("order", 1_000_000), BUYER, "declined")
-    parked = lane.message(PurchaseReceived("unknown"), BUYER, "parked")
-    lane.reject("purchase", b"not json", headers=(("name", b"value"),))
-    await lane.settle([sent, again, conflict, declined, parked])
-    rows = await connection.fetch("SELECT seq, outcome, reason, event_id FROM decision ORDER BY seq")
-    assert [tuple(row) for row in rows] == [
-        (1, "applied", None, "event"),
-        (2, "declined", "limit_exceeded", "declined"),
-    ]
-    rows = await connection.fetch("SELECT record_offset, outcome FROM receipt ORDER BY record_offset")
-    assert [tuple(row) for row in rows] == [(10, "duplicate"), (11, "conflict")]
-    assert await connection.fetchval("SELECT event_id FROM parked") == "parked"
-    assert await connection.fetchval("SELECT raw FROM dead_letter") == b"not json"
-
-
-async def test_an_input_whose_time_is_up_is_a_dead_letter_under_its_own_record(connection, lane):
-    parked = lane.message(PurchaseReceived("order"), BUYER, "event")
-    await lane.settle([parked])
-    await lane.settle(until=START + timedelta(hours=72))
-    row = await connection.fetchrow("SELECT dead_letter_id, reason, detail FROM dead_letter")
-    assert tuple(row) == ("purchase/0/0", "unmatched", "account:buyer did not come in time")
-    assert await connection.fetchval("SELECT count(*) FROM parked") == 0
-
-
-async def test_new_terms_are_kept_and_named_by_the_lane(connection, lane):
-    document = TermsBook.builtin().document
-    changed = {
-        **document,
-        "versions": [*document["versions"], {**document["versions"][-1], "effective_from": "2199-01-01"}],
-    }
-    lane.claim = await lanes.claim(connection, 0, "test")
-    async with connection.transaction():
-        lock = await lanes.lock(connection, 0, 1)
-        await write(connection, replace(lane.nothing(lock), terms_document=changed))
-    claim = await lanes.claim(connection, 0, "next")
-    assert claim.terms_document == changed
-    assert claim.terms_digest == TermsBook.parse(changed).digest
-    assert (await lanes.claim(connection, 1, "next")).terms_document == document
-
-
-async def test_a_lane_input_is_decided_once(lane):
-    sent = lane.message(TermsPublished(TermsBook.builtin().document), None, "terms")
-    again = replace(sent, source=replace(sent.source, offset=5))
-    await lane.settle([sent])
-    (result,) = await lane.settle([again])
-    assert result.decision.outcome is Outcome.DUPLICATE
-
-
-async def test_the_platform_s_balances_and_the_activity_are_summed(connection, lane):
-    await lane.settle([lane.message(opened("kuaishou"), BUYER, "event")])
-    for number, amount_minor in enumerate((1_000, 500)):
-        order = f"order-{number}"
-        await lane.settle(
-            [
-                lane.message(deferred(order, amount_minor), BUYER, f"placed-{number}"),
-                lane.message(PurchaseReceived(order), BUYER, f"received-{number}"),
-            ]
-        )
-    assert await connection.fetchval("SELECT balance_minor FROM platform_balance") == 1_500
-    row = await connection.fetchrow("SELECT * FROM activity_total")
-    assert (row["sent_messages"], row["sent_minor"], row["received_messages"]) == (2, 1_500, 0)
-
-
-async def test_the_hash_given_with_a_batch_is_the_one_it_would_get(connection, lane):
-    lane.claim = await lanes.claim(connection, 0, "test")
-    decision = Decision(
-        Outcome.APPLIED, postings=(Posting(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_GRANTED, "CNY", 1),)
-    )
-    results = [Settled(decision, START, input=lane.message(opened(), BUYER, "event"))]
-    hashes = []
-    for given in (False, True):
-        transaction = connection.transaction()
-        await transaction.start()
-        lock = await lanes.lock(connection, 0, 1)
-        recorded = chain.record(lock.chain_hash, 1, START, results, 1) if given else None
-        batch = replace(lane.nothing(lock), lane_time=START, results=results, recorded=recorded)
-        hashes.append(await write(connection, batch))
-        hashes.append(await connection.fetchval("SELECT chain_hash FROM batch"))
-        await transaction.rollback()
-    assert set(hashes) == {chain.extend(chain.genesis(0), 1, START, results, 1)}
-
-
-class CountedConnection:
-    """Counts what goes to the server."""
-
-    def __init__(self, connection) -> None:
-        self._connection = connection
-        self.statements: list[str] = []
-
-    def __getattr__(self, name: str):
-        method = getattr(self._connection, name)
-        if name not in {"fetch", "fetchrow", "fetchval", "execute", "copy_records_to_table"}:
-            return method
-
-        async def counted(statement, *arguments, **named):
-            self.statements.append(statement)
-            return await method(statement, *arguments, **named)
-
-        return counted
-
-
-async def test_round_trips_do_not_grow_with_the_batch(connection):
-    counted = CountedConnection(connection)
-    lane = StoredLane(counted)
-    traffic = Traffic(lane, accounts=300, merchants=30)
-    await lane.settle(traffic.opening())
-    for _ in range(3):
-        traffic.take_over(await lane.settle(traffic.mixed(300)))
-    spent = {}
-    for size in (10, 100, 1000):
-        counted.statements.clear()
-        lane.loads = 0
-        traffic.take_over(await lane.settle(traffic.mixed(size)))
-        assert lane.loads == 1
-        spent[size] = len(counted.statements)
-        assert len(set(counted.statements)) >= len(counted.statements) - 5
-    assert spent[1000] <= 60
-    assert spent[1000] - spent[100] <= 10
