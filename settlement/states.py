@@ -29,6 +29,7 @@ from settlement.entities import (
     PayoutStatus,
     ReturnStatus,
 )
+from settlement.generated import GeneratedFiles
 
 StatusT = TypeVar("StatusT", bound=StrEnum)
 
@@ -212,20 +213,10 @@ def document() -> str:
     return head + "\n" + "\n\n".join(sections) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write docs/states.md, or with --check tell whether it is up to date; returns the exit code."""
-    if arguments == ["--write"]:
-        DOCUMENT.write_text(document(), encoding="utf-8")
-        return 0
-    if arguments == ["--check"]:
-        written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
-        if written == document():
-            return 0
-        sys.stderr.write(f"{DOCUMENT} is not what settlement/states.py says: run python -m settlement.states --write\n")
-        return 1
-    sys.stderr.write("usage: python -m settlement.states --check | --write\n")
-    return 2
+def generated() -> GeneratedFiles:
+    """Name docs/states.md and what it should hold."""
+    return GeneratedFiles("settlement.states", {DOCUMENT: document()})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated().run(sys.argv[1:]))
