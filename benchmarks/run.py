@@ -121,11 +121,7 @@ class BenchmarkRun:
 
     def _measure(self, stack: Stack) -> Figures:
         settings = settings_of(stack, clock="wall")
-        asyncio.run(databases.prepare(settings))
-        fleet = Fleet(self._directory / "workers", environment_of(settings))
-        log = LaneLog(settings)
-        try:
-            self._open_accounts(settings, fleet, log)
+        with self._open_for_business(settings) as (fleet, log):
             for concurrency in PLAIN:
                 asyncio.run(databases.copy_database(stack, f"plain_{concurrency}"))
             load = self._load("run", self._size.messages)
@@ -144,9 +140,6 @@ class BenchmarkRun:
                     )
                 log.follow(0, worker, lambda _: None)
             stop(fleet)
-        finally:
-            log.close()
-            fleet.stop()
         asyncio.run(databases.audited(settings))
         with (
             self._share(f"the floor: {captured.rows:,} rows") as done,
@@ -165,12 +158,22 @@ class BenchmarkRun:
             self._processor,
         )
 
-    def _open_accounts(self, settings: Settings, fleet: Fleet, log: LaneLog) -> None:
+    @contextmanager
+    def _open_for_business(self, settings: Settings) -> Iterator[tuple[Fleet, LaneLog]]:
+        """Migrate, make the topics, open all accounts; no worker runs yet, and none afterwards."""
+        asyncio.run(databases.prepare(settings))
+        fleet = Fleet(self._directory / "workers", environment_of(settings))
+        log = LaneLog(settings)
         openings = self._size.accounts + self._size.merchants
-        with self._bar("open accounts and merchants", openings * 2) as advance:
-            preload(settings, self._load("run", 1).openings(), advance)
-            log.follow(openings, fleet.start(), advance)
-        stop(fleet)
+        try:
+            with self._bar("open accounts and merchants", openings * 2) as advance:
+                preload(settings, self._load("run", 1).openings(), advance)
+                log.follow(openings, fleet.start(), advance)
+            stop(fleet)
+            yield fleet, log
+        finally:
+            log.close()
+            fleet.stop()
 
     def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, list[MemoryWatch]]:
         """Messages a second from the first claim to the last committed output, one worker, and what watches all."""

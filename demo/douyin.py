@@ -4,29 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from demo.account import BuyerAccount
-from demo.dice import BUSINESS_ZONE, Dice
-from demo.habits import ArrivedOrder, Habits, Plan
-from demo.payments import early, payoff
+from demo.dice import BUSINESS_ZONE
+from demo.habits import ArrivedOrder, Habits
+from demo.monthly import after_receipt, plan
+from demo.payments import payoff
 from demo.record import Record
-from demo.returns import sent_back
 
-PERIODS = {3: 0.5, 6: 0.3, 12: 0.17, 24: 0.03}  # 24 are not offered
 BILL_PERIODS = {3: 0.5, 6: 0.3, 12: 0.1, 24: 0.1}
 DUE_DAY = 6
-
-
-def _plan(dice: Dice) -> Plan:
-    if dice.chance(0.65):
-        return {"kind": "statement"}
-    return {"kind": "instalment", "periods": dice.one_of(PERIODS)}
-
-
-def _after_receipt(account: BuyerAccount, order: ArrivedOrder) -> Iterator[Record]:
-    dice = account.dice
-    if dice.chance(0.12):
-        yield from sent_back(account, order, order.received_at + dice.days(0.2, 10))
-    if dice.chance(0.06):
-        yield early(account, order, order.received_at + dice.days(0.1, 20))
 
 
 def _besides(account: BuyerAccount, orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
@@ -56,5 +41,11 @@ def _bills(account: BuyerAccount) -> Iterator[datetime]:
 
 
 DOUYIN = Habits(
-    card=0.95, identity=0.93, scored=False, taken_over=0.85, plan=_plan, after_receipt=_after_receipt, besides=_besides
+    card=0.95,
+    identity=0.93,
+    scored=False,
+    taken_over=0.85,
+    plan=plan(0.65),
+    after_receipt=after_receipt,
+    besides=_besides,
 )
