@@ -1,7 +1,7 @@
 """The messages of the benchmark: a seeded mix of whole lives of orders, interleaved.
 
 Per 100 orders: 20 are only placed, 13 also received, 47 also repaid, 13 returned instead, 7 returned after they were
-repaid. That makes 39 % purchase.placed, 31 % purchase.received, 21 % repayment.received, 8 % return.requested; every
+repaid. That makes 39 % purchase.placed, 32 % purchase.received, 21 % repayment.received, 8 % return.requested; every
 one of them is applied. An order's steps follow one another at 0.5 to 3 % of the run's length.
 """
 
