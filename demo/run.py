@@ -11,10 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cli.embedded import environment_of, settings_of
 from cli.failures import Failure
+from cli.processes import Fleet, WorkerProcess, stop_left_over
 from contracts.reasons import RejectReason
 from demo.answers import HEARD_TOPICS, Answers
-from demo.fleet import Fleet, WorkerProcess, stop_left_over
 from demo.history import History, tick
 from demo.orders import shop_id
 from demo.pace import Pace
@@ -23,7 +24,6 @@ from demo.record import Record
 from demo.report import SHOWN_AT_MOST, Report
 from demo.sender import Sender
 from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words
-from demo.surroundings import environment_of, settings_of
 from devstack import stack as devstack
 from devstack.stack import Stack
 from settlement.terms import TermsBook
@@ -150,8 +150,8 @@ class Demo:
         behind = sum(each.records for each in (await lag.measure(connection)).topics)
         heir = fleet.start()
         note(
-            f"{victim.name} (process {victim.process.pid}) killed by SIGKILL with {counted(behind, 'record')}"
-            f" to settle; {heir.name} (process {heir.process.pid}) started"
+            f"{victim.name} (process {victim.pid}) killed by SIGKILL with {counted(behind, 'record')}"
+            f" to settle; {heir.name} (process {heir.pid}) started"
         )
 
     async def _settled(self, lag: LagReader, connection: Connection, fleet: Fleet) -> None:
@@ -159,10 +159,10 @@ class Demo:
         deadline = time.monotonic() + SETTLED_WITHIN_S
         while not (found := await lag.measure(connection)).caught_up:
             for worker in fleet.running:
-                if not worker.process.is_running:
+                if not worker.is_running:
                     raise Failure(f"{worker.name} has ended by itself; see {worker.log}", 1)
             if time.monotonic() > deadline:
-                said = "; ".join([f"{each.name}: {await asyncio.to_thread(each.says)}" for each in fleet.running])
+                said = "; ".join([f"{each.name}: {await asyncio.to_thread(each.readiness)}" for each in fleet.running])
                 left = counted(sum(each.records for each in found.topics), "record")
                 raise Failure(f"{left} not settled after {SETTLED_WITHIN_S:g} s; {said}; {self._worker_directory}", 1)
             await asyncio.sleep(LOOK_EVERY_S)
@@ -177,7 +177,7 @@ class Demo:
         began: float,
     ) -> Report:
         self._say("the quarter is over; reading everything back and auditing the books")
-        account = await eventful_account(connection, (each for each, _ in answers.inbox.overdue.most_common()))
+        account = await eventful_account(connection, (each for each, _ in answers.recipients.overdue.most_common()))
         merchant = await eventful_merchant(connection, map(shop_id, range(1, self.size.merchants + 1)))
         chosen = [*([account.account_id] if account else []), *([merchant.merchant_id] if merchant else [])]
         delivered = await count_delivered(settings, await programmes(settings), chosen)

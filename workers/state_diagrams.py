@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from contracts.generated import GeneratedFiles
 from settlement.answers import (
     DEBIT_ANSWERS,
     DEPOSIT_REFUND_ANSWERS,
@@ -69,20 +70,10 @@ def document() -> str:
     return head + "\n" + "\n\n".join(sections) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write docs/states.md, or with --check tell whether it is up to date; returns the exit code."""
-    if arguments == ["--write"]:
-        DOCUMENT.write_text(document(), encoding="utf-8")
-        return 0
-    if arguments == ["--check"]:
-        written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
-        if written == document():
-            return 0
-        sys.stderr.write(f"{DOCUMENT} is not what the tables say: run python -m workers.state_diagrams --write\n")
-        return 1
-    sys.stderr.write("usage: python -m workers.state_diagrams --check | --write\n")
-    return 2
+def generated() -> GeneratedFiles:
+    """Name docs/states.md and what it should hold."""
+    return GeneratedFiles("workers.state_diagrams", {DOCUMENT: document()})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated().run(sys.argv[1:]))

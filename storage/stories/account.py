@@ -7,9 +7,9 @@ from datetime import date, datetime
 from functools import partial
 from typing import NamedTuple
 
-from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligation, Order, Return
+from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligation, Order, PlanKind, Return
 from settlement.party import PartyKind
-from settlement.statuses import DebitStatus, LineStatus, ObligationStatus, OrderStatus, PlanKind, ReturnStatus
+from settlement.statuses import DebitStatus, LineStatus, ObligationStatus, OrderStatus, ReturnStatus
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told

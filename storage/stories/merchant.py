@@ -5,6 +5,7 @@ from datetime import date, datetime
 from functools import partial
 
 from settlement.entities import (
+    CaseKind,
     Deposit,
     DepositRefund,
     Merchant,
@@ -14,7 +15,7 @@ from settlement.entities import (
     ShopWithdrawal,
 )
 from settlement.party import PartyKind
-from settlement.statuses import CaseKind, DepositRefundStatus
+from settlement.statuses import DepositRefundStatus
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told

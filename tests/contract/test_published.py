@@ -21,7 +21,7 @@ EXAMPLES = [json.loads(line) for line in re.search(r"```jsonl\n(.*?)```", DOCS, 
 
 
 def test_schemas_and_tables_are_what_the_models_say():
-    assert export.out_of_date() == []
+    assert export.generated().out_of_date() == []
 
 
 def test_the_check_names_files_that_are_missing_stale_or_stray_and_writing_mends_them(tmp_path, monkeypatch):
@@ -32,14 +32,14 @@ def test_the_check_names_files_that_are_missing_stale_or_stray_and_writing_mends
         monkeypatch.setattr(module, "FOLDER", folder)
     monkeypatch.setattr(export, "DOCUMENT", document)
     files = set(schemas.schema_files())
-    assert set(export.out_of_date()) == {*files, document}
-    export.write()
+    assert set(export.generated().out_of_date()) == {*files, document}
+    export.generated().write()
     assert document.read_text(encoding="utf-8") == DOCS
-    assert export.out_of_date() == []
+    assert export.generated().out_of_date() == []
     stray = folder / "in" / "stray.json"
     stray.write_text("{}", encoding="utf-8")
-    assert export.out_of_date() == [stray]
-    export.write()
+    assert export.generated().out_of_date() == [stray]
+    export.generated().write()
     assert not stray.exists()
 
 

@@ -6,7 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
-from tests.platform import Message, Messages, Platform, WorkerProcess
+from tests.platform import Message, Messages, Platform, Worker
 
 ACCOUNTS = 200
 SLICE = 50
@@ -85,17 +85,17 @@ class Crew:
         self.struck.append(f"{blow.__name__.strip('_')} {place}")
         await blow(place, self.workers[place])
 
-    async def _kill(self, place: int, worker: WorkerProcess) -> None:
+    async def _kill(self, place: int, worker: Worker) -> None:
         worker.kill()
         self.workers[place] = self._made.worker()
 
-    async def _freeze(self, place: int, worker: WorkerProcess) -> None:
+    async def _freeze(self, place: int, worker: Worker) -> None:
         """Longer than the group waits for a sign of life: it wakes up as a zombie that believes it owns its lanes."""
         worker.send(signal.SIGSTOP)
         await asyncio.sleep(self._chance.uniform(1, 9))
         worker.send(signal.SIGCONT)
 
-    async def _stop(self, place: int, worker: WorkerProcess) -> None:
+    async def _stop(self, place: int, worker: Worker) -> None:
         code = await worker.stopped()
         assert code == 0, f"ended with {code}:\n{worker.tail()}"
         self.workers[place] = self._made.worker()

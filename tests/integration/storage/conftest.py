@@ -1,6 +1,7 @@
 import pytest
 
 from settlement.messages import LineFrozen, PurchaseReceived
+from tests.integration.storage.books import settled_books
 from tests.integration.storage.settling import StoredLane, account
 from tests.unit.settlement.builders import opened, placed, returned
 
@@ -24,3 +25,9 @@ async def buyer(lane) -> StoredLane:
         LineFrozen("security"),
     )
     return lane
+
+
+@pytest.fixture
+async def books(connection) -> StoredLane:
+    """Two months of a small platform's lane, and a little on another one."""
+    return await settled_books(connection)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
-from settlement.entities import CaseKind, PlanKind
+from settlement.entities import CaseKind, Obligation, PlanKind
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -39,10 +39,12 @@ from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, PartyState
 from settlement.subjects import references
 from storage import lanes, load
+from storage.audit import audit
 from storage.lanes import LaneClaim, Position
 from storage.load import ReadSet
 from storage.outcomes import RejectedRecord
 from storage.parked import ParkedRow
+from storage.rows import TABLES
 from storage.write import BatchToWrite, write
 from tests.unit.settlement.builders import RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
 
@@ -70,6 +72,9 @@ TYPES = {
 
 def account(account_id: str) -> Party:
     return Party(PartyKind.ACCOUNT, account_id)
+
+
+BUYER = account("buyer")
 
 
 def merchant(merchant_id: str) -> Party:
@@ -398,3 +403,23 @@ class Traffic:
 
     def _pick(self, choices: list):
         return choices.pop(self.random.randrange(len(choices))) if choices else None
+
+
+async def whole(lane: StoredLane, party) -> PartyState:
+    """Everything stored of a party, asked for by the ids of what is there."""
+    named = set()
+    for kind, table in TABLES.items():
+        if table.kind.party_kind is party.kind:
+            rows = await lane.connection.fetch(
+                f"SELECT * FROM {table.name} WHERE lane = $1 AND {table.party_column} = $2", lane.number, party.id
+            )
+            named |= {(kind, entity.entity_id) for entity in table.entities(rows)}
+    wanted = ReadSet(
+        parties={party}, entities={party: named | {(Obligation, "*")}}, timers_until=datetime(2199, 1, 1, tzinfo=UTC)
+    )
+    return (await lane.read(wanted))[party]
+
+
+async def failed(connection) -> dict[str, str]:
+    """The checks of the audit that do not hold, and what each says."""
+    return {check.name: check.detail for check in await audit(connection) if not check.ok}

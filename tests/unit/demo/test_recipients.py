@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from demo.buyers import programme_of
-from demo.inbox import WAITING_DAYS, Inbox
+from demo.recipients import WAITING_DAYS, Recipients
 from demo.record import Record
 
 TOLD_AT = datetime.fromisoformat("2026-04-07T00:00:00+08:00")
@@ -23,7 +23,7 @@ def answers(template: str, no: int = 1, account_id: str = "acc-000001", **params
         "params": params,
         "text": {"zh-CN": "", "en": ""},
     }
-    return list(Inbox(5).answer(json.dumps(notice).encode()))
+    return list(Recipients(5).answer(json.dumps(notice).encode()))
 
 
 def some(template: str, account_id: str = "acc-000001", **params: Any) -> list[Record]:
@@ -81,7 +81,7 @@ def test_appeals_are_upheld_and_rejected():
 
 
 def test_accounts_with_something_overdue_are_remembered():
-    inbox = Inbox(5)
+    recipients = Recipients(5)
     notice = {
         "notification_id": "n-1",
         "recipient_id": "acc-000001",
@@ -89,5 +89,5 @@ def test_accounts_with_something_overdue_are_remembered():
         "occurred_at": TOLD_AT.isoformat(),
         "params": {},
     }
-    list(inbox.answer(json.dumps(notice).encode()))
-    assert inbox.overdue == {"acc-000001": 1}
+    list(recipients.answer(json.dumps(notice).encode()))
+    assert recipients.overdue == {"acc-000001": 1}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from demo.account import Account
+from demo.account import BuyerAccount
 from demo.dice import Dice
 from demo.record import Record
 
@@ -13,7 +13,7 @@ Plan = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ArrivedOrder:
     """An order whose goods arrived."""
 
     order_id: str
@@ -23,12 +23,12 @@ class Order:
     received_at: datetime
 
 
-def _nothing(_account: Account, _orders: Sequence[Order]) -> Iterator[Record]:
+def _nothing(_account: BuyerAccount, _orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
     return iter(())
 
 
 @dataclass(frozen=True, slots=True)
-class Programme:
+class Habits:
     """One platform.
 
     Args:
@@ -46,5 +46,5 @@ class Programme:
     scored: bool
     taken_over: float
     plan: Callable[[Dice], Plan]
-    after_receipt: Callable[[Account, Order], Iterator[Record]]
-    besides: Callable[[Account, Sequence[Order]], Iterator[Record]] = _nothing
+    after_receipt: Callable[[BuyerAccount, ArrivedOrder], Iterator[Record]]
+    besides: Callable[[BuyerAccount, Sequence[ArrivedOrder]], Iterator[Record]] = _nothing

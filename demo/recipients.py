@@ -17,7 +17,7 @@ WAITING_DAYS = 60
 """docs/rules.md, Overdue: from clearing to the earliest request to unfreeze a line, where it takes one."""
 
 
-class Inbox:
+class Recipients:
     """Reads the notices of all buyers; the same notice is always answered the same way.
 
     Answers come a day later at the earliest: people don't read at once.
