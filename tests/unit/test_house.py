@@ -28,27 +28,6 @@ NOT_SHIPPED = {"benchmarks": "it measures a checkout, with packages of the test 
 MESSAGES_OF_THE_CORE = {"settlement/messages.py", "settlement/outputs.py"}
 """A message's model in contracts bears the name of its value here: they are one thing on both sides of the wire."""
 
-# TEMPORARY: what is being mended elsewhere at this moment. Empty it, then remove it and its uses.
-UNTIL_MENDED = {
-    "files": {
-        "settlement/entities.py",
-        "storage/load.py",
-        "storage/views.py",
-        "storage/sql/queries/audit.sql",
-        "workers/lanes/lane.py",
-        "workers/lanes/relay.py",
-        "workers/lanes/settling.py",
-        "tests/integration/storage/test_views.py",
-    },
-    "functions": {
-        "account_story in storage/views.py",
-        "merchant_story in storage/views.py",
-        "test_the_story_of_a_merchant_has_every_field in tests/integration/storage/test_views.py",
-    },
-    "classes": {"DeadLetter", "Wanted"},
-    "modules": {"state", "reference", "lane"},
-}
-
 MACHINE_PATH = re.compile(r"(?<![\w.)])/(?:home|Users|root|work)/\w")
 REGISTRY = re.compile(
     r"pypi\.(?:org|python)|pythonhosted\.|repo1?\.maven|npmjs\.|(?:^|\s)--(?:extra-)?index-url", re.MULTILINE
@@ -76,7 +55,7 @@ def test_no_file_is_too_long():
     found = [
         f"{name(file)} has {line_count(file)} lines, {FILE_LINES} are allowed: split it by subject"
         for file in files("*.py", "*.sql")
-        if line_count(file) > FILE_LINES and name(file) not in UNTIL_MENDED["files"]
+        if line_count(file) > FILE_LINES
     ]
     assert found == []
 
@@ -88,7 +67,7 @@ def test_no_function_is_too_long():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 where = f"{node.name} in {name(file)}"
-                if lines > FUNCTION_LINES and where not in UNTIL_MENDED["functions"]:
+                if lines > FUNCTION_LINES:
                     found.append(f"{where} has {lines} lines, {FUNCTION_LINES} are allowed: give its parts names")
     assert found == []
 
@@ -103,9 +82,7 @@ def test_no_two_packages_have_a_public_class_of_one_name():
     found = [
         f"{each} is defined in {' and '.join(sorted(where))}: call each by what it is"
         for each, where in sorted(places.items())
-        if len({file.partition("/")[0] for file in where}) > 1
-        and not is_one_message(where)
-        and each not in UNTIL_MENDED["classes"]
+        if len({file.partition("/")[0] for file in where}) > 1 and not is_one_message(where)
     ]
     assert found == []
 
@@ -126,7 +103,7 @@ def test_no_two_modules_are_told_apart_by_a_plural_s(packages):
     found = [
         f"{' and '.join(sorted(where | places[each + 's']))}: one letter tells them apart; name one by what it holds"
         for each, where in sorted(places.items())
-        if each + "s" in places and each not in UNTIL_MENDED["modules"]
+        if each + "s" in places
     ]
     assert found == []
 

@@ -57,65 +57,58 @@ async def send(lane: StoredLane, party, bodies) -> None:
         await lane.settle([lane.message(body, party, f"{party.id}-{day}", START + timedelta(days=day))])
 
 
+OF_THE_SHOP = [
+    (0, MerchantRegistered("CNY", 30)),
+    (1, MerchantActivity("CNY", 12_000, 1)),
+    (2, MerchantActivity("USD", 500, 0)),
+    (3, deposited()),
+    (4, deposited("second", 70_000, route="wechat")),
+    (5, CaseOpened(CaseKind.PROMOTION, "spring")),
+    (6, refund_asked("early", urgent=True)),
+    (7, CaseOpened(CaseKind.DISPUTE, "over")),
+    (8, CaseClosed(CaseKind.DISPUTE, "over")),
+    (9, CaseClosed(CaseKind.PROMOTION, "spring")),
+    (10, MerchantActivity("CNY", 0, -1)),
+    (40, refund_asked(amount_minor=20_000, refund_to="shop_balance")),
+    (41, DepositRefundReviewed("request", "approved", "all is well")),
+    (42, refund_asked("again", deposit_id="second")),
+    (43, DepositRefundReviewed("again", "rejected", "goods are still on their way")),
+    (80, ShopWithdrawalRequested("withdrawal", 5_000, "CNY")),
+    (81, CaseOpened(CaseKind.VIOLATION, "late")),
+    (82, MerchantActivity("CNY", 700, 2)),
+]
+OF_THE_BUYER = [
+    (83, replace(opened("taobao", 300_000), identity_verified=True)),
+    (84, on_statement("o-statement", 20_000)),
+    (85, in_instalments("o-parts", 30_000)),
+    (86, PurchaseReceived("o-statement")),
+    (87, PurchaseReceived("o-parts")),
+    (88, cashed_out(3_000)),
+    (89, repaid(1_000, "r-reversed")),
+    (90, RepaymentReversed("r-reversed", "chargeback")),
+    (91, repaid(2_500, "r-kept")),
+    (92, deferred("o-too-much", 9_000_000)),
+    (160, LineFrozen("security")),
+]
+OF_THE_TRIER = [
+    (161, opened("tmall")),
+    (162, placed("o-first", 10_000)),
+    (163, placed("o-second", 3_000, days=14)),
+    (164, PurchaseReceived("o-first")),
+    (165, returned(4_000, order_id="o-first")),
+    (166, intact()),
+    (167, repaid(800, "r-too-much")),
+    (168, PurchaseReceived("o-unknown")),
+]
+
+
 @pytest.fixture
 async def rich(lane) -> StoredLane:
     """A buyer and a shop to whom nearly everything happened, and a few messages that were not simply applied."""
-    await send(
-        lane,
-        SHOP,
-        [
-            (0, MerchantRegistered("CNY", 30)),
-            (1, MerchantActivity("CNY", 12_000, 1)),
-            (2, MerchantActivity("USD", 500, 0)),
-            (3, deposited()),
-            (4, deposited("second", 70_000, route="wechat")),
-            (5, CaseOpened(CaseKind.PROMOTION, "spring")),
-            (6, refund_asked("early", urgent=True)),
-            (7, CaseOpened(CaseKind.DISPUTE, "over")),
-            (8, CaseClosed(CaseKind.DISPUTE, "over")),
-            (9, CaseClosed(CaseKind.PROMOTION, "spring")),
-            (10, MerchantActivity("CNY", 0, -1)),
-            (40, refund_asked(amount_minor=20_000, refund_to="shop_balance")),
-            (41, DepositRefundReviewed("request", "approved", "all is well")),
-            (42, refund_asked("again", deposit_id="second")),
-            (43, DepositRefundReviewed("again", "rejected", "goods are still on their way")),
-            (80, ShopWithdrawalRequested("withdrawal", 5_000, "CNY")),
-            (81, CaseOpened(CaseKind.VIOLATION, "late")),
-            (82, MerchantActivity("CNY", 700, 2)),
-        ],
-    )
+    await send(lane, SHOP, OF_THE_SHOP)
     await send(lane, NEWCOMER, [(82, MerchantActivity("CNY", 800, 0))])
-    await send(
-        lane,
-        BUYER,
-        [
-            (83, replace(opened("taobao", 300_000), identity_verified=True)),
-            (84, on_statement("o-statement", 20_000)),
-            (85, in_instalments("o-parts", 30_000)),
-            (86, PurchaseReceived("o-statement")),
-            (87, PurchaseReceived("o-parts")),
-            (88, cashed_out(3_000)),
-            (89, repaid(1_000, "r-reversed")),
-            (90, RepaymentReversed("r-reversed", "chargeback")),
-            (91, repaid(2_500, "r-kept")),
-            (92, deferred("o-too-much", 9_000_000)),
-            (160, LineFrozen("security")),
-        ],
-    )
-    await send(
-        lane,
-        TRIER,
-        [
-            (161, opened("tmall")),
-            (162, placed("o-first", 10_000)),
-            (163, placed("o-second", 3_000, days=14)),
-            (164, PurchaseReceived("o-first")),
-            (165, returned(4_000, order_id="o-first")),
-            (166, intact()),
-            (167, repaid(800, "r-too-much")),
-            (168, PurchaseReceived("o-unknown")),
-        ],
-    )
+    await send(lane, BUYER, OF_THE_BUYER)
+    await send(lane, TRIER, OF_THE_TRIER)
     sent = lane.message(placed("o-third", 500), TRIER, "trier-sent", START + timedelta(days=169))
     again = replace(sent, source=replace(sent.source, offset=90))
     conflict = replace(sent, source=replace(sent.source, offset=91), fingerprint=b"other")

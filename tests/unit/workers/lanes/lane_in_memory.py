@@ -9,7 +9,7 @@ from settlement.entities import Account, Merchant
 from settlement.messages import Input
 from settlement.party import Party
 from storage import chain
-from storage.load import Loaded, Wanted
+from storage.load import Loaded, ReadSet
 from tests.property.lane import RULES, Tables
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.taken import Taken
@@ -59,7 +59,7 @@ class LaneInMemory:
         ]
         return [party for due_at, *_, party in sorted(due) if due_at <= until]
 
-    async def load(self, wanted: Wanted) -> Loaded:
+    async def load(self, wanted: ReadSet) -> Loaded:
         """Copies of what is wanted; no party has too many timers."""
         self.loads += 1
         states = {None: self.tables[None].load(set(), None, whole=True)}
