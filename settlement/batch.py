@@ -131,12 +131,9 @@ class Batch:
     def _advance(self, message: Input) -> datetime | None:
         """Move lane time on to the message; None when it jumps too far ahead."""
         if self._event_clock:
-            if self.lane_time is None:
-                self.lane_time = message.occurred_at
-            elif message.occurred_at > self.lane_time:
-                if message.occurred_at - self.lane_time > MAX_TIME_JUMP:
-                    return None
-                self.lane_time = message.occurred_at
+            self.lane_time = time_after(self.lane_time, message)
+            if message.occurred_at > self.lane_time:
+                return None
         return self.lane_time
 
     def _now(self, message: Input) -> datetime:
@@ -275,6 +272,16 @@ class Batch:
             msg = "the lane itself parks nothing"
             raise InvariantBrokenError(msg)
         return state.party
+
+
+def time_after(lane_time: datetime | None, message: Input) -> datetime:
+    """Lane time after a message under the event clock: the largest `occurred_at` so far.
+
+    One that jumps too far ahead moves nothing, so only such a one is later than what this returns.
+    """
+    if lane_time is None or lane_time < message.occurred_at <= lane_time + MAX_TIME_JUMP:
+        return message.occurred_at
+    return lane_time
 
 
 def _subjects_of(decision: Decision) -> set[str]:

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 from aiokafka.partitioner import murmur2
 
+from contracts.records import RawRecord
 from storage.database import first_line
 from workers.settings.model import Kafka
 
@@ -81,6 +82,11 @@ def lane_of(key: bytes, lanes: int) -> int:
     """The partition that Kafka's Java clients and aiokafka give a key: its home lane."""
     hashed: int = murmur2(key)
     return (hashed & 0x7FFFFFFF) % lanes
+
+
+def raw_record(topic: str, record: ConsumerRecord) -> RawRecord:
+    """A consumed record as the contracts take it, under its topic's name without prefix."""
+    return RawRecord(topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
 
 
 @asynccontextmanager

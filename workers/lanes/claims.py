@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from contracts.records import RawRecord
 from storage import lanes
 from storage.lanes import LaneClaim, Position
-from workers.kafka.clients import connection
+from workers.kafka.clients import connection, raw_record
 from workers.settings.model import Kafka
 
 CHECK_TIMEOUT_S = 10.0
@@ -38,10 +39,10 @@ class LaneStoppedError(Exception):
         self.may_heal = may_heal
 
 
-def fingerprint(record: ConsumerRecord) -> bytes:
+def fingerprint(record: RawRecord) -> bytes:
     """Recognise a record: its offset, and a hash of time, key and value."""
     digest = hashlib.blake2b(record.value or b"", digest_size=DIGEST_BYTES)
-    digest.update(b"\0" + (record.key or b"") + record.timestamp.to_bytes(8, "big", signed=True))
+    digest.update(b"\0" + (record.key or b"") + record.timestamp_ms.to_bytes(8, "big", signed=True))
     return bytes(record.offset.to_bytes(OFFSET_BYTES, "big")) + digest.digest()
 
 
@@ -117,7 +118,7 @@ class Claimer:
             fetched = await consumer.getmany(*waiting, timeout_ms=4 * CHECK_WAIT_MS)
             for tp, records in fetched.items():
                 waiting.discard(tp)
-                require_same(tp, expected[tp], fingerprint(records[0]))
+                require_same(tp, expected[tp], fingerprint(raw_record(tp.topic, records[0])))
             if waiting:
                 consumer.pause(*(set(expected) - waiting))
 

@@ -15,12 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import asyncpg
-from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from contracts.decode import decode
-from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS
 from storage.database import is_transient
 from storage.identity import Identity
@@ -30,10 +28,11 @@ from workers.kafka.transport import Chunk, Seek
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
 from workers.lanes.claims import Claimer, LaneStoppedError
-from workers.lanes.inbox import Buffer, Decoded, Inbox, Taken
+from workers.lanes.inbox import Buffer, Inbox
 from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.relay import Relay, RelayError
-from workers.lanes.settling import Settlement, Settler
+from workers.lanes.taken import Taken
+from workers.lanes.transaction import Settlement, Settler
 from workers.settings.model import Settings
 from workers.status import LaneState, LaneStatus, TopicLag, WorkerStatus
 
@@ -118,7 +117,7 @@ class Lane:
         self._topics = {str(topic): TP(around.settings.topics.prefix + topic, number) for topic in LANE_TOPICS}
         self._by_tp = {tp: topic for topic, tp in self._topics.items()}
         self._event_clock = around.settings.clock == "event"
-        self._inbox = Inbox([str(topic) for topic in LANE_TOPICS], _decode, event_clock=self._event_clock)
+        self._inbox = Inbox([str(topic) for topic in LANE_TOPICS], decode, event_clock=self._event_clock)
         self._most_bytes = around.settings.worker.inbox_bytes
         self._topic_share = self._most_bytes // len(LANE_TOPICS)
         self._paused: set[str] = set()
@@ -391,7 +390,7 @@ class Lane:
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)
         self.status.settled = settlement.relayable.batch_seq
-        self.status.lane_time = settlement.lane_time
+        self.status.lane_time = settlement.decided.lane_time
         self.status.settled_at = self._idle_since = time.monotonic()
         self._note_inbox()
 
@@ -565,12 +564,6 @@ class Lane:
         if not self.status.inbox_records:  # the watchdog counts from here: a lane without work may rest for ever
             self.status.settled_at = time.monotonic()
         self.status.inbox_records, self.status.inbox_bytes = len(self._inbox), self._inbox.size_bytes
-
-
-def _decode(topic: str, record: ConsumerRecord) -> Decoded:
-    return decode(
-        RawRecord(topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
-    )
 
 
 def _said(error: BaseException) -> str:

@@ -18,11 +18,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
-import msgpack
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -36,6 +33,7 @@ from workers.kafka.clients import connection
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
 from workers.lanes.lanelog import ClaimLog, LaneLogError, LaneLogReader, Logged, log_key
+from workers.lanes.outgoing import OutboxMessage, Relayable, unpack
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
 
@@ -55,35 +53,12 @@ HINT_INTERVAL_S = 5.0
 """How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows."""
 
 
-OutboxMessage = Sequence[Any]
-"""(topic without prefix, partition, key, value, headers): as packed in the outbox, so lists or tuples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relayable:
-    """A committed batch that has to be sent; its lane-log record is the last message."""
-
-    batch_seq: int
-    messages: Sequence[OutboxMessage]
-    size_bytes: int
-
-
 class RelayError(Exception):
     """The outbox and the lane-log contradict each other; the lane must stop until a person has looked."""
 
 
 class _DatabaseAwayError(Exception):
     """The database can't be asked just now. Its client's OSError or TimeoutError could as well be the broker's."""
-
-
-def unpack(batch_seq: int, parts: Iterable[bytes]) -> Relayable:
-    """Read an outbox row."""
-    messages: list[OutboxMessage] = []
-    size_bytes = 0
-    for part in parts:
-        messages.extend(msgpack.unpackb(part, use_list=True))
-        size_bytes += len(part)
-    return Relayable(batch_seq, messages, size_bytes)
 
 
 class Relay:
@@ -400,7 +375,7 @@ class Relay:
         by_partition: dict[tuple[str, int], list[OutboxMessage]] = {}
         for batch in batches:
             for message in batch.messages:
-                by_partition.setdefault((message[0], message[1]), []).append(message)
+                by_partition.setdefault((message.topic, message.partition), []).append(message)
         reached("before_kafka_transaction")
         await producer.begin_transaction()
         prefix = self._settings.topics.prefix
@@ -446,7 +421,7 @@ async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messa
     builder = producer.create_batch()
     delivered = []
     for _, _, key, value, headers in messages:
-        named = [(name, content) for name, content in headers]
+        named = list(headers)  # it takes nothing else
         if builder.append(timestamp=None, key=key, value=value, headers=named) is None:
             delivered.append(await producer.send_batch(builder, topic, partition=partition))
             builder = producer.create_batch()
@@ -464,4 +439,4 @@ async def _throw_away(producer: AIOKafkaProducer) -> None:
         await producer.client.close()
 
 
-__all__ = ["LaneLogError", "Relay", "RelayError", "Relayable", "unpack"]
+__all__ = ["LaneLogError", "Relay", "RelayError"]

@@ -10,7 +10,8 @@ from storage.identity import Identity
 from tests.platform import eventually
 from workers import logs
 from workers.lanes.backoff import Backoff
-from workers.lanes.relay import MOST_ODD_ERRORS, Relay, Relayable
+from workers.lanes.outgoing import OutboxMessage, Relayable
+from workers.lanes.relay import MOST_ODD_ERRORS, Relay
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
 
@@ -98,7 +99,9 @@ class Sending(Stumbling):
 
 def hand_over(relay, batches):
     for batch_seq in range(1, batches + 1):
-        relay.hand_over(Relayable(batch_seq, [("payout", 0, b"", b"", [])], 5 * 2**20))  # more than a transaction takes
+        relay.hand_over(
+            Relayable(batch_seq, [OutboxMessage("payout", 0, b"", b"", ())], 5 * 2**20)
+        )  # more than a transaction takes
 
 
 async def test_a_lane_waits_for_its_relay_when_little_is_left_of_its_share_of_memory(make):

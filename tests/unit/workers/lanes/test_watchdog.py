@@ -11,7 +11,8 @@ from tests.unit.workers.lanes.surroundings import surroundings
 from workers.kafka.transport import Chunk
 from workers.lanes.assignment import Lanes
 from workers.lanes.lane import Lane
-from workers.lanes.relay import Relay, Relayable
+from workers.lanes.outgoing import Relayable
+from workers.lanes.relay import Relay
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.status import LaneState, LaneStatus, WorkerStatus
 
