@@ -9,8 +9,8 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, moment, people, print_document, print_lines, table
 from contracts.reasons import RejectReason
-from storage import views
-from storage.views import DeadLetter
+from storage import dead_letters
+from storage.dead_letters import DeadLetter
 from workers.settings.model import Settings
 
 app = typer.Typer(
@@ -94,12 +94,12 @@ def show(
 
 async def _list(settings: Settings, reason: str | None, limit: int) -> list[DeadLetter]:
     async with database(settings) as connection:
-        return await views.dead_letters(connection, reason=reason, limit=limit)
+        return await dead_letters.dead_letters(connection, reason=reason, limit=limit)
 
 
 async def _show(settings: Settings, dead_letter_id: str) -> DeadLetter | None:
     async with database(settings) as connection:
-        return await views.dead_letter(connection, dead_letter_id)
+        return await dead_letters.dead_letter(connection, dead_letter_id)
 
 
 def _as_json(letter: DeadLetter) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from contracts.topics import Topic
 from demo.reader import SHOPS, Delivered
 from demo.story import Told
 from storage.audit import Check
-from storage.views import DeadLetter, LedgerTotal
+from storage.dead_letters import DeadLetter
+from storage.views import LedgerTotal
 
 ACTIVITY = "merchant_activity.recorded"
 INTERNAL = frozenset({ACTIVITY, Topic.REROUTED.value})

@@ -28,7 +28,7 @@ from demo.surroundings import environment_of, settings_of
 from devstack import stack as devstack
 from devstack.stack import Stack
 from settlement.terms import TermsBook
-from storage import views
+from storage import dead_letters, views
 from storage.audit import audit
 from storage.database import Connection, connect
 from storage.migrations import migrate
@@ -188,7 +188,9 @@ class Demo:
             delivered=delivered,
             totals=await views.ledger_totals(connection),
             checks=checks,
-            defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
+            defects=await dead_letters.dead_letters(
+                connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+            ),
             workers=fleet.started,
             seconds=time.monotonic() - began,
             account=None if account is None else await account_in_words(connection, account, delivered.followed),

@@ -127,19 +127,6 @@ FROM receipt
 WHERE event_id = $2 AND topic = $1
 ORDER BY decided_at, lane;
 
--- name: dead_letters
--- The newest, of one reason or all.
-SELECT *
-FROM dead_letter
-WHERE $1::text IS NULL OR reason = $1
-ORDER BY decided_at DESC, lane, dead_letter_id
-LIMIT $2;
-
--- name: dead_letter
-SELECT dead_letter.*
-FROM lane JOIN dead_letter USING (lane)
-WHERE dead_letter_id = $1;
-
 -- name: ledger_totals
 -- Every ledger account's balance by currency, on its normal side, over all lanes and parties.
 SELECT ledger_account, currency, sum(balance_minor)::bigint AS balance_minor

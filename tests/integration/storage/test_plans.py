@@ -20,7 +20,7 @@ from settlement.entities import (
     Obligation,
     Repayment,
 )
-from storage import lanes, load, outbox, views
+from storage import dead_letters, lanes, load, outbox, views
 from storage.load import Wanted
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
 
@@ -293,7 +293,7 @@ async def test_relaying_and_looking_after_lanes_reads_no_table_from_end_to_end(w
 async def test_what_operators_look_up_reads_no_large_table_from_end_to_end(operator):
     await views.account_story(operator, "filler-7")
     await views.merchant_story(operator, "filler-7")
-    await views.dead_letter(operator, "purchase/9/7")
+    await dead_letters.dead_letter(operator, "purchase/9/7")
     story = await views.decision_story(operator, "purchase", "filler-19999")
     assert story is not None and story["party_id"] == "filler-4999"
     found = await read_whole(operator)

@@ -21,7 +21,7 @@ from settlement.messages import (
 )
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
-from storage import lanes, views
+from storage import dead_letters, lanes, views
 from storage.outbox import relayed
 from storage.write import write
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant
@@ -245,7 +245,7 @@ async def test_nobody_has_no_story(connection):
     assert await views.account_story(connection, "nobody") is None
     assert await views.merchant_story(connection, "nobody") is None
     assert await views.decision_story(connection, "purchase", "never") is None
-    assert await views.dead_letter(connection, "purchase/0/0") is None
+    assert await dead_letters.dead_letter(connection, "purchase/0/0") is None
 
 
 async def test_the_story_of_a_merchant_has_every_field(lane):
@@ -423,7 +423,7 @@ async def test_dead_letters_are_listed_newest_first_and_shown_with_all_there_is(
     async with lane.connection.transaction():
         lock = await lanes.lock(lane.connection, 0, lane.claim.epoch)
         await write(lane.connection, replace(lane.nothing(lock), results=[failed]))
-    timer, record = await views.dead_letters(lane.connection)
+    timer, record = await dead_letters.dead_letters(lane.connection)
     assert (timer.dead_letter_id, timer.topic, timer.detail) == (timer.timer_id, None, "Traceback …")
     assert (record.dead_letter_id, record.raw, record.key, record.headers) == (
         "purchase/0/0",
@@ -431,10 +431,10 @@ async def test_dead_letters_are_listed_newest_first_and_shown_with_all_there_is(
         b"key",
         (("trace", b"1"),),
     )
-    assert await views.dead_letters(lane.connection, reason="not_json") == [record]
-    assert len(await views.dead_letters(lane.connection, limit=1)) == 1
-    assert await views.dead_letter(lane.connection, record.dead_letter_id) == record
-    assert await views.dead_letter(lane.connection, timer.dead_letter_id) == timer
+    assert await dead_letters.dead_letters(lane.connection, reason="not_json") == [record]
+    assert len(await dead_letters.dead_letters(lane.connection, limit=1)) == 1
+    assert await dead_letters.dead_letter(lane.connection, record.dead_letter_id) == record
+    assert await dead_letters.dead_letter(lane.connection, timer.dead_letter_id) == timer
 
 
 async def test_ledger_totals_balance_in_both_books(lane):

@@ -10,7 +10,7 @@ from rich.console import Console
 from demo.reader import Delivered
 from demo.report import Report
 from storage.audit import Check
-from storage.views import DeadLetter
+from storage.dead_letters import DeadLetter
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
