@@ -1,23 +1,22 @@
-"""Dead letters: what is told of an input that can't be understood or settled.
+"""Dead letters as the topic `dead-letter` tells of them.
 
 Source: docs/messages.md, Dead letters.
 """
 
 import hashlib
 from base64 import b64encode
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
 
 from contracts import outputs as wire
 from contracts.encode import cloud_event
+from contracts.headers import traceparent_of
 from contracts.instants import format_instant
-from contracts.records import OutgoingMessage, Rejected
+from contracts.records import OutgoingMessage
 from contracts.topics import Topic
+from settlement.dead_letter import DeadLetter
 from settlement.ids import derived_id
-from settlement.messages import Input, Source
 
 KIND = "dead_letter.recorded"
 
@@ -26,62 +25,17 @@ MAX_VALUE_BYTES = 64 * 1024
 
 MAX_KEY_BYTES = 4096
 
-MAX_DETAIL = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One record to tell of. `reason` is a `RejectReason`'s value; `detail` holds no private data."""
-
-    source: Source
-    reason: str
-    detail: str
-    decided_at: datetime
-    key: bytes | None
-    raw: bytes | None
-    event_id: str | None
-    traceparent: str | None
-
-    @property
-    def letter_id(self) -> str:
-        """The event_id of the dead letter: one per record."""
-        return derived_id(f"dead-letter/{self.source.topic}/{self.source.partition}/{self.source.offset}", 0)
-
-
-def of_rejected(rejected: Rejected, decided_at: datetime) -> DeadLetter:
-    """The dead letter of a record that was not understood."""
-    return DeadLetter(
-        rejected.source,
-        rejected.reason.value,
-        rejected.detail,
-        decided_at,
-        rejected.key,
-        rejected.raw,
-        rejected.event_id,
-        rejected.traceparent,
-    )
-
-
-def of_input(message: Input, reason: str, detail: str, decided_at: datetime, key: bytes | None = None) -> DeadLetter:
-    """The dead letter of an input that was understood but could not be settled.
-
-    Args:
-        message: the input.
-        reason: a `RejectReason`'s value.
-        detail: what happened; a traceback stays in Postgres.
-        decided_at: lane time.
-        key: the record's key, for inputs of no party; otherwise it is the party's id.
-    """
-    own_key = key if message.party is None else message.party.id.encode()
-    return DeadLetter(
-        message.source, reason, detail, decided_at, own_key, message.raw, message.event_id, message.traceparent
-    )
-
 
 def encode_dead_letter(letter: DeadLetter) -> OutgoingMessage:
-    """Write a dead letter; its key is the record's."""
+    """Write the dead letter of a record; its key is the record's.
+
+    Raises:
+        ValueError: it is a timer's. Nobody sent that, so nobody is told.
+    """
+    if letter.source is None:
+        raise ValueError(f"expected the dead letter of a record, got {letter.dead_letter_id}")
     occurred_at = format_instant(letter.decided_at)
-    event_id = letter.letter_id
+    event_id = derived_id(f"dead-letter/{letter.dead_letter_id}", 0)
     raw = letter.raw or b""
     key = None if letter.key is None else letter.key[:MAX_KEY_BYTES]
     message: dict[str, Any] = {
@@ -94,7 +48,7 @@ def encode_dead_letter(letter: DeadLetter) -> OutgoingMessage:
         "partition": letter.source.partition,
         "offset": letter.source.offset,
         "reason": letter.reason,
-        "detail": letter.detail[:MAX_DETAIL],
+        "detail": letter.told,
         "value_bytes": len(raw),
     }
     if letter.event_id is not None:
@@ -109,5 +63,5 @@ def encode_dead_letter(letter: DeadLetter) -> OutgoingMessage:
         Topic.DEAD_LETTER.value,
         key,
         to_json(message),
-        cloud_event(event_id, KIND.encode(), occurred_at, letter.traceparent),
+        cloud_event(event_id, KIND.encode(), occurred_at, traceparent_of(letter.headers)),
     )

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from cli.failures import Failure
 from cli.output import counted
-from contracts.reasons import RejectReason
 from demo.answers import HEARD_TOPICS, Answers
 from demo.fleet import Fleet, WorkerProcess, stop_left_over
 from demo.history import History, tick
@@ -27,6 +26,7 @@ from demo.story import account_in_words, eventful_account, eventful_merchant, me
 from demo.surroundings import environment_of, settings_of
 from devstack import stack as devstack
 from devstack.stack import Stack
+from settlement.dead_letter import DeadLetterReason
 from settlement.terms import TermsBook
 from storage import dead_letters, views
 from storage.audit import audit
@@ -189,7 +189,7 @@ class Demo:
             totals=await views.ledger_totals(connection),
             checks=checks,
             defects=await dead_letters.dead_letters(
-                connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+                connection, reason=DeadLetterReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
             ),
             workers=fleet.started,
             seconds=time.monotonic() - began,
