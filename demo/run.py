@@ -14,7 +14,6 @@ from rich.console import Console
 from cli.embedded import environment_of, settings_of
 from cli.failures import Failure
 from cli.processes import Fleet, WorkerProcess, stop_left_over
-from contracts.reasons import RejectReason
 from demo.answers import HEARD_TOPICS, Answers
 from demo.history import History, tick
 from demo.orders import shop_id
@@ -26,6 +25,7 @@ from demo.sender import Sender
 from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words
 from devstack import stack as devstack
 from devstack.stack import Stack
+from settlement.dead_letter import DeadLetterReason
 from settlement.terms import TermsBook
 from storage import dead_letters, figures
 from storage.audit import audit
@@ -189,7 +189,7 @@ class Demo:
             totals=await figures.ledger_totals(connection),
             checks=checks,
             defects=await dead_letters.dead_letters(
-                connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+                connection, reason=DeadLetterReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
             ),
             workers=fleet.started,
             seconds=time.monotonic() - began,

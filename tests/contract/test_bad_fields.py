@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from contracts.reasons import RejectReason
+from settlement.dead_letter import DeadLetterReason
 from settlement.messages import BillInstalmentRequested, PayoutFailed, RepaymentReversed, UnfreezeRequested
 from settlement.party import Party, PartyKind
 from tests.contract.builders import MISSING, RAW, accepted, changed, placed, refused
@@ -191,7 +191,7 @@ def repaid(**changes):
 
 def test_a_repayment_of_an_order_says_which_or_names_a_debit():
     assert refused(repaid(), "repayment").detail.startswith("order_id: expected an id because purpose is order")
-    assert refused(repaid(), "repayment").reason is RejectReason.MISSING_FIELD
+    assert refused(repaid(), "repayment").reason is DeadLetterReason.MISSING_FIELD
     assert accepted(repaid(debit_id="d-1"), "repayment").body.debit_id == "d-1"
     assert accepted(repaid(order_id="o-1"), "repayment").body.order_id == "o-1"
 
@@ -335,7 +335,7 @@ def test_a_result_of_a_payout_is_keyed_by_its_payee():
         "payee_id": "a-1",
     }
     rejected = refused(result, "payout-result", key="a-2")
-    assert rejected.reason is RejectReason.KEY_MISMATCH
+    assert rejected.reason is DeadLetterReason.KEY_MISMATCH
     assert "the body's payee_id" in rejected.detail
 
 

@@ -1,13 +1,13 @@
 """Bad input: each record gets its reason, and a detail that says what was expected, what came and where."""
 
+import re
 import time
 
 import pytest
 
 from contracts.catalogue import UNBUILT_TYPES
-from contracts.decode import MAX_DETAIL
-from contracts.reasons import RejectReason
 from contracts.topics import Topic
+from settlement.dead_letter import MAX_DETAIL, DeadLetterReason
 from tests.contract.builders import RAW, TRACEPARENT, accepted, placed, refused
 
 
@@ -30,7 +30,7 @@ def test_a_type_that_is_not_built_yet_is_refused_whole(monkeypatch):
 )
 def test_a_key_that_differs_from_the_body_is_refused(key, came):
     rejected = refused(placed(), key=key)
-    assert rejected.reason is RejectReason.KEY_MISMATCH
+    assert rejected.reason is DeadLetterReason.KEY_MISMATCH
     assert rejected.detail.endswith(f"expected the body's account_id \"a-1\" as the record's key, got {came}") or (
         key == b"\xff" and "got" in rejected.detail
     )
@@ -44,15 +44,17 @@ def test_clock_and_terms_take_any_key_or_none():
 
 @pytest.mark.parametrize("topic", ["clock", "terms", "merchant-activity"])
 def test_a_topic_of_one_type_refuses_others_as_clearly(topic):
-    assert refused({"type": "purchase.placed"}, topic).reason is RejectReason.UNKNOWN_TYPE
-    assert refused({}, topic).reason is RejectReason.MISSING_FIELD
-    assert refused([], topic).reason is RejectReason.WRONG_SHAPE
+    assert refused({"type": "purchase.placed"}, topic).reason is DeadLetterReason.UNKNOWN_TYPE
+    assert refused({}, topic).reason is DeadLetterReason.MISSING_FIELD
+    assert refused([], topic).reason is DeadLetterReason.WRONG_SHAPE
 
 
 def test_a_topic_nobody_knows_is_a_defect_told_not_raised():
     rejected = refused(placed(), "lane-log", key="a-1")
-    assert rejected.reason is RejectReason.INTERNAL_ERROR
-    assert "please report it" in rejected.detail
+    assert rejected.reason is DeadLetterReason.INTERNAL_ERROR
+    first, *trace = rejected.detail.splitlines()
+    assert re.fullmatch("KeyError in _understand, line [0-9]+: a defect of postpay, please report it", first)
+    assert (trace[0], trace[-1]) == ("Traceback (most recent call last):", "KeyError: 'lane-log'")
 
 
 def test_the_largest_amount_and_longest_ids_are_accepted():
@@ -82,7 +84,7 @@ def test_a_refusal_tells_what_could_be_read_all_the_same():
     rejected = refused(placed(amount_minor=0), headers=[("traceparent", TRACEPARENT.encode())])
     assert (rejected.event_id, rejected.type) == ("e-1", "purchase.placed")
     assert rejected.occurred_at.isoformat() == "2026-03-01T02:15:30.123000+00:00"
-    assert (rejected.key, rejected.traceparent) == (b"a-1", TRACEPARENT)
+    assert (rejected.key, rejected.headers) == (b"a-1", (("traceparent", TRACEPARENT.encode()),))
     assert (rejected.source.topic, rejected.source.partition, rejected.source.offset) == ("purchase", 3, 7)
 
 
@@ -124,6 +126,7 @@ def test_a_hundred_thousand_headers_are_harmless():
     headers = [("x", b"y")] * 100_000
     started = time.perf_counter()
     assert accepted(placed(), headers=headers).traceparent is None
+    assert refused(b"{", headers=headers).headers == (("x", b"y"),) * 100
     assert time.perf_counter() - started < 0.05
 
 

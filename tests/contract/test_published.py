@@ -11,9 +11,10 @@ import pytest
 from contracts import export, schemas
 from contracts.catalogue import MESSAGES, UNBUILT_TYPES
 from contracts.document import DOCUMENT, filled
-from contracts.reasons import MEANINGS, RejectReason
+from contracts.reasons import MEANINGS
 from contracts.schemas import input_schemas, output_schemas
 from contracts.topics import Topic
+from settlement.dead_letter import DeadLetterReason
 from tests.contract.builders import accepted
 
 DOCS = DOCUMENT.read_text(encoding="utf-8")
@@ -89,7 +90,7 @@ def test_the_docs_name_every_topic():
 
 
 def test_every_reason_has_a_meaning_in_the_order_of_the_codes():
-    assert list(MEANINGS) == list(RejectReason)
+    assert list(MEANINGS) == list(DeadLetterReason)
 
 
 def test_nothing_is_both_built_and_not_built_yet():

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from contracts.reasons import RejectReason
+from contracts.headers import MAX_READ
 from contracts.records import Rejected
 from contracts.topics import Topic
 from settlement.batch import Batch, Settled, time_after
+from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.decision import InvariantBrokenError
 from settlement.draft import Rules
 from settlement.messages import Input
@@ -57,13 +58,6 @@ class Arrival(NamedTuple):
     taken: Taken
 
 
-class Refused(NamedTuple):
-    """A record that becomes a dead letter instead of an input."""
-
-    rejected: Rejected
-    taken: Taken
-
-
 @dataclass(frozen=True, slots=True)
 class Undecided:
     """A batch before anything is loaded for it.
@@ -78,7 +72,7 @@ class Undecided:
     until: datetime | None
     records: Sequence[Taken]
     arrivals: Sequence[Arrival]
-    refused: Sequence[Refused]
+    rejected: Sequence[Rejected]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,7 @@ class Decided:
         until: by when the timers of `due` were due.
         due: parties whose timers fired besides those of the inputs' own.
         results: what became of inputs and timers, in order.
-        refused: records that are dead letters.
+        rejected: dead letters of the records that are no inputs of this lane; those of inputs are among the results.
         rerouted: records that go on to their home lane and leave nothing here.
         states: what it was decided on, with what it changed.
         activity: what it means for merchants.
@@ -104,7 +98,7 @@ class Decided:
     until: datetime | None
     due: Sequence[Party]
     results: Sequence[Settled]
-    refused: Sequence[Refused]
+    rejected: Sequence[DeadLetter]
     rerouted: Sequence[Taken]
     states: Mapping[Party | None, PartyState]
     activity: Sequence[Output]
@@ -139,13 +133,13 @@ class Decider:
         """
         decoded = [(taken.decoded, taken) for taken in records]
         arrivals = [Arrival(each, taken) for each, taken in decoded if isinstance(each, Input)]
-        refused = [Refused(each, taken) for each, taken in decoded if isinstance(each, Rejected)]
+        rejected = [each for each, _ in decoded if isinstance(each, Rejected)]
         lane_time = self._time_before(standing, now)
         until = lane_time
         if self.event_clock:
             for arrival in arrivals:
                 until = time_after(until, arrival.message)
-        return Undecided(standing, now, lane_time, until, records, arrivals, refused)
+        return Undecided(standing, now, lane_time, until, records, arrivals, rejected)
 
     async def decide(self, undecided: Undecided, due: Sequence[Party], load: Load) -> Decided:
         """Decide all inputs, then the due timers of other parties. What turns out to be missing is loaded as well.
@@ -200,7 +194,10 @@ class Decider:
             until=undecided.until,
             due=due,
             results=batch.results,
-            refused=[*undecided.refused, *(_misrouted(*each) for each in away if _came_by_reroute(each))],
+            rejected=[
+                *(each.dead_letter(lane_time) for each in undecided.rejected),
+                *(_misrouted(*each, lane_time) for each in away if _came_by_reroute(each)),
+            ],
             rerouted=[each.taken for each in away if not _came_by_reroute(each)],
             states=batch.states,
             activity=batch.activity_outputs(self.lane, batch_seq),
@@ -247,16 +244,17 @@ def _came_by_reroute(arrival: Arrival) -> bool:
     return arrival.taken.record.topic == Topic.REROUTED
 
 
-def _misrouted(message: Input, taken: Taken) -> Refused:
-    rejected = Rejected(
+def _misrouted(message: Input, taken: Taken, lane_time: datetime) -> DeadLetter:
+    return DeadLetter(
         message.source,
-        RejectReason.MISROUTED,
-        f"re-routed to partition {taken.record.partition}, where its key is not at home",
+        None,
+        DeadLetterReason.MISROUTED,
+        f"key: expected one that is at home in partition {taken.record.partition}, to which it was re-routed",
+        lane_time,
         taken.record.key,
         message.raw,
         message.event_id,
         message.type,
         message.occurred_at,
-        message.traceparent,
+        tuple(taken.record.headers[:MAX_READ]),
     )
-    return Refused(rejected, taken)

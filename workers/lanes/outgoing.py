@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import msgpack
 
-from contracts.dead_letter import encode_dead_letter, of_input, of_rejected
+from contracts.dead_letter_messages import encode_dead_letter
 from contracts.encode import encode
 from contracts.headers import Headers
-from contracts.reasons import RejectReason
 from contracts.records import OutgoingMessage
 from contracts.reroute import encode_reroute
 from contracts.topics import Topic
@@ -90,8 +89,8 @@ class Outgoing:
         for settled in decided.results:
             for message in _of_result(settled):
                 yield self._out(message, self.lane)
-        for rejected, _ in decided.refused:
-            yield self._out(encode_dead_letter(of_rejected(rejected, decided.lane_time)), self.lane)
+        for letter in decided.rejected:
+            yield self._out(encode_dead_letter(letter), self.lane)
         for output in decided.activity:
             yield self._out(encode(output, None), home_of(output.party.id, self.lanes))
         for taken in decided.rerouted:
@@ -119,7 +118,7 @@ class Outgoing:
 
     def _log(self, decided: Decided, offsets: Mapping[str, OffsetRange]) -> BatchLog:
         outcomes = Counter(settled.decision.outcome.value for settled in decided.results if settled.input is not None)
-        outcomes[Outcome.DEAD_LETTERED.value] += len(decided.refused)
+        outcomes[Outcome.DEAD_LETTERED.value] += len(decided.rejected)
         return BatchLog(
             database_id=self.database_id,
             lane=self.lane,
@@ -160,19 +159,10 @@ def unpack(batch_seq: int, parts: Iterable[bytes]) -> Relayable:
 
 
 def _of_result(settled: Settled) -> Iterator[OutgoingMessage]:
-    """Outputs of an input or timer, or its dead letter."""
+    """Outputs of an input or timer, or an input's dead letter. Nobody sent a timer, so its failure is kept only."""
     trace = settled.input.traceparent if settled.input is not None else None
     for output in settled.decision.outputs:
         yield encode(output, trace)
-    if settled.input is not None and settled.decision.outcome is Outcome.DEAD_LETTERED:
-        reason = settled.decision.reason or RejectReason.INTERNAL_ERROR
-        yield encode_dead_letter(of_input(settled.input, reason, _detail(settled), settled.decided_at))
-
-
-def _detail(settled: Settled) -> str:
-    """What the dead-letter topic says; tracebacks stay in Postgres."""
-    if settled.decision.reason == RejectReason.INTERNAL_ERROR:
-        return "a defect of postpay; the traceback is kept with the dead letter"
-    if settled.decision.waits_for is not None:
-        return f"{settled.decision.waits_for} did not become known in time"
-    return settled.error or ""
+    letter = settled.dead_letter
+    if letter is not None and letter.source is not None:
+        yield encode_dead_letter(letter)

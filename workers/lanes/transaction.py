@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 import asyncpg
 
 from contracts.decode import restore
-from contracts.headers import MAX_READ
 from settlement.batch import Settled
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.draft import Rules
@@ -31,7 +30,7 @@ from storage.lanes import LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
 from workers.lanes.checkpoints import reached
 from workers.lanes.claims import fingerprint
-from workers.lanes.deciding import Decided, Decider, Refused, Standing
+from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.lanelog import OffsetRange
 from workers.lanes.outgoing import Outgoing, Relayable, packed
 from workers.lanes.taken import Taken
@@ -202,7 +201,7 @@ class Settler:
                 lane_time=decided.lane_time,
                 first_seq=before.next_seq,
                 results=decided.results,
-                rejected=[_stored(refused, decided.lane_time) for refused in decided.refused],
+                rejected=decided.rejected,
                 states=decided.states,
                 positions=positions,
                 counts=records - Counter(each.record.topic for each in decided.rerouted),
@@ -280,8 +279,8 @@ def _count(status: WorkerStatus, settlement: Settlement) -> None:
     decided = settlement.decided
     for settled in decided.results:
         _count_result(status, settled)
-    for rejected, _ in decided.refused:
-        status.outcomes[rejected.type or "", Outcome.DEAD_LETTERED, rejected.reason] += 1
+    for letter in decided.rejected:
+        status.outcomes[letter.type or "", Outcome.DEAD_LETTERED, letter.reason] += 1
     for message in settlement.relayable.messages:
         status.outputs[message.topic] += 1
     for taken in decided.rerouted:
@@ -299,19 +298,3 @@ def _count_result(status: WorkerStatus, settled: Settled) -> None:
 
 def _restored(row: ParkedRow) -> Input:
     return restore(row.source, row.party.id.encode(), row.raw, row.traceparent)
-
-
-def _stored(refused: Refused, lane_time: datetime) -> write.RejectedRecord:
-    rejected, taken = refused
-    return write.RejectedRecord(
-        source=rejected.source,
-        reason=rejected.reason,
-        detail=rejected.detail,
-        key=rejected.key,
-        raw=rejected.raw,
-        decided_at=lane_time,
-        event_id=rejected.event_id,
-        type=rejected.type,
-        occurred_at=rejected.occurred_at,
-        headers=taken.record.headers[:MAX_READ],
-    )

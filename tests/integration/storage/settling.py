@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from settlement.batch import Batch, Settled
+from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.draft import Rules
 from settlement.entities import CaseKind, Obligation, PlanKind
 from settlement.messages import (
@@ -42,11 +43,10 @@ from storage import lanes, load
 from storage.audit import audit
 from storage.lanes import LaneClaim, Position
 from storage.load import ReadSet
-from storage.outcomes import RejectedRecord
 from storage.parked import ParkedRow
 from storage.rows import TABLES
 from storage.write import BatchToWrite, write
-from tests.unit.settlement.builders import RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
+from tests.unit.settlement.builders import FAILURES, RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -108,7 +108,7 @@ class StoredLane:
     timings: Timings = field(default_factory=Timings)
     loads: int = 0
     states: dict[Party | None, PartyState] = field(default_factory=dict)
-    rejected: list[RejectedRecord] = field(default_factory=list)
+    rejected: list[DeadLetter] = field(default_factory=list)
 
     def message(
         self, body: Body, party: Party | None, event_id: str, when: datetime = START, content: str = ""
@@ -137,11 +137,11 @@ class StoredLane:
         for number, body in enumerate(bodies):
             await self.settle([self.message(body, party, f"event-{number}", START + timedelta(days=number))])
 
-    def reject(self, topic: str, raw: bytes | None, **given: object) -> RejectedRecord:
+    def reject(self, topic: str, raw: bytes | None, **given: object) -> DeadLetter:
         """A record that can't be understood, on its topic's next offset; settled with the next batch."""
         source = Source(topic, self.number, self.offsets[topic])
         self.offsets[topic] += 1
-        record = RejectedRecord(source, "not_json", "expected JSON", b"key", raw, START, **given)
+        record = DeadLetter(source, None, DeadLetterReason.NOT_JSON, "expected JSON", START, b"key", raw, **given)
         self.rejected.append(record)
         return record
 
@@ -196,7 +196,7 @@ class StoredLane:
         self.states |= loaded.states
         self.rejected = []
         for each in batch.results:
-            assert each.error is None, each.error
+            assert each.decision.reason not in FAILURES, each.detail
         return batch.results
 
     def batch(self, batch: Batch, states, lock, inputs: Sequence[Input]) -> BatchToWrite:

@@ -38,7 +38,7 @@ async def test_an_input_whose_time_is_up_is_a_dead_letter_under_its_own_record(c
     await lane.settle([parked])
     await lane.settle(until=START + timedelta(hours=72))
     row = await connection.fetchrow("SELECT dead_letter_id, reason, detail FROM dead_letter")
-    assert tuple(row) == ("purchase/0/0", "unmatched", "account:buyer did not come in time")
+    assert tuple(row) == ("purchase/0/0", "unmatched", "account:buyer did not become known within 72 hours")
     assert await connection.fetchval("SELECT count(*) FROM parked") == 0
 
 

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from contracts.reasons import RejectReason
 from contracts.records import RawRecord, Rejected
 from contracts.topics import Topic
 from settlement.batch import MAX_TIME_JUMP
+from settlement.dead_letter import DeadLetterReason
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.entities import Account, Order
 from settlement.messages import ClockTicked, CreditLineOpened, PurchaseReceived, Source
@@ -90,7 +90,7 @@ async def test_under_the_wall_clock_lane_time_never_goes_backwards():
 
 
 async def test_before_a_message_has_told_the_time_it_is_the_databases():
-    garbage = Rejected(Source("purchase", 0, 0), RejectReason.NOT_JSON, "", b"k", b"?")
+    garbage = Rejected(Source("purchase", 0, 0), DeadLetterReason.NOT_JSON, "", b"k", b"?")
     record = RawRecord("purchase", 0, 0, 0, b"k", b"?")
     decided = await LaneInMemory(EVENT_CLOCK, at_start()).settle([Taken(record, garbage)], NOW)
     assert (decided.until, decided.lane_time, decided.refused) == (None, NOW, [(garbage, Taken(record, garbage))])
@@ -130,7 +130,7 @@ async def test_who_is_not_at_home_here_and_not_known_is_sent_home_once():
     decided = await lane.settle(records, NOW)
     assert decided.rerouted == [records[0]]
     assert [(refused.rejected.reason, refused.taken) for refused in decided.refused] == [
-        (RejectReason.MISROUTED, records[2])
+        (DeadLetterReason.MISROUTED, records[2])
     ]
     assert [each.input.party for each in decided.results] == [account(local)]
     sent = list(Outgoing("database", 0, 1, lanes).outputs(decided))

@@ -7,8 +7,8 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from contracts.reasons import RejectReason
 from contracts.records import Rejected
+from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Source
 from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
 from workers.lanes.inbox import Inbox
@@ -30,7 +30,7 @@ def chunk(topic, times, *, start=0, end=None, size=1):
 def occurred(timed):
     """Decode for tests: the value's time is the record's timestamp in seconds; a negative one tells none."""
     at = None if timed.timestamp_ms < 0 else EPOCH + timedelta(seconds=timed.timestamp_ms)
-    return Rejected(Source(timed.topic, 0, timed.offset), RejectReason.EMPTY, "", b"k", b"", occurred_at=at)
+    return Rejected(Source(timed.topic, 0, timed.offset), DeadLetterReason.EMPTY, "", b"k", b"", occurred_at=at)
 
 
 def inbox(*, event_clock=False):
