@@ -103,8 +103,8 @@ def test_no_two_modules_are_told_apart_by_a_plural_s(packages):
     found = [
         f"{' and '.join(sorted(where | places[each + 's']))}: one letter tells them apart; name one by what it holds"
         for each, where in sorted(places.items())
-        if each + "s" in places
-    ]
+        if any(not inside.startswith(f"{package}/") for inside in where for package in places.get(each + "s", ()))
+    ]  # a package may hold a module of its own subject: lanes/lane.py is one lane
     assert found == []
 
 

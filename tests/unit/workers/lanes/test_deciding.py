@@ -93,7 +93,7 @@ async def test_before_a_message_has_told_the_time_it_is_the_databases():
     garbage = Rejected(Source("purchase", 0, 0), DeadLetterReason.NOT_JSON, "", b"k", b"?")
     record = RawRecord("purchase", 0, 0, 0, b"k", b"?")
     decided = await LaneInMemory(EVENT_CLOCK, at_start()).settle([Taken(record, garbage)], NOW)
-    assert (decided.until, decided.lane_time, decided.refused) == (None, NOW, [(garbage, Taken(record, garbage))])
+    assert (decided.until, decided.lane_time, decided.rejected) == (None, NOW, [garbage.dead_letter(NOW)])
 
 
 @pytest.mark.parametrize("jump", [MAX_TIME_JUMP, MAX_TIME_JUMP + timedelta(seconds=1)])
@@ -129,8 +129,8 @@ async def test_who_is_not_at_home_here_and_not_known_is_sent_home_once():
     records = [taken(opened(stranger)), taken(opened(local, 1)), taken(opened(stranger, 2), Topic.REROUTED.value)]
     decided = await lane.settle(records, NOW)
     assert decided.rerouted == [records[0]]
-    assert [(refused.rejected.reason, refused.taken) for refused in decided.refused] == [
-        (DeadLetterReason.MISROUTED, records[2])
+    assert [(each.reason, each.source) for each in decided.rejected] == [
+        (DeadLetterReason.MISROUTED, records[2].decoded.source)
     ]
     assert [each.input.party for each in decided.results] == [account(local)]
     sent = list(Outgoing("database", 0, 1, lanes).outputs(decided))
@@ -143,7 +143,8 @@ async def test_two_records_with_one_content_are_told_apart_by_place():
     message = opened(stranger)
     first, second = taken(message), taken(message, Topic.REROUTED.value)
     decided = await LaneInMemory(Decider(0, 2, event_clock=True), at_start()).settle([first, second], NOW)
-    assert (decided.rerouted, [refused.taken for refused in decided.refused]) == ([first], [second])
+    assert decided.rerouted == [first]
+    assert [each.reason for each in decided.rejected] == [DeadLetterReason.MISROUTED]
 
 
 class Forgetful(LaneInMemory):
