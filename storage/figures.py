@@ -20,8 +20,8 @@ class LaneFigures:
     """One lane as operators watch it.
 
     `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `relayed_batch_seq` is
-    the relay's last word; `unrelayed_since` is when the oldest batch after it was committed. `positions` are next offsets
-    by topic.
+    the relay's last word; `unrelayed_since` is when the oldest batch after it was committed. `positions` are next
+    offsets by topic.
     """
 
     lane: int
