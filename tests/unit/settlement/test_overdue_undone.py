@@ -16,6 +16,7 @@ from tests.unit.settlement.builders import (
     at,
     in_instalments,
     lane_with_line,
+    on_statement,
     repaid,
 )
 from tests.unit.settlement.owing import lane_on_statement, lane_overdue, lane_owing, notice
@@ -104,4 +105,30 @@ def test_a_late_payoff_is_judged_by_what_it_took_when_it_was_made():
     lane.send("2026-02-10 12:00", repaid(9_054, purpose="payoff"))
     assert lane.get(Order, "order").status is OrderStatus.SETTLED
     assert notice(lane, "payoff_received")["waived_minor"] == 108
+    assert lane.account.freeze_reasons == ()
+
+
+def test_clearing_that_is_told_late_does_not_move_the_last_overdue_instant_back():
+    lane = lane_owing(10_000, 20_000)
+    lane.tick("2026-02-05 12:00")
+    b = lane.obligations[1]
+    lane.send("2026-02-05 13:00", repaid(b.open_minor, "b", order_id="b"))
+    lane.send("2026-02-02 12:00", repaid(10_005, "a", order_id="a"))
+    assert [each.status for each in lane.obligations] == [ObligationStatus.PAID] * 2
+    assert lane.account.overdue_until == at("2026-02-05 13:00")
+
+
+def test_the_wait_counts_from_the_last_clearing_whichever_is_told_last():
+    lane = lane_with_line("taobao")
+    for order_id in "ab":
+        lane.send("2026-01-02", on_statement(order_id))
+        lane.send("2026-01-05", PurchaseReceived(order_id))
+    lane.tick("2026-02-13 12:00")
+    open_minor = lane.obligations[1].open_minor
+    lane.send("2026-02-13 13:00", repaid(open_minor, "b", order_id="b"))
+    lane.send("2026-02-11 12:00", repaid(10_005, "a", order_id="a"))
+    assert lane.account.cleared_at == at("2026-02-13 13:00")
+    lane.tick("2026-02-16 12:59")
+    assert lane.account.freeze_reasons == ("overdue",)
+    lane.tick("2026-02-16 13:00")
     assert lane.account.freeze_reasons == ()
