@@ -4,6 +4,7 @@ from settlement.entities import Order
 from settlement.messages import (
     PurchaseReceived,
     RepaymentFailed,
+    RepaymentReversed,
 )
 from settlement.outputs import (
     AutoDebitCancelled,
@@ -14,10 +15,14 @@ from settlement.outputs import (
 from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     at,
+    careful_rules,
+    complained,
     in_instalments,
+    intact,
     lane_with_line,
     on_statement,
     repaid,
+    reviewed,
 )
 from tests.unit.settlement.owing import lane_on_statement, lane_overdue, lane_owing, notice
 
@@ -51,6 +56,21 @@ def test_a_late_repayment_of_a_part_undoes_nothing():
     lane.send("2026-02-01 12:00", repaid(9_999))
     assert lane.obligations[0].penalty_minor == lane.obligations[0].paid_penalty_minor == 15
     assert lane.obligations[0].status is ObligationStatus.OVERDUE
+
+
+def test_days_without_a_penalty_between_those_with_one_are_not_taken_for_days_with_one():
+    """Nothing of the principal is unpaid from the refund of 3 February to the reversal of the 5th."""
+    lane = lane_owing(10_000, rules=careful_rules(), programme="careful")
+    lane.send("2026-01-10", repaid(5_000, "early"))
+    lane.send("2026-02-03 08:00", complained(5_000, order_id="a"))
+    lane.send("2026-02-03 09:00", reviewed("approved"))
+    lane.send("2026-02-03 10:00", intact())
+    lane.send("2026-02-05 10:00", RepaymentReversed("early", "taken back"))
+    lane.tick("2026-02-06 10:00")
+    assert lane.obligations[0].penalty_runs == ("2026-02-02 2 3", "2026-02-06 1 3")
+    lane.send("2026-02-04 10:00", repaid(5_006, "late"))
+    assert lane.obligations[0].penalty_minor == 6
+    assert lane.obligations[0].status is ObligationStatus.PAID
 
 
 def test_a_penalty_that_was_paid_and_should_not_have_been_becomes_customer_credit():
