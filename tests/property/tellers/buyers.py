@@ -157,7 +157,7 @@ class BuyerTeller(PayeeTeller):
                 self.send(PurchaseReceived(order_id), party)
 
     def take_back_a_bill(self, party: Party) -> None:
-        """A bill's money is taken back on the due day, which has it debited the day after; it was split the day before."""
+        """A bill's money is taken back on the due day, to be debited the day after; it was split the day before."""
         placed = replace(self.placing(party), plan=Plan(PlanKind.STATEMENT), item_plans=None)
         self.send(placed, party)
         self.send(PurchaseReceived(placed.order_id), party)
