@@ -5,6 +5,7 @@ condition, and what it makes of arguments mostly ends with a TypeError; so four 
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from difflib import unified_diff
@@ -61,15 +62,15 @@ def mutants_of(file: Path) -> Iterator[dict[str, str | int]]:
     visitor = MutationVisitor(OPERATORS, IgnoredCode(set(), set(), set()))
     tree.visit(visitor)
     positions, parents = tree.resolve(PositionProvider), tree.resolve(ParentNodeProvider)
-    known = {source}
+    known = {_without_strict(source)}
     for mutation in visitor.mutations:
         function = mutation.contained_by_top_level_function
         if not isinstance(function, cst.FunctionDef):
             continue  # what a module or class says as it is imported
         mutated = tree.module.deep_replace(mutation.original_node, mutation.mutated_node).code
-        if mutated in known:
+        if _without_strict(mutated) in known:
             continue
-        known.add(mutated)
+        known.add(_without_strict(mutated))
         yield {
             "file": str(file),
             "function": _qualified(function, parents),
@@ -77,6 +78,11 @@ def mutants_of(file: Path) -> Iterator[dict[str, str | int]]:
             "change": _change(source, mutated),
             "source": mutated,
         }
+
+
+def _without_strict(source: str) -> str:
+    """The same but for `zip(…, strict=True)`, which says what must be and never decides anything."""
+    return re.sub(r", (strict=\w+)?\)", ")", source)
 
 
 def _qualified(function: cst.FunctionDef, parents: dict[cst.CSTNode, cst.CSTNode]) -> str:

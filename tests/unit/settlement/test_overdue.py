@@ -150,6 +150,14 @@ def test_kuaishou_reclaims_the_unused_limit_and_gives_it_back_at_once_when_clear
     assert lane.limits() == (100_000, 100_000, 0, 0)
 
 
+def test_a_last_fen_of_unused_limit_is_reclaimed():
+    lane = lane_with_line("kuaishou", 10_001)
+    lane.send("2026-01-02", deferred("a", 10_000))
+    lane.send("2026-01-09", PurchaseReceived("a"))
+    lane.tick("2026-02-02 00:00")
+    assert [each.amount_minor for each in lane.outputs(LimitReclaimed)] == [1]
+
+
 def test_limit_is_reclaimed_at_each_obligation_that_falls_overdue():
     lane = lane_owing(10_000, 20_000)
     lane.tick("2026-02-02 12:00")

@@ -152,3 +152,13 @@ def test_the_wait_counts_from_the_last_clearing_whichever_is_told_last():
     assert lane.account.freeze_reasons == ("overdue",)
     lane.tick("2026-02-16 13:00")
     assert lane.account.freeze_reasons == ()
+
+
+def test_a_wait_that_is_over_when_the_clearing_is_told_is_over_at_once():
+    lane = lane_on_statement("taobao")
+    lane.tick("2026-02-20 12:00")
+    lane.send("2026-02-12 12:00", repaid(10_010))
+    assert lane.account.overdue_until == at("2026-02-12 12:00")
+    assert lane.account.freeze_reasons == ()
+    assert [each.reason for each in lane.outputs(LimitRestored)] == ["cleared"]
+    assert lane.tick("2026-03-20") == []
