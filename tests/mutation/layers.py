@@ -152,14 +152,14 @@ def _swap(mutant: Mutant) -> None:
 
 
 def functions_of(module: str) -> Iterator[FunctionType]:
-    """Functions and methods that a module defines."""
-    for content in vars(import_module(module)).values():
-        if getattr(content, "__module__", None) == module:
-            inside = vars(content).values() if isinstance(content, type) else [content]
-            for each in inside:
-                function = getattr(each, "__func__", each)
-                if isinstance(function, FunctionType):
-                    yield function
+    """Functions and methods that stand in a module's file; not those that its dataclasses were given."""
+    found = import_module(module)
+    for content in vars(found).values():
+        inside = vars(content).values() if isinstance(content, type) else [content]
+        for each in inside:
+            function = getattr(each, "__func__", each)
+            if isinstance(function, FunctionType) and function.__code__.co_filename == found.__file__:
+                yield function
 
 
 def function_named(contents: dict[str, Any], name: str) -> FunctionType:
