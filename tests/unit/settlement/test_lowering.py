@@ -217,6 +217,8 @@ def test_of_what_a_fee_was_paid_nothing_is_lowered(paid_minor):
 
 def test_of_what_a_penalty_was_paid_nothing_is_lowered():
     lane = lane_owing()
+    lane.tick("2026-02-01 00:00")
+    lane.send("2026-02-01 09:00", RepaymentFailed(lane.requested.debit_id, "no money", retryable=False))
     lane.tick("2026-02-02 00:00")
     lane.send("2026-02-02 09:00", repaid(1))
     assert lane.send("2026-02-02 10:00", lowered(8_000)).reason == DeclineReason.ALREADY_PAID
