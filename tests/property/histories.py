@@ -67,6 +67,8 @@ class HistoryTeller(BuyerTeller, SellerTeller):
         self.send(self.line(), party)
         if self.programme_of(party) == "taobao" and self.chance(6):
             self.send(self.cashing_out(party), party)
+        if self.programme_of(party) == "douyin" and self.chance(4):
+            self.take_back_a_bill(party)
         if self.chance(6):
             self.fill_a_basket(party)
             if self.chance(3):

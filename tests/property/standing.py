@@ -28,6 +28,7 @@ from tests.property.model.facts import (
     credit,
     held,
     obligation_status,
+    open_amount,
     order_id_of,
     order_status,
     penalty,
@@ -74,6 +75,7 @@ def core_state(lane: Lane, party: Party) -> dict:
             "used": account.used_minor,
             "credit": account.customer_credit_minor,
             "cashed out": (account.cash_out_on, account.cash_out_day_minor),
+            "last overdue": (account.overdue_until, account.cleared_at),
             "orders": [
                 (each.order_id, each.status.value, each.amount_minor, each.returned_minor, each.under_return_minor)
                 for each in in_order(lane, party, Order)
@@ -82,6 +84,7 @@ def core_state(lane: Lane, party: Party) -> dict:
                 (
                     each.order_id,
                     each.due_on,
+                    (each.debit_on or each.due_on) if each.open_minor else None,
                     each.billed_on,
                     each.status.value,
                     (each.principal_minor, each.fee_minor, each.penalty_minor),
@@ -127,6 +130,7 @@ def model_state(model: Model, party: Party) -> dict:
         "used": used(known),
         "credit": credit(known),
         "cashed out": max(known["cash_out_days"].items(), default=(None, 0)),
+        "last overdue": (known["overdue_until"], max(known["clearings"], default=None)),
         "orders": [
             (name, order_status(known, each), each["amount"], each["returned"], under_return(known, each))
             for name, each in known["orders"].items()
@@ -135,6 +139,7 @@ def model_state(model: Model, party: Party) -> dict:
             (
                 order_id_of(each),
                 each["due_on"],
+                each["debit_on"] if open_amount(each) else None,
                 each["billed_on"],
                 obligation_status(each),
                 (each["principal"], each["fee"], penalty(each)),

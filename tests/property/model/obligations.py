@@ -219,7 +219,9 @@ class ObligationRules(Outputs):
                 owed["overdue_at"] = None
                 owed["penalties"] = [(LONG_AGO, amount) for _, amount in owed["penalties"]]
                 account["clearings"].append(at)
-                account["overdue_until"] = max(filter(None, (account["overdue_until"], at)))
+                until = account["overdue_until"] or at
+                self.fired["cleared earlier than something told before"] += at < until
+                account["overdue_until"] = max(until, at)
         for debit in list(account["debits"]):
             debit["asks_for"] = list(filter(open_amount, debit["asks_for"]))
             if debit["status"] == "requested" and sum(map(open_amount, debit["asks_for"])) < debit["amount"]:

@@ -347,6 +347,7 @@ class OrderRules(ObligationRules):
             due_on = bill.replace(day=programme(account)["due_day"])
             if keeps:
                 keeps = False
+                self.fired["bill split that was to be debited again"] += owed["debit_on"] != owed["due_on"]
                 owed.update(principal=part, fee=fee, billed_on=bill, in_instalments=True)
                 self.move_due_date(owed, due_on, now)
             elif part or fee:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from settlement.entities import Account, Appeal, CashOut, Debit, Obligation, Order, Payout, PlanKind, Repayment, Return
 from settlement.messages import (
@@ -98,6 +98,8 @@ class BuyerTeller(PayeeTeller):
                 return max(self.now, account.overdue_until + timedelta(days=90) + around)
             if isinstance(body, CashOutRequested) and account.cash_out_on and self.chance(2):
                 return self.now - timedelta(days=self.one(1, 2, 30))
+            if isinstance(body, BillInstalmentRequested) and body.due_on == self.today and self.chance(8):
+                return self.now - timedelta(hours=self.one(12, 25))
         return occurred_at
 
     def may_be_answered(self, party: Party, payout: Payout) -> bool:
@@ -125,8 +127,7 @@ class BuyerTeller(PayeeTeller):
         return self.programme_of(party) == "douyin" and "overdue" in self.freezes(party)
 
     def bills(self, party: Party) -> list[date]:
-        """Due dates of bills that can be split now."""
-        today = self.now.astimezone(ZONE).date()
+        """Due dates of bills that can be split now, or could before today."""
         return sorted(
             {
                 each.due_on
@@ -135,9 +136,13 @@ class BuyerTeller(PayeeTeller):
                 and each.status is ObligationStatus.OPEN
                 and not each.in_instalments
                 and each.billed_on is not None
-                and each.billed_on <= today < each.due_on
+                and each.billed_on <= self.today <= each.due_on
             }
         )
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(ZONE).date()
 
     def programme_of(self, party: Party) -> str:
         return next((account.programme for account in self.lane.rows(party, Account)), "tmall")
@@ -150,6 +155,20 @@ class BuyerTeller(PayeeTeller):
             self.send(replace(placed, order_id=order_id, plan=plan, item_plans=None), party)
             if self.chance(8):
                 self.send(PurchaseReceived(order_id), party)
+
+    def take_back_a_bill(self, party: Party) -> None:
+        """A bill's money is taken back on the due day, to be debited the day after; it was split the day before."""
+        placed = replace(self.placing(party), plan=Plan(PlanKind.STATEMENT), item_plans=None)
+        self.send(placed, party)
+        self.send(PurchaseReceived(placed.order_id), party)
+        due_dates = {each.due_on for each in self.lane.rows(party, Obligation) if each.status is ObligationStatus.OPEN}
+        paying = replace(self.repaying(party), purpose="account", order_id=None)
+        self.send(paying, party)
+        for due_on in sorted(due_dates):
+            on_due_day = datetime.combine(due_on, time(self.dice.randrange(12)), ZONE)
+            self.send(RepaymentReversed(paying.repayment_id, "taken back"), party, on_due_day)
+            split_at = on_due_day - timedelta(hours=self.one(12, 25))
+            self.send(BillInstalmentRequested(due_on, self.one(3, 6)), party, split_at)
 
     # Credit line.
 

@@ -114,6 +114,18 @@ def test_a_split_bill_is_not_due_on_its_day_but_with_later_statements():
     assert lane.account.freeze_reasons == ()
 
 
+def test_a_bill_that_was_to_be_debited_again_is_debited_with_its_first_instalment_instead():
+    lane = lane_billed(10_000)
+    lane.send("2026-02-03", repaid(10_000))
+    lane.send("2026-02-06 08:00", RepaymentReversed("repayment", "taken back"))
+    assert lane.send("2026-02-05 23:59", split(3)).outcome is Outcome.APPLIED
+    lane.tick("2026-02-28")
+    assert without_notices(lane.outputs()) == []
+    lane.tick("2026-03-06 00:00")
+    (request,) = lane.outputs(AutoDebitRequested)
+    assert (request.amount_minor, request.due_on, request.reason) == (3_394, date(2026, 3, 6), "due")
+
+
 def test_the_return_window_follows_the_first_due_date():
     lane = lane_billed(10_000)
     lane.send("2026-02-02", split(3))

@@ -1,5 +1,6 @@
 """Deposits: conditions of a refund, review, freeze period, both ways of paying out."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -50,6 +51,13 @@ def test_a_deposit_is_frozen_for_thirty_days():
     assert lane.last[0].decision.postings == (
         Posting(LedgerAccount.GATEWAY_CLEARING, LedgerAccount.DEPOSIT, "CNY", 50_000),
     )
+
+
+def test_a_request_keeps_why_it_is_urgent():
+    lane = lane_with_deposit()
+    lane.send("2026-01-05", replace(refund_asked(urgent=True), urgency="the shop closes"))
+    request = lane.get(DepositRefund, "request")
+    assert (request.urgent, request.urgency) == (True, "the shop closes")
 
 
 def test_a_deposit_id_is_taken_once_and_its_currency_is_the_merchants():

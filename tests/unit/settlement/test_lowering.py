@@ -7,12 +7,13 @@ import pytest
 from settlement.decision import DeclineReason, Outcome
 from settlement.entities import Order
 from settlement.messages import PurchaseCancelled, PurchaseReceived, RepaymentFailed
-from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested
+from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested, PayoutRequested
 from settlement.rules.schedule import shares
 from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     Lane,
     careful_rules,
+    complained,
     damaged,
     deferred,
     in_instalments,
@@ -23,6 +24,7 @@ from tests.unit.settlement.builders import (
     placed,
     repaid,
     returned,
+    reviewed,
     rules_of,
     without_notices,
 )
@@ -202,3 +204,62 @@ def test_a_lowered_order_owes_what_one_of_its_new_total_would(amount_minor, bps,
 )
 def test_shares_are_equal_floors_with_the_remainder_on_the_first(amount_minor, parts, split):
     assert shares(amount_minor, parts) == split
+
+
+@pytest.mark.parametrize("paid_minor", [1, 54])
+def test_of_what_a_fee_was_paid_nothing_is_lowered(paid_minor):
+    lane = lane_with_line("taobao")
+    lane.send("2026-01-02", in_instalments(amount_minor=9_000))
+    lane.send("2026-01-05", PurchaseReceived("order"))
+    lane.send("2026-01-06", repaid(paid_minor))
+    assert lane.send("2026-01-07", lowered(8_000)).reason == DeclineReason.ALREADY_PAID
+
+
+def test_of_what_a_penalty_was_paid_nothing_is_lowered():
+    lane = lane_owing()
+    lane.tick("2026-02-01 00:00")
+    lane.send("2026-02-01 09:00", RepaymentFailed(lane.requested.debit_id, "no money", retryable=False))
+    lane.tick("2026-02-02 00:00")
+    lane.send("2026-02-02 09:00", repaid(1))
+    assert lane.send("2026-02-02 10:00", lowered(8_000)).reason == DeclineReason.ALREADY_PAID
+
+
+def lane_overdue_and_returned() -> Lane:
+    """A lane on which 4,000 of an overdue order of 10,000 are returned, and a retry asks for the rest."""
+    lane = lane_owing()
+    lane.tick("2026-02-01 00:00")
+    lane.send("2026-02-01 09:00", RepaymentFailed(lane.requested.debit_id, "no money", retryable=False))
+    lane.tick("2026-02-02 00:00")
+    lane.send("2026-02-02 08:00", complained(4_000))
+    lane.send("2026-02-02 09:00", reviewed("approved"))
+    lane.send("2026-02-02 10:00", intact())
+    lane.tick("2026-02-03 00:00")
+    lane.send("2026-02-03 09:00", RepaymentFailed(lane.requested.debit_id, "no money", retryable=True))
+    assert lane.account.freeze_reasons == ("overdue",)
+    return lane
+
+
+def test_lowering_an_overdue_order_to_what_was_returned_clears_the_line():
+    lane = lane_overdue_and_returned()
+    lane.send("2026-02-03 10:00", lowered(4_000))
+    assert lane.get(Order, "order").status is OrderStatus.RETURNED
+    assert lane.account.freeze_reasons == ()
+    assert lane.account.used_minor == lane.account.penalty_receivable_minor == 0
+
+
+def test_lowering_to_nothing_left_calls_off_the_retry():
+    lane = lane_overdue_and_returned()
+    lane.send("2026-02-03 10:00", lowered(4_000))
+    assert lane.tick("2026-02-20") == []
+
+
+def test_customer_credit_goes_out_when_lowering_leaves_nothing_owed():
+    lane = lane_owing()
+    lane.send("2026-01-06", deferred("other", 5_000))
+    lane.send("2026-01-07", PurchaseReceived("other"))
+    lane.send("2026-01-08", returned(4_000))
+    lane.send("2026-01-09", intact())
+    lane.send("2026-01-10", repaid(8_000, order_id="other"))
+    assert lane.account.customer_credit_minor == 3_000
+    lane.send("2026-01-11", lowered(4_000))
+    assert [(each.amount_minor, each.reason) for each in lane.outputs(PayoutRequested)] == [(3_000, "overpayment")]

@@ -1,5 +1,8 @@
 """What follows an unpaid due date: docs/rules.md, Overdue."""
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
 from settlement.decision import DeclineReason
@@ -20,7 +23,9 @@ from settlement.outputs import (
     NotificationRequested,
 )
 from settlement.statuses import ObligationStatus, OrderStatus
+from settlement.terms import TermsBook
 from tests.unit.settlement.builders import (
+    RULES,
     at,
     deferred,
     in_instalments,
@@ -107,6 +112,25 @@ def test_a_rate_of_nothing_costs_nothing():
     assert lane.account.freeze_reasons == ("overdue",)
 
 
+@pytest.mark.parametrize(("principal_minor", "daily_minor"), [(14_999, 1), (15_000, 2)])
+def test_half_a_fen_of_penalty_is_a_fen_and_less_than_half_is_none(principal_minor, daily_minor):
+    lane = lane_overdue(principal_minor, rules=rules_of("kuaishou", "kuaishou", {"penalty_bps_per_day": 1}))
+    assert lane.obligations[0].penalty_minor == daily_minor
+
+
+def test_the_penalty_has_the_rate_of_the_terms_under_which_the_order_was_placed():
+    (first,) = RULES.terms.document["versions"]
+    dearer = {**first, "effective_from": "2026-01-20", "penalty_bps_per_day": 10}
+    rules = replace(RULES, terms=TermsBook.parse({"versions": [first, dearer]}))
+    lane = lane_with_line("kuaishou", 1_000_000, rules=rules)
+    for order_id, placed_on in (("old", "2026-01-19"), ("new", "2026-01-20")):
+        lane.send(placed_on, deferred(order_id, 10_000))
+        lane.send(placed_on, PurchaseReceived(order_id))
+    lane.tick("2026-02-20 00:00")
+    assert [(each.order_id, each.penalty_minor) for each in lane.obligations] == [("old", 10), ("new", 10)]
+    assert lane.obligations[1].due_on == date(2026, 2, 19)
+
+
 def test_each_obligation_has_its_own_penalty_and_one_notice_tells_their_sum():
     lane = lane_owing(10_000, 20_000)
     lane.tick("2026-02-03 00:00")
@@ -124,6 +148,14 @@ def test_kuaishou_reclaims_the_unused_limit_and_gives_it_back_at_once_when_clear
     assert lane.outputs(LimitRestored) == [LimitRestored("buyer", 90_000, "CNY", "cleared", 100_000, 100_000)]
     assert lane.account.freeze_reasons == ()
     assert lane.limits() == (100_000, 100_000, 0, 0)
+
+
+def test_a_last_fen_of_unused_limit_is_reclaimed():
+    lane = lane_with_line("kuaishou", 10_001)
+    lane.send("2026-01-02", deferred("a", 10_000))
+    lane.send("2026-01-09", PurchaseReceived("a"))
+    lane.tick("2026-02-02 00:00")
+    assert [each.amount_minor for each in lane.outputs(LimitReclaimed)] == [1]
 
 
 def test_limit_is_reclaimed_at_each_obligation_that_falls_overdue():

@@ -61,3 +61,10 @@ def test_unpaid_principal_goes_from_the_last_due_date_backwards_then_what_was_pa
     for each in parts:
         expected = ObligationStatus.OPEN if each.open_minor else ObligationStatus.PAID
         assert each.status is (expected if each.principal_minor else ObligationStatus.RETURNED)
+
+
+def test_only_what_a_return_changes_is_recorded():
+    draft, order = in_thirds(0)
+    take_back(draft, order, 500, "returned")
+    recorded = [each.obligation_id for each in draft.applied().entities if isinstance(each, Obligation)]
+    assert recorded == ["part-2"]

@@ -4,11 +4,13 @@ from datetime import date
 
 import pytest
 
-from settlement.decision import DeclineReason, Outcome
+from settlement.decision import DeclineReason, InvariantBrokenError, Outcome
 from settlement.entities import Order
 from settlement.messages import PurchaseCancelled, PurchaseReceived, ReturnWithdrawn
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
+from settlement.rules.schedule import statement_dates
 from settlement.statuses import ObligationStatus, OrderStatus
+from settlement.terms import PlanTerms
 from tests.unit.settlement.builders import (
     Lane,
     in_instalments,
@@ -231,3 +233,20 @@ def test_a_statement_can_be_due_on_its_own_day():
     lane.send("2026-01-02", on_statement())
     lane.send("2026-01-05", PurchaseReceived("order"))
     assert owed(lane) == [(date(2026, 1, 6), 10_000, 0)]
+
+
+def test_a_statement_is_due_on_the_first_due_day_from_its_bill_day_on():
+    plan = PlanTerms(bill_day=1, due_day=28)
+    assert statement_dates(plan, date(2026, 2, 10), 2) == [
+        (date(2026, 3, 1), date(2026, 3, 28)),
+        (date(2026, 4, 1), date(2026, 4, 28)),
+    ]
+    assert statement_dates(PlanTerms(bill_day=5, due_day=5), date(2026, 2, 10), 1) == [
+        (date(2026, 3, 5), date(2026, 3, 5))
+    ]
+
+
+@pytest.mark.parametrize("plan", [PlanTerms(), PlanTerms(bill_day=1), PlanTerms(due_day=1)])
+def test_a_plan_without_statements_has_no_dates(plan):
+    with pytest.raises(InvariantBrokenError, match="a plan that has none"):
+        statement_dates(plan, date(2026, 2, 10), 1)
