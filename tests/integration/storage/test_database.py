@@ -39,9 +39,9 @@ REFUSED = [
         "closed": Refusal("55000", passes=True, because=('ALTER DATABASE "{database}" ALLOW_CONNECTIONS false',)),
         "database_full": Refusal("53300", passes=True, because=('ALTER DATABASE "{database}" CONNECTION LIMIT 0',)),
         "role_full": Refusal("53300", passes=True, because=('ALTER ROLE "{role}" CONNECTION LIMIT 0',)),
-        "no_login": Refusal("28000", passes=False, because=('ALTER ROLE "{role}" NOLOGIN',)),
-        "no_right": Refusal("42501", passes=False, because=('REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC',)),
-        "wrong_password": Refusal("28P01", passes=False, right_password=False),
+        "no_login": Refusal("28000", passes=True, because=('ALTER ROLE "{role}" NOLOGIN',)),
+        "no_right": Refusal("42501", passes=True, because=('REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC',)),
+        "wrong_password": Refusal("28P01", passes=True, right_password=False),
         "no_database": Refusal("3D000", passes=False, right_database=False),
     }.items()
 ]
