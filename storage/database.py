@@ -43,7 +43,7 @@ async def open_pool(
     """Open a pool whose sessions are set up for settling.
 
     Args:
-        dsn: of a migrated database or one to migrate; the pool connects at once.
+        dsn: of a migrated database or one to migrate; it is connected to at once.
         application_name: shown in `pg_stat_activity`.
         max_size: connections at most.
         password: read at each log-in; without it that of the DSN.
@@ -61,7 +61,7 @@ async def open_pool(
 
     return await asyncpg.create_pool(
         connect=begin,
-        min_size=1,
+        min_size=0,  # or asyncpg would try to log in by itself, and tell of it, while nobody is let in
         max_size=max_size,
         command_timeout=command_timeout_s,
         reset=_given_back,

@@ -166,7 +166,9 @@ async def require_own(sessions: Sessions) -> None:
 async def _share(first: asyncpg.Connection, second: asyncpg.Connection) -> bool:
     """A pooler lends a session to who has something to ask: the second one while the first has nothing."""
     pid = await first.fetchval(_SQL["backend"])
-    async with second.transaction():
+    if await second.fetchval(_SQL["backend"]) == pid:
+        return True
+    async with second.transaction():  # who has lent the first one's to another meanwhile gives it a third now
         return bool(await second.fetchval(_SQL["backend"]) == pid or await first.fetchval(_SQL["backend"]) != pid)
 
 
