@@ -1,6 +1,7 @@
 """Log-ins that a server has refused: tried again seldom, lest a user be locked out, and at once with another secret."""
 
 import time
+from collections.abc import Hashable
 
 LOGIN_AGAIN_S = 10.0
 """From a refused log-in to the next one with the same secret, for the whole process. At worst a worker goes on this
@@ -11,14 +12,14 @@ class Logins:
     """The log-ins of one process to one server."""
 
     def __init__(self) -> None:
-        self._refused: tuple[str | None, float, Exception] | None = None
+        self._refused: tuple[Hashable, float, Exception] | None = None
 
     @property
     def refusal(self) -> Exception | None:
         """Why the last log-in was refused; None when it was not."""
         return None if self._refused is None else self._refused[2]
 
-    def begin(self, secret: str | None) -> None:
+    def begin(self, secret: Hashable) -> None:
         """Call before a log-in.
 
         Raises:
@@ -30,7 +31,7 @@ class Logins:
         if last == secret and time.monotonic() - refused_at < LOGIN_AGAIN_S:
             raise refusal.with_traceback(None)
 
-    def refused(self, secret: str | None, refusal: Exception) -> None:
+    def refused(self, secret: Hashable, refusal: Exception) -> None:
         """The server wants another secret, or lets the user in no more."""
         self._refused = secret, time.monotonic(), refusal
 

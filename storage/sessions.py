@@ -5,8 +5,9 @@ settings only as startup parameters, which a connection pooler refuses or forget
 """
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
@@ -86,7 +87,7 @@ class Sessions:
     def __init__(self, dsn: str, password: Password | None, *, application_name: str, for_writing: bool) -> None:
         self._hosts = one_by_one(dsn)
         self._password = password
-        self._logins = Logins()
+        self._logins = _logins(dsn)
         self._more: dict[str, Any] = {"server_settings": {"application_name": application_name}}
         wanted = dict(parse_qsl(urlsplit(dsn).query)).get("target_session_attrs")
         self._wanted = wanted or ("read-write" if for_writing else "any")
@@ -117,12 +118,11 @@ class Sessions:
         raise NoServerError("; ".join(f"{_where(dsn)}: {first_line(error)}" for dsn, error in failures.items()))
 
     async def _log_in(self, dsn: str, **more: Any) -> asyncpg.Connection:
+        timeout_s = CONNECT_TIMEOUT_S / len(self._hosts)
         password = None if self._password is None else await self._password()
         self._logins.begin(password)
         try:
-            connection = await asyncpg.connect(
-                dsn, password=password, timeout=CONNECT_TIMEOUT_S / len(self._hosts), **self._more, **more
-            )
+            connection = await asyncpg.connect(dsn, password=password, timeout=timeout_s, **self._more, **more)
         except asyncpg.TargetServerAttributeNotMatched as unfit:
             found = "a standby, or default_transaction_read_only is on" if self._wanted in _WRITES else "the other kind"
             msg = f"expected a server that is {self._wanted}, got {found}"
@@ -133,7 +133,7 @@ class Sessions:
             raise
         self._logins.clear()
         try:
-            await connection.execute(_SQL["set_up"], [*_SETTINGS], [*_SETTINGS.values()])
+            await connection.execute(_SQL["set_up"], [*_SETTINGS], [*_SETTINGS.values()], timeout=timeout_s)
         except _OTHERS_STATEMENTS as error:
             connection.terminate()
             raise PooledTransactionsError from error
@@ -149,9 +149,9 @@ async def require_own(sessions: Sessions) -> None:
     Raises:
         PooledTransactionsError: they share one of the server's.
     """
-    first = await sessions.open()
+    first = await sessions.open(command_timeout=CONNECT_TIMEOUT_S)
     try:
-        second = await sessions.open()
+        second = await sessions.open(command_timeout=CONNECT_TIMEOUT_S)
         try:
             if await _share(first, second):
                 raise PooledTransactionsError
@@ -177,16 +177,30 @@ def one_by_one(dsn: str) -> list[str]:
     url = urlsplit(dsn)
     login, at, hosts = url.netloc.rpartition("@")
     if hosts:
-        return [urlunsplit(url._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+        return [_text(url._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
     query = dict(parse_qsl(url.query))
     named = query.get("host", "").split(",")
     ports = query.get("port", "").split(",")
-    if len(ports) != len(named):
+    if len(ports) == 1:
         ports *= len(named)
+    if len(ports) != len(named):
+        msg = f"expected one port or one for each of {len(named)} hosts, got {len(ports)}"
+        raise asyncpg.ClientConfigurationError(msg)
     return [
-        urlunsplit(url._replace(query=urlencode(query | _given(host=host, port=port), quote_via=quote)))
+        _text(url._replace(query=urlencode(query | _given(host=host, port=port), quote_via=quote)))
         for host, port in zip(named, ports, strict=True)
     ]
+
+
+@cache
+def _logins(_dsn: str) -> Logins:
+    """The process's own for a database."""
+    return Logins()
+
+
+def _text(url: SplitResult) -> str:
+    """As `urlunsplit`, which leaves out the slashes of an empty host."""
+    return f"{url.scheme}://{url.netloc}{url.path}" + (f"?{url.query}" if url.query else "")
 
 
 def _given(**parts: str) -> dict[str, str]:

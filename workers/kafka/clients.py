@@ -200,9 +200,8 @@ def refused(kafka: Kafka, refusal: Exception) -> str:
         "CERTIFICATE_FILE": kafka.certificate_file,
         "CA_FILE": kafka.ca_file,
     }
-    names = " and ".join(f"POSTPAY_KAFKA__{name}" for name, file in shown.items() if file)
-    why = first_line(refusal)
-    return f"Kafka at {kafka.bootstrap} refuses {who} ({why}); is what {names or 'the settings'} name right?"
+    names = [f"POSTPAY_KAFKA__{name}" for name, file in shown.items() if file] or ["POSTPAY_KAFKA__SECURITY_PROTOCOL"]
+    return f"Kafka at {kafka.bootstrap} refuses {who} ({first_line(refusal)}); is {' and '.join(names)} right?"
 
 
 def unreachable(kafka: Kafka, error: BaseException) -> str:

@@ -51,17 +51,21 @@ class Credentials:
             KafkaError: refused; the same one again, without asking, when that was a moment ago with the same secret.
             OSError: the broker is away, or a file can't be read.
         """
-        secret, context = await asyncio.to_thread(self._read)
-        self.logins.begin(secret)
+        secret, files, context = await asyncio.to_thread(self._read)
+        shown = (secret, files)
+        self.logins.begin(shown)
         arguments |= {"sasl_plain_password": secret, "ssl_context": context}
         try:
             made = await conn.create_conn(host, port, **arguments)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # it went away in the middle
+            self.logins.clear()
+            raise
         except _REFUSED as error:
-            self.logins.refused(secret, error)
+            self.logins.refused(shown, error)
             raise
         except (ValueError, AssertionError) as error:  # of aiokafka's SCRAM and PLAIN, when the broker's answer is odd
             refusal = AuthenticationFailedError(str(error))
-            self.logins.refused(secret, refusal)
+            self.logins.refused(shown, refusal)
             raise refusal from error
         except (OSError, KafkaError):
             self.logins.clear()
@@ -69,16 +73,15 @@ class Credentials:
         self.logins.clear()
         return made
 
-    def _read(self) -> tuple[str | None, ssl.SSLContext | None]:
+    def _read(self) -> tuple[str | None, Files, ssl.SSLContext | None]:
         password = self._kafka.password() if self._kafka.uses_sasl else None
         secret = None if password is None else password.get_secret_value()
-        return secret, self._context() if self._kafka.uses_tls else None
-
-    def _context(self) -> ssl.SSLContext:
+        if not self._kafka.uses_tls:
+            return secret, (), None
         files = _stamps(self._kafka)
         if self._tls is None or self._tls[0] != files:
             self._tls = files, tls(self._kafka)
-        return self._tls[1]
+        return secret, *self._tls
 
 
 def tls(kafka: Kafka) -> ssl.SSLContext:
