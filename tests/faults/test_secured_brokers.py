@@ -9,7 +9,7 @@ import pytest
 from tests.certificates import Authority
 from tests.command import Command
 from tests.faults.load import Load
-from tests.faults.secured import SecuredKafka
+from tests.faults.secured import HAS_IPV6, SecuredKafka
 from tests.faults.view import View
 from tests.platform import Platform, eventually, platform
 
@@ -78,6 +78,17 @@ async def test_a_rotated_password_is_waited_for_and_taken_up(kafka, stack, tmp_p
         await load.require_each_effect_once()
         assert len(view.lines("the broker refuses the log-in")) == 1
         assert view.lines("a broker answers again")
+        assert await worker.stopped() == 0
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no address ::1")
+async def test_brokers_may_have_addresses_of_ipv6_and_blanks_between_them(kafka, stack, tmp_path):
+    async with platform(kafka.bootstrap, stack.dsn, tmp_path) as made:
+        worker = made.worker(POSTPAY_KAFKA__BOOTSTRAP=f" {kafka.bootstrap_of('six')} , 127.0.0.1:1")
+        load = Load(made, random.Random(9))
+        await load.begin()
+        await made.settled(load.sent)
+        await load.require_each_effect_once()
         assert await worker.stopped() == 0
 
 

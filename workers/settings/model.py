@@ -171,6 +171,11 @@ class Postgres(Section):
         return parse_qs(urlsplit(self.dsn).query).get("sslmode", [None])[0]
 
     @property
+    def sslcert(self) -> str | None:
+        """The file of the client's certificate that the DSN names."""
+        return parse_qs(urlsplit(self.dsn).query).get("sslcert", [None])[0]
+
+    @property
     def uses_socket(self) -> bool:
         """Whether the database is on this machine, behind a Unix socket, so that nothing crosses a network."""
         url = urlsplit(self.dsn)
@@ -378,6 +383,7 @@ def _postgres_objections(postgres: Postgres) -> Iterator[str]:
             f" got sslmode={postgres.sslmode or 'nothing'}"
         )
     if postgres.password is None:
-        yield f"POSTPAY_POSTGRES__DSN: expected a password, or POSTPAY_POSTGRES__PASSWORD_FILE, {because}, got none"
+        if postgres.sslcert is None:
+            yield f"POSTPAY_POSTGRES__DSN: expected a password, or POSTPAY_POSTGRES__PASSWORD_FILE, {because}, got none"
     elif postgres.password.get_secret_value().lower() in DEFAULT_PASSWORDS:
         yield f"POSTPAY_POSTGRES__DSN: expected a password of your own {because}, got one from the examples"

@@ -255,6 +255,11 @@ def test_production_refuses_a_broker_password_from_the_examples(refusal_of, tmp_
     assert said.startswith("POSTPAY_KAFKA__PASSWORD_FILE: expected a password of your own")
 
 
+def test_production_takes_a_certificate_of_the_database_client_in_place_of_a_password(settings_of, password_file):
+    dsn = "postgresql://postpay@db/postpay?sslmode=verify-full&sslcert=client.pem&sslkey=client.key"
+    settings_of(**{**PRODUCTION, "POSTPAY_POSTGRES__DSN": dsn}, POSTPAY_KAFKA__PASSWORD_FILE=password_file)
+
+
 def test_a_database_behind_a_unix_socket_needs_neither_tls_nor_password(settings_of, password_file):
     settings_of(
         **{**PRODUCTION, "POSTPAY_POSTGRES__DSN": "postgresql:///postpay?host=/var/run/postgresql"},
