@@ -24,6 +24,8 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin
 COPY --from=build /opt/postpay /opt/postpay
 # Nothing is written at run time, so the file system may be read-only.
 ENV PATH=/opt/postpay/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Whoever asks for a container's health or metrics comes from outside of it.
+ENV POSTPAY_OPS__HOST=0.0.0.0
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 6066

@@ -32,7 +32,9 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """
     with reaching(settings.postgres):
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            connection = await connect(settings.postgres.dsn, application_name="postpay-cli")
+            connection = await connect(
+                settings.postgres.dsn, application_name="postpay-cli", password=settings.postgres.read_password
+            )
         try:
             await require_migrated(connection)
             yield connection
@@ -61,5 +63,5 @@ def _is_unreachable(error: Exception) -> bool:
 
 def _unreachable(postgres: Postgres, error: Exception) -> str:
     url = urlsplit(postgres.dsn)
-    where = f"{url.hostname or 'the local socket'}:{url.port or 5432}{url.path}"
+    where = f"{url.netloc.rpartition('@')[2] or 'the local socket'}{url.path}"
     return f"Postgres at {where} cannot be used ({first_line(error)}); is it up, and is POSTPAY_POSTGRES__DSN right?"

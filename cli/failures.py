@@ -3,6 +3,7 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from storage.database import PooledTransactionsError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
 from workers.kafka.clients import BrokerUnreachableError
@@ -39,6 +40,8 @@ def explain(error: BaseException) -> tuple[str, int] | None:
         case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError():
+            return f"error: {error}", EXIT_MISUSE
+        case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE
         case KafkaError():
             return f"error: Kafka: {str(error) or type(error).__name__}", EXIT_MISUSE

@@ -25,7 +25,12 @@ def migrate(*, as_json: AsJson = False) -> None:
     settings = Settings.load()
     with reaching(settings.postgres):
         report = run(
-            bring_up(settings.postgres.dsn, lanes=settings.lanes, terms=TermsBook.builtin().document),
+            bring_up(
+                settings.postgres.dsn,
+                lanes=settings.lanes,
+                terms=TermsBook.builtin().document,
+                password=settings.postgres.read_password,
+            )
         )
     if as_json:
         print_document({"applied": report.applied, "database_id": report.database_id, "lanes": report.lanes})

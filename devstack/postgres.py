@@ -96,7 +96,7 @@ class PostgresNode(Node):
         return self._home / "data"
 
     def _prepare(self, progress: Progress) -> None:
-        self._binaries = _reachable_installation() / "bin"
+        self._binaries = reachable_installation() / "bin"
         if (self._data / "PG_VERSION").exists() and "password" in self._state.details:
             return
         progress("creating the database")
@@ -200,7 +200,7 @@ def _package() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _reachable_installation() -> Path:
+def reachable_installation() -> Path:
     """The binaries where the server's user can read them."""
     package = _package()
     return _shared_copy(package) if _is_root() else package / INSTALLATION

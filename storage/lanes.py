@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storage.database import LOCK_TIMEOUT_S, Connection, set_lock_timeout
+from storage.database import Connection, set_lock_timeout
 from storage.queries import read
+from storage.sessions import LOCK_TIMEOUT_S
 
 _SQL = read("lanes")
 

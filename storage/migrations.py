@@ -18,9 +18,10 @@ import stamina
 
 from settlement.terms import TermsBook
 from storage import chain
-from storage.database import Connection, connect, set_lock_timeout
+from storage.database import Connection, Password, set_lock_timeout
 from storage.identity import identity
 from storage.queries import read
+from storage.sessions import Sessions, require_own
 
 _SQL = read("migrations")
 _IDENTITY = read("identity")
@@ -81,19 +82,23 @@ def released() -> list[Migration]:
     return found
 
 
-async def migrate(dsn: str, *, lanes: int, terms: Mapping[str, Any]) -> MigrationReport:
+async def migrate(
+    dsn: str, *, lanes: int, terms: Mapping[str, Any], password: Password | None = None
+) -> MigrationReport:
     """Bring the schema up; safe to run twice, and from several machines at once.
 
     Args:
         dsn: of an existing database; the user needs CREATE on it and, the first time on a server, CREATEROLE.
         lanes: how many the database is made for, the first time; must be the same ever after.
         terms: the terms document all lanes start with, the first time.
+        password: read at the log-in; without it that of the DSN.
 
     Raises:
+        PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
         MigrationError: an applied file has changed, or `lanes` differs from the database's.
         TermsError: `terms` is wrong.
     """
-    async with _as_owner(dsn) as connection:
+    async with _as_owner(dsn, password) as connection:
         applied = await _apply_missing(connection)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
@@ -120,9 +125,11 @@ async def require_migrated(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _as_owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def _as_owner(dsn: str, password: Password | None = None) -> AsyncIterator[asyncpg.Connection]:
     """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
-    connection = await connect(dsn, application_name="postpay migrate")
+    sessions = Sessions(dsn, password, application_name="postpay migrate", for_writing=True)
+    await require_own(sessions)
+    connection = await sessions.open()
     try:
         await connection.execute(_SQL["lock"])  # ends with the connection
         await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))

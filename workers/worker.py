@@ -21,7 +21,7 @@ import uvloop
 
 from contracts.topics import LANE_TOPICS
 from storage import identity, outbox
-from storage.database import first_line, is_transient, open_pool
+from storage.database import borrowed, first_line, is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
@@ -157,6 +157,7 @@ class Worker:
                 self.settings.postgres.dsn,
                 application_name=f"postpay worker {self._owner}",
                 max_size=self.settings.worker.pool_size,
+                password=self.settings.postgres.read_password,
             ),
         )
         try:
@@ -178,11 +179,11 @@ class Worker:
         if wrong:
             raise RefusedError("topics are not as they must be: " + "; ".join(map(str, wrong)))
         try:
-            async with pool.acquire() as connection, connection.transaction():
+            async with borrowed(pool) as connection, connection.transaction():
                 await require_migrated(connection)
                 await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
                 known = await identity.identity(connection)
-            async with pool.acquire() as connection:
+            async with borrowed(pool) as connection:
                 await outbox.maintain(connection)
         except (NotMigratedError, IdentityMismatchError) as refused:
             raise RefusedError(str(refused)) from refused
@@ -264,7 +265,7 @@ async def _upkeep(pool: asyncpg.Pool) -> None:
     for _ in itertools.count():
         await asyncio.sleep(UPKEEP_INTERVAL_S)
         try:
-            async with pool.acquire() as connection:
+            async with borrowed(pool) as connection:
                 await outbox.maintain(connection)
         except Exception as error:
             if not is_transient(error):

@@ -41,7 +41,7 @@ class LaneApp(faust.App):
         membership = Membership(settings.worker.session_timeout_s)
         super().__init__(
             settings.group,
-            broker=f"aiokafka://{settings.kafka.bootstrap.split(',')[0]}",
+            broker=f"aiokafka://{settings.kafka.brokers[0]}",
             key_serializer="raw",
             value_serializer="raw",
             autodiscover=False,

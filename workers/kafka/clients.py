@@ -1,7 +1,6 @@
 """Kafka clients as the settings describe them: the one place that turns settings into aiokafka's arguments."""
 
 import asyncio
-import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -11,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 from aiokafka.partitioner import murmur2
 
 from contracts.records import RawRecord
 from storage.database import first_line
+from workers.kafka.login import credentials, tls
 from workers.settings.model import Kafka
 
 CONNECT_TIMEOUT_S = 10.0
@@ -30,6 +29,10 @@ LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 
 class BrokerUnreachableError(Exception):
     """No broker answered in time, or it refused the log-in."""
+
+
+class BrokerRefusesError(BrokerUnreachableError):
+    """It refused the log-in, or one of the two certificates."""
 
 
 _AWAY = (KafkaError, OSError, TimeoutError)
@@ -56,30 +59,23 @@ def connection(kafka: Kafka) -> dict[str, Any]:
     """The arguments every aiokafka client needs to find the brokers and log in.
 
     Raises:
-        OSError: the password or CA file can no longer be read.
+        OSError: a certificate's file can no longer be read.
     """
     arguments: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap.split(","),
+        "bootstrap_servers": kafka.brokers,
         "security_protocol": kafka.security_protocol,
+        # Whatever the protocol is: these make the connection (workers/kafka/login.py).
+        "sasl_plain_password": credentials(kafka),
     }
     if kafka.uses_tls:
-        arguments["ssl_context"] = tls(kafka)
+        arguments["ssl_context"] = tls(kafka)  # aiokafka insists on one from the beginning
     if kafka.uses_sasl:
         arguments["sasl_mechanism"] = kafka.sasl_mechanism
         if kafka.sasl_mechanism == "OAUTHBEARER":
             arguments["sasl_oauth_token_provider"] = FileToken(kafka)
         else:
-            password = kafka.password()
             arguments["sasl_plain_username"] = kafka.username
-            arguments["sasl_plain_password"] = password.get_secret_value() if password else None
     return arguments
-
-
-def tls(kafka: Kafka) -> ssl.SSLContext:
-    """Check certificates and host names against `ca_file`, or the system's authorities without one."""
-    cafile = str(kafka.ca_file) if kafka.ca_file else None
-    context: ssl.SSLContext = create_ssl_context(cafile=cafile)
-    return context
 
 
 def lane_of(key: bytes, lanes: int) -> int:
@@ -91,6 +87,11 @@ def lane_of(key: bytes, lanes: int) -> int:
 def raw_record(topic: str, record: ConsumerRecord) -> RawRecord:
     """A consumed record as the contracts take it, under its topic's name without prefix."""
     return RawRecord(topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
+
+
+def age_s(record: ConsumerRecord, now_ms: float) -> float:
+    """How old a record is by its own time; 0 of one that bears none (-1)."""
+    return 0.0 if record.timestamp < 0 else max(0.0, (now_ms - record.timestamp) / 1000)
 
 
 @asynccontextmanager
@@ -185,7 +186,22 @@ async def _start(client: Any, kafka: Kafka) -> None:
             await client.start()
     except _AWAY as error:
         await stop_within(STOP_TIMEOUT_S, client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+        refusal = credentials(kafka).logins.refusal
+        if refusal is not None:
+            raise BrokerRefusesError(refused(kafka, refusal)) from error
         raise BrokerUnreachableError(unreachable(kafka, error)) from error
+
+
+def refused(kafka: Kafka, refusal: Exception) -> str:
+    """One line for people: whom the brokers refuse, why, what to look at."""
+    who = f"the log-in of {kafka.username}" if kafka.username else "this client"
+    shown = {
+        "PASSWORD_FILE": kafka.password_file,
+        "CERTIFICATE_FILE": kafka.certificate_file,
+        "CA_FILE": kafka.ca_file,
+    }
+    names = [f"POSTPAY_KAFKA__{name}" for name, file in shown.items() if file] or ["POSTPAY_KAFKA__SECURITY_PROTOCOL"]
+    return f"Kafka at {kafka.bootstrap} refuses {who} ({first_line(refusal)}); is {' and '.join(names)} right?"
 
 
 def unreachable(kafka: Kafka, error: BaseException) -> str:

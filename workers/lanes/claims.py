@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.records import RawRecord
 from storage import lanes
+from storage.database import borrowed
 from storage.lanes import LaneClaim, Position
 from workers.kafka.clients import raw_record
 from workers.kafka.shared import POLL_MS, SharedConsumer
@@ -89,7 +90,7 @@ class Claimer:
             LaneStoppedError: input is gone that was never settled.
             asyncpg.PostgresError, KafkaError, OSError, TimeoutError: as they come; the caller tries again.
         """
-        async with self._pool.acquire() as connection_:
+        async with borrowed(self._pool) as connection_:
             claim = await lanes.claim(connection_, lane.lane, self._owner)
         lane.waits_for_turn = True
         try:

@@ -12,6 +12,7 @@ from faust.types import TP
 from contracts.decode import decode
 from contracts.topics import LANE_TOPICS
 from workers.kafka.chunks import Chunk, Seek
+from workers.kafka.clients import age_s
 from workers.lanes.checkpoints import reached
 from workers.lanes.inbox import Buffer, Inbox
 from workers.lanes.pausing import Pausing
@@ -191,5 +192,4 @@ class Intake:
             end = self._around.partitions().stable_end(tp)
             records = 0 if end is None or settled is None else max(0, end - settled.get(topic, 0))
             buffered = self._inbox.buffers[topic].records
-            oldest = buffered[0].timestamp if buffered else now_ms
-            self._status.unsettled[topic] = Unsettled(records, max(0.0, (now_ms - oldest) / 1000))
+            self._status.unsettled[topic] = Unsettled(records, age_s(buffered[0], now_ms) if buffered else 0.0)

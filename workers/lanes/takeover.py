@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.topics import Topic
 from storage import lanes, outbox
-from storage.database import Connection, first_line, is_transient
+from storage.database import Connection, borrowed, first_line, is_transient
 from storage.identity import Identity
 from workers.kafka.clients import connection
 from workers.lanes.checkpoints import reached
@@ -55,7 +55,7 @@ async def asking(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         DatabaseAwayError: instead of what passes by itself.
     """
     try:
-        async with pool.acquire() as connection_:
+        async with borrowed(pool) as connection_:
             yield connection_
     except Exception as error:
         if is_transient(error):

@@ -24,7 +24,7 @@ from settlement.party import Party
 from settlement.subjects import references
 from settlement.terms import TermsBook
 from storage import lanes, load, write
-from storage.database import Connection
+from storage.database import Connection, borrowed
 from storage.identity import Identity
 from storage.lanes import LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
@@ -103,7 +103,7 @@ class Settler:
                 committed shows when this is called again, with the same records.
         """
         begun = time.monotonic()
-        async with self._pool.acquire() as connection:
+        async with borrowed(self._pool) as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:

@@ -16,10 +16,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from storage import figures
-from storage.database import first_line, is_transient
+from storage.database import Connection, borrowed
+from storage.errors import first_line, is_refused_login, is_transient
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
-from workers.kafka.clients import administering
+from workers.kafka.clients import BrokerRefusesError, administering
 from workers.ops.metrics import Outside, registry, unready
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
@@ -151,16 +152,20 @@ class Lookout:
     async def _look_at_database(self) -> None:
         outside = self._outside
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S), self._pool.acquire() as connection:
+            async with asyncio.timeout(LOOK_TIMEOUT_S), borrowed(self._pool) as connection:
                 outside.migrated, outside.database_detail = await _migrated(connection)
                 outside.database_up = True
                 if outside.migrated:
                     outside.figures = {each.lane: each for each in await figures.operations(connection)}
         except Exception as error:  # noqa: BLE001  whatever it is must not end the looking; it is told and looked at again
             outside.database_up, outside.database_detail = False, first_line(error)
-            if not is_transient(error):
+            if is_transient(error):
+                away = "the database refuses the log-in" if is_refused_login(error) else "the database does not answer"
+                self._states.enter("database", away, error=first_line(error))
+            else:
                 self._states.enter("figures", "figures can't be read", level="error", error=first_line(error))
         else:
+            self._states.leave("database", "the database answers again")
             self._states.leave("figures", "figures can be read again")
 
     async def _look_at_broker(self) -> None:
@@ -169,11 +174,14 @@ class Lookout:
                 await admin.describe_cluster()
         except Exception as error:  # noqa: BLE001  the same
             self._outside.broker_up, self._outside.broker_detail = False, first_line(error)
+            away = "the broker refuses the log-in" if isinstance(error, BrokerRefusesError) else "no broker answers"
+            self._states.enter("broker", away, error=first_line(error))
         else:
             self._outside.broker_up, self._outside.broker_detail = True, ""
+            self._states.leave("broker", "a broker answers again")
 
 
-async def _migrated(connection: asyncpg.Connection) -> tuple[bool, str]:
+async def _migrated(connection: Connection) -> tuple[bool, str]:
     try:
         await require_migrated(connection)
     except NotMigratedError as error:

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import LANE_TOPICS, Topic
 from storage.figures import LaneFigures, operations
-from workers.kafka.clients import stable_ends
+from workers.kafka.clients import age_s, stable_ends
 from workers.settings.model import Settings
 
 LOOK_POLL_MS = 200
@@ -114,7 +114,7 @@ class LagReader:
                     lane=tp.partition,
                     topic=tp.topic.removeprefix(self._prefix),
                     records=0 if record is None else ends[tp] - record.offset,
-                    seconds=0.0 if record is None else max(0.0, (now_ms - record.timestamp) / 1000),
+                    seconds=0.0 if record is None else age_s(record, now_ms),
                     next_offset=position,
                     end_offset=ends[tp],
                 )

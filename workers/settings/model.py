@@ -4,10 +4,11 @@ Every setting is an environment variable `POSTPAY_…`, also read from a file `.
 separates a section from its setting. docs/settings.md lists them all, and a test compares it with this module.
 """
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -30,6 +31,7 @@ MIB = 1024 * 1024
 LANES_MOST = 1024
 # Kafka allows 249 characters in a topic's name; the longest of ours has 22.
 PREFIX_LONGEST = 200
+_BROKER = r"([^\s,:\[\]]+|\[[0-9A-Fa-f:.]+(%\w+)?\]):\d{1,5}"
 # Passwords that stand in examples, images and the development stack.
 DEFAULT_PASSWORDS = frozenset({"postpay", "postgres", "password", "secret", "changeme", "admin", "kafka"})
 
@@ -40,6 +42,11 @@ def _lowercase(value: object) -> object:
 
 def _uppercase(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
+
+
+def _without_blanks(value: object) -> object:
+    """Blanks around commas and at the ends are no part of a list's items."""
+    return ",".join(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 def _must_be_readable(path: Path) -> Path:
@@ -67,7 +74,10 @@ class Kafka(Section):
 
     bootstrap: Annotated[
         str,
-        Field(description="brokers, comma-separated", pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$"),
+        BeforeValidator(_without_blanks),
+        Field(
+            description="brokers, comma-separated; an IPv6 address in brackets", pattern=rf"^{_BROKER}(,{_BROKER})*$"
+        ),
         Expected("host:port, several separated by commas"),
     ] = "127.0.0.1:9092"
     security_protocol: Annotated[
@@ -85,13 +95,26 @@ class Kafka(Section):
     username: Annotated[str | None, Field(description="SASL user"), Expected("a name")] = None
     password_file: Annotated[
         ReadableFile | None,
-        Field(description="file with the SASL password; for OAUTHBEARER with the token, read anew at each log-in"),
+        Field(description="file with the SASL password, for OAUTHBEARER with the token; read anew at each log-in"),
     ] = None
     ca_file: Annotated[
         ReadableFile | None, Field(description="PEM file of the authority that signed the brokers' certificates")
     ] = None
+    certificate_file: Annotated[
+        ReadableFile | None,
+        Field(description="PEM file of this client's certificate, for brokers that ask for one; may hold its key"),
+    ] = None
+    key_file: Annotated[
+        ReadableFile | None,
+        Field(description="PEM file of the certificate's private key, not encrypted"),
+    ] = None
 
-    _readable = field_validator("password_file", "ca_file")(_must_be_readable)
+    _readable = field_validator("password_file", "ca_file", "certificate_file", "key_file")(_must_be_readable)
+
+    @property
+    def brokers(self) -> list[str]:
+        """Each host:port."""
+        return self.bootstrap.split(",")
 
     @property
     def uses_sasl(self) -> bool:
@@ -107,7 +130,7 @@ class Kafka(Section):
         """The SASL password or token as its file holds it now, without the line end; None without a file."""
         if self.password_file is None:
             return None
-        return SecretStr(self.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+        return _secret_in(self.password_file)
 
 
 class Postgres(Section):
@@ -120,22 +143,24 @@ class Postgres(Section):
         Expected("postgresql://user:password@host:port/database"),
     ] = "postgresql://localhost/postpay"
     password_file: Annotated[
-        ReadableFile | None, Field(description="file with the password, put into the DSN, so that the DSN needs none")
+        ReadableFile | None,
+        Field(description="file with the password, so that the DSN needs none; read anew at each log-in"),
     ] = None
 
     _readable = field_validator("password_file")(_must_be_readable)
 
-    @model_validator(mode="after")
-    def _with_password(self) -> Self:
-        if self.password_file is not None:
-            password = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-            # object.__setattr__ because sections are frozen for everybody else.
-            object.__setattr__(self, "dsn", _dsn_with_password(self.dsn, password))
-        return self
+    async def read_password(self) -> str | None:
+        """The password as its file holds it now; None without a file, for that in the DSN."""
+        if self.password_file is None:
+            return None
+        secret = await asyncio.to_thread(_secret_in, self.password_file)
+        return secret.get_secret_value()
 
     @property
     def password(self) -> SecretStr | None:
-        """The password in the DSN."""
+        """The password in its file, or else in the DSN."""
+        if self.password_file is not None:
+            return _secret_in(self.password_file)
         url = urlsplit(self.dsn)
         password = url.password or parse_qs(url.query).get("password", [""])[0]
         return SecretStr(unquote(password)) if password else None
@@ -146,17 +171,21 @@ class Postgres(Section):
         return parse_qs(urlsplit(self.dsn).query).get("sslmode", [None])[0]
 
     @property
+    def sslcert(self) -> str | None:
+        """The file of the client's certificate that the DSN names."""
+        return parse_qs(urlsplit(self.dsn).query).get("sslcert", [None])[0]
+
+    @property
     def uses_socket(self) -> bool:
         """Whether the database is on this machine, behind a Unix socket, so that nothing crosses a network."""
-        host = urlsplit(self.dsn).hostname or parse_qs(urlsplit(self.dsn).query).get("host", [""])[0]
-        return unquote(host).startswith("/")
+        url = urlsplit(self.dsn)
+        hosts = url.netloc.rpartition("@")[2] or parse_qs(url.query).get("host", [""])[0]
+        return all(unquote(host).startswith("/") for host in hosts.split(","))
 
 
-def _dsn_with_password(dsn: str, password: str) -> str:
-    url = urlsplit(dsn)
-    user = url.username or ""
-    host = url.netloc.rpartition("@")[2]
-    return urlunsplit(url._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+def _secret_in(file: Path) -> SecretStr:
+    """What a file holds now, without the line end."""
+    return SecretStr(file.read_text(encoding="utf-8").rstrip("\r\n"))
 
 
 class Topics(Section):
@@ -300,7 +329,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        objections = [*_login_objections(self.kafka)]
+        objections = [*_login_objections(self.kafka), *_certificate_objections(self.kafka)]
         if self.profile == "production":
             objections += [*_kafka_objections(self.kafka), *_postgres_objections(self.postgres)]
         if objections:
@@ -324,6 +353,17 @@ def _login_objections(kafka: Kafka) -> Iterator[str]:
         yield f"POSTPAY_KAFKA__PASSWORD_FILE: expected a password in the file {because}, got an empty file"
 
 
+def _certificate_objections(kafka: Kafka) -> Iterator[str]:
+    """What a client's certificate needs and doesn't have."""
+    if kafka.key_file is not None and kafka.certificate_file is None:
+        yield "POSTPAY_KAFKA__CERTIFICATE_FILE: expected a file because of POSTPAY_KAFKA__KEY_FILE, got nothing"
+    if kafka.certificate_file is not None and not kafka.uses_tls:
+        yield (
+            "POSTPAY_KAFKA__SECURITY_PROTOCOL: expected SSL or SASL_SSL because of POSTPAY_KAFKA__CERTIFICATE_FILE,"
+            f" got {kafka.security_protocol}"
+        )
+
+
 def _kafka_objections(kafka: Kafka) -> Iterator[str]:
     because = "because POSTPAY_PROFILE=production"
     if not kafka.uses_tls:
@@ -343,6 +383,7 @@ def _postgres_objections(postgres: Postgres) -> Iterator[str]:
             f" got sslmode={postgres.sslmode or 'nothing'}"
         )
     if postgres.password is None:
-        yield f"POSTPAY_POSTGRES__DSN: expected a password, or POSTPAY_POSTGRES__PASSWORD_FILE, {because}, got none"
+        if postgres.sslcert is None:
+            yield f"POSTPAY_POSTGRES__DSN: expected a password, or POSTPAY_POSTGRES__PASSWORD_FILE, {because}, got none"
     elif postgres.password.get_secret_value().lower() in DEFAULT_PASSWORDS:
         yield f"POSTPAY_POSTGRES__DSN: expected a password of your own {because}, got one from the examples"

@@ -1,12 +1,13 @@
 import asyncio
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from storage.database import connect, first_line, is_transient, open_pool
+from storage.database import borrowed, connect, first_line, is_transient, open_pool
+from storage.sessions import NoServerError, Sessions
 
 PERSISTENT = [
     ("SELECT 1 / 0", asyncpg.DivisionByZeroError),
@@ -39,9 +40,9 @@ REFUSED = [
         "closed": Refusal("55000", passes=True, because=('ALTER DATABASE "{database}" ALLOW_CONNECTIONS false',)),
         "database_full": Refusal("53300", passes=True, because=('ALTER DATABASE "{database}" CONNECTION LIMIT 0',)),
         "role_full": Refusal("53300", passes=True, because=('ALTER ROLE "{role}" CONNECTION LIMIT 0',)),
-        "no_login": Refusal("28000", passes=False, because=('ALTER ROLE "{role}" NOLOGIN',)),
-        "no_right": Refusal("42501", passes=False, because=('REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC',)),
-        "wrong_password": Refusal("28P01", passes=False, right_password=False),
+        "no_login": Refusal("28000", passes=True, because=('ALTER ROLE "{role}" NOLOGIN',)),
+        "no_right": Refusal("42501", passes=True, because=('REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC',)),
+        "wrong_password": Refusal("28P01", passes=True, right_password=False),
         "no_database": Refusal("3D000", passes=False, right_database=False),
     }.items()
 ]
@@ -143,6 +144,68 @@ async def test_a_pool_whose_database_is_closed_passes_and_works_again_once_it_is
         assert await pool.fetchval("SELECT 1") == 1
     finally:
         pool.terminate()
+
+
+async def test_sessions_that_are_read_only_do_not_go_back_to_the_pool(dsn):
+    pool = await open_pool(dsn, application_name="test", max_size=2)
+    try:
+        async with pool.acquire() as first, pool.acquire() as second:
+            for session in (first, second):  # as after a fail-over that they outlived
+                await session.execute("SET default_transaction_read_only = on")
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError) as raised:
+            async with borrowed(pool) as connection:
+                await connection.execute("UPDATE lane SET owner = 'me'")
+        assert is_transient(raised.value)
+        async with borrowed(pool) as first, borrowed(pool) as second:
+            for session in (first, second):
+                assert await session.execute("UPDATE lane SET owner = 'me' WHERE false") == "UPDATE 0"
+    finally:
+        pool.terminate()
+
+
+async def test_a_session_that_may_work_goes_back_to_the_pool(dsn):
+    pool = await open_pool(dsn, application_name="test", max_size=1)
+    try:
+        async with borrowed(pool) as connection:
+            pid = connection.get_server_pid()
+        for statement in ("SELECT 1 / 0", "SELECT * FROM nothing_of_the_kind"):
+            with pytest.raises(asyncpg.PostgresError):
+                async with borrowed(pool) as connection:
+                    await connection.execute(statement)
+        async with borrowed(pool) as connection:
+            assert connection.get_server_pid() == pid
+    finally:
+        pool.terminate()
+
+
+async def test_a_host_that_is_gone_without_a_word_leaves_time_for_the_next_and_is_tried_last_from_then_on(dsn):
+    asked = []
+
+    async def say_nothing(reader, writer):
+        asked.append(await reader.read(1))
+        await reader.read()  # until the client has given up
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    url = urlsplit(dsn)
+    gone = f"{url.username}:{url.password}@127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    two = urlunsplit(url._replace(netloc=f"{gone},{url.hostname}:{url.port}"))
+    sessions = Sessions(two, None, application_name="test", for_writing=True)
+    try:
+        for _ in range(2):
+            opened = await sessions.open()
+            assert await opened.fetchval("SELECT 1") == 1
+            await opened.close()
+        assert len(asked) == 1
+    finally:
+        silent.close()
+
+
+async def test_hosts_that_are_all_away_are_named_each_with_its_reason():
+    sessions = Sessions("postgresql://a@127.0.0.1:1,127.0.0.1:2/x", None, application_name="test", for_writing=False)
+    with pytest.raises(NoServerError, match=r"^127\.0\.0\.1:1: .*; 127\.0\.0\.1:2: ") as raised:
+        await sessions.open()
+    assert is_transient(raised.value)
 
 
 async def test_a_cancelled_statement_and_a_time_out_pass(connection, pool):

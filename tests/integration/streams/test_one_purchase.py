@@ -104,6 +104,22 @@ async def test_what_a_crc32_producer_puts_elsewhere_is_settled_on_its_home_lane(
     await made.require_sound()
 
 
+async def test_a_record_without_a_time_on_a_wrong_lane_is_settled_at_home(made):
+    account = "acc-1"
+    wrong = 1 - home_of(account, made.settings.lanes)
+    message = Messages().line_opened(account)
+    async with made.producer() as producer:
+        batch = producer.create_batch()
+        batch.append(timestamp=-1, key=account.encode(), value=message.value, headers=[("own", None)])
+        await (await producer.send_batch(batch, made.prefix + message.topic, partition=wrong))
+    made.worker()
+    await made.settled(1)
+    (sent_on,) = await made.read(Topic.REROUTED)
+    assert dict(sent_on.headers)["postpay-origin-timestamp"] == b"-1"
+    assert await made.outcomes() == {"applied": 1}
+    await made.require_sound()
+
+
 async def test_a_record_put_wrong_on_rerouted_as_well_is_a_dead_letter(made):
     account = "acc-1"
     wrong = 1 - home_of(account, made.settings.lanes)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import database
+from storage import database, logins, sessions
 from workers import worker
 from workers.kafka import clients, membership, transport
 from workers.kafka.membership import Membership
@@ -39,10 +39,10 @@ RELATIONS = [
     ("request, twice", 2 * takeover.REQUEST_TIMEOUT_S, "send", takeover.SEND_TIMEOUT_S),
     ("send, less", takeover.SEND_TIMEOUT_S + 1, "transaction", takeover.TRANSACTION_TIMEOUT_S),
     # Database: the server says why before the client gives up; its lock is gone about when the group gives the lane on.
-    ("lock, less", database.LOCK_TIMEOUT_S + 1, "statement", STATEMENT_S),
-    ("idle transaction", database.IDLE_IN_TRANSACTION_TIMEOUT_S, "session", ENGINE.session_timeout_s),
-    ("dead host", database.TCP_TIMEOUT_S, "watchdog", ENGINE.watchdog_s),
-    ("signs of life", database.KEEPALIVE_S * (1 + database.KEEPALIVES), "watchdog", ENGINE.watchdog_s),
+    ("lock, less", sessions.LOCK_TIMEOUT_S + 1, "statement", STATEMENT_S),
+    ("idle transaction", sessions.IDLE_IN_TRANSACTION_TIMEOUT_S, "session", ENGINE.session_timeout_s),
+    ("dead host", sessions.TCP_TIMEOUT_S, "watchdog", ENGINE.watchdog_s),
+    ("signs of life", sessions.KEEPALIVE_S * (1 + sessions.KEEPALIVES), "watchdog", ENGINE.watchdog_s),
     # The group. A claim, its database's part included, may take longer than a session: heartbeats do not wait for it,
     # and a rebalance waits for CLAIM_WAIT_S only.
     ("three heartbeats", 3 * Membership(1).heartbeat_s, "session", 1),
@@ -58,8 +58,10 @@ RELATIONS = [
     # The watchdog: nothing that is bounded and shows that it moves at its end may look still before.
     *((name, most_s, "watchdog", ENGINE.watchdog_s) for name, most_s in RELAY_STEPS.items()),
     ("claim", CLAIM_S, "watchdog", ENGINE.watchdog_s),
-    ("connect, statement, lock", 2 * STATEMENT_S + database.LOCK_TIMEOUT_S, "watchdog", ENGINE.watchdog_s),
+    ("connect, statement, lock", 2 * STATEMENT_S + sessions.LOCK_TIMEOUT_S, "watchdog", ENGINE.watchdog_s),
     ("backoff", backoff.LONGEST_WAIT_S, "watchdog", ENGINE.watchdog_s),
+    # What docs/runbooks/servers-away.md promises of a log-in that is let in again.
+    ("log-in, connect, backoff", logins.LOGIN_AGAIN_S + STATEMENT_S + backoff.LONGEST_WAIT_S, "healed", 60),
     ("asking a broker", watchdog.BROKER_ANSWER_S, "half the patience", watchdog.ASK_AFTER * ENGINE.watchdog_s),
     ("rebalance, asked", Membership(ENGINE.session_timeout_s).rebalance_s, "watchdog", ENGINE.watchdog_s),
     # What waits for an end waits longer than that may take.

@@ -10,7 +10,7 @@ import time
 from importlib.metadata import version
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.producer import message_accumulator
 from faust.app.base import App, BootStrategy
@@ -18,6 +18,7 @@ from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
+from workers.kafka import login
 from workers.kafka.pacing import paced
 
 
@@ -51,6 +52,14 @@ def test_the_versions_are_those_that_were_read():
 def test_what_we_override_or_call_is_there(owner, names):
     missing = [name for name in names if not hasattr(owner, name)]
     assert missing == []
+
+
+@pytest.mark.parametrize("connects", [client.AIOKafkaClient.bootstrap, client.AIOKafkaClient._get_conn])
+def test_every_connection_is_made_by_way_of_ours(connects):
+    assert client.create_conn is login._connect
+    assert "await create_conn(" in source(connects)
+    for argument in ("ssl_context=self._ssl_context", "sasl_plain_password=self._sasl_plain_password"):
+        assert argument in source(connects), "what workers/kafka/login.py puts its own in place of"
 
 
 @pytest.mark.parametrize(

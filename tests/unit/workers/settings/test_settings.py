@@ -1,3 +1,4 @@
+import asyncio
 import os
 import re
 from pathlib import Path
@@ -81,6 +82,10 @@ def test_words_may_be_written_in_any_case(settings_of):
         ("POSTPAY_CLOCK", "sun", "wall or event"),
         ("POSTPAY_KAFKA__BOOTSTRAP", "broker", "host:port"),
         ("POSTPAY_KAFKA__BOOTSTRAP", "kafka://broker:9092", "host:port"),
+        ("POSTPAY_KAFKA__BOOTSTRAP", "a:1,,b:2", "host:port"),
+        ("POSTPAY_KAFKA__BOOTSTRAP", "a b:1", "host:port"),
+        ("POSTPAY_KAFKA__BOOTSTRAP", "::1:9092", "host:port"),
+        ("POSTPAY_KAFKA__BOOTSTRAP", "[::1]", "host:port"),
         ("POSTPAY_KAFKA__SECURITY_PROTOCOL", "TLS", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
         ("POSTPAY_KAFKA__CA_FILE", "/no/such/file", "a file that can be read"),
         ("POSTPAY_POSTGRES__DSN", "mysql://localhost/x", "postgresql://user:password@host:port/database"),
@@ -142,12 +147,48 @@ def test_a_section_set_as_a_whole_is_refused(refusal_of):
 
 
 def test_the_database_password_may_come_from_a_file(settings_of, password_file):
-    settings = settings_of(
-        POSTPAY_POSTGRES__DSN="postgresql://me@db:5432/postpay?sslmode=require",
-        POSTPAY_POSTGRES__PASSWORD_FILE=password_file,
-    )
-    assert settings.postgres.dsn == "postgresql://me:xQ9-long%2Fand%3Aodd@db:5432/postpay?sslmode=require"
-    assert settings.postgres.password.get_secret_value() == "xQ9-long/and:odd"
+    dsn = "postgresql://me@db:5432/postpay?sslmode=require"
+    postgres = settings_of(POSTPAY_POSTGRES__DSN=dsn, POSTPAY_POSTGRES__PASSWORD_FILE=password_file).postgres
+    assert (postgres.dsn, postgres.password.get_secret_value()) == (dsn, "xQ9-long/and:odd")
+    password_file.write_text("another\n")
+    assert postgres.password.get_secret_value() == asyncio.run(postgres.read_password()) == "another"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "behind"),
+    [
+        ("postgresql:///postpay?host=/run/postgresql", True),
+        ("postgresql:///postpay?host=/run/postgresql,db-2", False),
+        ("postgresql://%2Frun%2Fpostgresql/postpay", True),
+        ("postgresql://me:secret@db-1:5432,db-2:5432/postpay", False),
+        ("postgresql://localhost/postpay", False),
+    ],
+)
+def test_a_database_is_behind_a_socket_when_all_its_hosts_are(settings_of, dsn, behind):
+    assert settings_of(POSTPAY_POSTGRES__DSN=dsn).postgres.uses_socket == behind
+
+
+@pytest.mark.parametrize(
+    ("given", "brokers"),
+    [
+        ("a:1,b:2", ["a:1", "b:2"]),
+        (" a:1 , b:2,\tc:3\n", ["a:1", "b:2", "c:3"]),
+        ("[::1]:9092, [2001:db8::17]:9093", ["[::1]:9092", "[2001:db8::17]:9093"]),
+        ("[fe80::1%eth0]:9092", ["[fe80::1%eth0]:9092"]),
+    ],
+)
+def test_brokers_may_be_apart_and_have_addresses_of_ipv6(settings_of, given, brokers):
+    assert settings_of(POSTPAY_KAFKA__BOOTSTRAP=given).kafka.brokers == brokers
+
+
+def test_a_certificate_needs_tls(refusal_of, password_file):
+    said = refusal_of(POSTPAY_KAFKA__CERTIFICATE_FILE=password_file)
+    assert said.startswith("POSTPAY_KAFKA__SECURITY_PROTOCOL: expected SSL or SASL_SSL")
+
+
+def test_a_key_needs_its_certificate(refusal_of, password_file):
+    said = refusal_of(POSTPAY_KAFKA__SECURITY_PROTOCOL="SSL", POSTPAY_KAFKA__KEY_FILE=password_file)
+    assert said.startswith("POSTPAY_KAFKA__CERTIFICATE_FILE: expected a file")
 
 
 def test_sasl_needs_mechanism_user_and_password(refusal_of):
@@ -212,6 +253,11 @@ def test_production_refuses_a_broker_password_from_the_examples(refusal_of, tmp_
     (tmp_path / "password").write_text("changeme\n")
     said = refusal_of(**PRODUCTION, POSTPAY_KAFKA__PASSWORD_FILE=tmp_path / "password")
     assert said.startswith("POSTPAY_KAFKA__PASSWORD_FILE: expected a password of your own")
+
+
+def test_production_takes_a_certificate_of_the_database_client_in_place_of_a_password(settings_of, password_file):
+    dsn = "postgresql://postpay@db/postpay?sslmode=verify-full&sslcert=client.pem&sslkey=client.key"
+    settings_of(**{**PRODUCTION, "POSTPAY_POSTGRES__DSN": dsn}, POSTPAY_KAFKA__PASSWORD_FILE=password_file)
 
 
 def test_a_database_behind_a_unix_socket_needs_neither_tls_nor_password(settings_of, password_file):
