@@ -9,6 +9,7 @@ from settlement.ledger import LedgerAccount
 from settlement.lifecycles import OBLIGATION
 from settlement.rules import penalty
 from settlement.rules.allocation import Share
+from settlement.rules.schedule import settle_orders
 from settlement.values import revised
 
 
@@ -22,11 +23,11 @@ def amount_minor(draft: Draft) -> int:
     )
 
 
-def begin(draft: Draft, paid_minor: int) -> list[Share]:
+def begin(draft: Draft, paid_minor: int) -> list[tuple[Obligation, Share]]:
     """Waive the fees that are not billed, if a payment covers the rest; else tell that it is treated as any other.
 
     Returns:
-        What was waived.
+        What was waived, beside the obligations as they were before. Debits still ask for it.
     """
     required_minor = amount_minor(draft)
     currency = draft.currency
@@ -35,23 +36,24 @@ def begin(draft: Draft, paid_minor: int) -> list[Share]:
         return []
     waived = _waive(draft)
     if required_minor:
-        waived_minor = sum(share.waived_fee_minor for share in waived)
+        waived_minor = sum(share.waived_fee_minor for _, share in waived)
         draft.notify("payoff_received", amount_minor=required_minor, waived_minor=waived_minor, currency=currency)
     return waived
 
 
-def _waive(draft: Draft) -> list[Share]:
+def _waive(draft: Draft) -> list[tuple[Obligation, Share]]:
     today = business_date(draft.moment.occurred_at)
-    waived: list[Share] = []
+    waived: list[tuple[Obligation, Share]] = []
     for obligation in list(draft.open_obligations()):
         fee_minor = _unbilled_fee_minor(obligation, today)
         if fee_minor:
-            waived.append(Share(obligation.obligation_id, 0, 0, 0, fee_minor))
+            waived.append((obligation, Share(obligation.obligation_id, 0, 0, 0, fee_minor)))
             after = revised(obligation, fee_minor=obligation.fee_minor - fee_minor)
             if not after.open_minor:
                 after = revised(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
             draft.put(after)
-    waived_minor = sum(share.waived_fee_minor for share in waived)
+    settle_orders(draft, dict.fromkeys(each.order_id for each, _ in waived if each.order_id is not None))
+    waived_minor = sum(share.waived_fee_minor for _, share in waived)
     draft.post(LedgerAccount.FEE_INCOME, LedgerAccount.FEE_RECEIVABLE, waived_minor, draft.currency)
     return waived
 

@@ -40,7 +40,8 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
         draft.notify("debit_made", debit_id=answered.debit_id, amount_minor=body.amount_minor, currency=body.currency)
     waived = payoff.begin(draft, body.amount_minor) if body.purpose == PAYOFF else []
     allocation = _allocate(draft, body, answered, order)
-    _record(draft, body, [*waived, *allocation.shares], allocation.left_minor)
+    debit.lowered(draft, [*(before for before, _ in waived), *allocation.paid], "repaid")
+    _record(draft, body, [*(share for _, share in waived), *allocation.shares], allocation.left_minor)
     pay_out_credit(draft)
     return draft.applied()
 
@@ -89,5 +90,4 @@ def _allocate(draft: Draft, body: RepaymentReceived, answered: Debit | None, ord
         allocation.pay(draft.open_obligations())
     draft.post(LedgerAccount.GATEWAY_CLEARING, LedgerAccount.CUSTOMER_CREDIT, allocation.left_minor, body.currency)
     allocation.finish()
-    debit.lowered(draft, allocation.paid, "repaid")
     return allocation

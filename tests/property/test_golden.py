@@ -9,7 +9,7 @@ from settlement.outputs import MerchantActivityRecorded, OutputBody
 from settlement.version import RULES_VERSION
 from tests.property import golden
 
-DECIDED = (1, "6d849386166631e8c602e40f374ee44b7469c79c7b1f1a7713ea321e5eefb83b")
+DECIDED = (2, "6d849386166631e8c602e40f374ee44b7469c79c7b1f1a7713ea321e5eefb83b")
 """A version of the rules, and the digest of what it decides on the golden histories."""
 
 DIFFERENT = """

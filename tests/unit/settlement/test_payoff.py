@@ -123,7 +123,6 @@ def test_an_instalment_of_which_only_the_waived_fee_was_owed_is_paid():
     assert lane.get(Order, "order").status is OrderStatus.SETTLED
 
 
-@pytest.mark.xfail(reason="debits are compared with what money was spread on, not with what was waived")
 def test_a_late_payoff_calls_off_the_debit_of_a_fee_that_it_waives():
     lane = lane_owing_one_fee_of_what_is_paid()
     lane.tick("2026-02-10 00:00")
