@@ -55,5 +55,8 @@ class Owner(Protocol):
     async def on_revoked(self) -> None:
         """Finish, within bounds, what is in flight: lanes may go to others."""
 
+    def on_refused(self, error: BaseException) -> None:
+        """The group does not let this worker in; the consumer goes on trying."""
+
     def deliver(self, fetched: Fetched) -> None:
         """Take over what was fetched; never waits."""

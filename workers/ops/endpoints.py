@@ -20,6 +20,7 @@ from storage.database import first_line, is_transient
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
 from workers.kafka.clients import administering
+from workers.kafka.joining import members
 from workers.ops.metrics import Outside, registry, unready
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
@@ -58,7 +59,7 @@ async def serving(
     try:
         port = await _listen(settings, runner)
         LOG.info("ops endpoints", host=settings.ops.host, port=port)
-        looking = asyncio.create_task(Lookout(settings, pool, outside).keep_looking(), name="lookout")
+        looking = asyncio.create_task(Lookout(settings, status, pool, outside).keep_looking(), name="lookout")
         try:
             yield
         finally:
@@ -132,12 +133,14 @@ class Lookout:
 
     Args:
         settings: of the worker.
+        status: what the engine says.
         pool: the worker's own, so that a pool that is used up shows.
         outside: what is found.
     """
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, outside: Outside) -> None:
+    def __init__(self, settings: Settings, status: WorkerStatus, pool: asyncpg.Pool, outside: Outside) -> None:
         self._settings = settings
+        self._status = status
         self._pool = pool
         self._outside = outside
         self._states = logs.ChangeOfState(LOG)
@@ -167,10 +170,12 @@ class Lookout:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S), administering(self._settings.kafka) as admin:
                 await admin.describe_cluster()
+                in_group = "" if self._status.assigned else await members(admin, self._settings.group)
         except Exception as error:  # noqa: BLE001  the same
             self._outside.broker_up, self._outside.broker_detail = False, first_line(error)
         else:
             self._outside.broker_up, self._outside.broker_detail = True, ""
+            self._outside.group_members = in_group
 
 
 async def _migrated(connection: asyncpg.Connection) -> tuple[bool, str]:

@@ -30,6 +30,8 @@ class Outside:
     migrated: bool = False
     broker_up: bool = False
     broker_detail: str = "not asked yet"
+    group_members: str = ""
+    """What sits in the consumer group; only looked for while the group has assigned nothing."""
     figures: dict[int, LaneFigures] = field(default_factory=dict)
     """By lane; all lanes of the database, whoever owns them."""
 
@@ -202,6 +204,8 @@ def unready(status: WorkerStatus, outside: Outside) -> list[str]:
         reasons.append(f"the database does not answer: {outside.database_detail}")
     elif not outside.migrated:
         reasons.append(f"the database is not migrated: {outside.database_detail}")
+    if not status.assigned and outside.group_members:
+        reasons.append(f"in the consumer group {status.group} there is {outside.group_members}")
     if not outside.broker_up:
         reasons.append(f"no broker answers: {outside.broker_detail}")
     return reasons
