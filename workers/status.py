@@ -155,13 +155,13 @@ class LaneStatus:
 class WorkerStatus:
     """The whole worker."""
 
-    group: str = ""
-    """The consumer group's name."""
     lanes: dict[int, LaneStatus] = field(default_factory=dict)
     assigned: bool = False
     """The group has given us an assignment (perhaps an empty one) that is in force."""
     unassigned_since: float = field(default_factory=time.monotonic)
     """Without an assignment: since when, or when last no broker answered."""
+    group: str = ""
+    """The consumer group's name."""
     group_detail: str = ""
     """Why the group gives this worker no lanes, or not whole ones; empty when all is well."""
     fetched_at: float = field(default_factory=time.monotonic)
@@ -245,6 +245,9 @@ class WorkerStatus:
             f"lane {lane.lane} is {lane.state}: {lane.detail or 'not claimed yet'}"
             for lane in self.lanes.values()
             if lane.state in (LaneState.STOPPED, LaneState.RETRYING, LaneState.CLAIMING)
+        ]
+        reasons += [
+            f"lane {lane.lane} sends nothing: {lane.relay_detail}" for lane in self.lanes.values() if lane.relay_detail
         ]
         return reasons
 

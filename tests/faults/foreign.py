@@ -13,6 +13,9 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     ResourcePatternType,
     ResourceType,
 )
@@ -85,11 +88,30 @@ async def denied(bootstrap: str, resource: str, name: str, operation: str) -> As
         await _done(admin.delete_acls([AclBindingFilter(*what, AclPermissionType.DENY)]))
 
 
+@asynccontextmanager
+async def configured(bootstrap: str, topic: str, name: str, value: str) -> AsyncIterator[None]:
+    """A setting that a topic has meanwhile, and not any more afterwards."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    (before,) = await _done(admin.describe_configs([resource]))
+
+    async def alter(to: str) -> None:
+        entry = ConfigEntry(name, to, incremental_operation=AlterConfigOpType.SET)
+        changed = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+        await _done(admin.incremental_alter_configs([changed]))
+
+    await alter(value)
+    try:
+        yield
+    finally:
+        await alter(before[name].value)
+
+
 async def delete_topic(bootstrap: str, name: str) -> None:
     """Delete a topic behind everybody's back."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     await _done(admin.delete_topics([name]))
 
 
-async def _done(futures: dict[Any, Any]) -> None:
-    await asyncio.gather(*(asyncio.wrap_future(future) for future in futures.values()))
+async def _done(futures: dict[Any, Any]) -> list[Any]:
+    return await asyncio.gather(*(asyncio.wrap_future(future) for future in futures.values()))

@@ -115,11 +115,22 @@ class WorkerCollector(Collector):
                 if number in self._outside.figures:
                     gauge.add_metric((self._group, str(number)), value(self._outside.figures[number]))
             yield gauge
+        unsent = self._gauge("outbox_backlog_seconds", "Age of the oldest batch that is settled and not sent.", "lane")
         age = self._gauge("open_payout_age_seconds", "Age of the oldest payout that is not answered.", "lane")
-        for number in self._status.lanes:
+        for number, lane in self._status.lanes.items():
             if number in self._outside.figures:
-                age.add_metric((self._group, str(number)), self._payout_age_s(self._outside.figures[number]))
+                labels, figures = (self._group, str(number)), self._outside.figures[number]
+                unsent.add_metric(labels, self._unsent_age_s(lane, figures))
+                age.add_metric(labels, self._payout_age_s(figures))
+        yield unsent
         yield age
+
+    def _unsent_age_s(self, lane: LaneStatus, figures: LaneFigures) -> float:
+        """By the database's clock, since the batch after the last that the relay told the database of."""
+        if not lane.backlog or figures.unrelayed_since is None:
+            return 0.0
+        age_s = (datetime.now(UTC) - figures.unrelayed_since).total_seconds()
+        return max(0.0, age_s - self._status.clock_skew_s)
 
     def _payout_age_s(self, figures: LaneFigures) -> float:
         """By the clock; where time is that of the messages, by the lane's."""
