@@ -72,10 +72,15 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """How far a lane is behind in one topic: records not settled, and the age of the oldest of them fetched so far."""
+    """How far a lane is behind in one topic: records not settled, and the age of the oldest of them fetched so far.
+
+    Behind an open transaction of anybody's lie `open_transaction_records`, and have for so long as was seen.
+    """
 
     records: int
     seconds: float
+    open_transaction_records: int = 0
+    open_transaction_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

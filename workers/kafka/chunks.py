@@ -46,6 +46,17 @@ class Seek:
     token: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where a read_committed reader has everything of a partition (`stable`), and where everybody has (`last`).
+
+    They differ while a transaction is open: it begins at `stable`.
+    """
+
+    stable: int
+    last: int
+
+
 class Owner(Protocol):
     """Who owns the lanes of this worker (workers/lanes/assignment.py); everything is called on the main loop."""
 

@@ -35,7 +35,7 @@ from faust.types import TP
 from mode.threads import WorkerThread
 
 from workers.kafka.assignor import LaneAssignor
-from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Owner, Seek
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Ends, Fetched, Owner, Seek
 from workers.kafka.clients import connection, is_broker_away, stop_reading
 from workers.kafka.joining import JOIN_AGAIN_S, keep_joining
 from workers.kafka.membership import MAX_POLL_INTERVAL_S, Membership
@@ -256,13 +256,13 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         return True
 
-    def stable_end(self, tp: TP) -> int | None:
-        """Where a read_committed reader had everything, by the last answer of the broker; None before the first."""
+    def ends(self, tp: TP) -> Ends | None:
+        """The partition's ends by the last answer of the broker; None before the first."""
         consumer = self._consumer
         subscription = consumer._subscription.subscription if consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
         state = assignment.state_value(_plain(tp)) if assignment is not None else None
-        return None if state is None else state.lso
+        return None if state is None or state.lso is None else Ends(state.lso, state.highwater)
 
     def partition_count(self, topic: str) -> int:
         """Partitions the topic has, by the metadata that the last assignment was made with."""
@@ -357,9 +357,9 @@ class LaneConsumer(driver.Consumer):
         """
         return await self._thread.run(self._thread.commit_offsets(offsets))
 
-    def stable_end(self, tp: TP) -> int | None:
-        """See `LaneConsumerThread.stable_end`."""
-        return self._thread.stable_end(tp)
+    def ends(self, tp: TP) -> Ends | None:
+        """See `LaneConsumerThread.ends`."""
+        return self._thread.ends(tp)
 
     def partition_count(self, topic: str) -> int:
         """See `LaneConsumerThread.partition_count`."""

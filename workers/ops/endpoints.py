@@ -59,7 +59,7 @@ async def serving(
     try:
         port = await _listen(settings, runner)
         LOG.info("ops endpoints", host=settings.ops.host, port=port)
-        looking = asyncio.create_task(Lookout(settings, status, pool, outside).keep_looking(), name="lookout")
+        looking = asyncio.create_task(Lookout(settings, status, lanes, pool, outside).keep_looking(), name="lookout")
         try:
             yield
         finally:
@@ -134,12 +134,16 @@ class Lookout:
     Args:
         settings: of the worker.
         status: what the engine says.
+        lanes: bring the lags in it up to date, so that they say what lasts too long, scraped or not.
         pool: the worker's own, so that a pool that is used up shows.
         outside: what is found.
     """
 
-    def __init__(self, settings: Settings, status: WorkerStatus, pool: asyncpg.Pool, outside: Outside) -> None:
+    def __init__(
+        self, settings: Settings, status: WorkerStatus, lanes: Measuring, pool: asyncpg.Pool, outside: Outside
+    ) -> None:
         self._settings = settings
+        self._lanes = lanes
         self._status = status
         self._pool = pool
         self._outside = outside
@@ -148,6 +152,7 @@ class Lookout:
     async def keep_looking(self) -> None:
         """Look, then wait, for ever."""
         while True:
+            self._lanes.measure()
             await asyncio.gather(self._look_at_database(), self._look_at_broker())
             await asyncio.sleep(self._settings.ops.refresh_s)
 

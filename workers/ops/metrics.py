@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from storage.figures import LaneFigures
 from workers.settings.model import Settings
-from workers.status import Histogram, LaneState, LaneStatus, WorkerStatus
+from workers.status import Histogram, LaneState, LaneStatus, Unsettled, WorkerStatus
 
 NAMESPACE = "postpay_"
 
@@ -86,15 +86,12 @@ class WorkerCollector(Collector):
             yield gauge
 
     def _lag(self) -> Iterator[Metric]:
-        records = self._gauge("lag_records", "Records not settled yet.", "topic", "partition")
-        seconds = self._gauge("lag_seconds", "Age of the oldest of them that was fetched.", "topic", "partition")
-        for lane in self._status.lanes.values():
-            for topic, unsettled in lane.unsettled.items():
-                labels = (self._group, self._prefix + topic, str(lane.lane))
-                records.add_metric(labels, unsettled.records)
-                seconds.add_metric(labels, unsettled.seconds)
-        yield records
-        yield seconds
+        for name, meaning, value in _LAG_GAUGES:
+            gauge = self._gauge(name, meaning, "topic", "partition")
+            for lane in self._status.lanes.values():
+                for topic, unsettled in lane.unsettled.items():
+                    gauge.add_metric((self._group, self._prefix + topic, str(lane.lane)), value(unsettled))
+            yield gauge
 
     def _lanes(self) -> Iterator[Metric]:
         state = self._gauge("lane_state", "1 for the state the lane is in.", "lane", "state")
@@ -183,6 +180,13 @@ class WorkerCollector(Collector):
 def _lane_time_s(lane: LaneStatus) -> float:
     return lane.lane_time.timestamp() if lane.lane_time else 0.0
 
+
+_LAG_GAUGES: tuple[tuple[str, str, Callable[[Unsettled], float]], ...] = (
+    ("lag_records", "Records not settled yet.", lambda lag: lag.records),
+    ("lag_seconds", "Age of the oldest of them that was fetched.", lambda lag: lag.seconds),
+    ("open_transaction_records", "Records behind an open transaction.", lambda lag: lag.open_transaction_records),
+    ("open_transaction_seconds", "How long it has been seen.", lambda lag: lag.open_transaction_seconds),
+)
 
 _LANE_GAUGES: tuple[tuple[str, str, Callable[[LaneStatus], float]], ...] = (
     ("lane_epoch", "Times the lane was claimed, by anybody.", lambda lane: lane.epoch),
