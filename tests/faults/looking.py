@@ -33,11 +33,11 @@ async def is_ready(worker: Worker, within_s: float = HEALED_S) -> None:
     await eventually(lambda: asyncio.to_thread(worker.is_ready), within_s, worker.readiness)
 
 
-async def metric(worker: Worker, name: str) -> float:
-    """The greatest value of a metric over its labels."""
+async def metric(worker: Worker, name: str, labels: str = "") -> float:
+    """The greatest value of a metric over its labels, or those that end so."""
     scraped = await asyncio.to_thread(_scrape, f"{worker.url}/metrics")
-    values = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", scraped, re.MULTILINE)
-    assert values, f"no {name} in:\n{scraped}"
+    values = re.findall(rf"^{name}(?:\{{.*{labels}\}})? (\S+)$", scraped, re.MULTILINE)
+    assert values, f"no {name} is told"
     return max(map(float, values))
 
 

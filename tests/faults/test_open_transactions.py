@@ -1,4 +1,4 @@
-"""A transaction that another producer leaves open: told by lag, worker and log, and what lies behind it settled once."""
+"""A transaction that another producer leaves open: told by lag, worker and log; what lies behind it is settled once."""
 
 import asyncio
 
