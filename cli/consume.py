@@ -11,7 +11,7 @@ from cli.failures import Failure
 from cli.output import print_json
 from cli.records import as_line
 from contracts.topics import Topic
-from workers.kafka.clients import administering, reading, stable_ends
+from workers.kafka.clients import administering, ends_of, reading
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False)
@@ -49,7 +49,7 @@ def consume(
 async def _print(settings: Settings, topics: Sequence[str], *, follow: bool) -> None:
     partitions = await _partitions(settings, topics)
     async with reading(settings.kafka) as consumer:
-        ends = None if follow else await stable_ends(consumer, partitions)
+        ends = None if follow else await ends_of(consumer, partitions)
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         async for record in _records(consumer, partitions, ends):

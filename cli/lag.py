@@ -16,9 +16,9 @@ from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError, Failure
 from cli.output import AsJson, people, print_document
 from words.phrases import counted
 from words.tables import table
-from workers.kafka.clients import BrokerUnreachableError, reading
+from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import check
-from workers.ops.lag import LOOK_BYTES, LOOK_FETCH_WAIT_MS, Lag, LagReader
+from workers.ops.lag import Lag, lag_reader
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False)
@@ -46,8 +46,9 @@ def lag(
     """Say how far settling is behind, per lane and topic, and sending behind settling.
 
     Counted are records that a worker could still get, timers due by the lane's time, and batches whose outputs are not
-    sent. Parked inputs are settled: they wait by design. With --wait the exit code is 0 when everything is done and 1
-    at the time-out; without, it is 0.
+    sent. Records behind a transaction that their producer has not ended are told apart: nobody gets them before it
+    ends, so not all is done. Parked inputs are settled: they wait by design. With --wait the exit code is 0 when
+    everything is done and 1 at the time-out; without, it is 0.
     """
     settings = Settings.load()
     found = run(_measure(settings, wait))
@@ -79,11 +80,7 @@ async def _measure(settings: Settings, wait_s: float | None) -> Lag:
 
 async def _measured_until(settings: Settings, deadline: float, tell: Callable[[str], None]) -> Lag:
     await _topics_must_be_there(settings)
-    async with (
-        database(settings) as connection,
-        reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=LOOK_FETCH_WAIT_MS) as consumer,
-    ):
-        reader = LagReader(settings, consumer)
+    async with database(settings) as connection, lag_reader(settings) as reader:
         while True:
             found = await reader.measure(connection)
             if found.caught_up or time.monotonic() >= deadline:
@@ -103,11 +100,13 @@ def _sentence(found: Lag) -> str:
     if found.caught_up:
         return "everything is settled and relayed"
     oldest = max([0.0, *(each.seconds for each in found.topics), *(each.seconds for each in found.lanes)])
+    held_back = sum(each.open_transaction_records for each in found.topics)
     return (
         f"{counted(sum(each.records for each in found.topics), 'record')} and"
         f" {counted(sum(each.timers_due for each in found.lanes), 'due timer')} to settle,"
         f" {counted(sum(each.batches for each in found.lanes), 'batch', 'batches')} to relay,"
         f" the oldest {oldest:,.1f} s old"
+        + (f"; {counted(held_back, 'record')} behind open transactions" if held_back else "")
     )
 
 
@@ -118,6 +117,7 @@ def _as_json(found: Lag) -> dict[str, Any]:
         "seconds": max((each.seconds for each in found.topics), default=0.0),
         "batches": sum(each.batches for each in found.lanes),
         "timers_due": sum(each.timers_due for each in found.lanes),
+        "open_transaction_records": sum(each.open_transaction_records for each in found.topics),
         "settled": [asdict(each) for each in found.topics],
         "relayed": [asdict(each) for each in found.lanes],
     }
@@ -129,6 +129,13 @@ def _say(found: Lag) -> None:
     if behind:
         rows = [(each.lane, each.topic, f"{each.records:,}", f"{each.seconds:,.1f}") for each in behind]
         console.print(table("To settle", ("#lane", "topic", "#records", "#seconds"), rows))
+    held_back = [each for each in found.topics if each.open_transaction_records]
+    if held_back:
+        rows = [
+            (each.lane, each.topic, f"{each.open_transaction_records:,}", f"{each.open_transaction_seconds:,.1f}")
+            for each in held_back
+        ]
+        console.print(table("Behind open transactions", ("#lane", "topic", "#records", "#seconds"), rows))
     waiting = [each for each in found.lanes if each.batches or each.timers_due]
     if waiting:
         rows = [(each.lane, f"{each.batches:,}", f"{each.seconds:,.1f}", f"{each.timers_due:,}") for each in waiting]

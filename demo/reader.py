@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.headers import ORIGIN
 from contracts.topics import OUTPUT_TOPICS, Topic
-from workers.kafka.clients import reading, stable_ends
+from workers.kafka.clients import ends_of, reading
 from workers.settings.model import Settings
 
 POLL_MS = 200
@@ -50,7 +50,7 @@ class TopicReader:
         consumer = self._consumer
         if consumer is None:
             raise RuntimeError("use the reader in `async with`")
-        ends = await stable_ends(consumer, self._partitions)
+        ends = await ends_of(consumer, self._partitions)
         behind = set(self._partitions)
         while behind := {each for each in behind if await consumer.position(each) < ends[each]}:
             for records in (await consumer.getmany(*behind, timeout_ms=POLL_MS)).values():

@@ -33,8 +33,8 @@ from storage.database import Connection, connect
 from storage.migrations import migrate
 from words.phrases import counted
 from workers.kafka import topics
-from workers.kafka.clients import producing, reading
-from workers.ops.lag import LOOK_BYTES, LagReader
+from workers.kafka.clients import producing
+from workers.ops.lag import LagReader, lag_reader
 from workers.settings.model import Settings
 
 WORKERS = 2
@@ -123,11 +123,10 @@ class Demo:
         """Let the days pass; returns how many records were sent."""
         async with (
             producing(settings.kafka, linger_ms=5) as producer,
-            reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=50) as consumer,
+            lag_reader(settings) as lag,
             TopicReader(settings, HEARD_TOPICS) as said,
         ):
             sender = Sender(producer, settings)
-            lag = LagReader(settings, consumer)
             await sender.send([tick(history.quarter.start)])  # or what is taken over would move time on by weeks
             await self._settled(lag, connection, fleet)
             with Pace(self._console, history.quarter) as pace:

@@ -72,10 +72,15 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """How far a lane is behind in one topic: records not settled, and the age of the oldest of them fetched so far."""
+    """How far a lane is behind in one topic: records not settled, and the age of the oldest of them fetched so far.
+
+    Behind an open transaction of anybody's lie `open_transaction_records`, and have for so long as was seen.
+    """
 
     records: int
     seconds: float
+    open_transaction_records: int = 0
+    open_transaction_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,10 @@ class WorkerStatus:
     """The group has given us an assignment (perhaps an empty one) that is in force."""
     unassigned_since: float = field(default_factory=time.monotonic)
     """Without an assignment: since when, or when last no broker answered."""
+    group: str = ""
+    """The consumer group's name."""
+    group_detail: str = ""
+    """Why the group gives this worker no lanes, or not whole ones; empty when all is well."""
     fetched_at: float = field(default_factory=time.monotonic)
     """When the fetch loop last came round."""
     stuck: str = ""
@@ -186,15 +195,19 @@ class WorkerStatus:
         default_factory=lambda: Histogram((0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0))
     )
 
-    def noted_assignment(self) -> None:
-        """The group's assignment is in force."""
-        self.assigned = True
+    def noted_assignment(self, detail: str = "") -> None:
+        """The group's assignment is in force; `detail` says what is wrong with it."""
+        self.assigned, self.group_detail = True, detail
         self.noted_fetch()  # while partitions were given out there was nothing to fetch
 
     def noted_revocation(self) -> None:
         """Nothing is assigned until the next assignment."""
         self.assigned = False
         self.unassigned_since = time.monotonic()
+
+    def noted_refusal(self, detail: str) -> None:
+        """The group does not let this worker in; trying and failing is doing something."""
+        self.group_detail, self.unassigned_since = detail, time.monotonic()
 
     def noted_fetch(self) -> None:
         """The fetch loop came round."""
@@ -226,7 +239,9 @@ class WorkerStatus:
 
     def unready(self) -> list[str]:
         """Why the worker is not ready, one line each; empty when it is."""
-        reasons = [] if self.assigned else ["the consumer group has not assigned anything yet"]
+        reasons = [] if self.assigned else [f"the consumer group {self.group} has not assigned anything yet"]
+        if self.group_detail:
+            reasons.append(f"the consumer group {self.group}: {self.group_detail}")
         if self.stuck:
             reasons.append(self.stuck)
         if abs(self.clock_skew_s) > MAX_CLOCK_SKEW_S:
@@ -235,6 +250,9 @@ class WorkerStatus:
             f"lane {lane.lane} is {lane.state}: {lane.detail or 'not claimed yet'}"
             for lane in self.lanes.values()
             if lane.state in (LaneState.STOPPED, LaneState.RETRYING, LaneState.CLAIMING)
+        ]
+        reasons += [
+            f"lane {lane.lane} sends nothing: {lane.relay_detail}" for lane in self.lanes.values() if lane.relay_detail
         ]
         return reasons
 

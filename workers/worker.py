@@ -111,7 +111,7 @@ class Worker:
 
     def __init__(self, settings: Settings, serve_ops: ServeOps | None = None) -> None:
         self.settings = settings
-        self.status = WorkerStatus()
+        self.status = WorkerStatus(group=settings.group)
         self.assignment = Assignment(self.status)
         self.stop = asyncio.Event()
         self._serve_ops = serve_ops
@@ -178,6 +178,18 @@ class Worker:
         wrong = await _patiently("the broker", lambda: topics.check(self.settings))
         if wrong:
             raise RefusedError("topics are not as they must be: " + "; ".join(map(str, wrong)))
+        known = await _patiently("the database", lambda: self._bound(pool, cluster))
+        if known.lanes != self.settings.lanes:
+            msg = f"POSTPAY_LANES: expected {known.lanes}, as the database was created with; got {self.settings.lanes}"
+            raise RefusedError(msg)
+        return known
+
+    async def _bound(self, pool: asyncpg.Pool, cluster: str) -> Identity:
+        """Tie the database to cluster, prefix and group, or find that it is; make its outbox ready.
+
+        Raises:
+            RefusedError: it is not migrated, or belongs to others.
+        """
         try:
             async with borrowed(pool) as connection, connection.transaction():
                 await require_migrated(connection)
@@ -187,9 +199,6 @@ class Worker:
                 await outbox.maintain(connection)
         except (NotMigratedError, IdentityMismatchError) as refused:
             raise RefusedError(str(refused)) from refused
-        if known.lanes != self.settings.lanes:
-            msg = f"POSTPAY_LANES: expected {known.lanes}, as the database was created with; got {self.settings.lanes}"
-            raise RefusedError(msg)
         return known
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
@@ -217,11 +226,15 @@ class Worker:
             stack.push_async_callback(lambda: asyncio.gather(claimer.close(), reader.close()))
             if self._serve_ops is not None:
                 await stack.enter_async_context(self._serve_ops(self.status, self.assignment, pool))
-            await app.start()
-            LOG.info("worker runs", worker=self._owner, lanes=known.lanes, clock=self.settings.clock)
             code = await self._until_the_end(app, pool)
             await self._leave(app)
         return code
+
+    async def _start(self, app: LaneApp) -> None:
+        """Start the consumer, which takes until the first assignment; then there is nothing to watch here."""
+        await app.start()
+        LOG.info("worker runs", worker=self._owner, lanes=self.settings.lanes, clock=self.settings.clock)
+        await asyncio.Event().wait()
 
     async def _until_the_end(self, app: LaneApp, pool: asyncpg.Pool) -> int:
         watchdog = Watchdog(self.status, self.settings.worker.watchdog_s, app.lane_consumer.broker_answers)
@@ -229,6 +242,7 @@ class Worker:
         crashed = asyncio.create_task(app.wait_for_crash(), name="crash")
         watching = asyncio.create_task(watchdog.watch(), name="watchdog")
         others: list[asyncio.Task[None]] = [
+            asyncio.create_task(self._start(app), name="start"),
             asyncio.create_task(self.assignment.keep_hinting(), name="hints"),
             asyncio.create_task(_upkeep(pool), name="upkeep"),
         ]
@@ -283,6 +297,8 @@ async def _patiently(what: str, attempt: Callable[[], Awaitable[ResultT]]) -> Re
     while True:
         try:
             result = await attempt()
+        except RefusedError:
+            raise
         except Exception as error:
             if not is_passing(error) or asyncio.get_running_loop().time() > deadline:
                 raise RefusedError(f"{what} can't be used: {first_line(error)}") from error

@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import asyncpg
@@ -17,7 +16,6 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from contracts.topics import LANE_TOPICS
-from devstack import stack as devstack
 from devstack.stack import Stack
 from storage.database import open_pool
 from tests.faults.load import Load
@@ -61,15 +59,6 @@ class Running:
             return await self.made.count(query) > settled
 
         await eventually(more, state=self.made.state)
-
-
-@pytest.fixture(scope="module")
-async def own_stack(tmp_path_factory) -> AsyncIterator[Stack]:
-    directory = Path(tmp_path_factory.mktemp("outages"))
-    try:
-        yield await asyncio.to_thread(devstack.up, directory)
-    finally:
-        await asyncio.to_thread(devstack.down, directory, wipe=True)
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,17 @@ class Seek:
     token: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where a read_committed reader has everything of a partition (`stable`), and where everybody has (`last`).
+
+    They differ while a transaction is open: it begins at `stable`.
+    """
+
+    stable: int
+    last: int
+
+
 class Owner(Protocol):
     """Who owns the lanes of this worker (workers/lanes/assignment.py); everything is called on the main loop."""
 
@@ -54,6 +65,9 @@ class Owner(Protocol):
 
     async def on_revoked(self) -> None:
         """Finish, within bounds, what is in flight: lanes may go to others."""
+
+    def on_refused(self, error: BaseException) -> None:
+        """The group does not let this worker in; the consumer goes on trying."""
 
     def deliver(self, fetched: Fetched) -> None:
         """Take over what was fetched; never waits."""

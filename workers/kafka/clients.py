@@ -117,7 +117,7 @@ async def producing(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaProducer
 
 @asynccontextmanager
 async def reading(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started read_committed consumer without a group or any partitions.
+    """A started consumer without a group or any partitions, read_committed unless told otherwise.
 
     Raises:
         BrokerUnreachableError: no broker answered.
@@ -130,11 +130,11 @@ async def reading(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
         await stop_reading(consumer)
 
 
-def consumer_of(kafka: Kafka, **more: Any) -> AIOKafkaConsumer:
-    """A read_committed consumer without a group or any partitions, to be started."""
+def consumer_of(kafka: Kafka, *, isolation_level: str = "read_committed", **more: Any) -> AIOKafkaConsumer:
+    """A consumer without a group or any partitions, to be started."""
     return AIOKafkaConsumer(
         **connection(kafka),
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="none",
         **more,
@@ -210,8 +210,11 @@ def unreachable(kafka: Kafka, error: BaseException) -> str:
     return f"Kafka at {kafka.bootstrap} cannot be reached ({said}); is it up, and is POSTPAY_KAFKA__BOOTSTRAP right?"
 
 
-async def stable_ends(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-    """The last stable offset of each partition: where a read_committed reader has everything, markers included."""
+async def ends_of(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+    """Where a reader has everything of each partition, markers included.
+
+    Of a read_committed consumer that is the last stable offset, where the first open transaction begins; else the end.
+    """
     by_topic: dict[str, list[TopicPartition]] = defaultdict(list)
     for tp in partitions:
         by_topic[tp.topic].append(tp)

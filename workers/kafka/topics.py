@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from contracts.topics import LANE_TOPICS, OUTPUT_TOPICS, Topic
-from workers.kafka.clients import administering, reading, stable_ends
+from workers.kafka.clients import administering, ends_of, reading
 from workers.settings.model import Settings
 
 # Producers' messages may be 256 KiB; larger ones must still get in, so that they end as a dead letter with a reason
@@ -191,7 +191,7 @@ async def rerouted(settings: Settings) -> int:
     name = settings.topics.prefix + Topic.REROUTED
     partitions = [TopicPartition(name, lane) for lane in range(settings.lanes)]
     async with reading(settings.kafka) as consumer:
-        return sum((await stable_ends(consumer, partitions)).values())
+        return sum((await ends_of(consumer, partitions)).values())
 
 
 async def cluster_id(settings: Settings) -> str:

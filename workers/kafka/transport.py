@@ -15,7 +15,7 @@ So a chunk says exactly what it follows, offset gaps (aborted transactions, cont
 the lane sees at once if one went missing. `fetched_records` of aiokafka is not used: it advances partition A and then
 raises on B's broken batch, and A's records are gone. Here a partition that cannot be read on gives an error of its own.
 
-What this module and workers/kafka/app.py touch of Faust 0.15.3 and aiokafka 0.14 is private to them;
+What this module, joining.py and app.py touch of Faust 0.15.3 and aiokafka 0.14 is private to them;
 tests/unit/workers/kafka/test_transport_pins.py fails when an upgrade moves any of it.
 
 Protocol: docs/protocol.md, Input.
@@ -32,10 +32,12 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStat
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from workers.kafka.assignor import LaneAssignor
-from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Owner, Seek
-from workers.kafka.clients import connection
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Ends, Fetched, Owner, Seek
+from workers.kafka.clients import connection, is_broker_away, stop_reading
+from workers.kafka.joining import JOIN_AGAIN_S, keep_joining
 from workers.kafka.membership import MAX_POLL_INTERVAL_S, Membership
 from workers.kafka.pacing import paced
 from workers.settings.model import Settings
@@ -61,10 +63,19 @@ METADATA_MAX_AGE_MS = 30_000
 partition that nobody settles for as long."""
 
 
+class EndingThread(WorkerThread):
+    """A thread that nobody waits for when the process ends: a request to a broker that hangs would hold it up."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.daemon = True
+
+
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     """aiokafka's consumer in its own thread, with seeks and fetches that are exact about each other."""
 
     app: Any  # a LaneApp (workers/kafka/app.py), which imports this module
+    Worker = EndingThread
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,10 +110,32 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         """Start the consumer, without the pause of 0.1 s that unconsumed data of one partition puts on all others."""
-        await super().on_start()
+        while not await self._started_consumer():
+            await self.sleep(JOIN_AGAIN_S)
+            if self.should_stop:
+                return
+        keep_joining(self._ensure_consumer(), self._refused, self._ended)
         fetcher: Fetcher = self._ensure_consumer()._fetcher
         fetcher._prefetch_backoff = 0
         fetcher._proc_fetch_request = paced(fetcher._proc_fetch_request, FETCH_PACE_S)
+
+    async def _started_consumer(self) -> bool:
+        """Open a consumer; False when the broker went away since it was asked for the topics."""
+        try:
+            await super().on_start()
+        except Exception as error:
+            if not is_broker_away(error):
+                raise
+            self._refused(error)
+            await stop_reading(self._ensure_consumer())
+            return False
+        return True
+
+    def _refused(self, error: BaseException) -> None:
+        self.parent_loop.call_soon_threadsafe(self.app.lane_owner.on_refused, error)
+
+    def _ended(self, error: BaseException) -> None:
+        asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget all tokens before anything else can happen, so that nothing is drained until the next seek."""
@@ -223,13 +256,13 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         return True
 
-    def stable_end(self, tp: TP) -> int | None:
-        """Where a read_committed reader had everything, by the last answer of the broker; None before the first."""
+    def ends(self, tp: TP) -> Ends | None:
+        """The partition's ends by the last answer of the broker; None before the first."""
         consumer = self._consumer
         subscription = consumer._subscription.subscription if consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
         state = assignment.state_value(_plain(tp)) if assignment is not None else None
-        return None if state is None else state.lso
+        return None if state is None or state.lso is None else Ends(state.lso, state.highwater)
 
     def partition_count(self, topic: str) -> int:
         """Partitions the topic has, by the metadata that the last assignment was made with."""
@@ -237,7 +270,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def answers(self) -> bool:
         """Whether any broker answers at all. Runs in the thread."""
-        return bool(await self._ensure_consumer()._client.force_metadata_update())
+        return self._consumer is not None and bool(await self._consumer._client.force_metadata_update())
 
 
 class LaneConsumer(driver.Consumer):
@@ -266,6 +299,12 @@ class LaneConsumer(driver.Consumer):
         except Exception as error:
             await self.app.crash(error)
             raise
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Have an empty assignment heard as well: where nothing is assigned, Faust seeks nothing."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            await self.seek_to_committed()
 
     async def wait_empty(self) -> None:
         """Wait, within bounds, for batches in flight; Faust asks before partitions go and before it stops."""
@@ -318,9 +357,9 @@ class LaneConsumer(driver.Consumer):
         """
         return await self._thread.run(self._thread.commit_offsets(offsets))
 
-    def stable_end(self, tp: TP) -> int | None:
-        """See `LaneConsumerThread.stable_end`."""
-        return self._thread.stable_end(tp)
+    def ends(self, tp: TP) -> Ends | None:
+        """See `LaneConsumerThread.ends`."""
+        return self._thread.ends(tp)
 
     def partition_count(self, topic: str) -> int:
         """See `LaneConsumerThread.partition_count`."""

@@ -5,13 +5,14 @@ Source: docs/protocol.md, Claim.
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
+from storage.database import first_line
 from workers import logs
 from workers.kafka.chunks import Fetched, Seek
 from workers.lanes.lane import Lane
@@ -63,7 +64,9 @@ class Assignment:
         """Claim new lanes, go on with kept ones, give up the others; return the position of every partition."""
         async with self._assignments:
             around, consumer = self._require()
+            around.states.leave("group", "the group has let this worker in")
             whole = self._whole_lanes(assigned)
+            detail = self._told_parts({tp.partition for tp in assigned} - whole)
             await self._give_up(
                 number for number, lane in list(self.lanes.items()) if number not in whole or lane.ended
             )
@@ -72,8 +75,10 @@ class Assignment:
             wrong = self._wrong_counts(consumer)
             if wrong:
                 await self._give_up(list(self.lanes))
-                self._refuse(whole, wrong)
+                detail = self._refuse(whole, wrong)
                 whole = set()
+            else:
+                around.states.leave("partitions", "topics have as many partitions as there are lanes")
             await asyncio.gather(*(lane.go_on() for lane in self.lanes.values()))
             # A partition without a position would be reset to what Kafka remembers; token 0 is never handed on.
             ours = {tp for tp in assigned if tp.partition not in self.lanes}
@@ -84,7 +89,7 @@ class Assignment:
                 lane.start()
             if new:
                 await asyncio.wait([asyncio.create_task(lane.claimed()) for lane in new], timeout=CLAIM_WAIT_S)
-            self._status.noted_assignment()
+            self._status.noted_assignment(detail)
             LOG.info("lanes assigned", lanes=sorted(self.lanes))
         positions = {tp: position for lane in self.lanes.values() for tp, position in lane.intake.positions().items()}
         return {tp: positions.get(tp, 0) for tp in assigned}
@@ -95,6 +100,18 @@ class Assignment:
         for lane in self.lanes.values():
             lane.hold()
         await asyncio.gather(*(lane.rest(REST_TIMEOUT_S) for lane in self.lanes.values()))
+
+    def on_refused(self, error: BaseException) -> None:
+        """Say that the group does not let this worker in, and why; the consumer goes on trying."""
+        around, _ = self._require()
+        said = first_line(error)
+        self._status.noted_refusal(f"it does not let this worker in: {said}")
+        around.states.enter(
+            "group",
+            "the group does not let this worker in: it goes on trying",
+            group=around.settings.group,
+            error=said,
+        )
 
     def deliver(self, fetched: Fetched) -> None:
         """Hand chunks to their lanes. If a fetch got lost on the way, every lane goes back to where it was."""
@@ -156,12 +173,27 @@ class Assignment:
         lanes = around.identity.lanes
         return [f"{name} has {count}" for name, count in counts.items() if count != lanes]
 
-    def _refuse(self, numbers: Iterable[int], wrong: list[str]) -> None:
+    def _refuse(self, numbers: Collection[int], wrong: list[str]) -> str:
+        """Take no lane; what is said of each, and of the group where it gives none, as of a topic that is gone."""
         around, _ = self._require()
         detail = f"topics must have {around.identity.lanes} partitions, as the database has lanes: {'; '.join(wrong)}"
         around.states.enter("partitions", "lanes refused: wrong number of partitions", level="error", detail=detail)
         for number in numbers:
             self._status.lanes[number] = LaneStatus(number, LaneState.STOPPED, detail)
+        return "" if numbers else detail
+
+    def _told_parts(self, lanes: Collection[int]) -> str:
+        """What is wrong when lanes are given in part, as the broker itself gives them; empty when they are not."""
+        around, _ = self._require()
+        if not lanes:
+            around.states.leave("parts", "the group gives whole lanes again")
+            return ""
+        detail = (
+            f"it gives this worker only parts of lanes {', '.join(map(str, sorted(lanes)))}, and nobody settles these:"
+            " a consumer that is no worker of postpay shares the group"
+        )
+        around.states.enter("parts", "the group gives parts of lanes", level="error", detail=detail)
+        return detail
 
     async def _give_up(self, numbers: Iterable[int]) -> None:
         given_up = [self.lanes.pop(number) for number in numbers]

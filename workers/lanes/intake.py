@@ -15,6 +15,7 @@ from workers.kafka.chunks import Chunk, Seek
 from workers.kafka.clients import age_s
 from workers.lanes.checkpoints import reached
 from workers.lanes.inbox import Buffer, Inbox
+from workers.lanes.open_transactions import OpenTransactions
 from workers.lanes.pausing import Pausing
 from workers.lanes.surroundings import Surroundings
 from workers.lanes.taken import Taken
@@ -43,6 +44,7 @@ class Intake:
         self._inbox = Inbox(list(self._topics), decode, event_clock=self._event_clock)
         self._pausing = Pausing(self._inbox, around.settings.worker.inbox_bytes)
         self._unreadable = Unreadable()
+        self._open_transactions = OpenTransactions(status.lane, around.states)
         self._waits_since: dict[str, float] = {}
         self._seeking: set[asyncio.Task[bool]] = set()
 
@@ -158,8 +160,8 @@ class Intake:
 
     def _may_bring(self, buffer: Buffer) -> bool:
         """Whether an empty topic has to be waited for: the broker says, or has not said yet, that there is more."""
-        end = self._around.partitions().stable_end(self._topics[buffer.topic])
-        if end is not None and buffer.fetched_to >= end:
+        ends = self._around.partitions().ends(self._topics[buffer.topic])
+        if ends is not None and buffer.fetched_to >= ends.stable:
             self._waits_since.pop(buffer.topic, None)
             return False
         if buffer.topic in self._unreadable:
@@ -189,7 +191,9 @@ class Intake:
         """
         now_ms = time.time() * 1000
         for topic, tp in self._topics.items():
-            end = self._around.partitions().stable_end(tp)
-            records = 0 if end is None or settled is None else max(0, end - settled.get(topic, 0))
+            ends = self._around.partitions().ends(tp)
+            records = 0 if ends is None or settled is None else max(0, ends.stable - settled.get(topic, 0))
             buffered = self._inbox.buffers[topic].records
-            self._status.unsettled[topic] = Unsettled(records, age_s(buffered[0], now_ms) if buffered else 0.0)
+            waiting_s = age_s(buffered[0], now_ms) if buffered else 0.0
+            held_back = self._open_transactions.look(topic, ends)
+            self._status.unsettled[topic] = Unsettled(records, waiting_s, *held_back)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from storage import outbox
 from storage.database import first_line
@@ -45,6 +46,10 @@ MOST_ODD_ERRORS = 5
 TELL_INTERVAL_S = 5.0
 """How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows, which
 are kept for days: nothing depends on its age."""
+
+
+class OutputRefusedError(KafkaError):  # type: ignore[misc] # aiokafka has no types
+    """The broker does not take what goes to one partition; says which, for its own errors seldom do."""
 
 
 class Relay:
@@ -169,15 +174,19 @@ class Relay:
         self._states.enter(("relay", self.lane), "relay interrupted: it takes over again", lane=self.lane, error=reason)
         lane.relayed_at = time.monotonic()
 
+    def _said_well(self) -> None:
+        """All is sent, or at least something: a broker may take claims and refuse outputs, so a claim ends nothing."""
+        self._backoff.reset()
+        self._lane_status.relay_detail = ""
+        self._states.leave(("relay", self.lane), "relay goes on", lane=self.lane)
+
     async def _take_over_and_send(self) -> None:
         await self._takeover.require_epoch()
         producer = self._takeover.new_producer()
         try:
             await self._take_over(producer)
-            self._backoff.reset()
-            lane = self._lane_status
-            lane.relay_detail, lane.relayed_at = "", time.monotonic()
-            self._states.leave(("relay", self.lane), "relay goes on", lane=self.lane)
+            if not self._handed:
+                self._said_well()
             while True:
                 await self._send_next(producer)
         finally:
@@ -235,6 +244,7 @@ class Relay:
             await self._send(producer, sending)
         self._move_to(sending[-1].batch_seq)
         self._odd_errors = 0
+        self._said_well()
         self._status.relay_seconds.observe(time.monotonic() - begun)
         self._note_progress()
         await self._hint()
@@ -312,7 +322,19 @@ async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messa
     """Send messages to one partition, in order, as few record batches as they fit in.
 
     aiokafka's `send` costs a future and a look-up for each message (some 25 µs); a batch of its own 2 µs.
+
+    Raises:
+        OutputRefusedError: the broker does not take them.
     """
+    try:
+        await _send_batches(producer, topic, partition, messages)
+    except KafkaError as error:
+        raise OutputRefusedError(f"{topic}[{partition}]: {first_line(error)}") from error
+
+
+async def _send_batches(
+    producer: AIOKafkaProducer, topic: str, partition: int, messages: Iterable[OutboxMessage]
+) -> None:
     builder = producer.create_batch()
     delivered = []
     for _, _, key, value, headers in messages:

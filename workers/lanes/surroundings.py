@@ -10,7 +10,7 @@ from faust.types import TP
 
 from storage.identity import Identity
 from workers import logs
-from workers.kafka.chunks import Seek
+from workers.kafka.chunks import Ends, Seek
 from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
 from workers.settings.model import Settings
@@ -32,8 +32,8 @@ class Partitions(Protocol):
     def resume(self, tps: list[TP]) -> None:
         """Hand on these again."""
 
-    def stable_end(self, tp: TP) -> int | None:
-        """Where a read_committed reader had everything."""
+    def ends(self, tp: TP) -> Ends | None:
+        """Where the partition ends, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)

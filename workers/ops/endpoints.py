@@ -21,6 +21,7 @@ from storage.errors import first_line, is_refused_login, is_transient
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
 from workers.kafka.clients import BrokerRefusesError, administering
+from workers.kafka.joining import members
 from workers.ops.metrics import Outside, registry, unready
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
@@ -59,7 +60,7 @@ async def serving(
     try:
         port = await _listen(settings, runner)
         LOG.info("ops endpoints", host=settings.ops.host, port=port)
-        looking = asyncio.create_task(Lookout(settings, pool, outside).keep_looking(), name="lookout")
+        looking = asyncio.create_task(Lookout(settings, status, lanes, pool, outside).keep_looking(), name="lookout")
         try:
             yield
         finally:
@@ -133,12 +134,18 @@ class Lookout:
 
     Args:
         settings: of the worker.
+        status: what the engine says.
+        lanes: bring the lags in it up to date, so that they say what lasts too long, scraped or not.
         pool: the worker's own, so that a pool that is used up shows.
         outside: what is found.
     """
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, outside: Outside) -> None:
+    def __init__(
+        self, settings: Settings, status: WorkerStatus, lanes: Measuring, pool: asyncpg.Pool, outside: Outside
+    ) -> None:
         self._settings = settings
+        self._lanes = lanes
+        self._status = status
         self._pool = pool
         self._outside = outside
         self._states = logs.ChangeOfState(LOG)
@@ -146,6 +153,7 @@ class Lookout:
     async def keep_looking(self) -> None:
         """Look, then wait, for ever."""
         while True:
+            self._lanes.measure()
             await asyncio.gather(self._look_at_database(), self._look_at_broker())
             await asyncio.sleep(self._settings.ops.refresh_s)
 
@@ -172,6 +180,7 @@ class Lookout:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S), administering(self._settings.kafka) as admin:
                 await admin.describe_cluster()
+                in_group = "" if self._status.assigned else await members(admin, self._settings.group)
         except Exception as error:  # noqa: BLE001  the same
             self._outside.broker_up, self._outside.broker_detail = False, first_line(error)
             away = "the broker refuses the log-in" if isinstance(error, BrokerRefusesError) else "no broker answers"
@@ -179,6 +188,7 @@ class Lookout:
         else:
             self._outside.broker_up, self._outside.broker_detail = True, ""
             self._states.leave("broker", "a broker answers again")
+            self._outside.group_members = in_group
 
 
 async def _migrated(connection: Connection) -> tuple[bool, str]:

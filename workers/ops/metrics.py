@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from storage.figures import LaneFigures
 from workers.settings.model import Settings
-from workers.status import Histogram, LaneState, LaneStatus, WorkerStatus
+from workers.status import Histogram, LaneState, LaneStatus, Unsettled, WorkerStatus
 
 NAMESPACE = "postpay_"
 
@@ -30,6 +30,8 @@ class Outside:
     migrated: bool = False
     broker_up: bool = False
     broker_detail: str = "not asked yet"
+    group_members: str = ""
+    """What sits in the consumer group; only looked for while the group has assigned nothing."""
     figures: dict[int, LaneFigures] = field(default_factory=dict)
     """By lane; all lanes of the database, whoever owns them."""
 
@@ -84,15 +86,12 @@ class WorkerCollector(Collector):
             yield gauge
 
     def _lag(self) -> Iterator[Metric]:
-        records = self._gauge("lag_records", "Records not settled yet.", "topic", "partition")
-        seconds = self._gauge("lag_seconds", "Age of the oldest of them that was fetched.", "topic", "partition")
-        for lane in self._status.lanes.values():
-            for topic, unsettled in lane.unsettled.items():
-                labels = (self._group, self._prefix + topic, str(lane.lane))
-                records.add_metric(labels, unsettled.records)
-                seconds.add_metric(labels, unsettled.seconds)
-        yield records
-        yield seconds
+        for name, meaning, value in _LAG_GAUGES:
+            gauge = self._gauge(name, meaning, "topic", "partition")
+            for lane in self._status.lanes.values():
+                for topic, unsettled in lane.unsettled.items():
+                    gauge.add_metric((self._group, self._prefix + topic, str(lane.lane)), value(unsettled))
+            yield gauge
 
     def _lanes(self) -> Iterator[Metric]:
         state = self._gauge("lane_state", "1 for the state the lane is in.", "lane", "state")
@@ -113,11 +112,22 @@ class WorkerCollector(Collector):
                 if number in self._outside.figures:
                     gauge.add_metric((self._group, str(number)), value(self._outside.figures[number]))
             yield gauge
+        unsent = self._gauge("outbox_backlog_seconds", "Age of the oldest batch that is settled and not sent.", "lane")
         age = self._gauge("open_payout_age_seconds", "Age of the oldest payout that is not answered.", "lane")
-        for number in self._status.lanes:
+        for number, lane in self._status.lanes.items():
             if number in self._outside.figures:
-                age.add_metric((self._group, str(number)), self._payout_age_s(self._outside.figures[number]))
+                labels, figures = (self._group, str(number)), self._outside.figures[number]
+                unsent.add_metric(labels, self._unsent_age_s(lane, figures))
+                age.add_metric(labels, self._payout_age_s(figures))
+        yield unsent
         yield age
+
+    def _unsent_age_s(self, lane: LaneStatus, figures: LaneFigures) -> float:
+        """By the database's clock, since the batch after the last that the relay told the database of."""
+        if not lane.backlog or figures.unrelayed_since is None:
+            return 0.0
+        age_s = (datetime.now(UTC) - figures.unrelayed_since).total_seconds()
+        return max(0.0, age_s - self._status.clock_skew_s)
 
     def _payout_age_s(self, figures: LaneFigures) -> float:
         """By the clock; where time is that of the messages, by the lane's."""
@@ -171,6 +181,13 @@ def _lane_time_s(lane: LaneStatus) -> float:
     return lane.lane_time.timestamp() if lane.lane_time else 0.0
 
 
+_LAG_GAUGES: tuple[tuple[str, str, Callable[[Unsettled], float]], ...] = (
+    ("lag_records", "Records not settled yet.", lambda lag: lag.records),
+    ("lag_seconds", "Age of the oldest of them that was fetched.", lambda lag: lag.seconds),
+    ("open_transaction_records", "Records behind an open transaction.", lambda lag: lag.open_transaction_records),
+    ("open_transaction_seconds", "How long it has been seen.", lambda lag: lag.open_transaction_seconds),
+)
+
 _LANE_GAUGES: tuple[tuple[str, str, Callable[[LaneStatus], float]], ...] = (
     ("lane_epoch", "Times the lane was claimed, by anybody.", lambda lane: lane.epoch),
     ("lane_time_seconds", "The lane's time, seconds since 1970.", _lane_time_s),
@@ -202,6 +219,8 @@ def unready(status: WorkerStatus, outside: Outside) -> list[str]:
         reasons.append(f"the database does not answer: {outside.database_detail}")
     elif not outside.migrated:
         reasons.append(f"the database is not migrated: {outside.database_detail}")
+    if not status.assigned and outside.group_members:
+        reasons.append(f"in the consumer group {status.group} there is {outside.group_members}")
     if not outside.broker_up:
         reasons.append(f"no broker answers: {outside.broker_detail}")
     return reasons

@@ -9,7 +9,7 @@ from storage import database, logins, sessions
 from workers import worker
 from workers.kafka import clients, membership, transport
 from workers.kafka.membership import Membership
-from workers.lanes import assignment, backoff, claims, lane, lanelog, relay, takeover, watchdog
+from workers.lanes import assignment, backoff, claims, lane, lanelog, open_transactions, relay, takeover, watchdog
 from workers.ops import endpoints
 from workers.settings.model import Engine
 
@@ -38,6 +38,7 @@ RELATIONS = [
     # Kafka transactions: we give up before the broker does, and a request that got lost is sent once more before.
     ("request, twice", 2 * takeover.REQUEST_TIMEOUT_S, "send", takeover.SEND_TIMEOUT_S),
     ("send, less", takeover.SEND_TIMEOUT_S + 1, "transaction", takeover.TRANSACTION_TIMEOUT_S),
+    ("transaction of a killed worker", takeover.TRANSACTION_TIMEOUT_S, "told", open_transactions.TOLD_AFTER_S),
     # Database: the server says why before the client gives up; its lock is gone about when the group gives the lane on.
     ("lock, less", sessions.LOCK_TIMEOUT_S + 1, "statement", STATEMENT_S),
     ("idle transaction", sessions.IDLE_IN_TRANSACTION_TIMEOUT_S, "session", ENGINE.session_timeout_s),

@@ -1,4 +1,4 @@
-"""Private parts of Faust and aiokafka that workers/kafka/transport.py and workers/kafka/app.py touch.
+"""Private parts of Faust and aiokafka that workers/kafka/transport.py, joining.py and app.py touch.
 
 Nobody promises them. When an upgrade moves one, this fails and names it; then transport.py has to be read against the
 new source, and these lines with it.
@@ -44,7 +44,10 @@ def test_the_versions_are_those_that_were_read():
         (driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_ensure_consumer", "on_partitions_revoked"]),
         (consumer.Consumer, ["_drain_messages", "seek_to_committed", "wait_empty", "verify_all_partitions_active"]),
         (consumer.Consumer, ["_get_active_partitions", "pause_partitions", "resume_partitions", "commit"]),
+        (consumer.Consumer, ["on_partitions_assigned"]),
         (driver.Consumer, ["_new_consumer_thread"]),
+        (group_coordinator.GroupCoordinator, ["request_rejoin", "_push_error_to_user"]),
+        (client.AIOKafkaClient, ["coordinator_lookup"]),
         (App, ["_new_transport", "_create_directories"]),
         (BootStrategy, ["enable_kafka_producer", "enable_web"]),
     ],
@@ -85,6 +88,20 @@ def test_every_connection_is_made_by_way_of_ours(connects):
         (fetcher.Fetcher.fetched_records, "res_or_error.check_raise()"),
         # A commit in an old generation is told apart from a broker that doesn't answer.
         (group_coordinator.GroupCoordinator.commit_offsets, "raise Errors.CommitFailedError("),
+        # What keeps a member out is given to whoever asks for records, and waited for; joining starts heartbeats again.
+        (group_coordinator.GroupCoordinator.__init__, "self._closing = create_future()"),
+        (
+            group_coordinator.GroupCoordinator.__init__,
+            "self._coordination_task = create_task(self._coordination_routine())",
+        ),
+        (
+            group_coordinator.GroupCoordinator._GroupCoordinator__coordination_routine,
+            "await self._push_error_to_user(exc)",
+        ),
+        (group_coordinator.GroupCoordinator.ensure_active_group, "self._start_heartbeat_task()"),
+        (group_coordinator.GroupCoordinator.ensure_coordinator_known, "await self._client.coordinator_lookup("),
+        # Nothing assigned, nothing sought: so an empty assignment is told to us apart.
+        (recovery.Recovery._resume_streams, 'self.log.info("Resuming streams with empty assignment")'),
         # Faust's recovery loop seeks after everything else, and forgets an exception of ours.
         (recovery.Recovery._resume_streams, "consumer.perform_seek()"),
         (recovery.Recovery._resume_streams, "consumer.resume_flow()"),

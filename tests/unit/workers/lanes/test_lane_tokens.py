@@ -39,7 +39,7 @@ class Partitions:
     def resume(self, tps):
         self.paused.difference_update(tps)
 
-    def stable_end(self, tp):
+    def ends(self, tp):
         return None
 
 

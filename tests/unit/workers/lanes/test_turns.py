@@ -9,7 +9,7 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.chunks import Chunk
+from workers.kafka.chunks import Chunk, Ends
 from workers.lanes.lane import Lane
 from workers.status import LaneState, WorkerStatus
 
@@ -22,8 +22,8 @@ class Partitions:
     def resume(self, tps):
         pass
 
-    def stable_end(self, tp):
-        return 0
+    def ends(self, tp):
+        return Ends(0, 0)
 
 
 class Ready:

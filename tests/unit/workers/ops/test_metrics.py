@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 def status() -> WorkerStatus:
     lane = LaneStatus(3, LaneState.RUNNING, epoch=7, settled=12, relayed=10)
     lane.unsettled["purchase"] = Unsettled(5, 1.5)
-    status = WorkerStatus(lanes={3: lane}, assigned=True)
+    status = WorkerStatus(group="postpay", lanes={3: lane}, assigned=True)
     status.outcomes["purchase.placed", "declined", "limit_exceeded"] = 4
     status.rerouted["purchase"] = 2
     for seconds in (0.004, 0.03, 9.0):
@@ -133,6 +133,7 @@ def test_a_worker_is_ready_when_all_is_well(status, outside):
         (lambda status, outside: setattr(outside, "migrated", False), "the database is not migrated"),
         (lambda status, outside: setattr(outside, "broker_up", False), "no broker answers"),
         (lambda status, outside: setattr(status, "assigned", False), "has not assigned anything yet"),
+        (lambda status, outside: status.noted_assignment("topic-a has 0"), "the consumer group postpay: topic-a has 0"),
         (lambda status, outside: setattr(status, "stuck", "lane 3 hangs"), "lane 3 hangs"),
         (lambda status, outside: setattr(status, "clock_skew_s", -6.0), "clock is -6.0 s off"),
         (lambda status, outside: setattr(status.lanes[3], "state", LaneState.STOPPED), "lane 3 is stopped"),
