@@ -6,7 +6,7 @@ import pytest
 
 from contracts.topics import LANE_TOPICS
 from tests.faults import foreign
-from tests.faults.looking import AT_ONCE_S, HEALED_S, ended, is_ready, lines, says_not_ready
+from tests.faults.looking import AT_ONCE_S, HEALED_S, ended, is_ready, lines, metric, says_not_ready
 from tests.platform import Messages, Platform, platform
 from workers.kafka import topics
 
@@ -37,6 +37,7 @@ async def test_a_group_that_a_foreign_consumer_sits_in_is_named_and_waited_for(m
         await says_not_ready(worker, made.settings.group, "InconsistentGroupProtocol", foreign.CLIENT_ID)
         other = made.worker()
         await says_not_ready(other, "InconsistentGroupProtocol")
+        assert await metric(worker, "postpay_assigned") == 0
         await ended(other, AT_ONCE_S)
         assert worker.is_running
     await settles_once(made, worker)
@@ -49,6 +50,8 @@ async def test_a_consumer_that_the_broker_deals_out_partitions_to_is_told_of_and
         worker = made.worker()
         await says_not_ready(worker, made.settings.group, "shares the group")
     await settles_once(made, worker)
+    assert len(lines(worker, "the group gives parts of lanes")) == 1
+    assert len(lines(worker, "the group gives whole lanes again")) == 1
 
 
 async def test_a_group_that_the_worker_may_not_join_is_named_and_waited_for(made):
@@ -86,6 +89,8 @@ async def test_a_topic_that_is_deleted_meanwhile_is_named_and_its_lanes_come_bac
     await is_ready(worker)
     await made.send([Messages(name="later").purchase_placed("acc-1", "order-2")])
     await made.settled(3, within_s=HEALED_S)
+    assert len(lines(worker, "lanes refused: wrong number of partitions")) == 1
+    assert len(lines(worker, "topics have as many partitions as there are lanes")) == 1
     assert await worker.stopped() == 0
 
 

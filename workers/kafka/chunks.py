@@ -69,5 +69,8 @@ class Owner(Protocol):
     def on_refused(self, error: BaseException) -> None:
         """The group does not let this worker in; the consumer goes on trying."""
 
+    def on_coordinator(self) -> None:
+        """The group's coordinator answers again; an assignment that is in force stays so."""
+
     def deliver(self, fetched: Fetched) -> None:
         """Take over what was fetched; never waits."""

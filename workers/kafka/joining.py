@@ -20,13 +20,17 @@ MEMBERS_NAMED = 5
 
 
 def keep_joining(
-    consumer: AIOKafkaConsumer, on_refused: Callable[[BaseException], None], on_ended: Callable[[BaseException], None]
+    consumer: AIOKafkaConsumer,
+    on_refused: Callable[[BaseException], None],
+    on_found: Callable[[], None],
+    on_ended: Callable[[BaseException], None],
 ) -> None:
     """Have a started consumer join its group again after whatever kept it out. Runs in the consumer's thread.
 
     Args:
         consumer: with a group.
-        on_refused: called with each error that keeps it out.
+        on_refused: called with each error that keeps it out, or the group's coordinator from it.
+        on_found: called when there is a coordinator again. A member that was one before needs no new assignment then.
         on_ended: called with what has ended its coordination for good.
     """
     coordinator, client = consumer._coordinator, consumer._client
@@ -44,18 +48,27 @@ def keep_joining(
 
     coordinator._push_error_to_user = refused
     coordinator._coordination_task.add_done_callback(ended)
-    client.coordinator_lookup = _told(client.coordinator_lookup, on_refused)
+    client.coordinator_lookup = _told(client.coordinator_lookup, on_refused, on_found)
 
 
 def _told(
-    call: Callable[..., Awaitable[Any]], on_error: Callable[[BaseException], None]
+    call: Callable[..., Awaitable[Any]], on_error: Callable[[BaseException], None], on_success: Callable[[], None]
 ) -> Callable[..., Awaitable[Any]]:
+    """Have each error of a call told, and its first success after one."""
+    failed = False
+
     async def told(*arguments: Any) -> Any:
+        nonlocal failed
         try:
-            return await call(*arguments)
+            result = await call(*arguments)
         except KafkaError as error:
+            failed = True
             on_error(error)
             raise
+        if failed:
+            failed = False
+            on_success()
+        return result
 
     return told
 

@@ -22,7 +22,8 @@ Protocol: docs/protocol.md, Input.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError as ThreadCancelledError
 from typing import Any, TypeVar
 
@@ -114,7 +115,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             await self.sleep(JOIN_AGAIN_S)
             if self.should_stop:
                 return
-        keep_joining(self._ensure_consumer(), self._refused, self._ended)
+        keep_joining(self._ensure_consumer(), self._refused, self._found, self._ended)
         fetcher: Fetcher = self._ensure_consumer()._fetcher
         fetcher._prefetch_backoff = 0
         fetcher._proc_fetch_request = paced(fetcher._proc_fetch_request, FETCH_PACE_S)
@@ -132,7 +133,14 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         return True
 
     def _refused(self, error: BaseException) -> None:
-        self.parent_loop.call_soon_threadsafe(self.app.lane_owner.on_refused, error)
+        self._tell(self.app.lane_owner.on_refused, error)
+
+    def _found(self) -> None:
+        self._tell(self.app.lane_owner.on_coordinator)
+
+    def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the main loop has ended: nobody wants to know
+            self.parent_loop.call_soon_threadsafe(call, *arguments)
 
     def _ended(self, error: BaseException) -> None:
         asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)

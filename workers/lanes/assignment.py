@@ -113,6 +113,12 @@ class Assignment:
             error=said,
         )
 
+    def on_coordinator(self) -> None:
+        """Say that the group's coordinator answers again."""
+        around, _ = self._require()
+        self._status.group_detail = ""
+        around.states.leave("group", "the group's coordinator answers again")
+
     def deliver(self, fetched: Fetched) -> None:
         """Hand chunks to their lanes. If a fetch got lost on the way, every lane goes back to where it was."""
         if self._expected is not None and fetched.number != self._expected:
