@@ -114,10 +114,11 @@ class Assignment:
         )
 
     def on_coordinator(self) -> None:
-        """Say that the group's coordinator answers again."""
+        """Say that the group's coordinator answers again; who waits for an assignment hears of that instead."""
         around, _ = self._require()
-        self._status.group_detail = ""
-        around.states.leave("group", "the group's coordinator answers again")
+        if self._status.assigned:
+            self._status.group_detail = ""
+            around.states.leave("group", "the group's coordinator answers again")
 
     def deliver(self, fetched: Fetched) -> None:
         """Hand chunks to their lanes. If a fetch got lost on the way, every lane goes back to where it was."""
