@@ -123,6 +123,41 @@ class CloseRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DebitRequested:
+    """`credit_line.debit_requested`: what is due is to be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyWaived:
+    """`penalty.waived`; `amount_minor` None means all penalties that are open."""
+
+    waiver_id: str
+    amount_minor: int | None
+    currency: str
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DebtRescheduled:
+    """`debt.rescheduled`: what is overdue, in `periods` parts."""
+
+    plan_id: str
+    periods: int
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DebtChargedOff:
+    """`debt.charged_off`."""
+
+    charge_off_id: str
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PurchasePlaced:
     """`purchase.placed`; `item_plans` None means every kind."""
 
@@ -173,6 +208,18 @@ class ExtensionRequested:
 
     order_id: str
     days: int
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseCredited:
+    """`purchase.credited`: a discount without a parcel; `reason` is `goodwill`, `price_protection` or `compensation`."""
+
+    order_id: str
+    credit_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    opinion: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +289,22 @@ class RepaymentReversed:
     """`repayment.reversed`: the money of a repayment was taken back."""
 
     repayment_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepaymentReinstated:
+    """`repayment.reinstated`: the reversal of a repayment was undone."""
+
+    repayment_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspenseReleased:
+    """`suspense.released`: money of an unknown account leaves the suspense account of its lane."""
+
+    suspense_id: str
     reason: str
 
 
@@ -367,6 +430,20 @@ class TermsPublished:
     terms: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ShopSettingsChanged:
+    """`shop.settings_changed`, of no party; `plans` and `max_order_minor` None mean every plan and no maximum.
+
+    A plan without `days` and `periods` means all of its kind.
+    """
+
+    merchant_id: str
+    enabled: bool
+    plans: tuple[Plan, ...] | None
+    max_order_minor: int | None
+    currency: str
+
+
 Body = (
     CreditLineOpened
     | LimitChanged
@@ -381,12 +458,17 @@ Body = (
     | CashOutRequested
     | BillInstalmentRequested
     | CloseRequested
+    | DebitRequested
+    | PenaltyWaived
+    | DebtRescheduled
+    | DebtChargedOff
     | PurchasePlaced
     | PurchaseReceived
     | PurchaseKept
     | AmountLowered
     | PurchaseCancelled
     | ExtensionRequested
+    | PurchaseCredited
     | ReturnRequested
     | ReturnReviewed
     | ReturnWithdrawn
@@ -394,6 +476,8 @@ Body = (
     | RepaymentReceived
     | RepaymentFailed
     | RepaymentReversed
+    | RepaymentReinstated
+    | SuspenseReleased
     | MerchantRegistered
     | SettlementCycleChanged
     | DepositPaid
@@ -408,6 +492,7 @@ Body = (
     | MerchantActivity
     | ClockTicked
     | TermsPublished
+    | ShopSettingsChanged
 )
 
 
