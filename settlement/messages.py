@@ -212,7 +212,7 @@ class ExtensionRequested:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseCredited:
-    """`purchase.credited`: a discount without a parcel; `reason` is `goodwill`, `price_protection` or `compensation`."""
+    """`purchase.credited`: a discount without a parcel, for `goodwill`, `price_protection` or `compensation`."""
 
     order_id: str
     credit_id: str
