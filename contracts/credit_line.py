@@ -13,6 +13,7 @@ from contracts.fields import (
     LongText,
     Periods,
     ProgrammeName,
+    ReschedulingPeriods,
     Score,
     Text,
 )
@@ -248,7 +249,7 @@ class DebtRescheduled(AccountMessage):
     type: Literal["debt.rescheduled"]
     plan_id: Id
     """The repayment plan this message makes."""
-    periods: Literal[3, 6, 12]
+    periods: ReschedulingPeriods
     """Number of parts, the first with the next statement or, without statements, after 30 days."""
     reason: Text
     """Free text for operators."""

@@ -47,6 +47,21 @@ class _CurrencyCode:
         return {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217 code that has minor units."}
 
 
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """One of some integers. A `Literal` would take 6.0 for 6."""
+
+    numbers: tuple[int, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.chain_schema(
+            [core_schema.int_schema(strict=True), core_schema.literal_schema(list(self.numbers))]
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "integer", "enum": list(self.numbers)}
+
+
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=ID_PATTERN)]
 Instant = Annotated[str, Field(max_length=64, pattern=instants.PATTERN, json_schema_extra={"format": "date-time"})]
 Day = Annotated[str, Field(max_length=10, pattern=instants.DATE_PATTERN, json_schema_extra={"format": "date"})]
@@ -56,6 +71,7 @@ Currency = Annotated[str, _CurrencyCode()]
 Score = Annotated[int, Field(ge=0, le=10_000)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Periods = Annotated[int, Field(ge=1, le=120)]
+ReschedulingPeriods = Annotated[int, _Among((3, 6, 12))]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 OptionalText = Annotated[str, Field(max_length=4000)]

@@ -1,4 +1,4 @@
-"""Hardship, credits, chargebacks won back, suspense and shops' settings: what of them is refused, and how it is said."""
+"""Hardship, credits, chargebacks won back, suspense, settings of shops: what of them is refused, and how."""
 
 import json
 
@@ -41,8 +41,8 @@ REFUSED = {
     ),
     "plan without its id": ("debt.rescheduled", {"plan_id": MISSING}, "plan_id: expected a value"),
     "plan of four parts": ("debt.rescheduled", {"periods": 4}, "periods: expected 3, 6 or 12, got 4"),
-    "plan of a float": ("debt.rescheduled", {"periods": 6.0}, "periods: expected 3, 6 or 12, got 6.0"),
-    "plan of a text": ("debt.rescheduled", {"periods": "6"}, 'periods: expected 3, 6 or 12, got "6"'),
+    "plan of a float": ("debt.rescheduled", {"periods": 6.0}, "periods: expected an integer, got 6.0"),
+    "plan of a text": ("debt.rescheduled", {"periods": "6"}, 'periods: expected an integer, got "6"'),
     "plan nobody approved": ("debt.rescheduled", {"approved_by": None}, "approved_by: expected a text, got null"),
     "charge-off without its id": ("debt.charged_off", {"charge_off_id": " x"}, "charge_off_id: expected 1 to 128"),
     "charge-off without reason": ("debt.charged_off", {"reason": ""}, "reason: expected at least 1 character"),
