@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from settlement import messages
-from settlement.decision import Decision, InvariantBrokenError
+from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Merchant
 from settlement.messages import Input
@@ -78,6 +78,11 @@ def _of_party(rule: Callable[[Draft], Any]) -> Callable[[Draft, Any], Any]:
     return lambda draft, _: rule(draft)
 
 
+def _unruled(draft: Draft, _: Any) -> Decision:
+    """Understood, but without a rule yet: declined, so that the same may be sent again once there is one."""
+    return draft.declined(DeclineReason.NOT_SUPPORTED)
+
+
 def _of_date(rule: Callable[[Draft, date], None]) -> TimerRule:
     """A rule about what is due on a date."""
     return lambda draft, day: rule(draft, date.fromisoformat(day))
@@ -110,6 +115,13 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.RepaymentReceived: (_account, repayment.received),
     messages.RepaymentFailed: (_account, repayment.failed),
     messages.RepaymentReversed: (_account, reversal.reversed_),
+    messages.DebitRequested: (_account, _unruled),
+    messages.PenaltyWaived: (_account, _unruled),
+    messages.DebtRescheduled: (_account, _unruled),
+    messages.DebtChargedOff: (_account, _unruled),
+    messages.RepaymentReinstated: (_account, _unruled),
+    messages.SuspenseReleased: (_account, _unruled),
+    messages.PurchaseCredited: (_account, _unruled),
     messages.MerchantRegistered: (_nothing, merchant.registered),
     messages.SettlementCycleChanged: (_merchant, settlement_cycle.changed),
     messages.DepositPaid: (_merchant, deposit.paid),
@@ -125,7 +137,7 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
 }
 """Every message of a party: what must be known before it, and its rule."""
 
-LANE_BODIES = (messages.ClockTicked, messages.TermsPublished)
+LANE_BODIES = (messages.ClockTicked, messages.TermsPublished, messages.ShopSettingsChanged)
 """Messages of no party: the batch deals with them itself."""
 
 TIMER_RULES: Mapping[TimerKind, TimerRule] = {
