@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from cli.embedded import with_database
 from contracts.topics import Topic
 from devstack import stack as devstack
 from devstack.stack import Stack
@@ -61,7 +62,7 @@ async def test_a_lane_log_ahead_of_a_restored_database_stops_the_lane_before_any
 
 
 async def admin(made, command):
-    connection = await asyncpg.connect(urlsplit(made.settings.postgres.dsn)._replace(path="/postgres").geturl())
+    connection = await asyncpg.connect(with_database(made.settings.postgres.dsn, "postgres"))
     await connection.execute(command)
     await connection.close()
 

@@ -140,7 +140,7 @@ async def test_a_lane_whose_row_somebody_holds_waits_alone_and_within_bounds_of_
     worker = made.worker(POSTPAY_WORKER__INBOX_BYTES=str(2**20))
     await made.send([messages.line_opened(blocked), messages.line_opened(free)])
     await made.settled(2)
-    size = psutil.Process(worker.process.pid).memory_info().rss
+    size = psutil.Process(worker.pid).memory_info().rss
     holder = await asyncpg.connect(made.settings.postgres.dsn)
     async with holder.transaction():
         await holder.execute("SELECT FROM postpay.lane WHERE lane = 0 FOR UPDATE")
@@ -150,7 +150,7 @@ async def test_a_lane_whose_row_somebody_holds_waits_alone_and_within_bounds_of_
         await eventually(lambda: orders(made, 300), state=made.state)
         assert await made.count("SELECT count(*) FROM purchase_order WHERE lane = 0") == 0
         await worker.says("database away")
-        grown = psutil.Process(worker.process.pid).memory_info().rss - size
+        grown = psutil.Process(worker.pid).memory_info().rss - size
         assert grown < 25 * 2**20, f"{grown} bytes for a lane that may hold 1 MiB of 30"
     await holder.close()
     await made.settled(2 + 1500 + 300, within_s=240)
