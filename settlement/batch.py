@@ -16,9 +16,10 @@ from settlement.decide import decide, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
 from settlement.draft import Moment, Rules
 from settlement.ids import derived_id
-from settlement.messages import Input, TermsPublished
+from settlement.messages import Body, Input, ShopSettingsChanged, TermsPublished
 from settlement.outputs import MerchantActivityRecorded, Output
 from settlement.party import Party, PartyKind
+from settlement.shop import ShopSettings, settings_of
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
 from settlement.timers import Timer, TimerKind
@@ -170,7 +171,8 @@ class Batch:
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
             else:
-                decision = decide(state, message, Moment(now, min(message.occurred_at, now)), self.rules)
+                moment = Moment(now, min(message.occurred_at, now))
+                decision = decide(state, message, moment, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except UnknownYearError as unknown:
@@ -198,22 +200,34 @@ class Batch:
             sums[1] += share.after_sales
 
     def _settle_lane_input(self, state: PartyState, message: Input, now: datetime) -> None:
-        """`clock.ticked` and `terms.published`: they concern the lane, not a party."""
+        """Messages that concern the lane, not a party."""
         known = state.seen.get(message.event_hash)
         detail = ""
         if known is not None:
             decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
         else:
-            decision = Decision(Outcome.APPLIED)
-            if isinstance(message.body, TermsPublished):
-                try:
-                    published = TermsBook.parse(message.body.terms)
-                    self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
-                except TermsError as wrong:
-                    decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
-            if decision.outcome is Outcome.APPLIED:
+            try:
+                decision = self._of_lane(state, message.body, min(message.occurred_at, now))
+                state.apply(decision)
                 state.seen[message.event_hash] = message.fingerprint
+            except TermsError as wrong:
+                decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
         self.results.append(Settled(decision, now, input=message, detail=detail, is_repeat=known is not None))
+
+    def _of_lane(self, state: PartyState, body: Body, occurred_at: datetime) -> Decision:
+        """What a message means for the lane.
+
+        Raises:
+            TermsError: it publishes terms that can't be used.
+        """
+        match body:
+            case TermsPublished():
+                published = TermsBook.parse(body.terms)
+                self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
+            case ShopSettingsChanged():
+                state.find(ShopSettings, body.merchant_id)  # to write, it must be known whether there are any
+                return Decision(Outcome.APPLIED, entities=(settings_of(body, occurred_at),))
+        return Decision(Outcome.APPLIED)
 
     def _fire(self, state: PartyState, timer: Timer) -> None:
         key = (timer.kind, timer.subject_id)
@@ -224,7 +238,7 @@ class Batch:
             return
         detail = ""
         try:
-            decision = fire(state, timer, self.rules)
+            decision = fire(state, timer, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only

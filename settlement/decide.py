@@ -159,13 +159,13 @@ TIMER_RULES: Mapping[TimerKind, TimerRule] = {
 """Every kind of timer and its rule, but for `PARKING_EXPIRY`: the batch ends the wait of an input itself."""
 
 
-def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> Decision:
+def decide(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision:
     """Decide an input of a party. Repeated event ids are recognised by the caller (`batch`)."""
     party = message.party
     if party is None or isinstance(message.body, LANE_BODIES):
         raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
     unknown, rule = RULES[type(message.body)]
-    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either))
+    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either), lane)
     waiting = unknown(draft)
     return rule(draft, message.body) if waiting is None else waiting
 
@@ -177,11 +177,11 @@ def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
     return Cause(f"{message.source.topic}\0{owner}\0{message.event_id}", message.event_id, message.fingerprint)
 
 
-def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
+def fire(state: PartyState, timer: Timer, rules: Rules, lane: PartyState) -> Decision:
     """Decide a due timer as of its due time."""
     timer_id = timer.timer_id
     if timer.kind is TimerKind.PARKING_EXPIRY:
         raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
-    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id))
+    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id), lane)
     TIMER_RULES[timer.kind](draft, timer.subject_id)
     return draft.applied()

@@ -52,7 +52,10 @@ class Cause:
 
 
 class Draft:
-    """One decision on one party in the making."""
+    """One decision on one party in the making.
+
+    `lane` is what the lane itself keeps, whoever is decided on.
+    """
 
     __slots__ = (
         "_activity",
@@ -64,14 +67,18 @@ class Draft:
         "_postings",
         "_timers",
         "cause",
+        "lane",
         "moment",
         "party",
         "rules",
         "state",
     )
 
-    def __init__(self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause) -> None:
+    def __init__(
+        self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause, lane: PartyState
+    ) -> None:
         self.state = state
+        self.lane = lane
         self.party = party
         self.moment = moment
         self.rules = rules

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import get_args
 
+import settlement.shop  # noqa: F401  its class is one of ENTITIES
 from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, case_key
 from settlement.messages import (
     Body,
@@ -30,7 +31,7 @@ _ABOUT_A_BALANCE = (
 
 
 def references(message: Input) -> Iterable[Reference]:
-    """Things of the input's party that it names or makes; the party's own row is loaded anyhow.
+    """Things of the input's party, or of the lane itself, that it names or makes; the party's own row is loaded anyhow.
 
     A hint: what a rule needs beyond it costs a second loading (`settlement.state.NotLoadedError`). A bill to be paid in
     instalments, and what is overdue, are among the earliest of what is owed, which is loaded with the party. A payout

@@ -27,6 +27,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.shop import ShopSettings
 from storage import arrays
 from storage.database import Row
 
@@ -168,6 +169,7 @@ TABLES: Mapping[type[Entity], Table] = {
         _table(ShopWithdrawal, "shop_withdrawal"),
         _table(AccountPayout, "account_payout", *_PAYOUT_FIXED),
         _table(MerchantPayout, "merchant_payout", *_PAYOUT_FIXED),
+        _table(ShopSettings, "shop_settings"),
     )
 }
 """Every entity class and its table, in the order they are written."""

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from settlement.entities import PlanKind
-from storage.stories.account import PlanStory
 from storage.stories.decision import PostingStory
+from storage.stories.plan import PlanStory
 from words.phrases import money
 
 HAPPENED = {

@@ -212,11 +212,9 @@ def _wanted(undecided: Undecided, due: Sequence[Party]) -> ReadSet:
     wanted = ReadSet(parties=set(due), timers_until=undecided.until)
     for message, _ in undecided.arrivals:
         wanted.event_hashes.setdefault(message.party, set()).add(message.event_hash)
+        wanted.name(message.party, references(message))
         if message.party is not None:
             wanted.parties.add(message.party)
-            named = references(message)
-            if named:
-                wanted.entities.setdefault(message.party, set()).update(named)
     return wanted
 
 
@@ -227,9 +225,10 @@ def _want(wanted: ReadSet, missing: NotLoadedError) -> None:
         InvariantBrokenError: it was asked for already, so loading doesn't bring it.
     """
     reference = (missing.kind, missing.entity_id)
-    if missing.party is None or reference in wanted.entities.get(missing.party, ()):
+    if reference in wanted.entities.get(missing.party, ()):
         raise InvariantBrokenError(f"{missing}, although it was asked for")
-    wanted.parties.add(missing.party)
+    if missing.party is not None:
+        wanted.parties.add(missing.party)
     wanted.entities.setdefault(missing.party, set()).add(reference)
 
 

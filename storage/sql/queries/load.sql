@@ -235,3 +235,14 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = named.merchant_id AND payout_id = named.payout_id
     OFFSET 0
 ) AS found;
+
+-- name: shop_settings
+-- The settings of these shops, as the lane knows them.
+SELECT found.*
+FROM unnest($2::text::text[]) AS named (merchant_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM shop_settings
+    WHERE lane = $1 AND merchant_id = named.merchant_id
+    OFFSET 0
+) AS found;

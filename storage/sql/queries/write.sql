@@ -410,3 +410,21 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE merchant_payout.ctid = found.place;
+
+-- name: shop_settings
+UPDATE shop_settings SET
+    enabled = new.enabled, plans = new.plans::jsonb, max_order_minor = new.max_order_minor, currency = new.currency,
+    changed_at = new.changed_at
+FROM unnest(
+    $2::text::text[], $3::text::boolean[], $4::text::text[], $5::text::bigint[], $6::text::text[],
+    $7::text::timestamptz[]
+) AS new (
+    merchant_id, enabled, plans, max_order_minor, currency, changed_at
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM shop_settings
+    WHERE lane = $1 AND merchant_id = new.merchant_id
+    OFFSET 0
+) AS found
+WHERE shop_settings.ctid = found.place;

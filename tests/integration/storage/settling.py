@@ -157,9 +157,9 @@ class StoredLane:
         wanted = ReadSet(parties=set(due), timers_until=until)
         for each in inputs:
             wanted.event_hashes.setdefault(each.party, set()).add(each.event_hash)
+            wanted.name(each.party, references(each))
             if each.party is not None:
                 wanted.parties.add(each.party)
-                wanted.entities.setdefault(each.party, set()).update(references(each))
         return wanted
 
     async def settle(self, inputs: Sequence[Input] = (), *, until: datetime | None = None) -> list[Settled]:

@@ -144,7 +144,8 @@ def test_lane_time_never_goes_back_and_late_messages_keep_their_own_time():
 
 def test_under_the_wall_clock_a_message_from_the_future_counts_as_now():
     state = PartyState(BUYER, whole=True)
-    batch = Batch({BUYER: state}, RULES, at("2026-01-01"), event_clock=False)
+    states = {None: PartyState(None, whole=True), BUYER: state}
+    batch = Batch(states, RULES, at("2026-01-01"), event_clock=False)
     batch.receive(message(opened(), BUYER, at("2030-01-01"), "e"))
     account = lane_account(state)
     assert account.opened_at == at("2026-01-01")

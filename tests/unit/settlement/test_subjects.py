@@ -21,12 +21,13 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.shop import ShopSettings
 from settlement.subjects import references
 from tests.contract.builders import accepted, golden_inputs
 
 NAMED = {
-    "purchase.placed.v1": {(Order, "o-1")},
-    "purchase.placed.v1-instalment": {(Order, "o-5")},
+    "purchase.placed.v1": {(Order, "o-1"), (ShopSettings, "m-1")},
+    "purchase.placed.v1-instalment": {(Order, "o-5"), (ShopSettings, "m-1")},
     "purchase.received.v1": {(Order, "o-1")},
     "purchase.kept.v1": {(Order, "o-2")},
     "purchase.cancelled.v1": {(Order, "o-3")},
@@ -62,6 +63,8 @@ NAMED = {
     "merchant.settlement_cycle_changed.v1": set(),
     "clock.ticked.v1": set(),
     "terms.published.v1": set(),
+    "shop.settings_changed.v1": {(ShopSettings, "m-1")},
+    "shop.settings_changed.v1-off": {(ShopSettings, "m-1")},
 }
 
 
