@@ -96,6 +96,8 @@ def _when_paid(story: MerchantStory, currency: str) -> str:
 def _standing(story: MerchantStory) -> str:
     """What stands against a refund of its deposits; returns are not told one by one."""
     standing = [counted(number, OPEN_WORDS[kind]) for kind, number in story.open.document().items() if number]
+    if story.payable_minor < 0:
+        standing.append(f"{money(-story.payable_minor, story.currency)} owed to the platform")
     if not standing:
         return "Nothing stands against a refund of its deposits."
     named = ", ".join(f"{each.kind} {each.case_id}" for each in story.open_cases)

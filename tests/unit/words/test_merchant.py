@@ -107,3 +107,8 @@ def test_what_the_shop_has_set_is_told(capsys, enabled, plans, most, line):
     changed_at = datetime(2026, 1, 2, 4, tzinfo=UTC)
     settings = SettingsStory(enabled=enabled, plans=plans, max_order_minor=most, currency="CNY", changed_at=changed_at)
     assert f"{line}since 2026-01-02 12:00:00." in told(capsys, settings=settings)
+
+
+def test_what_it_owes_the_platform_stands_against_a_refund(capsys):
+    line = "A refund of its deposits would be declined: 1.50 CNY owed to the platform."
+    assert line in told(capsys, payable_minor=-150)
