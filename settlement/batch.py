@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
 from settlement.dead_letter import DeadLetter, DeadLetterReason, defect, of_input, of_timer
-from settlement.decide import decide, fire
+from settlement.decide import decide, expire, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
 from settlement.draft import Moment, Rules
 from settlement.ids import derived_id
@@ -163,15 +163,28 @@ class Batch:
             raise InvariantBrokenError(msg)
         return self.lane_time
 
-    def _settle(self, state: PartyState, message: Input, now: datetime, *, was_parked: bool) -> Decision:
-        """Decide an input and take over what it changes; a parked outcome is left to the caller."""
+    def _settle(
+        self, state: PartyState, message: Input, now: datetime, *, was_parked: bool, waits_for: str | None = None
+    ) -> Decision:
+        """Decide an input and take over what it changes; a parked outcome is left to the caller.
+
+        Args:
+            state: its party's.
+            message: the input.
+            now: when it is decided.
+            was_parked: it waited for something.
+            waits_for: what it has waited for in vain.
+        """
         detail = ""
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
+            moment = Moment(now, min(message.occurred_at, now))
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+            elif waits_for is not None:
+                taken = expire(state, message, moment, self.rules, self.states[None])
+                decision, detail = (taken, "") if taken is not None else _unmatched(waits_for)
             else:
-                moment = Moment(now, min(message.occurred_at, now))
                 decision = decide(state, message, moment, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
@@ -270,13 +283,8 @@ class Batch:
         for parked in list(state.parked):
             if parked.input.event_hash.hex() == timer.subject_id:
                 self._unpark(state, parked)
-                state.seen.pop(parked.input.event_hash, None)
-                unmatched = replace(_dead(DeadLetterReason.UNMATCHED), waits_for=parked.waits_for)
-                hours = PARKING_TIME // timedelta(hours=1)
-                detail = f"{parked.waits_for} did not become known within {hours} hours"
-                self.results.append(
-                    Settled(unmatched, timer.due_at, input=parked.input, was_parked=True, detail=detail)
-                )
+                decision = self._settle(state, parked.input, timer.due_at, was_parked=True, waits_for=parked.waits_for)
+                self._wake(state, decision, timer.due_at)
                 return
 
     def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:
@@ -319,6 +327,13 @@ def time_after(lane_time: datetime | None, message: Input) -> datetime:
     return lane_time
 
 
+def _unmatched(waits_for: str) -> tuple[Decision, str]:
+    """The decision on an input that has waited in vain, and its detail."""
+    hours = PARKING_TIME // timedelta(hours=1)
+    detail = f"{waits_for} did not become known within {hours} hours"
+    return replace(_dead(DeadLetterReason.UNMATCHED), waits_for=waits_for), detail
+
+
 def _dead(reason: DeadLetterReason) -> Decision:
     return Decision(Outcome.DEAD_LETTERED, reason=reason)
 
@@ -326,6 +341,7 @@ def _dead(reason: DeadLetterReason) -> Decision:
 def _subjects_of(decision: Decision) -> set[str]:
     """Subject keys of all that a decision made, changed or declined."""
     subjects = {subject_key(type(entity), entity.entity_id) for entity in decision.entities}
+    subjects.update(decision.wakes)
     if decision.declined_subject is not None:
         subjects.add(decision.declined_subject)
     return subjects

@@ -34,6 +34,7 @@ from settlement.rules import (
     reversal,
     settlement_cycle,
     shop_balance,
+    suspense,
     unfreezing,
 )
 from settlement.state import PartyState
@@ -66,6 +67,11 @@ def _merchant(draft: Draft) -> Decision | None:
     if merchant.is_known(draft.find(Merchant, draft.party.id)):
         return None
     return draft.missing(Merchant, draft.party.id)
+
+
+def _unless(suspended: Callable[[Draft, Any], Decision | None], rule: Rule) -> Rule:
+    """A rule about money of a known account; of an unknown one it is decided otherwise."""
+    return lambda draft, body: suspended(draft, body) or rule(draft, body)
 
 
 def _either(draft: Draft) -> Decision | None:
@@ -112,15 +118,15 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.ReturnReviewed: (_account, returns.reviewed),
     messages.ReturnWithdrawn: (_account, returns.withdrawn),
     messages.ParcelInspected: (_account, returns.parcel_inspected),
-    messages.RepaymentReceived: (_account, repayment.received),
+    messages.RepaymentReceived: (_nothing, _unless(suspense.received, repayment.received)),
     messages.RepaymentFailed: (_account, repayment.failed),
-    messages.RepaymentReversed: (_account, reversal.reversed_),
+    messages.RepaymentReversed: (_nothing, _unless(suspense.reversed_, reversal.reversed_)),
     messages.DebitRequested: (_account, _unruled),
     messages.PenaltyWaived: (_account, _unruled),
     messages.DebtRescheduled: (_account, _unruled),
     messages.DebtChargedOff: (_account, _unruled),
     messages.RepaymentReinstated: (_account, _unruled),
-    messages.SuspenseReleased: (_account, _unruled),
+    messages.SuspenseReleased: (_nothing, suspense.released),
     messages.PurchaseCredited: (_account, _unruled),
     messages.MerchantRegistered: (_nothing, merchant.registered),
     messages.SettlementCycleChanged: (_merchant, settlement_cycle.changed),
@@ -136,6 +142,9 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.PayoutFailed: (_either, payout.failed),
 }
 """Every message of a party: what must be known before it, and its rule."""
+
+WAITED_IN_VAIN: Mapping[type[messages.Body], Rule] = {messages.RepaymentReceived: suspense.kept}
+"""Messages that are decided all the same when what they name does not become known in time."""
 
 LANE_BODIES = (messages.ClockTicked, messages.TermsPublished, messages.ShopSettingsChanged)
 """Messages of no party: the batch deals with them itself."""
@@ -168,6 +177,17 @@ def decide(state: PartyState, message: Input, moment: Moment, rules: Rules, lane
     draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either), lane)
     waiting = unknown(draft)
     return rule(draft, message.body) if waiting is None else waiting
+
+
+def expire(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision | None:
+    """Decide an input whose wait is over; None: it has waited in vain."""
+    party, rule = message.party, WAITED_IN_VAIN.get(type(message.body))
+    if party is None or rule is None:
+        return None
+    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=False), lane)
+    if draft.find(Account, party.id) is not None:
+        return None
+    return rule(draft, message.body)
 
 
 def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import get_args
 
 import settlement.shop  # noqa: F401  its class is one of ENTITIES
-from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, case_key
+from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, Repayment, case_key
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -17,6 +17,7 @@ from settlement.messages import (
     MerchantRegistered,
     ShopWithdrawalRequested,
 )
+from settlement.suspense import SuspenseEntry
 
 Reference = tuple[type[Entity], str]
 
@@ -52,6 +53,8 @@ def _named_by(body: type[Body]) -> Iterator[tuple[type[Entity], str]]:
             only_checked = kind is MerchantBalance and body not in _ABOUT_A_BALANCE
             if kind.id_field == field.name and not of_party_itself and not only_checked:
                 yield kind, field.name
+        if field.name == Repayment.id_field:
+            yield SuspenseEntry, field.name
 
 
 _NAMED = {body: tuple(_named_by(body)) for body in get_args(Body)}

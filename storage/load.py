@@ -38,6 +38,7 @@ from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings
 from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
 from settlement.statuses import PayoutStatus
+from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
@@ -258,6 +259,7 @@ class _Loading:
             return
         cash_outs = await self._cash_outs_paid_out()
         await self._fetch(Appeal)
+        await self._fetch(SuspenseEntry)
         repayments = await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
@@ -362,7 +364,7 @@ class _Loading:
             self._state(PartyKind(row["party_kind"]), row["party_id"]).declined.add(row["subject"])
 
     def _name(self, state: PartyState, references: Iterable[Reference]) -> None:
-        """Take up what is named of a party; of one that has no row there is nothing to fetch."""
+        """Take up what is named of a party; of one that has no row there is nothing to fetch but money in suspense."""
         party = _party_of(state)
         for kind, entity_id in references:
             if kind is ShopSettings:
@@ -370,7 +372,7 @@ class _Loading:
             if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
                 continue
             self.asked.append((state, kind, entity_id))
-            if not state.whole and kind not in _WITH_PARTY:
+            if kind is SuspenseEntry or (not state.whole and kind not in _WITH_PARTY):
                 self.named[kind].add((party.id, entity_id))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:

@@ -28,6 +28,7 @@ from settlement.entities import (
     ShopWithdrawal,
 )
 from settlement.shop import ShopSettings
+from settlement.suspense import SuspenseEntry
 from storage import arrays
 from storage.database import Row
 
@@ -169,6 +170,12 @@ TABLES: Mapping[type[Entity], Table] = {
         _table(ShopWithdrawal, "shop_withdrawal"),
         _table(AccountPayout, "account_payout", *_PAYOUT_FIXED),
         _table(MerchantPayout, "merchant_payout", *_PAYOUT_FIXED),
+        _table(
+            SuspenseEntry,
+            "suspense_entry",
+            *("amount_minor", "currency", "channel", "purpose", "order_id", "debit_id", "event_id", "received_at"),
+            *("suspended_at", "fingerprint"),
+        ),
         _table(ShopSettings, "shop_settings"),
     )
 }

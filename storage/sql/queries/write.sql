@@ -428,3 +428,19 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE shop_settings.ctid = found.place;
+
+-- name: suspense_entry
+UPDATE suspense_entry SET
+    released_at = new.released_at, reason = new.reason
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::timestamptz[], $5::text::text[]
+) AS new (
+    account_id, suspense_id, released_at, reason
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM suspense_entry
+    WHERE lane = $1 AND account_id = new.account_id AND suspense_id = new.suspense_id
+    OFFSET 0
+) AS found
+WHERE suspense_entry.ctid = found.place;
