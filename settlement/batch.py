@@ -6,7 +6,7 @@ cut into batches (tests/property).
 Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from settlement.shop import ShopSettings, settings_of
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
 from settlement.timers import Timer, TimerKind
+from settlement.totals import LARGEST_ACTIVITY_MINOR, Totals, moved_by, overflow
 from settlement.values import dataclass
 
 PARKING_TIME = timedelta(hours=72)
@@ -75,6 +76,7 @@ class Batch:
         rules: terms and calendar in force; `rules` follows `terms.published`.
         lane_time: wall clock: the batch's time. Event clock: lane time before the batch, None on a new lane.
         event_clock: lane time is the largest occurred_at seen instead of a fixed time.
+        totals: the lane's sums before the batch; the attribute follows its decisions.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Batch:
         lane_time: datetime | None,
         *,
         event_clock: bool,
+        totals: Totals | None = None,
     ) -> None:
         if lane_time is None and not event_clock:
             msg = "a batch under the wall clock needs a lane time"
@@ -92,6 +95,7 @@ class Batch:
         self.rules = rules
         self.lane_time = lane_time
         self.results: list[Settled] = []
+        self.totals = dict(totals or {})
         self._event_clock = event_clock
         self._activity: dict[tuple[str, str], list[int]] = {}
 
@@ -132,12 +136,12 @@ class Batch:
     def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
         """What the batch means for merchants: one message per merchant and currency that something changed for."""
         outputs = []
-        for (merchant_id, currency), (payable_minor, after_sales) in self._activity.items():
-            if payable_minor or after_sales:
-                cause = f"lane-{lane}/batch-{batch_seq}"
+        cause = f"lane-{lane}/batch-{batch_seq}"
+        for (merchant_id, currency), sums in self._activity.items():
+            for number, (payable_minor, after_sales) in enumerate(_messages_of(*sums)):
                 outputs.append(
                     Output(
-                        derived_id(f"{cause}/{merchant_id}/{currency}", 0),
+                        derived_id(f"{cause}/{merchant_id}/{currency}", number),
                         self._require_time(),
                         cause,
                         Party(PartyKind.MERCHANT, merchant_id),
@@ -194,6 +198,7 @@ class Batch:
             decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
         if decision.outcome is Outcome.PARKED and was_parked:
             return decision
+        decision, detail = self._storable(decision, detail, message.body)
         if known is None and decision.outcome in REMEMBERED:
             state.seen[message.event_hash] = message.fingerprint
         elif was_parked:
@@ -204,6 +209,18 @@ class Batch:
             Settled(decision, now, input=message, was_parked=was_parked, detail=detail, is_repeat=is_repeat)
         )
         return decision
+
+    def _storable(self, decision: Decision, detail: str, body: Body | None) -> tuple[Decision, str]:
+        """The decision and its detail, or a dead letter where storage can't hold a sum; moves the lane's sums on."""
+        if not decision.entities and not decision.postings:
+            return decision, detail
+        moved = moved_by(decision, body)
+        too_large = overflow(decision, moved, self.totals)
+        if too_large is not None:
+            return _dead(DeadLetterReason.AMOUNT_OVERFLOW), too_large
+        for key, minor in moved.items():
+            self.totals[key] = self.totals.get(key, 0) + minor
+        return decision, detail
 
     def _take(self, state: PartyState, decision: Decision) -> None:
         state.apply(decision)
@@ -256,6 +273,7 @@ class Batch:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only
             decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
+        decision, detail = self._storable(decision, detail, None)
         self._take(state, decision)
         self.results.append(Settled(decision, timer.due_at, timer=timer, detail=detail))
         self._wake(state, decision, timer.due_at)
@@ -325,6 +343,14 @@ def time_after(lane_time: datetime | None, message: Input) -> datetime:
     if lane_time is None or lane_time < message.occurred_at <= lane_time + MAX_TIME_JUMP:
         return message.occurred_at
     return lane_time
+
+
+def _messages_of(payable_minor: int, after_sales: int) -> Iterator[tuple[int, int]]:
+    """What is handed to a merchant, in as many messages as it takes."""
+    while payable_minor or after_sales:
+        part_minor = max(-LARGEST_ACTIVITY_MINOR, min(payable_minor, LARGEST_ACTIVITY_MINOR))
+        yield part_minor, after_sales
+        payable_minor, after_sales = payable_minor - part_minor, 0
 
 
 def _unmatched(waits_for: str) -> tuple[Decision, str]:
