@@ -15,7 +15,7 @@ from contracts.topics import Topic
 FOLDER = Path(__file__).with_name("schemas")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-OUTPUT_TOPICS = {kind: topic for topic, kind, _ in WRITERS.values()} | {DEAD_LETTER_KIND: Topic.DEAD_LETTER.value}
+OUTPUT_TOPICS = {body.type: topic for body, (topic, _) in WRITERS.items()} | {DEAD_LETTER_KIND: Topic.DEAD_LETTER.value}
 """Which topic carries each output type."""
 
 

@@ -10,14 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from settlement.ledger import (
-    ACCOUNT_BALANCES,
-    DEBIT_NORMAL,
-    LIMIT_BOOK,
-    MERCHANT_BALANCES,
-    PLATFORM_ACCOUNTS,
-    LedgerAccount,
-)
+from settlement.ledger import Book, LedgerAccount, Side, owned_by
+from settlement.party import PartyKind
 from storage import chain, views
 from storage.database import Connection, Row
 from storage.outcomes import DecisionRow, PostingRow
@@ -32,15 +26,13 @@ BATCHES_AT_ONCE = 500
 DECISIONS_AT_ONCE = 5_000
 """Bounds of what is held in memory while hashes are computed."""
 
-_MONEY_BOOK = sorted(frozenset(LedgerAccount) - LIMIT_BOOK)
+_BOOKS = [sorted([account for account in LedgerAccount if account.book is book]) for book in (Book.MONEY, Book.LIMIT)]
+_OWNED = [sorted(owned_by(owner)) for owner in (PartyKind.ACCOUNT, PartyKind.MERCHANT, None)]
+_GROW_BY_DEBIT = sorted([account for account in LedgerAccount if account.normal_side is Side.DEBIT])
 
 _PER_LANE: Sequence[tuple[str, str, Sequence[Sequence[str]]]] = (
-    ("debits equal credits", "postings_within_one_book", (_MONEY_BOOK, sorted(LIMIT_BOOK))),
-    (
-        "balances are the sums of their postings",
-        "balances",
-        (sorted(ACCOUNT_BALANCES), sorted(MERCHANT_BALANCES), sorted(PLATFORM_ACCOUNTS), sorted(DEBIT_NORMAL)),
-    ),
+    ("debits equal credits", "postings_within_one_book", _BOOKS),
+    ("balances are the sums of their postings", "balances", (*_OWNED, _GROW_BY_DEBIT)),
     ("one decision per event", "one_decision_per_event", ()),
     ("one outcome per input record", "one_outcome_per_record", ()),
     ("every input record has its outcome", "every_record_has_an_outcome", ()),
@@ -129,7 +121,7 @@ async def _trial_balance(connection: Connection) -> Check:
     sums: dict[tuple[str, str], list[int]] = {}
     for total in await views.ledger_totals(connection):
         sides = sums.setdefault((total.book, total.currency), [0, 0])
-        sides[total.ledger_account not in DEBIT_NORMAL] += total.balance_minor
+        sides[total.ledger_account.normal_side is Side.CREDIT] += total.balance_minor
     findings = [
         f"{book} book in {currency}: expected debit balances of {credit}, as on the credit side; found {debit}"
         for (book, currency), (debit, credit) in sums.items()

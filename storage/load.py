@@ -7,7 +7,7 @@ Source: docs/storage.md, Loading.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -37,7 +37,7 @@ from settlement.messages import Input, Source
 from settlement.party import Party, PartyKind
 from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
 from settlement.statuses import PayoutStatus
-from settlement.timers import RANKS, Timer, TimerKind
+from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
 from storage.queries import read
@@ -52,18 +52,6 @@ TIMERS_PROBED = 500
 """Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
 
 NO_LIMIT = 2**31
-
-TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
-    TimerKind.AUTOMATIC_RECEIPT: Order,
-    TimerKind.PARCEL_EXPIRY: Return,
-    TimerKind.TRIAL_END: Order,
-    TimerKind.TRIAL_REMINDER: Order,
-    TimerKind.DEBIT_RETRY: Debit,
-    TimerKind.DEPOSIT_PAYMENT: DepositRefund,
-    TimerKind.DEPOSIT_REVIEW_LATE: DepositRefund,
-    TimerKind.DEPOSIT_UNPAID: DepositRefund,
-}
-"""Kinds of timers whose subject is an entity. Others are about what is owed, which is loaded with the account."""
 
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
@@ -247,7 +235,7 @@ class _Loading:
         probed = min(limit, TIMERS_PROBED)
         rows = await self.connection.fetch(_SQL["due_in_lane"], self.lane, until, probed + 1)
         if len(rows) > probed:
-            ranks = (arrays.texts(list(RANKS)), arrays.plain(list(RANKS.values())))
+            ranks = (arrays.texts(list(TimerKind)), arrays.plain([kind.rank for kind in TimerKind]))
             rows = await self.connection.fetch(
                 _SQL["due_of_parties"], self.lane, until, *self._party_arrays(), *ranks, limit
             )
@@ -263,8 +251,9 @@ class _Loading:
                 del timers[limit:]
             state = self.states[party]
             state.timers = {(timer.kind, timer.subject_id): timer for timer in timers}
-            subjects = [(TIMER_SUBJECTS.get(timer.kind), timer.subject_id) for timer in timers]
-            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if kind is not None])
+            # Dates are about what is owed, which is loaded with the account, as the party itself is.
+            subjects = [(timer.kind.subject, timer.subject_id) for timer in timers]
+            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if issubclass(kind, Entity)])
 
     async def _of_accounts(self) -> None:
         """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""

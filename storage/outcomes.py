@@ -4,7 +4,7 @@ Pure; `chain` hashes the same rows that `write` stores. Members of the core's st
 they are: asking them for `.value` took a tenth of this module's time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,30 +14,7 @@ import msgpack
 from settlement.batch import Settled
 from settlement.decision import Decision, Outcome
 from settlement.messages import Input, Source
-from settlement.outputs import (
-    AutoDebitCancelled,
-    AutoDebitRequested,
-    LimitReclaimed,
-    LimitReleased,
-    LimitRestored,
-    MerchantActivityRecorded,
-    NotificationRequested,
-    OutputBody,
-    PayoutRequested,
-)
 from settlement.timers import Timer
-
-OUTPUT_TYPES: Mapping[type[OutputBody], str] = {
-    AutoDebitRequested: "auto_debit.requested",
-    AutoDebitCancelled: "auto_debit.cancelled",
-    LimitReleased: "limit.released",
-    LimitReclaimed: "limit.reclaimed",
-    LimitRestored: "limit.restored",
-    NotificationRequested: "notification.requested",
-    PayoutRequested: "payout.requested",
-    MerchantActivityRecorded: "merchant_activity.recorded",
-}
-"""Message types by body, as docs/messages.md names them."""
 
 
 class DecisionRow(NamedTuple):
@@ -188,7 +165,7 @@ def dead_letters(results: Sequence[Settled], rejected: Sequence[RejectedRecord])
 def _output_names(decision: Decision) -> str:
     if not decision.outputs:
         return ""
-    return "\n".join([f"{OUTPUT_TYPES[type(output.body)]} {output.event_id}" for output in decision.outputs])
+    return "\n".join([f"{output.body.type} {output.event_id}" for output in decision.outputs])
 
 
 def _of_input(seq: int, message: Input, settled: Settled) -> DecisionRow:

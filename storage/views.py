@@ -31,7 +31,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
-from settlement.ledger import LedgerAccount, book_of
+from settlement.ledger import LedgerAccount
 from settlement.party import PartyKind
 from storage.database import Connection, Row
 from storage.queries import read
@@ -325,7 +325,7 @@ async def ledger_totals(connection: Connection) -> list[LedgerTotal]:
     totals = []
     for row in await connection.fetch(_SQL["ledger_totals"]):
         account = LedgerAccount(row["ledger_account"])
-        totals.append(LedgerTotal(account, book_of(account).value, row["currency"], row["balance_minor"]))
+        totals.append(LedgerTotal(account, account.book.value, row["currency"], row["balance_minor"]))
     return totals
 
 

@@ -32,6 +32,7 @@ from settlement.messages import Input
 from settlement.party import Party
 from settlement.state import NotLoadedError
 from settlement.terms import TermsBook
+from settlement.version import RULES_VERSION
 from storage import chain, lanes, load, write
 from storage.identity import Identity
 from storage.lanes import LaneClaim, LaneLock, Position
@@ -46,8 +47,6 @@ from workers.lanes.working_days import working_days
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 
-RULES_VERSION = 1
-"""Raised when code decides differently than before; the lane-log records it."""
 PART_BYTES = 1024 * 1024
 """An outbox row is split into parts of about this size."""
 MOST_LOADS = 100
