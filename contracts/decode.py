@@ -17,10 +17,10 @@ from contracts import headers, instants
 from contracts.catalogue import MESSAGES
 from contracts.envelope import check_bytes, check_keys, read_strictly
 from contracts.fields import ID_PATTERN
+from contracts.findings import refusal_of, shown
 from contracts.message import Message
 from contracts.reasons import RejectReason
 from contracts.records import RawRecord, RefusalError, Rejected
-from contracts.refusal import refusal_of, shown
 from contracts.topics import LANE_TOPICS, Topic
 from settlement.messages import Input, Source
 from settlement.party import Party

@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from contracts.reference import DOCUMENT, filled
+from contracts.document import DOCUMENT, filled
 from contracts.schemas import FOLDER, schema_files
 
 

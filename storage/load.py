@@ -126,7 +126,7 @@ async def load(
         lane: its number.
         wanted: what the batch names.
         restore: decodes a parked record again.
-        references: what an input names (`contracts.decode.references`), asked for parked inputs.
+        references: what an input names (`settlement.subjects.references`), asked for parked inputs.
     """
     return await _Loading(connection, lane, wanted, restore, references).run()
 

@@ -10,8 +10,8 @@ import pytest
 
 from contracts import export, schemas
 from contracts.catalogue import MESSAGES, UNBUILT_TYPES
+from contracts.document import DOCUMENT, filled
 from contracts.reasons import MEANINGS, RejectReason
-from contracts.reference import DOCUMENT, filled
 from contracts.schemas import input_schemas, output_schemas
 from contracts.topics import Topic
 from tests.contract.builders import accepted

@@ -22,7 +22,6 @@ from contracts.encode import encode
 from contracts.headers import MAX_READ
 from contracts.reasons import RejectReason
 from contracts.records import OutgoingMessage, RawRecord, Rejected
-from contracts.references import references
 from contracts.reroute import encode_reroute
 from contracts.topics import Topic
 from settlement.batch import MAX_TIME_JUMP, Batch, Settled
@@ -31,6 +30,7 @@ from settlement.draft import Rules
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.state import NotLoadedError
+from settlement.subjects import references
 from settlement.terms import TermsBook
 from settlement.version import RULES_VERSION
 from storage import chain, lanes, load, write

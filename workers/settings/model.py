@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
-from workers.settings.refusals import ENV_FILE, PREFIX, Expected, SettingsError, given, unknown, wrong
+from workers.settings.descriptions import ENV_FILE, PREFIX, Expected, SettingsError, given, unknown, wrong
 
 __all__ = ["PREFIX", "Kafka", "Log", "Ops", "Postgres", "Settings", "SettingsError", "Topics", "Worker"]
 

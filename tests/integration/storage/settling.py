@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from contracts.references import references
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
 from settlement.entities import CaseKind, PlanKind
@@ -38,6 +37,7 @@ from settlement.messages import (
 from settlement.outputs import AutoDebitRequested
 from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, PartyState
+from settlement.subjects import references
 from storage import lanes, load
 from storage.lanes import LaneClaim, Position
 from storage.load import ParkedRow, Wanted

@@ -5,7 +5,6 @@ from typing import get_args
 
 import pytest
 
-from contracts.references import references
 from settlement import messages
 from settlement.entities import (
     AccountPayout,
@@ -22,6 +21,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.subjects import references
 from tests.contract.builders import accepted, golden_inputs
 
 NAMED = {
