@@ -9,26 +9,31 @@ from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
-from settlement.decision import ActivityShare, Decision, DeclineReason, InvariantBrokenError, Outcome
+from settlement.decision import ActivityShare, AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
 from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
 from settlement.ids import derived_id
 from settlement.ledger import LedgerAccount, Posting, Side
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, NotLoadedError, PartyState, subject_key
+from settlement.state import ALL_OPEN, NotLoadedError, PartyState, past_since, subject_key
 from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
+from settlement.timeline import CHANGES_BY_MESSAGE, FALLS_BY_MESSAGE, PAYMENTS_BY_MESSAGE, Position
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass, revised
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it."""
+    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it.
+
+    `rank` is the timer's among all that happens at its instant; messages come last.
+    """
 
     now: datetime
     occurred_at: datetime
+    rank: int = PAYMENTS_BY_MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,41 @@ class Draft:
             yield obligation
         raise NotLoadedError(self.party, Obligation, ALL_OPEN)
 
+    def past_since(self, instant: datetime) -> list[Obligation]:
+        """All obligations on which something counts as paid at an instant or later, and all that were ever overdue.
+
+        Raises:
+            NotLoadedError: some may be missing.
+        """
+        loaded = self.state.past_since
+        if not self.state.whole and (loaded is None or loaded > instant):
+            raise NotLoadedError(self.party, Obligation, past_since(instant))
+        return [
+            each
+            for each in self.each(Obligation)
+            if each.falls or (each.paid_at is not None and each.paid_at >= instant)
+        ]
+
+    def touched(self, kind: type[EntityT]) -> list[EntityT]:
+        """What of a kind this decision has made or changed."""
+        return [cast("EntityT", entity) for key, entity in self._entities.items() if key[0] is kind]
+
+    @property
+    def place_of_changes(self) -> Position:
+        """From where what this decision changes of an obligation counts: now."""
+        moment = self.moment
+        return Position(moment.now, min(moment.rank, CHANGES_BY_MESSAGE))
+
+    @property
+    def place_of_falls(self) -> Position:
+        """From where what falls overdue by this decision is overdue: now."""
+        return Position(self.moment.now, min(self.moment.rank, FALLS_BY_MESSAGE))
+
+    @property
+    def place_of_payments(self) -> Position:
+        """From where what is paid out of customer credit by this decision counts: now."""
+        return Position(self.moment.now, self.moment.rank)
+
     def balance(self, currency: str) -> MerchantBalance:
         """The merchant's balances in one currency, up to date; zeros before the first posting."""
         self._settle_balances()
@@ -239,11 +279,16 @@ class Draft:
 
     # How rules end.
 
-    def applied(self) -> Decision:
-        """Everything recorded takes effect."""
+    def applied(self, reason: AppliedReason | None = None) -> Decision:
+        """Everything recorded takes effect.
+
+        Args:
+            reason: what the message was taken for, where that is not what it said.
+        """
         self._settle_balances()
         return Decision(
             Outcome.APPLIED,
+            reason=reason.value if reason is not None else None,
             postings=tuple(self._postings),
             entities=tuple(self._entities.values()),
             timers=tuple([timer for timer in self._timers.values() if timer is not None]),

@@ -42,8 +42,12 @@ class TimerKind(StrEnum):
     PARCEL_EXPIRY = "parcel_expiry", 10, Return
     """Its parcel has not come."""
     TRIAL_END = "trial_end", 10, Order
+    DEBIT_UNANSWERED = "debit_unanswered", 10, Debit
+    """Nobody has told in time what became of it."""
     DUE_DAY = "due_day", 30, date
     """What is due then is debited."""
+    DEBIT = "debit", 30, Party
+    """What is due and not asked for is debited."""
     OVERDUE = "overdue", 40, date
     """What was due then and is not paid falls overdue."""
     PENALTY = "penalty", 50, Party
