@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
-from settlement.decide import decide, fire
+from settlement.decide import decide, expire, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
 from settlement.draft import Moment, Rules
 from settlement.ids import derived_id
@@ -148,15 +148,29 @@ class Batch:
             raise InvariantBrokenError(msg)
         return self.lane_time
 
-    def _settle(self, state: PartyState, message: Input, now: datetime, *, was_parked: bool) -> Decision:
-        """Decide an input and take over what it changes; a parked outcome is left to the caller."""
+    def _settle(
+        self, state: PartyState, message: Input, now: datetime, *, was_parked: bool, waits_for: str | None = None
+    ) -> Decision:
+        """Decide an input and take over what it changes; a parked outcome is left to the caller.
+
+        Args:
+            state: its party's.
+            message: the input.
+            now: when it is decided.
+            was_parked: it waited for something.
+            waits_for: what it has waited for in vain.
+        """
         error = None
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
+            moment = Moment(now, min(message.occurred_at, now))
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+            elif waits_for is not None:
+                unmatched = Decision(Outcome.DEAD_LETTERED, reason="unmatched", waits_for=waits_for)
+                decision = expire(state, message, moment, self.rules) or unmatched
             else:
-                decision = decide(state, message, Moment(now, min(message.occurred_at, now)), self.rules)
+                decision = decide(state, message, moment, self.rules)
         except (NotLoadedError, InvariantBrokenError):
             raise
         except UnknownYearError as unknown:
@@ -242,9 +256,8 @@ class Batch:
         for parked in list(state.parked):
             if parked.input.event_hash.hex() == timer.subject_id:
                 self._unpark(state, parked)
-                state.seen.pop(parked.input.event_hash, None)
-                unmatched = Decision(Outcome.DEAD_LETTERED, reason="unmatched", waits_for=parked.waits_for)
-                self.results.append(Settled(unmatched, timer.due_at, input=parked.input, was_parked=True))
+                decision = self._settle(state, parked.input, timer.due_at, was_parked=True, waits_for=parked.waits_for)
+                self._wake(state, decision, timer.due_at)
                 return
 
     def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:

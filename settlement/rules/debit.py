@@ -118,12 +118,10 @@ def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:
     for debit in _debits_of(draft, touched):
         asked = asked_of(draft, debit)
         left_minor = sum(_left_by_older(draft, obligation, debit).amount_minor for obligation in asked)
-        if debit.status is DebitStatus.FAILED:
-            if not any(obligation.open_minor for obligation in asked):
-                _forget(draft, debit, asked)
-                draft.cancel(TimerKind.DEBIT_RETRY, debit.debit_id)
-        elif left_minor < debit.amount_minor:
+        if debit.status is DebitStatus.REQUESTED and left_minor < debit.amount_minor:
             _replace(draft, debit, asked, reason)
+        elif debit.status is DebitStatus.FAILED and not any(obligation.open_minor for obligation in asked):
+            _call_off(draft, debit, asked)
 
 
 def leave_out(draft: Draft, obligations: Iterable[Obligation], reason: str) -> None:
@@ -138,8 +136,7 @@ def leave_out(draft: Draft, obligations: Iterable[Obligation], reason: str) -> N
         if debit.status is DebitStatus.REQUESTED:
             _replace(draft, debit, asked, reason)
         elif not any(obligation.open_minor for obligation in asked):
-            _forget(draft, debit, asked)
-            draft.cancel(TimerKind.DEBIT_RETRY, debit.debit_id)
+            _call_off(draft, debit, asked)
 
 
 def asked_of(draft: Draft, debit: Debit) -> list[Obligation]:
@@ -217,8 +214,11 @@ def not_answered(draft: Draft, debit_id: str) -> None:
     draft.put(revised(debit, unanswered=True))
     for obligation in asked_of(draft, debit):
         _restate(draft, obligation, debit, AskState.UNANSWERED)
+    requested_at = debit.requested_at or debit.first_requested_at
     draft.notify_operator(
         "debit_unanswered",
+        days=(draft.moment.now - requested_at).days,
+        account_id=debit.account_id,
         debit_id=debit.debit_id,
         amount_minor=debit.amount_minor,
         currency=draft.currency,
@@ -226,7 +226,7 @@ def not_answered(draft: Draft, debit_id: str) -> None:
     )
 
 
-def is_requested(draft: Draft, obligation: Obligation) -> bool:
+def is_requested(obligation: Obligation) -> bool:
     """Tell whether a requested debit asks for an obligation, and was not left unanswered."""
     return any(ask.state is AskState.STANDING for ask in asks_of(obligation))
 
@@ -263,6 +263,12 @@ def _replace(draft: Draft, debit: Debit, asked: Sequence[Obligation], reason: st
         reason=debit.reason,
         first_requested_at=debit.first_requested_at,
     )
+
+
+def _call_off(draft: Draft, debit: Debit, asked: Iterable[Obligation]) -> None:
+    """A pending retry has nothing left to ask for."""
+    _forget(draft, debit, asked)
+    draft.cancel(TimerKind.DEBIT_RETRY, debit.debit_id)
 
 
 def _forget(draft: Draft, debit: Debit, asked: Iterable[Obligation]) -> None:

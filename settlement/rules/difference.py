@@ -56,7 +56,8 @@ def stated(obligation: Obligation, ended: str = "paid") -> Obligation:
     status = obligation.status
     is_unpaid = status in {ObligationStatus.OPEN, ObligationStatus.OVERDUE}
     if not obligation.open_minor:
-        return revised(obligation, status=OBLIGATION.after(status, ended)) if is_unpaid else obligation
+        is_over = not is_unpaid and (ended == "paid" or status is ObligationStatus.RETURNED)
+        return obligation if is_over else revised(obligation, status=OBLIGATION.after(status, ended))
     if not is_unpaid:
         status = OBLIGATION.after(status, "payment reversed")
     is_overdue = timeline.is_overdue(obligation)

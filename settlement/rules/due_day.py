@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import takewhile
 
-from settlement.asks import not_asked, uncovered
+from settlement.asks import uncovered
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Obligation, Order, PlanKind
+from settlement.entities import Debit, Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.rules import debit, overdue, reminder
 from settlement.rules.allocation import Allocation, Money
@@ -85,14 +85,22 @@ def debit_requested(draft: Draft) -> Decision:
 
 def spend_credit(draft: Draft) -> None:
     """Pay all that is due by now out of the customer credit, debited already or not."""
+    debit.lowered(draft, spend(draft), "customer_credit")
+
+
+def spend(draft: Draft) -> list[Obligation]:
+    """Pay all that is due by now out of the customer credit.
+
+    Returns:
+        What was paid on, each as it was before. Debits still ask for it: see `debit.lowered`.
+    """
     credit_minor = draft.account.customer_credit_minor
     if not credit_minor:
-        return
+        return []
     allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
     today = business_date(draft.moment.now)
     allocation.spread(Money(draft.place_of_payments, credit_minor, due_by=today))
-    if allocation.before:
-        debit.lowered(draft, allocation.finish(credit_minor), "customer_credit")
+    return allocation.finish(credit_minor)
 
 
 def settle_credit(draft: Draft) -> None:
@@ -113,20 +121,12 @@ def close(draft: Draft) -> bool:
         spend_credit(draft)
         touched = draft.touched(Obligation)
     waiting = [each for each in touched if each.due_on <= today and _is_to_ask(draft, each)]
-    if not waiting:
-        return bool(touched)
-    at = midnight(days_after(today, 1))
-    is_before_debits = draft.moment.rank < TimerKind.DEBIT.rank and draft.moment.now == midnight(today)
-    if is_before_debits:
-        waiting = [each for each in waiting if each.due_on < today or _is_unanswered(each)]
-        at = draft.moment.now if any(map(_is_unanswered, waiting)) else at
-    if waiting:
-        draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, at)
-    return True
-
-
-def _is_unanswered(obligation: Obligation) -> bool:
-    return any(ask.endswith("") and " unanswered " in ask for ask in obligation.asks)
+    is_before_debits = draft.moment.now == midnight(today) and draft.moment.rank < TimerKind.DEBIT.rank
+    if is_before_debits and any(each.unanswered for each in draft.touched(Debit)):
+        draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, draft.moment.now)
+    elif any(each.due_on < today or not is_before_debits for each in waiting):  # what is due now has its own timer
+        draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, midnight(days_after(today, 1)))
+    return bool(touched)
 
 
 def _refused(draft: Draft, reason: DeclineReason) -> Decision:
