@@ -1,4 +1,4 @@
-"""Messages of topics `clock`, `terms` and `merchant-activity`. Source: docs/messages.md."""
+"""Messages of topics `clock`, `terms` (the terms themselves) and `merchant-activity`. Source: docs/messages.md."""
 
 import json
 from typing import Annotated, Any, Literal

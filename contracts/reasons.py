@@ -31,6 +31,7 @@ class RejectReason(StrEnum):
     TERMS_INVALID = "terms_invalid"
     CALENDAR_UNKNOWN = "calendar_unknown"
     UNMATCHED = "unmatched"
+    AMOUNT_OVERFLOW = "amount_overflow"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -56,6 +57,7 @@ MEANINGS = {
     RejectReason.TERMS_INVALID: "terms that can't be used; the detail names the field",
     RejectReason.CALENDAR_UNKNOWN: "needs working days of a year whose calendar is not known yet",
     RejectReason.UNMATCHED: "what it names did not become known within 72 hours",
+    RejectReason.AMOUNT_OVERFLOW: "an amount, or a sum with what is booked already, that can't be stored",
     RejectReason.INTERNAL_ERROR: "a defect of postpay; the traceback is kept with the dead letter",
 }
 """What each reason says to the team whose record it is; docs/messages.md shows this table."""

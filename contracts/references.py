@@ -35,7 +35,7 @@ def references(message: messages.Input) -> Iterable[Reference]:
 
 
 def _order(
-    body: messages.PurchasePlaced | messages.AmountLowered | messages.ExtensionRequested,
+    body: messages.PurchasePlaced | messages.AmountLowered | messages.ExtensionRequested | messages.PurchaseCredited,
 ) -> tuple[Reference, ...]:
     return ((Order, body.order_id),)
 
@@ -59,7 +59,7 @@ def _repayment(body: messages.RepaymentReceived) -> tuple[Reference, ...]:
     return tuple(found)
 
 
-def _reversed(body: messages.RepaymentReversed) -> tuple[Reference, ...]:
+def _reversed(body: messages.RepaymentReversed | messages.RepaymentReinstated) -> tuple[Reference, ...]:
     return ((Repayment, body.repayment_id),)
 
 
@@ -111,6 +111,7 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.PurchaseCancelled: _order,
     messages.AmountLowered: _order,
     messages.ExtensionRequested: _order,
+    messages.PurchaseCredited: _order,
     messages.ReturnRequested: _return_requested,
     messages.ReturnReviewed: _return,
     messages.ReturnWithdrawn: _return,
@@ -118,6 +119,7 @@ _NAMED: dict[type[messages.Body], Callable[[Any], tuple[Reference, ...]]] = {
     messages.RepaymentReceived: _repayment,
     messages.RepaymentFailed: _debit,
     messages.RepaymentReversed: _reversed,
+    messages.RepaymentReinstated: _reversed,
     messages.AppealDecided: _appeal,
     messages.CashOutRequested: _cash_out,
     messages.DepositPaid: _deposit,

@@ -29,7 +29,7 @@ from settlement import (
     shop_balance,
     unfreezing,
 )
-from settlement.decision import Decision, InvariantBrokenError
+from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Debit, Merchant
 from settlement.messages import (
@@ -44,6 +44,9 @@ from settlement.messages import (
     ClockTicked,
     CloseRequested,
     CreditLineOpened,
+    DebitRequested,
+    DebtChargedOff,
+    DebtRescheduled,
     DepositPaid,
     DepositRefundRequested,
     DepositRefundReviewed,
@@ -59,19 +62,24 @@ from settlement.messages import (
     ParcelInspected,
     PayoutFailed,
     PayoutSucceeded,
+    PenaltyWaived,
     PurchaseCancelled,
+    PurchaseCredited,
     PurchaseKept,
     PurchasePlaced,
     PurchaseReceived,
     RepaymentFailed,
     RepaymentReceived,
+    RepaymentReinstated,
     RepaymentReversed,
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
     ScoreChanged,
     SettlementCycleChanged,
+    ShopSettingsChanged,
     ShopWithdrawalRequested,
+    SuspenseReleased,
     TermsPublished,
     UnfreezeRequested,
 )
@@ -92,6 +100,16 @@ CreditLineBody = (
 LineRequestBody = CashOutRequested | BillInstalmentRequested | UnfreezeRequested | AppealDecided | CloseRequested
 PurchaseBody = PurchasePlaced | PurchaseReceived | PurchaseKept | AmountLowered | PurchaseCancelled | ExtensionRequested
 ReturnBody = ReturnRequested | ReturnReviewed | ReturnWithdrawn | ParcelInspected
+UnruledBody = (
+    DebitRequested
+    | PenaltyWaived
+    | DebtRescheduled
+    | DebtChargedOff
+    | RepaymentReinstated
+    | SuspenseReleased
+    | PurchaseCredited
+)
+"""Understood, but without a rule yet: declined, so that the same may be sent again once there is one."""
 AccountBody = (
     CreditLineBody
     | LineRequestBody
@@ -100,6 +118,7 @@ AccountBody = (
     | RepaymentReceived
     | RepaymentFailed
     | RepaymentReversed
+    | UnruledBody
 )
 DepositBody = DepositPaid | DepositRefundRequested | DepositRefundReviewed | DepositRefundWithdrawn
 MerchantBody = (
@@ -113,7 +132,7 @@ MerchantBody = (
 )
 PayoutBody = PayoutSucceeded | PayoutFailed
 
-LANE_BODIES = (ClockTicked, TermsPublished)
+LANE_BODIES = (ClockTicked, TermsPublished, ShopSettingsChanged)
 MERCHANT_BODIES = (
     MerchantRegistered,
     SettlementCycleChanged,
@@ -165,6 +184,8 @@ def _decide_account(draft: Draft, body: AccountBody) -> Decision:
         return reversal.reversed_(draft, body)
     if isinstance(body, LineRequestBody):
         return _decide_line_request(draft, body)
+    if isinstance(body, UnruledBody):
+        return draft.declined(DeclineReason.NOT_SUPPORTED)
     return _decide_credit_line(draft, body)
 
 
