@@ -189,7 +189,7 @@ class PurchaseCredited(AccountMessage):
     reason: Literal["goodwill", "price_protection", "compensation"]
     """Why."""
     opinion: LongText | None = None
-    """Handling opinion; sent to the buyer, never shown in logs."""
+    """Handling opinion; in the `params` of the buyer's notice, never shown in logs."""
 
     def body(self) -> messages.PurchaseCredited:
         """Translate to the domain."""

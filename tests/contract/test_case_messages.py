@@ -7,6 +7,7 @@ import pytest
 from contracts.decode import decode
 from contracts.reasons import RejectReason
 from contracts.references import references
+from contracts.shop import ShopSettingsChanged as ShopSettings
 from settlement.entities import Order, PlanKind, Repayment
 from settlement.messages import Plan, ShopSettingsChanged
 from tests.contract.builders import GOLDEN, MISSING, accepted, changed, record, refused
@@ -156,6 +157,12 @@ def test_a_key_named_twice_in_a_plan_is_refused():
     raw = json.dumps({**value, "plans": []}).encode()
     twice = raw.replace(b'"plans": []', b'"plans": [{"kind": "deferred", "days": 30, "days": 60}]')
     assert refused(twice, topic, key="m-1").reason is RejectReason.DUPLICATE_KEY
+
+
+def test_the_keys_of_plans_are_counted_so_that_settings_are_parsed_but_once():
+    _, value = golden("shop.settings_changed")
+    raw = json.dumps(value)
+    assert ShopSettings.model_validate_json(raw).keys_read() == raw.count('":')
 
 
 def test_who_approved_stays_private():
