@@ -93,6 +93,7 @@ class ChangeRules(OrderRules):
             ]
         )
         if reason:
+            self.notify(account, now, "purchase_credit_declined", reason)
             return self.refuse(account["party"], "credit", body.credit_id, reason)
         account["given_credits"][body.credit_id] = body
         account["credit_rests"] = False

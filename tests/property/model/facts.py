@@ -216,6 +216,10 @@ def credit(account: Facts) -> int:
     return sum(account["credits"])
 
 
+def penalty_of_all(account: Facts) -> int:
+    return sum(owed["penalty"] for owed in account["obligations"])
+
+
 def anything_overdue(account: Facts) -> bool:
     return any(map(is_overdue, account["obligations"]))
 

@@ -44,6 +44,7 @@ class HardshipRules(ObligationRules):
         asks = self.to_ask_now(account, now)
         reason = first_of([(not due, "nothing_due"), (not asks, "in_progress")])
         if reason:
+            self.notify(account, now, "debit_request_declined", reason)
             return declined(reason)
         self.ask_at_once(account, asks, now)
         return APPLIED
@@ -87,6 +88,7 @@ class HardshipRules(ObligationRules):
             return known
         late = [owed for owed in in_pay_order(account) if is_overdue(owed)]
         if not late:
+            self.notify(account, now, "debt_rescheduling_refused", "nothing_due", body.periods)
             return declined("nothing_due")
         account["plans"][body.plan_id] = body
         self.take_out_of_debits(account, late, now)
@@ -94,7 +96,7 @@ class HardshipRules(ObligationRules):
         for owed in late:
             self._spread(account, owed, body, now, at)
         self.end_overdue_freeze(account, "cleared", now)
-        self.notify(account, now, "debt_rescheduled", amount, body.periods)
+        self.notify(account, now, "debt_rescheduled", amount, body.periods, late[0]["due_on"])
         return APPLIED
 
     def _spread(self, account: Facts, owed: Facts, body, now: datetime, at: datetime) -> None:

@@ -199,7 +199,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             return decide(party, message.body, now, message.occurred_at)
         known = self.parties.get(party)
         if known is None or not known["known"]:
-            return self._about_unknown(party, message.body)
+            return self._about_unknown(party, message.body, now)
         if name in CLOSED_LINE_KNOWS_NONE and known["closed"]:
             return declined("line_closed")
         verdict = decide(known, message.body, now, message.occurred_at)
@@ -210,9 +210,9 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             self.settle_up(known, now, message.occurred_at)
         return verdict
 
-    def _about_unknown(self, party: Party, body: Body) -> Verdict:
+    def _about_unknown(self, party: Party, body: Body, now: datetime) -> Verdict:
         """Money waits for an account even if that was declined, and a reversal for the money."""
-        told = self.told_in_suspense(party, body)
+        told = self.told_in_suspense(party, body, now)
         if told:
             return told
         match body:

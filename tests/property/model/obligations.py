@@ -377,6 +377,9 @@ class ObligationRules(DebitRules):
             self.fired["recovered"] += recovered > 0
             account["recovered"] += recovered
             money["recovered"] += recovered
+            if recovered:
+                lost = account["charged_off"] - account["recovered"]
+                self.notify(account, now, "recovery_received", recovered, lost)
             left -= recovered
         money["credit"] += left
         if money["rest"] == "out":

@@ -58,6 +58,7 @@ class RepaymentRules(ReturnRules):
         if body.currency != account["currency"]:
             return self.refuse(account["party"], "repayment", body.repayment_id, "currency_mismatch")
         self._receive(account, body, "account", None, self._debit_of(account, body.debit_id), now, at)
+        self.notify(account, now, "repayment_unmatched_reference", body.repayment_id, body.amount_minor)
         self.fired["money with an unknown reference"] += 1
         return REFERENCE_UNKNOWN
 
@@ -138,7 +139,7 @@ class RepaymentRules(ReturnRules):
 
     def on_repayment_reversed(self, account, body, now, at) -> Verdict:
         if body.repayment_id in account["suspense"]:
-            return self.take_out_of_suspense(account["party"], body.repayment_id, "reversed")
+            return self.take_out_of_suspense(account["party"], body.repayment_id, "reversed", now)
         repayment = account["repayments"].get(body.repayment_id)
         if repayment is None:
             return self.unknown(account["party"], "repayment", body.repayment_id)
