@@ -14,13 +14,12 @@ from settlement.messages import (
     RepaymentFailed,
     RepaymentReceived,
     RepaymentReversed,
-    ShopSettingsChanged,
 )
 from settlement.party import Party, PartyKind
 from tests.property.lane import WORKING_DAYS
 from tests.property.model.facts import Facts, penalty_of_all
 from tests.property.model.model import Model
-from tests.property.tellers.teller import ZONE, message_of
+from tests.property.tellers.teller import OF_NO_PARTY, ZONE, message_of
 
 DAYS = frozenset().union(*WORKING_DAYS.values())
 STATEMENT = Plan(PlanKind.STATEMENT)
@@ -43,7 +42,7 @@ class Life:
 
     def say(self, when: str, body: Body, party: Party | None = None) -> tuple[str, str | None]:
         """Tell one message, and hear what became of it."""
-        whom = None if isinstance(body, ClockTicked | ShopSettingsChanged) else party or self.party
+        whom = None if isinstance(body, OF_NO_PARTY) else party or self.party
         self.told += 1
         message = message_of(body, whom, at(when), f"e{self.told}", self.told)
         self.model.receive(message)
