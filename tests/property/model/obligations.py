@@ -318,8 +318,9 @@ class ObligationRules(DebitRules):
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
-        for each in (money, *later):
-            self._pay_with(account, each, now)
+        self._pay_with(account, money, now)
+        for each in later:
+            self._pay_with(account, each, now, twice=money["rest"] == "out")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
         self._release_repaid(account, before, now)
@@ -350,8 +351,13 @@ class ObligationRules(DebitRules):
             self.fired["paid penalty given back"] += 1
             account["credits"].append(too_much)
 
-    def _pay_with(self, account: Facts, money: Facts, now: datetime) -> None:
-        goes_to = [owed for owed in by_due_date(account["obligations"]) if money["pays"](owed)]
+    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, twice: bool = False) -> None:
+        """In pay order; what a debit that came after all has paid `twice` pays only what is due, and goes out."""
+        goes_to = [
+            owed
+            for owed in by_due_date(account["obligations"])
+            if money["pays"](owed) and (is_due(owed, now) or not twice)
+        ]
         first = [owed for owed in goes_to if any(owed is each for each in money["first"])]
         others = [owed for owed in goes_to if not any(owed is each for each in first)]
         for owed in (*first, *others):
@@ -367,9 +373,9 @@ class ObligationRules(DebitRules):
                 self.look_back(account, owed)
                 self.fired["late penalties undone"] += owed["penalty"] < penalty_before
                 self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
-        self._rest_of(account, money, now)
+        self._rest_of(account, money, now, rest="out" if twice else money["rest"])
 
-    def _rest_of(self, account: Facts, money: Facts, now: datetime) -> None:
+    def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> None:
         """What finds nothing to pay: it recovers what was charged off, then it is the buyer's."""
         left, money["left"] = money["left"], 0
         if money["recovers"]:
@@ -382,7 +388,7 @@ class ObligationRules(DebitRules):
                 self.notify(account, now, "recovery_received", recovered, lost)
             left -= recovered
         money["credit"] += left
-        if money["rest"] == "out":
+        if rest == "out":
             self.pay_out(account, now, left, "card", "overpayment")
         else:
             account["credits"].append(left)
