@@ -17,6 +17,7 @@ from tests.property.model.facts import (
     first_of,
     half_up,
     left_of,
+    lost_amount,
     next_first,
     obligation_status,
     obligations_of,
@@ -44,6 +45,7 @@ class ChangeRules(OrderRules):
         reason = first_of(
             [
                 (order_status(account, order) in {"cancelled", "returned"}, "wrong_state"),
+                (any(map(lost_amount, theirs)), "wrong_state"),
                 (body.currency != account["currency"], "currency_mismatch"),
                 (body.amount_minor >= order["amount"], "not_lower"),
                 (asked or any(sum(owed["paid"].values()) for owed in theirs), "already_paid"),

@@ -163,8 +163,10 @@ class RepaymentRules(ReturnRules):
         """Un-pay, from now on, what still counts as paid. Returns these obligations, and how much counts no longer."""
         money = repayment["money"]
         account["money"] = [each for each in account["money"] if each is not money]
-        account["recovered"] -= money["recovered"]
-        unpaid_again, gone, repayment["undone"] = [], money["credit"] + money["gone"], []
+        recovered = min(money["recovered"], account["recovered"])  # what a return gave back is gone
+        account["recovered"] -= recovered
+        gone = money["credit"] + money["gone"] + money["recovered"] - recovered
+        unpaid_again, repayment["undone"] = [], []
         for owed, parts in money["shares"]:
             for part, amount in parts.items():
                 back = min(amount, owed["paid"][part])

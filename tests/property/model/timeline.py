@@ -38,7 +38,12 @@ def principal_at(owed: Facts, instant: datetime) -> int:
 
 
 def was_open_at(owed: Facts, instant: datetime) -> bool:
-    return principal_at(owed, instant) > 0 or owed["fee"] > paid_before(owed, "fee", instant)
+    penalties, _ = penalties_of(owed, instant - JUST)
+    return (
+        principal_at(owed, instant) > 0
+        or owed["fee"] > paid_before(owed, "fee", instant)
+        or penalties > paid_before(owed, "penalty", instant)
+    )
 
 
 def penalties_of(owed: Facts, until: datetime | None = None) -> tuple[int, list[tuple[datetime, int]]]:
@@ -74,6 +79,12 @@ def look_again(owed: Facts) -> int:
     owed["penalty"], owed["charged"] = penalties_of(owed)
     too_much = max(owed["paid"]["penalty"] - owed["penalty"], 0)
     owed["paid"]["penalty"] -= too_much
+    left = too_much
+    for entry in owed["payments"][::-1]:
+        if entry["part"] == "penalty" and entry["amount"] > 0:
+            less = min(entry["amount"], left)
+            entry["amount"] -= less
+            left -= less
     return too_much
 
 
