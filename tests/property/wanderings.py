@@ -66,7 +66,7 @@ class Wanderer:
             self.now += self.dice.choice((timedelta(hours=1), timedelta(hours=9), timedelta(days=1), timedelta(days=6)))
             late = self.dice.choice((0, 0, 0, 0, 5, 30, 80, 200))
             self.say(self._draw(f"{number}"), self.now - timedelta(hours=late))
-        self.say(ClockTicked(), self.now + timedelta(days=100))
+        self.say(ClockTicked(), self.now + timedelta(days=20))
 
     def say(self, body: Body, at: datetime) -> None:
         party = None if isinstance(body, ClockTicked) else self.party
@@ -76,12 +76,26 @@ class Wanderer:
 
     def _draw(self, name: str) -> Body:
         account = self.model.parties.get(self.party)
-        if account is None or not account["orders"] or self.dice.random() < 0.08:
+        if account is None:
+            return self._of_nobody(name)
+        if not account["orders"] or self.dice.random() < 0.08:
             amount = self.dice.choice((100, 999, 40_000, 3))
             plan = self.dice.choice(PLANS[self.programme])
             return PurchasePlaced(f"o{name}", "m1", amount, "CNY", plan, item_eligible=True, item_plans=None)
         draws = (self._of_orders, self._of_money, self._of_money, self._of_debits, self._of_hardship)
         return self.dice.choice(draws)(account, name)
+
+    def _of_nobody(self, name: str) -> Body:
+        """Of an account that was never opened."""
+        came = [*self.model.suspense.get(self.party, {})] or ["p"]
+        return self.dice.choice(
+            (
+                RepaymentReceived(f"p{name}", 500, "CNY", "account", None, None, "manual"),
+                SuspenseReleased(self.dice.choice(came), "assigned"),
+                RepaymentReversed(self.dice.choice(came), "bounced"),
+                ClockTicked(),
+            )
+        )
 
     def _of_orders(self, account: Facts, name: str) -> Body:
         one, order = self.dice.choice, self.dice.choice([*account["orders"].values()])
@@ -123,6 +137,8 @@ class Wanderer:
     def _of_debits(self, account: Facts, name: str) -> Body:
         if not account["debits"]:
             return PurchaseReceived(self.dice.choice([*account["orders"]]))
+        if any(owed["exhausted"] for owed in account["obligations"]) and self.dice.random() < 0.5:
+            return self.dice.choice((DebitRequested(), CardLinked()))
         debit = self.dice.choice([*account["debits"][-3:], *account["debits"]])
         amount = self.dice.choice((debit["amount"], debit["amount"], max(debit["amount"] // 2, 1)))
         return self.dice.choice(
