@@ -142,7 +142,7 @@ def lasting(lane: Lane, party: Party) -> dict:
     state = core_state(lane, party)
     passing = {"debits", "obligations", "returns", "orders", "payouts"}
     left = {name: what for name, what in state.items() if name not in passing}
-    left["returned"] = {order[0]: order[2][1] for order in state.get("orders", [])}
+    left["returned"] = {order[0]: order[3] for order in state.get("orders", [])}
     if party.kind is PartyKind.MERCHANT:
         left["payouts"] = {name: payout[:2] for name, payout in state.get("payouts", {}).items()}
     return left
