@@ -1,5 +1,6 @@
 """Each newer rule in a small life of the model alone, with values worked out by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,10 @@ from settlement.messages import (
     DebitRequested,
     DebtChargedOff,
     DebtRescheduled,
+    DepositPaid,
+    DepositRefundRequested,
+    MerchantActivity,
+    MerchantRegistered,
     PenaltyWaived,
     Plan,
     PurchaseCredited,
@@ -20,6 +25,7 @@ from settlement.messages import (
     RepaymentReversed,
     ReturnRequested,
     ShopSettingsChanged,
+    ShopWithdrawalRequested,
     SuspenseReleased,
 )
 from settlement.party import Party, PartyKind
@@ -263,6 +269,26 @@ def test_debt_is_charged_off_and_recovered(life: Life):
     assert (life.account["recovered"], life.paid_out()) == (100_250, [(9_750, "overpayment")])
     life.reverse("03-22 09:00", paid)
     assert life.account["recovered"] == 40_250
+
+
+def test_more_than_storage_holds_costs_the_message_only():
+    life = Life()
+    life.open("taobao")
+    half = RepaymentReceived("p1", 2**62, "CNY", "account", None, None, "manual")
+    assert life.say("02-21 09:00", half) == APPLIED
+    assert life.say("02-21 10:00", replace(half, repayment_id="p2")) == ("dead_lettered", "amount_overflow")
+    assert life.say("02-21 11:00", replace(half, repayment_id="p3", amount_minor=2**62 - 1)) == APPLIED
+
+
+def test_a_merchant_that_owes_the_platform_gets_nothing_back():
+    life, shop = Life(), Party(PartyKind.MERCHANT, "m1")
+    life.say("02-21 09:00", MerchantRegistered("CNY", 7), shop)
+    life.say("02-21 09:00", DepositPaid("d1", 500, "CNY", "bank"), shop)
+    life.say("02-21 09:00", MerchantActivity("CNY", -1, 0), shop)
+    asked = DepositRefundRequested("q1", "d1", None, "CNY", "closing", "me", "original_route", False, None)
+    assert life.say("02-21 10:00", asked, shop) == ("declined", "owes_platform")
+    withdrawn = ShopWithdrawalRequested("w1", 1, "CNY")
+    assert life.say("02-21 11:00", withdrawn, shop) == ("declined", "owes_platform")
 
 
 # Shops and notices.

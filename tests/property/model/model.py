@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from settlement.messages import (
     Body,
+    DepositPaid,
     Input,
     RepaymentReceived,
     RepaymentReversed,
@@ -44,6 +45,10 @@ MAKES = {
     "DepositRefundRequested": ("request", "request_id"),
 }
 """What a message would have made that names something else first."""
+
+
+MOST = 2**63 - 1
+AMOUNT_OVERFLOW = ("dead_lettered", "amount_overflow")
 
 
 class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
@@ -191,6 +196,8 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
 
     def _decide(self, party: Party, message: Input, now: datetime) -> Verdict:
         self.missing = None
+        if self._is_too_much(message.body):
+            return AMOUNT_OVERFLOW
         name = type(message.body).__name__
         decide = getattr(self, "on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
         if name in {"CreditLineOpened", "MerchantRegistered", "MerchantActivity"}:
@@ -209,6 +216,22 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         if party.kind is PartyKind.ACCOUNT:
             self.settle_up(known, now, message.occurred_at)
         return verdict
+
+    def _is_too_much(self, body: Body) -> bool:
+        """Whether the lane's gateway would hold more than 64 bits can, with this money."""
+        if not isinstance(body, RepaymentReceived | DepositPaid):
+            return False
+        return self._in_gateway() + body.amount_minor > MOST
+
+    def _in_gateway(self) -> int:
+        came = gone = 0
+        for known in self.parties.values():
+            repayments = known.get("repayments", {}).values()
+            came += sum(each["body"].amount_minor for each in repayments if not each["reversed"])
+            came += sum(each["payment"].amount_minor for each in known.get("deposits", {}).values())
+            gone += sum(each["request"]["amount"] for each in known["payouts"].values() if is_gone(each))
+        kept = [each for entries in self.suspense.values() for each in entries.values()]
+        return came - gone + sum(each["body"].amount_minor for each in kept if each["status"] == "held")
 
     def _about_unknown(self, party: Party, body: Body, now: datetime) -> Verdict:
         """Money waits for an account even if that was declined, and a reversal for the money."""
@@ -245,6 +268,10 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             repayment = known["repayments"].get(name)
             return bool(repayment and repayment["reversed"])
         return kind != "suspense" and name in known[kind + "s"]
+
+
+def is_gone(payout: Facts) -> bool:
+    return payout["status"] == "succeeded"
 
 
 def _id_of(message: Input) -> tuple[str, str | None, str]:
