@@ -1,6 +1,6 @@
 """Small hand-made lives for the model alone: messages told one after the other, and what has come of them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 
 from settlement.entities import PlanKind
@@ -109,7 +109,3 @@ class Life:
 
 def state(debit: Facts) -> str:
     return "unanswered" if debit["unanswered"] and debit["status"] == "requested" else debit["status"]
-
-
-def days(number: int) -> timedelta:
-    return timedelta(days=number)

@@ -163,6 +163,15 @@ def test_the_order_in_which_money_is_told_does_not_matter():
     assert states[0] == states[1]
 
 
+def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
+    paid = life.repay("03-12 09:00", 50_100)  # two penalties of 0.50, and half of it
+    life.tick("03-14 09:00")
+    assert life.penalties == 100 + 2 * 25
+    life.reverse("03-14 10:00", paid)
+    life.tick("03-15 09:00")
+    assert (life.penalties, owed_in_all(life.account)) == (150 + 50, 100_000 + 200)
+
+
 def test_a_reversal_that_is_undone_never_was(life: Life):
     paid = life.repay("03-09 09:00", 100_000)
     life.reverse("03-20 09:00", paid)

@@ -4,7 +4,7 @@ No penalty is kept: each is worked out from the instants at which one was charge
 whatever changes the past of the payments changes them too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from tests.property.model.facts import PENALTY_BPS, Facts, half_up, unpaid
@@ -132,7 +132,7 @@ def standing_fall(owed: Facts) -> Facts | None:
     return next((fall for fall in owed["falls"] if fall["cleared_at"] is None), None)
 
 
-def drop_falls(owed: Facts, kept: "Iterator[Facts] | list[Facts]") -> bool:
+def drop_falls(owed: Facts, kept: Iterable[Facts]) -> bool:
     """Keep only some falls. Returns whether any was dropped."""
     kept = list(kept)
     dropped = len(kept) < len(owed["falls"])
