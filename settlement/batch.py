@@ -7,7 +7,7 @@ Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 """
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -109,7 +109,7 @@ class Batch:
         if until is None:
             return
         while due := [timer for timer in state.timers.values() if timer.due_at <= until]:
-            self._fire(state, min(due, key=lambda each: each.order))
+            self._fire(state, _first(state, due))
 
     def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
         """What the batch means for merchants: one message per merchant and currency that something changed for."""
@@ -288,6 +288,20 @@ class Batch:
             msg = "the lane itself parks nothing"
             raise InvariantBrokenError(msg)
         return state.party
+
+
+def _first(state: PartyState, due: Sequence[Timer]) -> Timer:
+    """The timer that fires next; of waits that are over at one instant, that of the input that came first."""
+    first = min(due, key=lambda each: each.order)
+    if first.kind is not TimerKind.PARKING_EXPIRY:
+        return first
+    over = {each.subject_id: each for each in due if each.kind is first.kind and each.due_at == first.due_at}
+    return next((over[each] for each in _event_hashes(state) if each in over), first)
+
+
+def _event_hashes(state: PartyState) -> Iterator[str]:
+    """Of what is parked, in arrival order, as timers name it."""
+    return (parked.input.event_hash.hex() for parked in state.parked)
 
 
 def _subjects_of(decision: Decision) -> set[str]:

@@ -218,7 +218,7 @@ class Debit(Entity):
 
     `first_requested_at` is when attempt 1 of its series was requested. `requested_at` is when this one was, and
     `requested_rank` which place that has among what happened at that instant (`settlement.timeline.Position`); of rows
-    from before, None. `unanswered`: nobody has told in time what became of it, so it stands in the way of no other.
+    from before, None. `unanswered_at` is when it stopped standing in the way of others, nobody having told what became of it.
     """
 
     account_id: str
@@ -233,7 +233,7 @@ class Debit(Entity):
     obligation_ids: tuple[str, ...]
     requested_at: datetime | None = None
     requested_rank: int = 0
-    unanswered: bool = False
+    unanswered_at: datetime | None = None
 
 
 @entity("return", PartyKind.ACCOUNT, "return_id")

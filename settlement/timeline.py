@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from settlement.asks import Parts, open_parts
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
 from settlement.values import dataclass, revised
@@ -156,12 +157,22 @@ def principal_unpaid_at(obligation: Obligation, position: Position) -> int:
     return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in later))
 
 
-def penalty_open_at(obligation: Obligation, position: Position) -> int:
-    """What is open of the penalties charged until a position, by all that was paid and waived of them since."""
-    open_minor = obligation.penalty_minor - obligation.paid_penalty_minor
-    if not obligation.penalty_runs:
-        return open_minor
-    return max(0, open_minor - charged_after(obligation, position))
+def payable_at(obligation: Obligation, position: Position) -> Parts:
+    """What money that counts from a position can pay: what was open then, as far as it is open still."""
+    parts = open_parts(obligation)
+    if not obligation.changes and not obligation.penalty_runs:
+        return parts
+    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+    penalty_minor = parts.penalty_minor - charged_after(obligation, position)
+    if later:
+        fee_minor = parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)
+        principal_minor = parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)
+        return Parts(
+            max(0, min(parts.penalty_minor, penalty_minor)),
+            max(0, min(parts.fee_minor, fee_minor)),
+            max(0, min(parts.principal_minor, principal_minor)),
+        )
+    return Parts(max(0, penalty_minor), parts.fee_minor, parts.principal_minor)
 
 
 def open_at(obligation: Obligation, position: Position) -> int:

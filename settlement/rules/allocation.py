@@ -10,13 +10,13 @@ from datetime import date
 from itertools import takewhile
 
 from settlement import timeline
-from settlement.asks import open_parts
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
+from settlement.statuses import ObligationStatus
 from settlement.timeline import PAYMENTS_BY_MESSAGE, Change, ChangeKind, Position
 from settlement.values import revised
 
@@ -154,7 +154,7 @@ class Allocation:
                 draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
         released: dict[str | None, int] = {}
         for earlier, later in pairs:
-            difference.take_over(draft, earlier, later, money=hub)
+            difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
             more_minor = later.paid_principal_minor - earlier.paid_principal_minor
             released[earlier.order_id] = released.get(earlier.order_id, 0) + more_minor
         credit_line.released(draft, {each: minor for each, minor in released.items() if minor > 0}, "repaid")
@@ -164,14 +164,15 @@ class Allocation:
     def work_on(self, earlier: Obligation, later: Obligation) -> None:
         """Go on with a changed obligation; what changed is posted in the end."""
         self.before.setdefault(earlier.obligation_id, earlier)
-        self.draft.put(difference.stated(later))
+        status = ObligationStatus.OPEN if later.open_minor else ObligationStatus.PAID  # until it is known for good
+        self.draft.put(revised(later, status=status))
 
     def _pay_one(self, obligation_id: str, money: Money, left_minor: int) -> int:
         """Pay what is open of an obligation at the money's instant; returns how much that was."""
         obligation = self.draft.get(Obligation, obligation_id)
         place = money.position
-        parts = open_parts(obligation)
-        penalty_minor = min(left_minor, timeline.penalty_open_at(obligation, place))
+        parts = timeline.payable_at(obligation, place)
+        penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)
         paid_minor = penalty_minor + fee_minor + principal_minor

@@ -164,7 +164,7 @@ def failed(draft: Draft, debit: Debit, *, retryable: bool) -> None:
     draft.cancel(TimerKind.DEBIT_UNANSWERED, debit.debit_id)
     debit = revised(debit, status=DEBIT.after(debit.status, "failed"))
     draft.put(debit)
-    if debit.unanswered:
+    if debit.unanswered_at is not None:
         _forget(draft, debit, asked)
         return
     # A debit may ask for orders of several versions: the terms of the day it was first requested count for all.
@@ -211,7 +211,7 @@ def retry(draft: Draft, debit: Debit) -> None:
 def not_answered(draft: Draft, debit_id: str) -> None:
     """Nobody has told in time what became of a debit: it stands in the way of no other, and operators are told."""
     debit = draft.get(Debit, debit_id)
-    draft.put(revised(debit, unanswered=True))
+    draft.put(revised(debit, unanswered_at=draft.moment.now))
     for obligation in asked_of(draft, debit):
         _restate(draft, obligation, debit, AskState.UNANSWERED)
     requested_at = debit.requested_at or debit.first_requested_at
@@ -252,7 +252,7 @@ def _replace(draft: Draft, debit: Debit, asked: Sequence[Obligation], reason: st
     draft.cancel(TimerKind.DEBIT_UNANSWERED, debit.debit_id)
     draft.emit(AutoDebitCancelled(debit.account_id, debit.debit_id, reason))
     _forget(draft, debit, asked)
-    if debit.unanswered:
+    if debit.unanswered_at is not None:
         return
     left = [draft.get(Obligation, obligation.obligation_id) for obligation in asked]
     request(

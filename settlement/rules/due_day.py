@@ -122,7 +122,7 @@ def close(draft: Draft) -> bool:
         touched = draft.touched(Obligation)
     waiting = [each for each in touched if each.due_on <= today and _is_to_ask(draft, each)]
     is_before_debits = draft.moment.now == midnight(today) and draft.moment.rank < TimerKind.DEBIT.rank
-    if is_before_debits and any(each.unanswered for each in draft.touched(Debit)):
+    if is_before_debits and any(each.unanswered_at == draft.moment.now for each in draft.touched(Debit)):
         draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, draft.moment.now)
     elif any(each.due_on < today or not is_before_debits for each in waiting):  # what is due now has its own timer
         draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, midnight(days_after(today, 1)))

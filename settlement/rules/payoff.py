@@ -3,7 +3,6 @@
 from datetime import date
 
 from settlement import timeline
-from settlement.asks import open_parts
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Repayment
@@ -17,7 +16,7 @@ def amount_minor(draft: Draft) -> int:
     today = business_date(paid_at)
     place = Position(paid_at, PAYMENTS_BY_MESSAGE)
     return sum(
-        timeline.penalty_open_at(each, place) + _unpaid_minor(each) - _unbilled_fee_minor(each, today)
+        timeline.payable_at(each, place).amount_minor - _unbilled_fee_minor(each, today)
         for each in draft.open_obligations()
     )
 
@@ -49,11 +48,6 @@ def begin(draft: Draft, allocation: Allocation, repayment: Repayment) -> list[Sh
 def without_fee(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligation:
     """Return an obligation with so much less of its fee."""
     return timeline.put_in(obligation, Change(ChangeKind.LESS, draft.place_of_changes, 0, fee_minor, 0))
-
-
-def _unpaid_minor(obligation: Obligation) -> int:
-    parts = open_parts(obligation)
-    return parts.fee_minor + parts.principal_minor
 
 
 def _unbilled_fee_minor(obligation: Obligation, today: date) -> int:

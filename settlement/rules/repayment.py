@@ -41,6 +41,9 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
 
 def unmatched(draft: Draft, body: RepaymentReceived) -> Decision:
     """What a repayment names has not become known in time: it counts for the account, as of when it was made."""
+    other = draft.find(Repayment, body.repayment_id)
+    if other is not None:
+        return draft.repeated(other.fingerprint, draft.cause.fingerprint)
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
     known = body.debit_id is not None and draft.find(Debit, body.debit_id) is not None
@@ -99,9 +102,9 @@ def _recorded(
     is_over = is_late = False
     if debit_id is not None:
         answered = draft.get(Debit, debit_id)
-        place = debit.place_of(answered) or place
+        place = min(debit.place_of(answered) or place, place)
         is_over = answered.status in {DebitStatus.CANCELLED, DebitStatus.SUCCEEDED}
-        is_late = answered.unanswered and answered.status is DebitStatus.REQUESTED
+        is_late = answered.unanswered_at is not None and answered.status is DebitStatus.REQUESTED
     return Repayment(
         account_id=draft.party.id,
         repayment_id=body.repayment_id,
@@ -141,18 +144,19 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     waived: list[Share] = []
     if not is_new:
         waived = _forget(draft, allocation, repayment, place)
-    allocation.make_room(place)
-    if is_new and repayment.purpose == PAYOFF:
+    elif repayment.purpose == PAYOFF:
         waived = payoff.begin(draft, allocation, repayment)
+    allocation.make_room(place)
     left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
     due_by = business_date(draft.moment.now) if repayment.due_only else None
-    left_minor += allocation.spread_displaced(due_by)
+    displaced_minor = allocation.spread_displaced(due_by)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)
-    if repayment.due_only and left_minor:
-        draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, left_minor, draft.currency)
-        pay_out(draft, left_minor, "overpayment")
+    for over_minor in [left_minor, displaced_minor] if repayment.due_only else []:
+        if over_minor:
+            draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, over_minor, draft.currency)
+            pay_out(draft, over_minor, "overpayment")
     debit.lowered(draft, before, "repaid")
     due_day.settle_credit(draft)
 

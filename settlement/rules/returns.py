@@ -60,7 +60,6 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
     debit.leave_out(draft, obligations_of(draft, order), "return_requested")
     draft.hand_to_merchant(order.merchant_id, after_sales=1)
     _go_ahead(draft, opened)
-    due_day.settle_credit(draft)
     return draft.applied()
 
 
@@ -190,8 +189,10 @@ def _undo_falls(draft: Draft, order: Order) -> None:
         if after is not obligation:
             before.append(obligation)
             difference.take_over(draft, obligation, after, money=LedgerAccount.CUSTOMER_CREDIT)
-    difference.conclude(draft, before)
-    debit.lowered(draft, before, "return_requested")
+    if before:
+        difference.conclude(draft, before)
+        debit.lowered(draft, before, "return_requested")
+        due_day.settle_credit(draft)
 
 
 def _place(draft: Draft) -> Position:

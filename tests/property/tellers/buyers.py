@@ -106,7 +106,7 @@ class BuyerTeller(PayeeTeller):
             return True
         cash_out = self.lane.tables[party].entities[CashOut][payout.source_id]
         owed = self.lane.tables[party].entities[Obligation][cash_out.obligation_ids[0]]
-        has_lived = owed.status is not ObligationStatus.OPEN or owed.debit_id is not None or owed.paid_principal_minor
+        has_lived = owed.status is not ObligationStatus.OPEN or owed.asks or owed.paid_principal_minor
         return bool(has_lived) or self.chance(1)
 
     def can_buy(self, party: Party) -> bool:
