@@ -260,8 +260,8 @@ class Repayment(Entity):
 
     `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit.
     `counts_at` and `counts_rank` are the place from which it counts (`settlement.timeline.Position`), of rows from
-    before None: that is `received_at`. `own_first`: it pays what its debit asked for before all else; `due_only`: it pays
-    only what is due, for its debit had ended otherwise.
+    before None: that is `received_at`. `own_first`: it pays what its debit asked for before all else; `due_by`: it pays
+    only what is due by then, for its debit had ended otherwise when it came.
     """
 
     account_id: str
@@ -280,7 +280,7 @@ class Repayment(Entity):
     counts_at: datetime | None = None
     counts_rank: int = 0
     own_first: bool = True
-    due_only: bool = False
+    due_by: date | None = None
     reinstated: bool = False
 
 

@@ -291,6 +291,13 @@ def derived(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
     """
     if not obligation.falls and not obligation.penalty_runs:
         return obligation
+    after = _derived_once(obligation, since, rate)
+    while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
+        obligation, after = after, _derived_once(after, since, rate)
+    return after
+
+
+def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
     falls = [moved for fall in falls_of(obligation) if (moved := _moved(obligation, fall, since)) is not None]
     cap = max((fall.principal_minor for fall in falls), default=0)
     runs: list[Run] = []

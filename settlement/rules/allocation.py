@@ -231,7 +231,7 @@ def money_of(draft: Draft, repayment: Repayment, amount_minor: int, position: Po
         first_ids=debit.obligation_ids if debit is not None and repayment.own_first else (),
         is_for_order=debit is None and repayment.purpose == "order",
         order_id=repayment.order_id,
-        due_by=business_date(draft.moment.now) if repayment.due_only else None,
+        due_by=repayment.due_by,
     )
 
 

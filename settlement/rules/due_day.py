@@ -1,6 +1,6 @@
 """What is due: customer credit pays it, debits ask for what is left, now or at the next 00:00. Source: docs/rules.md, Debits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import takewhile
 
@@ -103,10 +103,21 @@ def spend(draft: Draft) -> list[Obligation]:
     return allocation.finish(credit_minor)
 
 
+def settle(draft: Draft, touched: Sequence[Obligation], reason: str) -> None:
+    """After a change: customer credit pays what is due, debits ask for what is left, and credit goes out if nothing is owed.
+
+    Args:
+        draft: the decision, in which the change is made already.
+        touched: the obligations that changed, as they were before.
+        reason: why, as `auto_debit.cancelled` tells.
+    """
+    debit.lowered(draft, [*touched, *spend(draft)], reason)
+    pay_out_credit(draft)
+
+
 def settle_credit(draft: Draft) -> None:
     """Let customer credit pay what is due, and go out when nothing is owed."""
-    spend_credit(draft)
-    pay_out_credit(draft)
+    settle(draft, (), "customer_credit")
 
 
 def close(draft: Draft) -> bool:

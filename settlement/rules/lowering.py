@@ -43,10 +43,9 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         purchase.returned_in_full(draft, order)
     else:
         restate_orders(draft, [order.order_id])
-    debit.lowered(draft, before, "amount_lowered")
     overdue.note_changed(draft, before)
     if order.captured_at is not None:
-        due_day.settle_credit(draft)
+        due_day.settle(draft, before, "amount_lowered")
     return draft.applied()
 
 

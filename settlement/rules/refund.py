@@ -4,7 +4,7 @@ from settlement import timeline
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.rules import credit_line, debit, difference, due_day, fees, overdue
+from settlement.rules import credit_line, difference, due_day, fees, overdue
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
 from settlement.timeline import Change, ChangeKind
@@ -44,9 +44,8 @@ def take_back(
     credit_line.released(draft, {order.order_id: unpaid_minor}, reason)
     if paid_minor + charges_minor:
         pay_out(draft, paid_minor + charges_minor, "order_refund", order.order_id)
-    debit.lowered(draft, before, reason)
     overdue.note_changed(draft, before)
-    due_day.settle_credit(draft)
+    due_day.settle(draft, before, reason)
     return paid_minor
 
 

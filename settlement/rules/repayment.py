@@ -119,7 +119,7 @@ def _recorded(
         counts_at=place.at,
         counts_rank=place.rank,
         own_first=not is_over,
-        due_only=is_over or is_late,
+        due_by=business_date(draft.moment.now) if is_over or is_late else None,
     )
 
 
@@ -148,17 +148,15 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
     left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
-    due_by = business_date(draft.moment.now) if repayment.due_only else None
-    displaced_minor = allocation.spread_displaced(due_by)
+    displaced_minor = allocation.spread_displaced(repayment.due_by)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)
-    for over_minor in [left_minor, displaced_minor] if repayment.due_only else []:
+    for over_minor in [left_minor, displaced_minor] if repayment.due_by is not None else []:
         if over_minor:
             draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, over_minor, draft.currency)
             pay_out(draft, over_minor, "overpayment")
-    debit.lowered(draft, before, "repaid")
-    due_day.settle_credit(draft)
+    due_day.settle(draft, before, "repaid")
 
 
 def _place_of(repayment: Repayment) -> Position:

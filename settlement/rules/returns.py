@@ -191,8 +191,7 @@ def _undo_falls(draft: Draft, order: Order) -> None:
             difference.take_over(draft, obligation, after, money=LedgerAccount.CUSTOMER_CREDIT)
     if before:
         difference.conclude(draft, before)
-        debit.lowered(draft, before, "return_requested")
-        due_day.settle_credit(draft)
+        due_day.settle(draft, before, "return_requested")
 
 
 def _place(draft: Draft) -> Position:
