@@ -269,9 +269,14 @@ class Draft:
         """Remove the timer of this kind and subject, if there is one."""
         self._timers[kind, subject_id] = None
 
+    def is_due(self, kind: TimerKind, subject_id: str) -> bool:
+        """Whether the timer of this kind and subject is due by now and has not fired yet."""
+        timer = self.state.timers.get((kind, subject_id))
+        return timer is not None and timer.due_at <= self.moment.now
+
     def decide_as_of(self, instant: datetime) -> None:
         """Decide what follows as if it occurred at an instant that has passed; what was recorded stays as it is."""
-        self.moment = Moment(self.moment.now, instant)
+        self.moment = Moment(self.moment.now, instant, self.moment.rank)
 
     def hand_to_merchant(self, merchant_id: str, *, payable_minor: int = 0, after_sales: int = 0) -> None:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""

@@ -20,9 +20,11 @@ from settlement.values import dataclass, revised
 BEFORE_ALL = -1
 """A rank before all that happens at an instant."""
 
+CREDIT = 20
 FALLS = 40
 PENALTIES = 50
-"""Ranks of the timers that let something fall overdue and charge penalties (`settlement.timers`)."""
+"""Ranks of what customer credit pays before debits are requested, and of the timers that let something fall overdue and
+charge penalties (`settlement.timers`)."""
 
 CHANGES_BY_MESSAGE = 98
 FALLS_BY_MESSAGE = 99
@@ -158,21 +160,12 @@ def principal_unpaid_at(obligation: Obligation, position: Position) -> int:
 
 
 def payable_at(obligation: Obligation, position: Position) -> Parts:
-    """What money that counts from a position can pay: what was open then, as far as it is open still."""
+    """What money that counts from a position can pay: penalties charged by then, and what is open of fee and principal."""
     parts = open_parts(obligation)
-    if not obligation.changes and not obligation.penalty_runs:
+    if not obligation.penalty_runs:
         return parts
-    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
-    penalty_minor = parts.penalty_minor - charged_after(obligation, position)
-    if later:
-        fee_minor = parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)
-        principal_minor = parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)
-        return Parts(
-            max(0, min(parts.penalty_minor, penalty_minor)),
-            max(0, min(parts.fee_minor, fee_minor)),
-            max(0, min(parts.principal_minor, principal_minor)),
-        )
-    return Parts(max(0, penalty_minor), parts.fee_minor, parts.principal_minor)
+    penalty_minor = max(0, parts.penalty_minor - charged_after(obligation, position))
+    return revised(parts, penalty_minor=penalty_minor)
 
 
 def open_at(obligation: Obligation, position: Position) -> int:

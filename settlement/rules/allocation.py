@@ -115,20 +115,19 @@ class Allocation:
             left_minor -= self._pay_one(obligation.obligation_id, money, left_minor)
         return left_minor
 
-    def spread_displaced(self, due_by: date | None = None) -> int:
-        """Spread again what was taken back, each as of its instant; returns what is left over.
+    def spread_displaced(self, due_by: date | None = None) -> list[int]:
+        """Spread again what was taken back, each as of its instant; returns what is left over of each.
 
         Args:
             due_by: it pays only what is due by then.
         """
-        left_minor = 0
+        left_over = []
         for money in self.displaced:
-            rest_minor = self.spread(money if due_by is None else revised_money(money, due_by))
-            left_minor += rest_minor
+            left_over.append(self.spread(money if due_by is None else revised_money(money, due_by)))
             repayment = self.draft.get(Repayment, money.source) if money.source else None
             if repayment is not None:
                 self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
-        return left_minor
+        return left_over
 
     def finish(self, amount_minor: int) -> list[Obligation]:
         """Post what changed, and tell what limit became available, what is settled and what is not overdue any more.
@@ -211,9 +210,9 @@ class Allocation:
             return False
         return not change.source or self.draft.get(Repayment, change.source).reversed_at is None
 
-    def _order(self, key: tuple[Position, str]) -> tuple[Position, int]:
+    def _order(self, key: tuple[Position, str]) -> tuple[Position, bool, int]:
         place, source = key
-        return (place, self.draft.get(Repayment, source).no if source else -1)
+        return (place, not source, self.draft.get(Repayment, source).no if source else 0)  # credit comes of repayments
 
     def _again(self, place: Position, source: str, amount_minor: int) -> Money:
         if not source:

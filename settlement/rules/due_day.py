@@ -15,6 +15,7 @@ from settlement.rules.allocation import Allocation, Money
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import ObligationStatus
+from settlement.timeline import CREDIT, Position
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 
 
@@ -98,8 +99,10 @@ def spend(draft: Draft) -> list[Obligation]:
     if not credit_minor:
         return []
     allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
-    today = business_date(draft.moment.now)
-    allocation.spread(Money(draft.place_of_payments, credit_minor, due_by=today))
+    place, today = draft.place_of_payments, business_date(draft.moment.now)
+    if place.rank == TimerKind.DEBIT.rank:
+        place = Position(place.at, CREDIT)
+    allocation.spread(Money(place, credit_minor, due_by=today))
     return allocation.finish(credit_minor)
 
 
@@ -135,6 +138,8 @@ def close(draft: Draft) -> bool:
     is_before_debits = draft.moment.now == midnight(today) and draft.moment.rank < TimerKind.DEBIT.rank
     if is_before_debits and any(each.unanswered_at == draft.moment.now for each in draft.touched(Debit)):
         draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, draft.moment.now)
+    elif draft.is_due(TimerKind.DEBIT, WHOLE_ACCOUNT):
+        pass
     elif any(each.due_on < today or not is_before_debits for each in waiting):  # what is due now has its own timer
         draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, midnight(days_after(today, 1)))
     return bool(touched)

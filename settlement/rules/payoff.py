@@ -16,7 +16,7 @@ def amount_minor(draft: Draft) -> int:
     today = business_date(paid_at)
     place = Position(paid_at, PAYMENTS_BY_MESSAGE)
     return sum(
-        each.open_minor - timeline.charged_after(each, place) - _unbilled_fee_minor(each, today)
+        timeline.payable_at(each, place).amount_minor - _unbilled_fee_minor(each, today)
         for each in draft.open_obligations()
     )
 

@@ -104,7 +104,7 @@ def _recorded(
         answered = draft.get(Debit, debit_id)
         place = min(debit.place_of(answered) or place, place)
         is_over = answered.status in {DebitStatus.CANCELLED, DebitStatus.SUCCEEDED}
-        is_late = answered.unanswered_at is not None and answered.status is DebitStatus.REQUESTED
+        is_late = answered.unanswered_at is not None
     return Repayment(
         account_id=draft.party.id,
         repayment_id=body.repayment_id,
@@ -118,7 +118,7 @@ def _recorded(
         fingerprint=draft.cause.fingerprint,
         counts_at=place.at,
         counts_rank=place.rank,
-        own_first=not is_over,
+        own_first=is_late or not is_over,
         due_by=business_date(draft.moment.now) if is_over or is_late else None,
     )
 
@@ -148,11 +148,11 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
     left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
-    displaced_minor = allocation.spread_displaced(repayment.due_by)
+    left_over = allocation.spread_displaced(repayment.due_by)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)
-    for over_minor in [left_minor, displaced_minor] if repayment.due_by is not None else []:
+    for over_minor in [left_minor, *left_over] if repayment.due_by is not None else []:
         if over_minor:
             draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, over_minor, draft.currency)
             pay_out(draft, over_minor, "overpayment")
