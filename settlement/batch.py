@@ -21,7 +21,7 @@ from settlement.outputs import MerchantActivityRecorded, Output
 from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
-from settlement.timeline import PAYMENTS_BY_MESSAGE
+from settlement.timeline import BY_MESSAGE
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass
 
@@ -164,7 +164,7 @@ class Batch:
         error = None
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
-            rank = PAYMENTS_BY_MESSAGE if waits_for is None else TimerKind.PARKING_EXPIRY.rank
+            rank = BY_MESSAGE if waits_for is None else TimerKind.PARKING_EXPIRY.rank
             moment = Moment(now, min(message.occurred_at, now), rank)
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)

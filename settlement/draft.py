@@ -19,7 +19,7 @@ from settlement.party import Party, PartyKind
 from settlement.state import ALL_OPEN, NotLoadedError, PartyState, past_since, subject_key
 from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
-from settlement.timeline import CHANGES_BY_MESSAGE, FALLS_BY_MESSAGE, PAYMENTS_BY_MESSAGE, Position
+from settlement.timeline import BY_MESSAGE, Position
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass, revised
 
@@ -33,7 +33,7 @@ class Moment:
 
     now: datetime
     occurred_at: datetime
-    rank: int = PAYMENTS_BY_MESSAGE
+    rank: int = BY_MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +171,8 @@ class Draft:
         return [cast("EntityT", entity) for key, entity in self._entities.items() if key[0] is kind]
 
     @property
-    def place_of_changes(self) -> Position:
+    def place(self) -> Position:
         """From where what this decision changes of an obligation counts: now."""
-        moment = self.moment
-        return Position(moment.now, min(moment.rank, CHANGES_BY_MESSAGE))
-
-    @property
-    def place_of_falls(self) -> Position:
-        """From where what falls overdue by this decision is overdue: now."""
-        return Position(self.moment.now, min(self.moment.rank, FALLS_BY_MESSAGE))
-
-    @property
-    def place_of_payments(self) -> Position:
-        """From where what is paid out of customer credit by this decision counts: now."""
         return Position(self.moment.now, self.moment.rank)
 
     def balance(self, currency: str) -> MerchantBalance:

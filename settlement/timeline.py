@@ -26,10 +26,8 @@ PENALTIES = 50
 """Ranks of what customer credit pays before debits are requested, and of the timers that let something fall overdue and
 charge penalties (`settlement.timers`)."""
 
-CHANGES_BY_MESSAGE = 98
-FALLS_BY_MESSAGE = 99
-PAYMENTS_BY_MESSAGE = 100
-"""Messages come after all timers of their instant; what a payment of that instant pays counts last of all."""
+BY_MESSAGE = 100
+"""Messages come after all timers of their instant."""
 
 Rate = Callable[[date], int]
 """The penalty in bps a day, by the date at whose 00:00 it is charged."""
@@ -194,8 +192,11 @@ def ended_at(obligation: Obligation, fall: Fall) -> datetime | None:
     """When something that fell overdue was no longer so: by what left nothing open of it; None while it is."""
     if fall.ended_at is not None:
         return fall.ended_at
-    for change in changes_of(obligation):
-        if change.position > fall.position and not open_at(obligation, change.position):
+    changes = changes_of(obligation)
+    open_minor = obligation.open_minor - sum(_opened(each) * -each.amount_minor for each in changes)
+    for change in changes:
+        open_minor -= _opened(change) * change.amount_minor
+        if change.position > fall.position and open_minor <= charged_after(obligation, change.position):
             return change.position.at
     # Of rows from before there were changes, what paid it is not known.
     return None if obligation.open_minor else fall.position.at
@@ -294,7 +295,7 @@ def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obliga
     falls = [moved for fall in falls_of(obligation) if (moved := _moved(obligation, fall, since)) is not None]
     cap = max((fall.principal_minor for fall in falls), default=0)
     runs: list[Run] = []
-    sum_minor = 0
+    sum_minor, is_fallen = 0, True
     for run in runs_of(obligation):
         for number in range(run.days):
             day = days_after(run.first_on, number)
@@ -304,7 +305,8 @@ def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obliga
                 is_fallen = any(fall.position < charged_at for fall in falls)
                 unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
                 daily_minor = min(daily_penalty(unpaid_minor, rate(day)), cap - sum_minor)
-            if daily_minor > 0:
+            if charged_at <= since or is_fallen:
+                daily_minor = max(0, daily_minor)  # of 0, it is charged again when what was paid then is taken back
                 sum_minor += daily_minor
                 runs = _extended(runs, day, daily_minor)
     return _recharged(obligation, falls, runs)
@@ -348,7 +350,7 @@ def _charged_until(obligation: Obligation, position: Position) -> int:
 def _within_lowering(obligation: Obligation, sum_minor: int) -> int:
     if obligation.lowered_bps is None:
         return sum_minor
-    days = sum(run.days for run in runs_of(obligation))
+    days = sum(run.days for run in runs_of(obligation) if run.daily_minor)
     limit_minor = days * max(daily_penalty(obligation.principal_minor, obligation.lowered_bps), 1)
     return min(sum_minor, obligation.principal_minor, limit_minor)
 
@@ -368,7 +370,7 @@ def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
         if change.kind is ChangeKind.UNPAID and change.position > fall.position:
             unpaid_minor = principal_unpaid_at(obligation, change.position)
             if unpaid_minor:
-                return Fall(Position(change.position.at, FALLS_BY_MESSAGE), unpaid_minor)
+                return Fall(Position(change.position.at, BY_MESSAGE), unpaid_minor)
     return None
 
 

@@ -17,7 +17,7 @@ from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
-from settlement.timeline import PAYMENTS_BY_MESSAGE, Change, ChangeKind, Position
+from settlement.timeline import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.values import revised
 
 
@@ -85,7 +85,7 @@ class Allocation:
         """Take back what counts as paid after a position, if anything does."""
         draft = self.draft
         until = draft.account.paid_until
-        if until is None or until < position.at or (until == position.at and position.rank >= PAYMENTS_BY_MESSAGE):
+        if until is None or until < position.at or (until == position.at and position.rank >= BY_MESSAGE):
             return
         amounts: dict[tuple[Position, str], int] = {}
         for obligation in draft.past_since(position.at):

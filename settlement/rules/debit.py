@@ -43,7 +43,7 @@ def request(
     wanted = [(obligation, parts) for obligation, parts in wanted if parts.amount_minor]
     if not wanted:
         return
-    now = draft.place_of_payments
+    now = draft.place
     debit = Debit(
         account_id=draft.party.id,
         debit_id=draft.new_id(),

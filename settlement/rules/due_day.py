@@ -99,7 +99,7 @@ def spend(draft: Draft) -> list[Obligation]:
     if not credit_minor:
         return []
     allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
-    place, today = draft.place_of_payments, business_date(draft.moment.now)
+    place, today = draft.place, business_date(draft.moment.now)
     if place.rank == TimerKind.DEBIT.rank:
         place = Position(place.at, CREDIT)
     allocation.spread(Money(place, credit_minor, due_by=today))

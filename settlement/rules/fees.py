@@ -35,5 +35,5 @@ def _adjusted(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligatio
     waived_penalty_minor = 0 if obligation.principal_minor else open_penalty_minor
     if not waived_fee_minor and not waived_penalty_minor:
         return obligation
-    change = Change(ChangeKind.LESS, draft.place_of_changes, waived_penalty_minor, waived_fee_minor, 0)
+    change = Change(ChangeKind.LESS, draft.place, waived_penalty_minor, waived_fee_minor, 0)
     return timeline.put_in(obligation, change)

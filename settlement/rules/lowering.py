@@ -84,7 +84,7 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
         left_minor -= principal_minor
         cut_minor = obligation.principal_minor - principal_minor
         if cut_minor:
-            change = Change(ChangeKind.LESS, draft.place_of_changes, 0, 0, cut_minor)
+            change = Change(ChangeKind.LESS, draft.place, 0, 0, cut_minor)
             bps = penalty.rate(draft, obligation)(business_date(draft.moment.now))
             obligation = timeline.lowered(timeline.put_in(obligation, change), bps)
         after.append(obligation)

@@ -82,7 +82,8 @@ def charge_penalties(draft: Draft) -> None:
 
 def expect_penalty(draft: Draft, day: date) -> None:
     """See to it that what is overdue costs a penalty at 00:00 of a date, and then at each one that follows."""
-    draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(day))
+    if not draft.is_due(TimerKind.PENALTY, WHOLE_ACCOUNT):
+        draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(day))
 
 
 def note_changed(draft: Draft, before: Iterable[Obligation]) -> None:
@@ -156,7 +157,7 @@ def _cleared(draft: Draft, account: Account) -> None:
 
 def _fallen(draft: Draft, obligation: Obligation) -> Obligation:
     status = OBLIGATION.after(obligation.status, "fell overdue")
-    return revised(timeline.fallen(obligation, draft.place_of_falls), status=status)
+    return revised(timeline.fallen(obligation, draft.place), status=status)
 
 
 def _freeze(draft: Draft) -> None:

@@ -7,14 +7,14 @@ from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Repayment
 from settlement.rules.allocation import Allocation, Share
-from settlement.timeline import PAYMENTS_BY_MESSAGE, Change, ChangeKind, Position
+from settlement.timeline import BY_MESSAGE, Change, ChangeKind, Position
 
 
 def amount_minor(draft: Draft) -> int:
     """What it takes, or took when a payment was made, to be rid of all that is owed, unbilled fees left out."""
     paid_at = draft.moment.occurred_at
     today = business_date(paid_at)
-    place = Position(paid_at, PAYMENTS_BY_MESSAGE)
+    place = Position(paid_at, BY_MESSAGE)
     return sum(
         timeline.payable_at(each, place).amount_minor - _unbilled_fee_minor(each, today)
         for each in draft.open_obligations()
@@ -47,7 +47,7 @@ def begin(draft: Draft, allocation: Allocation, repayment: Repayment) -> list[Sh
 
 def without_fee(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligation:
     """Return an obligation with so much less of its fee."""
-    return timeline.put_in(obligation, Change(ChangeKind.LESS, draft.place_of_changes, 0, fee_minor, 0))
+    return timeline.put_in(obligation, Change(ChangeKind.LESS, draft.place, 0, fee_minor, 0))
 
 
 def _unbilled_fee_minor(obligation: Obligation, today: date) -> int:

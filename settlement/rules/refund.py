@@ -22,7 +22,7 @@ def take_back(
         keeps_nothing: the fees and penalties that were paid for the order go back as well.
 
     Returns:
-        How much of the amount is paid out to the buyer; charges that go back come on top.
+        How much is paid out to the buyer, charges that go back included.
     """
     if order.captured_at is None:
         draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_HELD, amount_minor, draft.currency)
@@ -46,7 +46,7 @@ def take_back(
         pay_out(draft, paid_minor + charges_minor, "order_refund", order.order_id)
     overdue.note_changed(draft, before)
     due_day.settle(draft, before, reason)
-    return paid_minor
+    return paid_minor + charges_minor
 
 
 def _without_unpaid(
@@ -95,5 +95,5 @@ def _changed(
     if not penalty_minor + fee_minor + principal_minor:
         return obligation
     return timeline.put_in(
-        obligation, Change(kind, draft.place_of_changes, penalty_minor, fee_minor, principal_minor)
+        obligation, Change(kind, draft.place, penalty_minor, fee_minor, principal_minor)
     )

@@ -13,7 +13,7 @@ from settlement.rules import debit, due_day, payoff, penalty
 from settlement.rules.allocation import Allocation, Share, money_of, recorded
 from settlement.rules.payout_request import pay_out
 from settlement.statuses import DebitStatus
-from settlement.timeline import PAYMENTS_BY_MESSAGE, Change, Position
+from settlement.timeline import BY_MESSAGE, Change, Position
 from settlement.values import revised
 
 PAYOFF = "payoff"
@@ -98,7 +98,7 @@ def _recorded(
     A debit's success counts from its request. One of a debit that had been cancelled, or has succeeded already, pays what
     is due in the order it is paid; one that came too late pays what its debit asked for first.
     """
-    place = Position(draft.moment.occurred_at, PAYMENTS_BY_MESSAGE)
+    place = Position(draft.moment.occurred_at, BY_MESSAGE)
     is_over = is_late = False
     if debit_id is not None:
         answered = draft.get(Debit, debit_id)
@@ -161,7 +161,7 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
 
 def _place_of(repayment: Repayment) -> Position:
     if repayment.counts_at is None:
-        return Position(repayment.received_at, PAYMENTS_BY_MESSAGE)
+        return Position(repayment.received_at, BY_MESSAGE)
     return Position(repayment.counts_at, repayment.counts_rank)
 
 

@@ -15,7 +15,7 @@ from settlement.rules.refund import take_back
 from settlement.rules.schedule import obligations_of, restate_orders
 from settlement.statuses import OrderStatus, ReturnStatus
 from settlement.terms import Programme, ReturnWindow
-from settlement.timeline import PAYMENTS_BY_MESSAGE, Position
+from settlement.timeline import BY_MESSAGE, Position
 from settlement.timers import TimerKind
 from settlement.values import revised
 
@@ -195,7 +195,7 @@ def _undo_falls(draft: Draft, order: Order) -> None:
 
 
 def _place(draft: Draft) -> Position:
-    return Position(draft.moment.occurred_at, PAYMENTS_BY_MESSAGE)
+    return Position(draft.moment.occurred_at, BY_MESSAGE)
 
 
 def _approval(programme: Programme, reason: str) -> str:

@@ -51,7 +51,7 @@ def _unpay(draft: Draft, repayment: Repayment) -> tuple[list[Obligation], int]:
         obligation = after[share.obligation_id]
         unpaid = Change(
             ChangeKind.UNPAID,
-            draft.place_of_changes,
+            draft.place,
             min(share.penalty_minor, obligation.paid_penalty_minor),
             min(share.fee_minor, obligation.paid_fee_minor),
             min(share.principal_minor, obligation.paid_principal_minor),
