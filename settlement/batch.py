@@ -99,10 +99,10 @@ class Batch:
             self._settle_lane_input(state, message, now)
             return
         self.fire_due(message.party)
-        decision = self._settle(state, message, now, was_parked=False)
+        decision = self._settle(state, message, now, BY_MESSAGE, was_parked=False)
         if decision.outcome is Outcome.PARKED:
             self._park(state, message, decision, now)
-        self._wake(state, decision, now)
+        self._wake(state, decision, now, BY_MESSAGE)
 
     def fire_due(self, party: Party) -> None:
         """Fire all timers of a party that are due at lane time, by due time, rank and id."""
@@ -150,7 +150,14 @@ class Batch:
         return self.lane_time
 
     def _settle(
-        self, state: PartyState, message: Input, now: datetime, *, was_parked: bool, waits_for: str | None = None
+        self,
+        state: PartyState,
+        message: Input,
+        now: datetime,
+        rank: int,
+        *,
+        was_parked: bool,
+        waits_for: str | None = None,
     ) -> Decision:
         """Decide an input and take over what it changes; a parked outcome is left to the caller.
 
@@ -158,13 +165,13 @@ class Batch:
             state: its party's.
             message: the input.
             now: when it is decided.
+            rank: the place of that among what happens at this instant.
             was_parked: it waited for something.
             waits_for: what it has waited for in vain.
         """
         error = None
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
-            rank = BY_MESSAGE if waits_for is None else TimerKind.PARKING_EXPIRY.rank
             moment = Moment(now, min(message.occurred_at, now), rank)
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
@@ -233,7 +240,7 @@ class Batch:
             decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
         self._take(state, decision)
         self.results.append(Settled(decision, timer.due_at, timer=timer, error=error))
-        self._wake(state, decision, timer.due_at)
+        self._wake(state, decision, timer.due_at, timer.kind.rank)
 
     def _park(self, state: PartyState, message: Input, decision: Decision, now: datetime) -> None:
         parked = Parked(message, decision.waits_for or "", now)
@@ -258,12 +265,18 @@ class Batch:
         for parked in list(state.parked):
             if parked.input.event_hash.hex() == timer.subject_id:
                 self._unpark(state, parked)
-                decision = self._settle(state, parked.input, timer.due_at, was_parked=True, waits_for=parked.waits_for)
-                self._wake(state, decision, timer.due_at)
+                rank = timer.kind.rank
+                decision = self._settle(
+                    state, parked.input, timer.due_at, rank, was_parked=True, waits_for=parked.waits_for
+                )
+                self._wake(state, decision, timer.due_at, rank)
                 return
 
-    def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:
-        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn."""
+    def _wake(self, state: PartyState, decision: Decision, now: datetime, rank: int) -> None:
+        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn.
+
+        It is decided at the decision's own place among what happens at its instant.
+        """
         if not state.parked:
             return
         changed = _subjects_of(decision)
@@ -272,7 +285,7 @@ class Batch:
             (each for each in state.parked if each.waits_for in changed and each.input.event_hash not in tried), None
         ):
             tried.add(waiting.input.event_hash)
-            outcome = self._settle(state, waiting.input, now, was_parked=True)
+            outcome = self._settle(state, waiting.input, now, rank, was_parked=True)
             if outcome.outcome is Outcome.PARKED:
                 again = replace(waiting, waits_for=outcome.waits_for or "")
                 state.parked[state.parked.index(waiting)] = again

@@ -285,10 +285,11 @@ def derived(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
     """
     if not obligation.falls and not obligation.penalty_runs:
         return obligation
+    was_overdue = is_overdue(obligation)
     after = _derived_once(obligation, since, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
         obligation, after = after, _derived_once(after, since, rate)
-    return after
+    return _fallen_again(after) if was_overdue else after
 
 
 def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
@@ -370,8 +371,23 @@ def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
         if change.kind is ChangeKind.UNPAID and change.position > fall.position:
             unpaid_minor = principal_unpaid_at(obligation, change.position)
             if unpaid_minor:
-                return Fall(Position(change.position.at, BY_MESSAGE), unpaid_minor)
+                return Fall(change.position, unpaid_minor)
     return None
+
+
+def _fallen_again(obligation: Obligation) -> Obligation:
+    """What was paid in between after all, until a reversal made it owed again, is overdue since that."""
+    if is_overdue(obligation) or not obligation.open_minor or not obligation.falls:
+        return obligation
+    *_, last = falls_of(obligation)
+    ended = ended_at(obligation, last)
+    for change in changes_of(obligation):
+        if change.kind is ChangeKind.UNPAID and ended is not None and change.position.at >= ended:
+            unpaid_minor = principal_unpaid_at(obligation, change.position)
+            if unpaid_minor:
+                fall = Fall(change.position, unpaid_minor)
+                return revised(obligation, falls=(*obligation.falls, str(fall)))
+    return obligation
 
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:

@@ -116,14 +116,21 @@ class Allocation:
         return left_minor
 
     def spread_displaced(self, due_by: date | None = None) -> list[int]:
-        """Spread again what was taken back, each as of its instant; returns what is left over of each.
+        """Spread again what was taken back, each as of its instant.
+
+        Returns:
+            What is left over of each repayment, with the customer credit that came of it.
 
         Args:
             due_by: it pays only what is due by then.
         """
-        left_over = []
+        left_over: list[int] = []
         for money in self.displaced:
-            left_over.append(self.spread(money if due_by is None else revised_money(money, due_by)))
+            left_minor = self.spread(money if due_by is None else revised_money(money, due_by))
+            if money.source or not left_over:
+                left_over.append(left_minor)
+            else:
+                left_over[-1] += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
             if repayment is not None:
                 self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
@@ -197,7 +204,8 @@ class Allocation:
             yield from sorted(own, key=lambda each: (each.due_on, each.no))
         if money.is_for_order:
             order = draft.find(Order, money.order_id) if money.order_id is not None else None
-            yield from obligations_of(draft, order) if order is not None else ()
+            of_order = obligations_of(draft, order) if order is not None else ()
+            yield from [each for each in of_order if money.due_by is None or each.due_on <= money.due_by]
         elif money.due_by is None:
             yield from draft.open_obligations()
         else:
