@@ -25,6 +25,11 @@ def past_since(instant: datetime) -> str:
     return f"{PAST_SINCE}{instant.astimezone(UTC).isoformat()}"
 
 
+def instant_of(asked: str) -> datetime:
+    """The instant that such an id names."""
+    return datetime.fromisoformat(asked.removeprefix(PAST_SINCE))
+
+
 def subject_key(kind: type[Entity], entity_id: str) -> str:
     """Name a thing within its party, as `Decision.waits_for` and `PartyState.declined` do."""
     return f"{kind.subject}:{entity_id}"

@@ -44,6 +44,7 @@ _PER_LANE: Sequence[tuple[str, str, Sequence[Sequence[str]]]] = (
     ("orders agree with their obligations", "orders", ()),
     ("lines are frozen while something is overdue", "overdue", ()),
     ("penalties stay within what was overdue", "penalties", ()),
+    ("whatever is due is asked for", "due_is_asked_for", ()),
     ("repayments are what they paid", "repayments", ()),
     ("cash-outs are what they are owed as", "cash_outs", ()),
     ("held is promised to orders", "held", ()),

@@ -109,10 +109,10 @@ class Allocation:
             What is left over.
         """
         left_minor = money.amount_minor
-        for obligation in self._meant(money):
-            if not left_minor:
-                break
+        for obligation in self._meant(money) if left_minor else ():
             left_minor -= self._pay_one(obligation.obligation_id, money, left_minor)
+            if not left_minor:  # nothing more need be loaded
+                break
         return left_minor
 
     def spread_displaced(self, due_by: date | None = None) -> list[int]:

@@ -28,7 +28,7 @@ from settlement.ledger import Book, LedgerAccount, Posting, Side, owned_by
 from settlement.messages import Input, PayoutFailed
 from settlement.outputs import MerchantActivityRecorded
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, PAST_SINCE, NotLoadedError, Parked, PartyState, subject_key
+from settlement.state import ALL_OPEN, PAST_SINCE, NotLoadedError, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
@@ -116,7 +116,7 @@ class Tables:
             state.entities = {kind: dict(rows) for kind, rows in self.entities.items()}
             return state
         state.all_open_loaded = (Obligation, ALL_OPEN) in wanted
-        since = [datetime.fromisoformat(name.removeprefix(PAST_SINCE)) for _, name in wanted if PAST_SINCE in name]
+        since = [instant_of(name) for _, name in wanted if name.startswith(PAST_SINCE)]
         state.past_since = min(since, default=None)
         for kind, rows in self.entities.items():
             for name, entity in rows.items():
