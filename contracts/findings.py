@@ -14,9 +14,9 @@ from pydantic_core import ErrorDetails
 from contracts.catalogue import MESSAGES, UNBUILT_TYPES
 from contracts.envelope import MAX_DEPTH, read_strictly
 from contracts.fields import CURRENCIES, EXPECTED, PRIVATE
-from contracts.reasons import RejectReason
 from contracts.records import RefusalError
 from contracts.topics import Topic
+from settlement.dead_letter import DeadLetterReason
 
 MAX_ERRORS = 5
 """A detail names at most this many fields."""
@@ -52,7 +52,7 @@ class _Finding:
     """One field that is wrong; findings are told in the order of their rank."""
 
     rank: int
-    reason: RejectReason
+    reason: DeadLetterReason
     detail: str
 
 
@@ -67,7 +67,7 @@ def refusal_of(error: ValidationError, value: bytes, topic: Topic) -> RefusalErr
         return _not_json(value, str(errors[0]["ctx"]["error"]))
     body = read_strictly(value)
     if not isinstance(body, dict):
-        return RefusalError(RejectReason.WRONG_SHAPE, f"expected a JSON object, got {shown(body)}")
+        return RefusalError(DeadLetterReason.WRONG_SHAPE, f"expected a JSON object, got {shown(body)}")
     kind = body.get("type")
     return (
         _type_refusal(kind, given="type" in body, topic=topic)
@@ -81,36 +81,36 @@ def _not_json(value: bytes, problem: str) -> RefusalError:
         text = value.decode()
     except UnicodeDecodeError as error:
         return RefusalError(
-            RejectReason.BAD_UTF8,
+            DeadLetterReason.BAD_UTF8,
             f"expected UTF-8, got {value[error.start]:#04x} at byte {error.start}: {error.reason}",
         )
     if "recursion" in problem:
-        return RefusalError(RejectReason.TOO_DEEP, f"expected at most {MAX_DEPTH} levels of nesting: {problem}")
+        return RefusalError(DeadLetterReason.TOO_DEEP, f"expected at most {MAX_DEPTH} levels of nesting: {problem}")
     try:
         # Python's parser takes half a character, and NaN; what else it refuses is no JSON.
         json.dumps(json.loads(text), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return RefusalError(
-            RejectReason.LONE_SURROGATE, f"expected whole characters, got an escape of half a one: {problem}"
+            DeadLetterReason.LONE_SURROGATE, f"expected whole characters, got an escape of half a one: {problem}"
         )
     except (ValueError, RecursionError):
         pass
-    return RefusalError(RejectReason.NOT_JSON, f"expected a JSON object: {problem}")
+    return RefusalError(DeadLetterReason.NOT_JSON, f"expected a JSON object: {problem}")
 
 
 def _type_refusal(kind: Any, *, given: bool, topic: Topic) -> RefusalError | None:
     if not given:
-        return RefusalError(RejectReason.MISSING_FIELD, "type: expected a text, but it is missing")
+        return RefusalError(DeadLetterReason.MISSING_FIELD, "type: expected a text, but it is missing")
     if not isinstance(kind, str):
-        return RefusalError(RejectReason.WRONG_FIELD, f"type: expected a text, got {shown(kind)}")
+        return RefusalError(DeadLetterReason.WRONG_FIELD, f"type: expected a text, got {shown(kind)}")
     if kind in _TYPES[topic]:
         return None
     if kind in UNBUILT_TYPES.get(topic, ()):
-        return RefusalError(RejectReason.UNKNOWN_TYPE, f"type: not built yet: {kind}")
+        return RefusalError(DeadLetterReason.UNKNOWN_TYPE, f"type: not built yet: {kind}")
     elsewhere = next((other for other, kinds in _TYPES.items() if kind in kinds), None)
     hint = f", which belongs on topic {elsewhere}" if elsewhere else ""
     return RefusalError(
-        RejectReason.UNKNOWN_TYPE,
+        DeadLetterReason.UNKNOWN_TYPE,
         f"type: expected one of {', '.join(sorted(_TYPES[topic]))} on topic {topic}, got {shown(kind)}{hint}",
     )
 
@@ -118,7 +118,7 @@ def _type_refusal(kind: Any, *, given: bool, topic: Topic) -> RefusalError | Non
 def _version_refusal(version: Any) -> RefusalError | None:
     if version is None or (type(version) is int and version == 1):
         return None
-    return RefusalError(RejectReason.BAD_VERSION, f"version: expected 1, got {shown(version)}")
+    return RefusalError(DeadLetterReason.BAD_VERSION, f"version: expected 1, got {shown(version)}")
 
 
 def _field_refusal(kind: str, errors: Iterable[ErrorDetails]) -> RefusalError:
@@ -134,14 +134,14 @@ def _finding(kind: str, error: ErrorDetails) -> _Finding:
     path = _path(kind, error["loc"])
     if error["type"] in {"missing", "union_tag_not_found"}:
         path += ".kind" if error["type"] == "union_tag_not_found" else ""
-        return _Finding(0, RejectReason.MISSING_FIELD, f"{path}: expected a value, but it is missing")
+        return _Finding(0, DeadLetterReason.MISSING_FIELD, f"{path}: expected a value, but it is missing")
     came = error["input"]
     if error["type"] == "union_tag_invalid":
         path += ".kind"
         came = came["kind"]
     private = path.partition("[")[0] in PRIVATE
     return _Finding(
-        1, RejectReason.WRONG_FIELD, f"{path}: expected {_expected(error)}, got {shown(came, private=private)}"
+        1, DeadLetterReason.WRONG_FIELD, f"{path}: expected {_expected(error)}, got {shown(came, private=private)}"
     )
 
 

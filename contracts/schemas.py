@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from contracts.catalogue import MESSAGES
-from contracts.dead_letter import KIND as DEAD_LETTER_KIND
+from contracts.dead_letter_messages import KIND as DEAD_LETTER_KIND
 from contracts.encode import WRITERS
 from contracts.outputs import OUTPUTS
 from contracts.topics import Topic

@@ -209,7 +209,9 @@ def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
     timer_id = timer.timer_id
     if timer.kind is TimerKind.PARKING_EXPIRY:
         raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
-    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at, timer.kind.rank), rules, Cause(timer_id, timer_id))
+    draft = Draft(
+        state, timer.party, Moment(timer.due_at, timer.due_at, timer.kind.rank), rules, Cause(timer_id, timer_id)
+    )
     TIMER_RULES[timer.kind](draft, timer.subject_id)
     if timer.party.kind is PartyKind.ACCOUNT:
         due_day.close(draft)

@@ -1,24 +1,13 @@
-"""State machines as tables; docs/states.md is drawn from them by `python -m settlement.lifecycles --write`.
+"""State machines as tables; docs/states.md is drawn from them by `python -m workers.state_diagrams --write`.
 
 The rules ask the tables where a step leads; a step that a state never allows is refused by the rules before.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Generic, TypeVar
 
-from settlement.answers import (
-    DEBIT_ANSWERS,
-    DEPOSIT_REFUND_ANSWERS,
-    LINE_ANSWERS,
-    ORDER_ANSWERS,
-    PAYOUT_ANSWERS,
-    RETURN_ANSWERS,
-    Answers,
-)
 from settlement.decision import InvariantBrokenError
 from settlement.statuses import (
     DebitStatus,
@@ -31,8 +20,6 @@ from settlement.statuses import (
 )
 
 StatusT = TypeVar("StatusT", bound=StrEnum)
-
-DOCUMENT = Path(__file__).parents[1] / "docs" / "states.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,65 +156,3 @@ PAYOUT = Machine(
         (PayoutStatus.REQUESTED, "failed"): PayoutStatus.FAILED,
     },
 )
-
-
-def _drawn(machine: Machine[StatusT], answers: Answers) -> str:
-    """One section of docs/states.md."""
-    lines = [f"## {machine.name.capitalize()}", "", "```mermaid", "stateDiagram-v2"]
-    lines += [f"    [*] --> {status}: {step}" for step, status in machine.begins.items()]
-    lines += [f"    {status} --> {target}: {step}" for (status, step), target in machine.steps.items()]
-    lines += ["```", "", "| State | Step | New state |", "|---|---|---|"]
-    lines += [f"| – | {step} | `{status}` |" for step, status in machine.begins.items()]
-    lines += [f"| `{status}` | {step} | `{target}` |" for (status, step), target in machine.steps.items()]
-    if answers:
-        states = list(next(iter(answers.values())))
-        lines += ["", f"What becomes of a message, by the {machine.name}'s state:", ""]
-        lines += ["| | " + " | ".join(f"`{state}`" for state in states) + " |", "|---" * (len(states) + 1) + "|"]
-        lines += [f"| `{kind}` | " + " | ".join(map(_cell, cells.values())) + " |" for kind, cells in answers.items()]
-    return "\n".join(lines)
-
-
-def _cell(answers: str) -> str:
-    return "<br>".join(f"`{answer}`" for answer in answers.split())
-
-
-def document() -> str:
-    """The text of docs/states.md."""
-    head = (
-        "# States\n\n"
-        "Drawn from the tables in `settlement/lifecycles.py` by `python -m settlement.lifecycles --write`; change\n"
-        "them there. What each step means is in [rules.md](rules.md). A second table, from `settlement/answers.py`,\n"
-        "tells what becomes of a message in every state, whether that allows its step or not: an outcome or the\n"
-        "reason of a refusal. Where several stand, more than the state counts; rules.md says what.\n"
-    )
-    sections = [
-        _drawn(LINE, LINE_ANSWERS),
-        _drawn(ORDER, ORDER_ANSWERS),
-        _drawn(OBLIGATION, {}),
-        _drawn(DEBIT, DEBIT_ANSWERS),
-        _drawn(RETURN, RETURN_ANSWERS),
-        _drawn(DEPOSIT_REFUND, DEPOSIT_REFUND_ANSWERS),
-        _drawn(PAYOUT, PAYOUT_ANSWERS),
-    ]
-    return head + "\n" + "\n\n".join(sections) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Write docs/states.md, or with --check tell whether it is up to date; returns the exit code."""
-    if arguments == ["--write"]:
-        DOCUMENT.write_text(document(), encoding="utf-8")
-        return 0
-    if arguments == ["--check"]:
-        written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
-        if written == document():
-            return 0
-        sys.stderr.write(
-            f"{DOCUMENT} is not what settlement/lifecycles.py says: run python -m settlement.lifecycles --write\n"
-        )
-        return 1
-    sys.stderr.write("usage: python -m settlement.lifecycles --check | --write\n")
-    return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

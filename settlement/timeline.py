@@ -217,7 +217,9 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         paid_fee_minor=obligation.paid_fee_minor + paid * change.fee_minor,
         paid_principal_minor=obligation.paid_principal_minor + paid * change.principal_minor,
         changes=(*obligation.changes, str(change)),
-        paid_at=_later(obligation.paid_at, change.position.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
+        paid_at=_later(obligation.paid_at, change.position.at)
+        if change.kind is ChangeKind.PAID
+        else obligation.paid_at,
     )
 
 

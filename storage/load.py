@@ -34,7 +34,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
-from settlement.messages import Input, Source
+from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from settlement.asks import asks_of
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
@@ -42,6 +42,7 @@ from settlement.statuses import PayoutStatus
 from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
+from storage.parked import ParkedRow, parked_of
 from storage.queries import read
 from storage.rows import TABLES
 
@@ -61,26 +62,9 @@ _WITH_PARTY = (Account, Merchant, MerchantBalance)
 Reference = tuple[type[Entity], str]
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedRow:
-    """A parked input as it is stored: what it takes to decode it again."""
-
-    source: Source
-    party: Party
-    event_id: str
-    event_hash: bytes
-    fingerprint: bytes
-    type: str
-    occurred_at: datetime
-    raw: bytes
-    traceparent: str | None
-    waits_for: str
-    parked_at: datetime
-
-
 @dataclass(slots=True)
-class Wanted:
-    """What a batch names; grows when a rule asks for more (`NotLoadedError`).
+class ReadSet:
+    """What a batch names, and so reads; grows when a rule asks for more (`NotLoadedError`).
 
     Args:
         parties: whose states are wanted.
@@ -117,7 +101,7 @@ def nothing(_: Input) -> Iterable[Reference]:
 async def load(
     connection: Connection,
     lane: int,
-    wanted: Wanted,
+    read_set: ReadSet,
     restore: Callable[[ParkedRow], Input],
     references: Callable[[Input], Iterable[Reference]] = nothing,
 ) -> Loaded:
@@ -126,15 +110,18 @@ async def load(
     Args:
         connection: in the transaction that holds the lane.
         lane: its number.
-        wanted: what the batch names.
+        read_set: what the batch names.
         restore: decodes a parked record again.
         references: what an input names (`settlement.subjects.references`), asked for parked inputs.
     """
-    return await _Loading(connection, lane, wanted, restore, references).run()
+    return await _Loading(connection, lane, read_set, restore, references).run()
 
 
 async def due_parties(connection: Connection, lane: int, until: datetime, limit: int) -> list[Party]:
-    """Parties whose timers are due, earliest first: those of the `limit` earliest timers, so fewer may be returned."""
+    """Parties whose timers are due, earliest first, at one instant by kind and id: so a replay finds the same.
+
+    Those of the `limit` earliest timers, so fewer may be returned.
+    """
     rows = await connection.fetch(_SQL["due_in_lane"], lane, until, limit)
     return list(dict.fromkeys(_party(row) for row in rows))
 
@@ -155,19 +142,19 @@ class _Loading:
         self,
         connection: Connection,
         lane: int,
-        wanted: Wanted,
+        read_set: ReadSet,
         restore: Callable[[ParkedRow], Input],
         references: Callable[[Input], Iterable[Reference]],
     ) -> None:
         self.connection = connection
         self.lane = lane
-        self.wanted = wanted
+        self.read_set = read_set
         self.restore = restore
         self.references = references
         self.states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
         self.accounts: dict[str, PartyState] = {}
         self.merchants: dict[str, PartyState] = {}
-        for party in wanted.parties:
+        for party in read_set.parties:
             state = self.states[party] = PartyState(party)
             self._of_kind(party.kind)[party.id] = state
         self.known: set[Party] = set()
@@ -178,13 +165,13 @@ class _Loading:
         """What the batch, its timers and its parked inputs name: its absence is noted."""
 
     async def run(self) -> Loaded:
-        if self.wanted.parties:
+        if self.read_set.parties:
             await self._parties()
         await self._seen()
-        if self.wanted.parties:
+        if self.read_set.parties:
             await self._parked()
             await self._timers()
-            for party, entities in self.wanted.entities.items():
+            for party, entities in self.read_set.entities.items():
                 self._name(self._state(party.kind, party.id), entities)
             await self._of_accounts()
             await self._of_merchants()
@@ -212,7 +199,7 @@ class _Loading:
     async def _seen(self) -> None:
         owners = {
             event_hash: self.states[None] if party is None else self._state(party.kind, party.id)
-            for party, hashes in self.wanted.event_hashes.items()
+            for party, hashes in self.read_set.event_hashes.items()
             for event_hash in hashes
         }
         if owners:
@@ -221,8 +208,7 @@ class _Loading:
                 owners[event_hash].seen[event_hash] = row["fingerprint"]
 
     async def _parked(self) -> None:
-        for row in await self.connection.fetch(_SQL["parked"], self.lane, *self._party_arrays()):
-            parked = _parked_row(row)
+        for parked in await parked_of(self.connection, self.lane, *self._party_arrays()):
             state = self._state(parked.party.kind, parked.party.id)
             message = self.restore(parked)
             state.parked.append(Parked(message, parked.waits_for, parked.parked_at))
@@ -231,7 +217,7 @@ class _Loading:
             self._name(state, self.references(message))
 
     async def _timers(self) -> None:
-        until, limit = self.wanted.timers_until, self.wanted.timer_limit
+        until, limit = self.read_set.timers_until, self.read_set.timer_limit
         if until is None:
             return
         probed = min(limit, TIMERS_PROBED)
@@ -317,7 +303,7 @@ class _Loading:
             for account_id, state in self.accounts.items()
             if not state.whole and _owes(state.entities[Account][account_id])
         }
-        for party, entities in self.wanted.entities.items():
+        for party, entities in self.read_set.entities.items():
             if party.id in at_most and (Obligation, ALL_OPEN) in entities:
                 at_most[party.id] = NO_LIMIT
         if not at_most:
@@ -464,19 +450,3 @@ def _owes(account: Entity) -> bool:
 
 def _party(row: Row) -> Party:
     return Party(PartyKind(row["party_kind"]), row["party_id"])
-
-
-def _parked_row(row: Row) -> ParkedRow:
-    return ParkedRow(
-        source=Source(row["topic"], row["partition"], row["record_offset"]),
-        party=_party(row),
-        event_id=row["event_id"],
-        event_hash=row["event_hash"],
-        fingerprint=row["fingerprint"],
-        type=row["type"],
-        occurred_at=row["occurred_at"],
-        raw=row["raw"],
-        traceparent=row["traceparent"],
-        waits_for=row["waits_for"],
-        parked_at=row["parked_at"],
-    )

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from settlement.batch import Settled
+from settlement.dead_letter import DeadLetter
 from settlement.decision import Outcome
 from settlement.entities import Entity
 from settlement.ledger import Side, owned_by
@@ -30,14 +31,13 @@ from storage.outcomes import (
     DecisionRow,
     PostingRow,
     ReceiptRow,
-    RejectedRecord,
     dead_letters,
     receipts,
 )
 from storage.queries import read
 from storage.rows import TABLES
 
-__all__ = ["BatchToWrite", "RejectedRecord", "write"]
+__all__ = ["BatchToWrite", "write"]
 
 _SQL = read("write")
 
@@ -70,7 +70,7 @@ class BatchToWrite:
     lane_time: datetime
     first_seq: int
     results: Sequence[Settled]
-    rejected: Sequence[RejectedRecord]
+    rejected: Sequence[DeadLetter]
     states: Mapping[Party | None, PartyState]
     positions: Mapping[str, Position]
     counts: Mapping[str, int]

@@ -138,7 +138,9 @@ def _undone(draft: Draft, obligation: Obligation) -> Obligation:
     open_ones, place = open_parts(obligation), draft.place
     less = Change(ChangeKind.LESS, place, open_ones.penalty_minor, open_ones.fee_minor, open_ones.principal_minor)
     obligation = timeline.put_in(obligation, less)
-    paid = Change(ChangeKind.REFUNDED, place, obligation.penalty_minor, obligation.fee_minor, obligation.principal_minor)
+    paid = Change(
+        ChangeKind.REFUNDED, place, obligation.penalty_minor, obligation.fee_minor, obligation.principal_minor
+    )
     return timeline.put_in(obligation, paid)
 
 

@@ -9,9 +9,8 @@ from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
 from settlement.timeline import Change, ChangeKind
 
-def take_back(
-    draft: Draft, order: Order, amount_minor: int, reason: str, *, keeps_nothing: bool = False
-) -> int:
+
+def take_back(draft: Draft, order: Order, amount_minor: int, reason: str, *, keeps_nothing: bool = False) -> int:
     """Give back an amount of an order: hold, unpaid principal from the last due date backwards, then what was paid.
 
     Args:
@@ -49,9 +48,7 @@ def take_back(
     return paid_minor + charges_minor
 
 
-def _without_unpaid(
-    draft: Draft, obligations: list[Obligation], amount_minor: int
-) -> tuple[list[Obligation], int]:
+def _without_unpaid(draft: Draft, obligations: list[Obligation], amount_minor: int) -> tuple[list[Obligation], int]:
     """Reduce what is unpaid, the last due date first; returns the obligations and by how much."""
     left_minor, after = amount_minor, []
     for obligation in reversed(obligations):
@@ -94,6 +91,4 @@ def _changed(
 ) -> Obligation:
     if not penalty_minor + fee_minor + principal_minor:
         return obligation
-    return timeline.put_in(
-        obligation, Change(kind, draft.place, penalty_minor, fee_minor, principal_minor)
-    )
+    return timeline.put_in(obligation, Change(kind, draft.place, penalty_minor, fee_minor, principal_minor))

@@ -1,7 +1,5 @@
 """Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
-from dataclasses import dataclass
-
 from settlement import timeline
 from settlement.dates import business_date
 from settlement.decision import AppliedReason, Decision, DeclineReason
@@ -184,4 +182,7 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
 
 
 def _is_of(change: Change, repayment: Repayment) -> bool:
-    return change.source == repayment.repayment_id and change.kind in {timeline.ChangeKind.PAID, timeline.ChangeKind.UNPAID}
+    return change.source == repayment.repayment_id and change.kind in {
+        timeline.ChangeKind.PAID,
+        timeline.ChangeKind.UNPAID,
+    }

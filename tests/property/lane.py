@@ -32,6 +32,7 @@ from settlement.state import ALL_OPEN, PAST_SINCE, NotLoadedError, Parked, Party
 from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
+from tests.unit.settlement.builders import FAILURES
 
 CALENDAR_UNKNOWN = "calendar_unknown"
 CREDIT_GOES_OUT = (LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING)
@@ -225,8 +226,8 @@ class Lane:
         self.time = batch.lane_time
         for each in batch.results:
             party = each.input.party if each.input is not None else each.timer.party
-            may_fail = each.decision.reason == CALENDAR_UNKNOWN
-            assert each.error is None or may_fail, f"{each.input or each.timer}\n{each.error}"
+            fails = each.decision.reason in FAILURES - {CALENDAR_UNKNOWN}
+            assert not fails, f"{each.input or each.timer}\n{each.detail}"
             self.tables[party].take(each)
         for party, state in batch.states.items():
             self.tables[party].write(state)

@@ -193,7 +193,7 @@ def test_wrong_terms_are_a_dead_letter_and_change_nothing():
     wrong = message(TermsPublished({"versions": []}), None, at("2026-01-02"), "terms")
     decision = lane.settle(wrong, may_fail=True)
     assert (decision.outcome, decision.reason) == (Outcome.DEAD_LETTERED, "terms_invalid")
-    assert "versions" in (lane.last[0].error or "")
+    assert "versions" in lane.last[0].detail
     assert lane.rules.terms is RULES.terms
 
 
@@ -206,7 +206,9 @@ def test_a_rule_that_trips_concerns_its_message_only(monkeypatch):
     monkeypatch.setitem(BY_MESSAGE, PurchasePlaced, (BY_MESSAGE[PurchasePlaced][0], trip))
     tripped = lane.unchecked(message(placed(), BUYER, at("2026-01-02"), "e"))
     assert (tripped.outcome, tripped.reason) == (Outcome.DEAD_LETTERED, "internal_error")
-    assert "ZeroDivisionError: oops" in (lane.last[0].error or "")
+    first, *trace = lane.last[0].detail.splitlines()
+    assert first.startswith("ZeroDivisionError in trip, line ")
+    assert trace[-1] == "ZeroDivisionError: oops"
     monkeypatch.undo()
     assert lane.send("2026-01-02", placed(), event_id="e").outcome is Outcome.APPLIED
 
