@@ -14,6 +14,7 @@ COPY demo demo
 COPY devstack devstack
 COPY settlement settlement
 COPY storage storage
+COPY words words
 COPY workers workers
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /build/wheel . \
  && /opt/postpay/bin/pip install --no-cache-dir --no-index --no-deps /build/wheel/*.whl

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.hot_merchant import HotMerchantFigures, HotMerchantRun
-from benchmarks.run import Figures, Run, Size, remove_folder
+from benchmarks.run import BenchmarkRun, BenchmarkSize, Figures, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
 
@@ -54,9 +54,9 @@ def benchmark(
     try:
         figures: Figures | HotMerchantFigures
         if hot_merchant:
-            figures = HotMerchantRun(Size.of(messages), folder, console).compare()
+            figures = HotMerchantRun(BenchmarkSize.of(messages), folder, console).compare()
         else:
-            figures = Run(Size.of(messages), folder, console, workers=workers).run()
+            figures = BenchmarkRun(BenchmarkSize.of(messages), folder, console, workers=workers).run()
     except (BenchmarkError, DevstackError) as error:
         console.print(f"benchmark: {error}", markup=False)
         raise typer.Exit(1) from None

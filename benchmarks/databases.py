@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from benchmarks import floor
 from benchmarks.errors import BenchmarkError
-from demo.surroundings import with_database
+from cli.embedded import with_database
 from devstack.stack import Stack
 from settlement.terms import TermsBook
 from storage.audit import audit

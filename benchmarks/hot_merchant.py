@@ -4,11 +4,9 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from benchmarks import databases
-from benchmarks.lane_log import LaneLog
 from benchmarks.preload import preload
-from benchmarks.run import Run, stop
-from demo.fleet import Fleet
-from demo.surroundings import environment_of, settings_of
+from benchmarks.run import BenchmarkRun, stop
+from cli.embedded import settings_of
 from devstack.stack import Stack
 
 
@@ -28,7 +26,7 @@ class HotMerchantFigures:
         }
 
 
-class HotMerchantRun(Run):
+class HotMerchantRun(BenchmarkRun):
     """postpay alone, twice: orders spread over all merchants, then all of one merchant, by the same accounts."""
 
     def compare(self) -> HotMerchantFigures:
@@ -42,12 +40,8 @@ class HotMerchantRun(Run):
 
     def _compare(self, stack: Stack) -> HotMerchantFigures:
         settings = settings_of(stack, clock="wall")
-        asyncio.run(databases.prepare(settings))
-        fleet = Fleet(self._directory / "workers", environment_of(settings))
-        log = LaneLog(settings)
         rates: list[float] = []
-        try:
-            self._open_accounts(settings, fleet, log)
+        with self._open_for_business(settings) as (fleet, log):
             for name, merchants in (("spread", self._size.merchants), ("hot", 1)):
                 load = replace(self._load(name, self._size.messages), merchants=merchants)
                 with self._bar(f"preload the topics, {name}", self._size.messages) as advance:
@@ -55,9 +49,6 @@ class HotMerchantRun(Run):
                 rate, _, _ = self._postpay(stack, fleet, log)
                 stop(fleet)
                 rates.append(rate)
-        finally:
-            log.close()
-            fleet.stop()
         asyncio.run(databases.audited(settings))
         spread_per_s, hot_per_s = rates
         return HotMerchantFigures(spread_per_s, hot_per_s)

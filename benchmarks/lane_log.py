@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.reading import reader_from_now
+from cli.processes import WorkerProcess
 from contracts.topics import Topic
-from demo.fleet import WorkerProcess
 from workers.settings.model import Settings
 
 POLL_S = 0.05
@@ -43,7 +43,7 @@ class LaneLog:
         while self.records < target or time.perf_counter() - self.last_at < QUIET_S:
             settled = self._poll()
             progress(settled)
-            if not worker.process.is_running:
+            if not worker.is_running:
                 raise BenchmarkError(f"the worker has ended; see {worker.log}")
             if time.perf_counter() - self.last_at > STALLED_S:
                 raise BenchmarkError(f"{target - self.records} messages are not settled, see {worker.log}")

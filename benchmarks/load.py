@@ -1,17 +1,18 @@
 """The messages of the benchmark: a seeded mix of whole lives of orders, interleaved.
 
 Per 100 orders: 20 are only placed, 13 also received, 47 also repaid, 13 returned instead, 7 returned after they were
-repaid. That makes 39 % purchase.placed, 31 % purchase.received, 21 % repayment.received, 8 % return.requested; every
+repaid. That makes 39 % purchase.placed, 32 % purchase.received, 21 % repayment.received, 8 % return.requested; every
 one of them is applied. An order's steps follow one another at 0.5 to 3 % of the run's length.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
 
 from contracts.topics import Topic
-from demo.dice import Dice
-from demo.record import Record, record
 
 LIVES = {
     ("placed",): 0.2,
@@ -25,6 +26,16 @@ LAST_START = 0.9
 STEP = (0.005, 0.03)
 SPREAD = timedelta(hours=1)
 """Over how much of the past the messages are spread: a worker on the wall clock then merges what is all there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMessage:
+    """One message as its topic gets it; `occurred_at` becomes the record's timestamp, too."""
+
+    topic: Topic
+    key: bytes
+    value: bytes
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +57,11 @@ class Load:
     ends_at: datetime
     name: str = "run"
 
-    def openings(self) -> Iterator[Record]:
+    def openings(self) -> Iterator[LoadMessage]:
         """Accounts and merchants, as they were before the timed part."""
         opened_at = self.ends_at - 2 * SPREAD
         for number in range(self.merchants):
-            yield record(
+            yield _message(
                 Topic.MERCHANT,
                 _merchant(number),
                 f"registered-{number}",
@@ -60,7 +71,7 @@ class Load:
                 settlement_cycle_days=7,
             )
         for number in range(self.accounts):
-            yield record(
+            yield _message(
                 Topic.CREDIT_LINE,
                 _account(number),
                 f"opened-{number}",
@@ -73,7 +84,7 @@ class Load:
                 identity_verified=True,
             )
 
-    def stream(self) -> Iterator[Record]:
+    def stream(self) -> Iterator[LoadMessage]:
         """The timed messages in order of time, an equal step apart."""
         step = SPREAD / self.messages
         first_at = self.ends_at - SPREAD
@@ -81,27 +92,28 @@ class Load:
             yield each.message(number_at(first_at, step, number))
 
     def _interleaved(self) -> "list[Step]":
-        dice = Dice(self.seed, f"load {self.name}")
+        chance = Random(f"{self.seed}/load {self.name}")
         steps: list[tuple[float, Step]] = []
         no = 0
         while len(steps) < self.messages:
             no += 1
-            order = Order(
-                account_id=_account(dice.between(0, self.accounts - 1)),
+            order = LoadOrder(
+                account_id=_account(chance.randint(0, self.accounts - 1)),
                 order_id=f"{self.name}-{no}",
-                merchant_id=_merchant(dice.between(0, self.merchants - 1)),
-                amount_minor=dice.between(1_000, 50_000),
+                merchant_id=_merchant(chance.randint(0, self.merchants - 1)),
+                amount_minor=chance.randint(1_000, 50_000),
             )
-            position = dice.share(0, LAST_START)
-            for kind in dice.one_of(LIVES):
+            position = chance.uniform(0, LAST_START)
+            (life,) = chance.choices(list(LIVES), list(LIVES.values()))
+            for kind in life:
                 steps.append((position, Step(order, kind)))
-                position += dice.share(*STEP)
+                position += chance.uniform(*STEP)
         steps.sort(key=lambda each: each[0])
         return [step for _, step in steps[: self.messages]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LoadOrder:
     """One order of the mix."""
 
     account_id: str
@@ -114,15 +126,15 @@ class Order:
 class Step:
     """One message of an order's life."""
 
-    order: Order
+    order: LoadOrder
     kind: str
 
-    def message(self, at: datetime) -> Record:
+    def message(self, at: datetime) -> LoadMessage:
         """The record, occurring at `at`."""
         order, event_id = self.order, f"{self.order.order_id}-{self.kind}"
         match self.kind:
             case "placed":
-                return record(
+                return _message(
                     Topic.PURCHASE,
                     order.account_id,
                     event_id,
@@ -135,11 +147,11 @@ class Step:
                     plan={"kind": "deferred", "days": 30},
                 )
             case "received":
-                return record(
+                return _message(
                     Topic.PURCHASE, order.account_id, event_id, "purchase.received", at, order_id=order.order_id
                 )
             case "repaid":
-                return record(
+                return _message(
                     Topic.REPAYMENT,
                     order.account_id,
                     event_id,
@@ -153,7 +165,7 @@ class Step:
                     channel="manual",
                 )
             case _:
-                return record(
+                return _message(
                     Topic.RETURN_INSPECTION,
                     order.account_id,
                     event_id,
@@ -167,9 +179,9 @@ class Step:
                 )
 
 
-def placing(number: int, accounts: int, at: datetime) -> Record:
+def placing(number: int, accounts: int, at: datetime) -> LoadMessage:
     """One order of the latency part, about accounts in turn; its acceptance is always announced."""
-    order = Order(_account(number % accounts), f"latency-{number}", _merchant(number % 100), 1_000)
+    order = LoadOrder(_account(number % accounts), f"latency-{number}", _merchant(number % 100), 1_000)
     return Step(order, "placed").message(at)
 
 
@@ -184,3 +196,14 @@ def _account(number: int) -> str:
 
 def _merchant(number: int) -> str:
     return f"shop-{number:05d}"
+
+
+def _message(topic: Topic, key: str, event_id: str, kind: str, occurred_at: datetime, /, **fields: Any) -> LoadMessage:
+    body = {
+        "event_id": event_id,
+        "type": kind,
+        "occurred_at": occurred_at.isoformat(timespec="milliseconds"),
+        "merchant_id" if topic == Topic.MERCHANT else "account_id": key,
+    } | fields
+    value = json.dumps(body, separators=(",", ":")).encode()
+    return LoadMessage(topic, key.encode(), value, occurred_at)

@@ -24,7 +24,6 @@ import faust
 from contracts.decode import decode
 from contracts.encode import encode
 from contracts.records import RawRecord
-from contracts.references import references
 from contracts.topics import Topic
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
@@ -32,6 +31,7 @@ from settlement.entities import Account, Entity, Obligation, Order
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.state import ALL_OPEN, PartyState
+from settlement.subjects import references
 from settlement.terms import TermsBook
 from storage.rows import TABLES, Table
 from workers.kafka.homes import home_of

@@ -6,8 +6,9 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from benchmarks.errors import BenchmarkError
+from benchmarks.load import LoadMessage
 from benchmarks.reading import SILENT
-from demo.record import Record
 from workers.settings.model import Settings
 
 REPORT_EVERY = 5_000
@@ -15,13 +16,9 @@ QUEUE_FULL_WAIT_S = 0.05
 FLUSH_TIMEOUT_S = 60.0
 
 
-class PreloadError(Exception):
-    """The broker did not take a message."""
-
-
 def preload(
     settings: Settings,
-    records: Iterable[Record],
+    records: Iterable[LoadMessage],
     progress: Callable[[int], object],
     *,
     all_to: str | None = None,
@@ -35,7 +32,7 @@ def preload(
         all_to: one topic for all of them, whose header `topic` then tells each record's own.
 
     Raises:
-        PreloadError: the broker did not take one.
+        BenchmarkError: the broker did not take one.
     """
     failed: list[str] = []
 
@@ -74,5 +71,5 @@ def preload(
         progress(len(some))
     left = producer.flush(FLUSH_TIMEOUT_S)
     if left or failed:
-        raise PreloadError(f"{left + len(failed)} of {sent} messages were not taken: {failed[:1] or 'no answer'}")
+        raise BenchmarkError(f"{left + len(failed)} of {sent} messages were not taken: {failed[:1] or 'no answer'}")
     return sent

@@ -21,9 +21,9 @@ from benchmarks.load import Load
 from benchmarks.memory import MemoryWatch
 from benchmarks.peer import plain_agent_settles
 from benchmarks.preload import preload
+from cli.embedded import environment_of, settings_of
+from cli.processes import Fleet, WorkerProcess, stop_left_over
 from contracts.topics import Topic
-from demo.fleet import Fleet, WorkerProcess, stop_left_over
-from demo.surroundings import environment_of, settings_of
 from devstack import stack as devstack
 from devstack.stack import Stack
 from workers.kafka import topics
@@ -37,7 +37,7 @@ LATENCY_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class BenchmarkSize:
     """How large a run is."""
 
     messages: int
@@ -48,7 +48,7 @@ class Size:
     latency_s: float = LATENCY_S
 
     @classmethod
-    def of(cls, messages: int) -> "Size":
+    def of(cls, messages: int) -> "BenchmarkSize":
         """Two messages per account, 200 per merchant; what small runs do by the clock is short."""
         is_trial = messages < 50_000  # of the benchmark itself
         plain_s, latency_s = (5.0, 3.0) if is_trial else (PLAIN_S, LATENCY_S)
@@ -85,7 +85,7 @@ class Figures:
         }
 
 
-class Run:
+class BenchmarkRun:
     """One benchmark on a fresh stack of its own.
 
     Args:
@@ -95,7 +95,7 @@ class Run:
         workers: how many share the lanes in the timed part.
     """
 
-    def __init__(self, size: Size, directory: Path, console: Console, *, workers: int = 1) -> None:
+    def __init__(self, size: BenchmarkSize, directory: Path, console: Console, *, workers: int = 1) -> None:
         self._size = size
         self._workers = workers
         self._directory = directory
@@ -121,11 +121,7 @@ class Run:
 
     def _measure(self, stack: Stack) -> Figures:
         settings = settings_of(stack, clock="wall")
-        asyncio.run(databases.prepare(settings))
-        fleet = Fleet(self._directory / "workers", environment_of(settings))
-        log = LaneLog(settings)
-        try:
-            self._open_accounts(settings, fleet, log)
+        with self._open_for_business(settings) as (fleet, log):
             for concurrency in PLAIN:
                 asyncio.run(databases.copy_database(stack, f"plain_{concurrency}"))
             load = self._load("run", self._size.messages)
@@ -144,9 +140,6 @@ class Run:
                     )
                 log.follow(0, worker, lambda _: None)
             stop(fleet)
-        finally:
-            log.close()
-            fleet.stop()
         asyncio.run(databases.audited(settings))
         with (
             self._share(f"the floor: {captured.rows:,} rows") as done,
@@ -165,12 +158,22 @@ class Run:
             self._processor,
         )
 
-    def _open_accounts(self, settings: Settings, fleet: Fleet, log: LaneLog) -> None:
+    @contextmanager
+    def _open_for_business(self, settings: Settings) -> Iterator[tuple[Fleet, LaneLog]]:
+        """Migrate, make the topics, open all accounts; no worker runs yet, and none afterwards."""
+        asyncio.run(databases.prepare(settings))
+        fleet = Fleet(self._directory / "workers", environment_of(settings))
+        log = LaneLog(settings)
         openings = self._size.accounts + self._size.merchants
-        with self._bar("open accounts and merchants", openings * 2) as advance:
-            preload(settings, self._load("run", 1).openings(), advance)
-            log.follow(openings, fleet.start(), advance)
-        stop(fleet)
+        try:
+            with self._bar("open accounts and merchants", openings * 2) as advance:
+                preload(settings, self._load("run", 1).openings(), advance)
+                log.follow(openings, fleet.start(), advance)
+            stop(fleet)
+            yield fleet, log
+        finally:
+            log.close()
+            fleet.stop()
 
     def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, list[MemoryWatch]]:
         """Messages a second from the first claim to the last committed output, one worker, and what watches all."""
@@ -178,8 +181,8 @@ class Run:
         batches_before = log.batches
         workers = [fleet.start() for _ in range(self._workers)]
         worker = workers[0]
-        memory = [MemoryWatch(each.process.pid) for each in workers]
-        pids = {each.name: each.process.pid for each in workers}
+        memory = [MemoryWatch(each.pid) for each in workers]
+        pids = {each.name: each.pid for each in workers}
         with (
             self._bar(f"postpay, workers: {self._workers}", self._size.messages) as advance,
             self._processor_time(stack, "postpay", self._size.messages, **pids),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from cli.failures import DatabaseUnreachableError
-from storage.database import connect, is_transient
+from storage.database import connect, first_line, is_transient
 from storage.migrations import require_migrated
 from workers.settings.model import Postgres, Settings
 
@@ -61,6 +61,5 @@ def _is_unreachable(error: Exception) -> bool:
 
 def _unreachable(postgres: Postgres, error: Exception) -> str:
     url = urlsplit(postgres.dsn)
-    said = str(error).partition("\n")[0] or type(error).__name__
     where = f"{url.hostname or 'the local socket'}:{url.port or 5432}{url.path}"
-    return f"Postgres at {where} cannot be used ({said}); is it up, and is POSTPAY_POSTGRES__DSN right?"
+    return f"Postgres at {where} cannot be used ({first_line(error)}); is it up, and is POSTPAY_POSTGRES__DSN right?"

@@ -7,10 +7,12 @@ import typer
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, moment, people, print_document, print_lines, table
-from contracts.reasons import RejectReason
-from storage import views
-from storage.views import DeadLetter
+from cli.output import AsJson, people, print_document, print_lines
+from settlement.dead_letter import DeadLetter, DeadLetterReason
+from storage import dead_letters
+from storage.dead_letters import KeptLetter
+from words.phrases import moment
+from words.tables import table
 from workers.settings.model import Settings
 
 app = typer.Typer(
@@ -35,13 +37,13 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, the newest first; --json gives one line for each."""
-    known = [each.value for each in RejectReason]
+    known = [each.value for each in DeadLetterReason]
     if reason is not None and reason not in known:
         raise Failure(f"expected a reason code ({', '.join(known)}), got {reason!r}")
     settings = Settings.load()
     found = run(_list(settings, reason, limit))
     if as_json:
-        print_lines(_as_json(letter) for letter in found)
+        print_lines(_as_json(kept) for kept in found)
         return
     rows = [
         (
@@ -52,7 +54,7 @@ def list_(
             letter.event_id,
             moment(letter.decided_at),
         )
-        for letter in found
+        for _, letter in found
     ]
     columns = ("id", "reason", "type", "key", "event", "decided")
     people().print(table("Dead letters", columns, rows) if rows else "no dead letters")
@@ -72,16 +74,14 @@ def show(
 ) -> None:
     """Show one dead letter: why, in detail, and the record as it came. Exit code 1 when there is none of that id."""
     settings = Settings.load()
-    letter = run(_show(settings, dead_letter_id))
-    if letter is None:
+    kept = run(_show(settings, dead_letter_id))
+    if kept is None:
         raise Failure(f"no dead letter {dead_letter_id!r}; see: postpay dead-letters list", EXIT_FOUND_WRONG)
     if as_json:
-        print_document({**_as_json(letter), **_record(letter)})
+        print_document({**_as_json(kept), **_record(kept.letter)})
         return
-    console = people()
-    origin = (
-        f"timer {letter.timer_id}" if letter.topic is None else f"{letter.topic}/{letter.partition}/{letter.offset}"
-    )
+    console, letter = people(), kept.letter
+    origin = f"timer {letter.timer_id}" if letter.source is None else letter.dead_letter_id
     console.print(f"{origin} was dead-lettered at {moment(letter.decided_at)} (Asia/Shanghai): {letter.reason}")
     console.print(letter.detail)
     console.print(f"key    {_text(letter.key)}")
@@ -92,26 +92,28 @@ def show(
     console.print(_text(letter.raw)[:TEXT_SHOWN])
 
 
-async def _list(settings: Settings, reason: str | None, limit: int) -> list[DeadLetter]:
+async def _list(settings: Settings, reason: str | None, limit: int) -> list[KeptLetter]:
     async with database(settings) as connection:
-        return await views.dead_letters(connection, reason=reason, limit=limit)
+        return await dead_letters.dead_letters(connection, reason=reason, limit=limit)
 
 
-async def _show(settings: Settings, dead_letter_id: str) -> DeadLetter | None:
+async def _show(settings: Settings, dead_letter_id: str) -> KeptLetter | None:
     async with database(settings) as connection:
-        return await views.dead_letter(connection, dead_letter_id)
+        return await dead_letters.dead_letter(connection, dead_letter_id)
 
 
-def _as_json(letter: DeadLetter) -> dict[str, Any]:
+def _as_json(kept: KeptLetter) -> dict[str, Any]:
     """What `list` gives of each; the record itself is left to `show`, it may be large."""
+    lane, letter = kept
+    source = letter.source
     return {
         "id": letter.dead_letter_id,
         "reason": letter.reason,
         "detail": letter.detail,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "lane": letter.lane,
+        "topic": None if source is None else source.topic,
+        "partition": None if source is None else source.partition,
+        "offset": None if source is None else source.offset,
+        "lane": lane,
         "key": _json_text(letter.key),
         "event_id": letter.event_id,
         "timer_id": letter.timer_id,

@@ -1,21 +1,18 @@
 """`postpay decision show`."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import RenderableType
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, counted, moment, money, people, print_document, table
+from cli.output import AsJson, people, print_document
 from contracts.topics import LANE_TOPICS
-from storage import views
+from storage.stories.decision import DecisionStory, decision_story
+from words.decision import tell
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at what became of one message.")
-
-Story = Mapping[str, Any]
 
 
 @app.callback()
@@ -53,67 +50,11 @@ def show(
             f"no message {event_id!r}{of_key} of topic {topic} was settled; see: postpay lag", EXIT_FOUND_WRONG
         )
     if as_json:
-        print_document(story)
+        print_document(story.document())
     else:
         people().print(*tell(story), sep="\n")
 
 
-async def _story(settings: Settings, topic: str, event_id: str, key: str | None) -> Story | None:
+async def _story(settings: Settings, topic: str, event_id: str, key: str | None) -> DecisionStory | None:
     async with database(settings) as connection:
-        return await views.decision_story(connection, topic, event_id, key)
-
-
-def tell(story: Story) -> Iterator[RenderableType]:
-    """The story in words and tables."""
-    yield _sentence(story)
-    yield (
-        f"It is record {story['offset']} of partition {story['partition']} of {story['topic']}, and happened"
-        f" {moment(story['occurred_at']) or 'at a time that could not be read'} (Asia/Shanghai)."
-    )
-    if story.get("detail"):
-        yield f"Detail: {story['detail']}"
-    if len(story["keys"]) > 1:
-        others = ", ".join(str(key) for key in story["keys"] if key != story["party_id"])
-        yield f"The same event_id also came for {others}: see --key."
-    yield ""
-    if story["postings"]:
-        yield table(
-            counted(len(story["postings"]), "posting"),
-            ("debit", "credit", "#amount"),
-            [
-                (each["debit"], each["credit"], money(each["amount_minor"], each["currency"]))
-                for each in story["postings"]
-            ],
-        )
-    if story["outputs"]:
-        yield table(
-            counted(len(story["outputs"]), "output"),
-            ("type", "event"),
-            [(each["type"], each["event_id"]) for each in story["outputs"]],
-        )
-    if story["repeats"]:
-        yield table(
-            f"It came again {counted(len(story['repeats']), 'time')}",
-            ("outcome", "decided", "#partition", "#offset"),
-            [
-                (each["outcome"], moment(each["decided_at"]), each["partition"], each["offset"])
-                for each in story["repeats"]
-            ],
-        )
-
-
-def _sentence(story: Story) -> str:
-    what = f"{story['type'] or 'Message'} {story['event_id']} of {story['party_id'] or 'nobody'}"
-    when = moment(story["decided_at"])
-    match story["outcome"]:
-        case "parked":
-            return f"{what} was parked at {when}: it waits for {story['waits_for']}."
-        case "applied":
-            return f"{what} was applied at {when}."
-        case "duplicate":
-            return f"{what} was a duplicate at {when}: its content was settled before, by another event."
-        case "conflict":
-            return f"{what} was a conflict at {when}: the id it takes is taken by other content."
-        case outcome:
-            reasons = ", ".join(story["reasons"]) or story["reason"]
-            return f"{what} was {str(outcome).replace('_', '-')} at {when}: {reasons}."
+        return await decision_story(connection, topic, event_id, key)

@@ -13,10 +13,12 @@ from rich.console import Console
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError, Failure
-from cli.output import AsJson, counted, people, print_document, table
+from cli.output import AsJson, people, print_document
+from words.phrases import counted
+from words.tables import table
 from workers.kafka.clients import BrokerUnreachableError, reading
 from workers.kafka.topics import check
-from workers.ops.lag import FETCH_WAIT_MS, LOOK_BYTES, Lag, LagReader
+from workers.ops.lag import LOOK_BYTES, LOOK_FETCH_WAIT_MS, Lag, LagReader
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False)
@@ -79,7 +81,7 @@ async def _measured_until(settings: Settings, deadline: float, tell: Callable[[s
     await _topics_must_be_there(settings)
     async with (
         database(settings) as connection,
-        reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS) as consumer,
+        reading(settings.kafka, max_partition_fetch_bytes=LOOK_BYTES, fetch_max_wait_ms=LOOK_FETCH_WAIT_MS) as consumer,
     ):
         reader = LagReader(settings, consumer)
         while True:

@@ -15,9 +15,10 @@ from rich.progress import Progress
 
 from cli.connections import run
 from cli.failures import Failure
-from cli.output import AsJson, counted, print_document
-from cli.records import LineError, Record, parse_line
+from cli.output import AsJson, print_document
+from cli.records import LineError, ProducedRecord, parse_line
 from contracts.topics import BROADCAST_TOPICS, LANE_TOPICS
+from words.phrases import counted
 from workers.kafka.clients import administering, producing
 from workers.settings.model import Settings
 
@@ -111,7 +112,7 @@ async def _partitions(settings: Settings) -> dict[str, int]:
     return {topic: found[prefix + topic] for topic in LANE_TOPICS if prefix + topic in found}
 
 
-def _parsed(number: int, line: bytes) -> Record:
+def _parsed(number: int, line: bytes) -> ProducedRecord:
     try:
         return parse_line(line)
     except LineError as error:
@@ -119,7 +120,7 @@ def _parsed(number: int, line: bytes) -> Record:
 
 
 async def _started(
-    producer: AIOKafkaProducer, settings: Settings, number: int, record: Record, partition: int | None
+    producer: AIOKafkaProducer, settings: Settings, number: int, record: ProducedRecord, partition: int | None
 ) -> Any:
     """Hand a record to the producer; gives what to await for the broker's answer."""
     try:

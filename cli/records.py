@@ -25,7 +25,7 @@ class LineError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ProducedRecord:
     """A record to send; `topic` is without prefix."""
 
     topic: Topic
@@ -34,7 +34,7 @@ class Record:
     headers: Sequence[tuple[str, bytes | None]]
 
 
-def parse_line(line: bytes) -> Record:
+def parse_line(line: bytes) -> ProducedRecord:
     """Read one line of `produce`.
 
     Raises:
@@ -52,7 +52,7 @@ def parse_line(line: bytes) -> Record:
     missing = sorted({"topic", "key", "value"} - parsed.keys())
     if missing:
         raise LineError(f'expected "{missing[0]}", which may be null for keys and values, got a line without it')
-    return Record(
+    return ProducedRecord(
         topic=_topic(parsed["topic"]),
         key=_key(parsed["key"]),
         value=_value(parsed["value"]),

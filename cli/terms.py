@@ -11,10 +11,12 @@ import typer
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, counted, people, plain, print_document, table
+from cli.output import AsJson, people, plain, print_document
 from contracts.topics import Topic
 from settlement.terms import TermsBook, TermsError
-from storage import views
+from storage import figures
+from words.phrases import counted
+from words.tables import table
 from workers.kafka.clients import producing
 from workers.kafka.topics import check
 from workers.settings.model import Settings
@@ -108,7 +110,7 @@ async def _documents(connection: asyncpg.Connection) -> list[dict[str, Any]]:
     """The documents that lanes have, those with most lanes first."""
     documents = [
         {"digest": each.digest.hex(), "lanes": list(each.lanes), "terms": each.document}
-        for each in await views.terms_in_force(connection)
+        for each in await figures.terms_in_force(connection)
     ]
     return sorted(documents, key=lambda document: -len(document["lanes"]))
 

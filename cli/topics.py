@@ -4,7 +4,8 @@ import typer
 
 from cli.connections import run
 from cli.failures import EXIT_FOUND_WRONG
-from cli.output import AsJson, counted, print_document
+from cli.output import AsJson, print_document
+from words.phrases import counted
 from workers.kafka import topics
 from workers.settings.model import Settings
 

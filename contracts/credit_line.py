@@ -18,9 +18,9 @@ from contracts.fields import (
     Text,
 )
 from contracts.message import AccountMessage
-from contracts.reasons import RejectReason
 from contracts.records import RefusalError
 from settlement import messages
+from settlement.dead_letter import DeadLetterReason
 
 FreezeReason = Literal["risk_login", "security", "binding_changes", "credit_review", "manual"]
 
@@ -197,7 +197,7 @@ class BillInstalmentRequested(AccountMessage):
             due_on = instants.parse_date(self.due_on)
         except ValueError as error:
             raise RefusalError(
-                RejectReason.WRONG_FIELD,
+                DeadLetterReason.WRONG_FIELD,
                 f'due_on: expected {instants.EXPECTED_DATE}, got "{self.due_on}" ({error})',
             ) from None
         return messages.BillInstalmentRequested(due_on, self.periods)

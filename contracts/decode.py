@@ -6,7 +6,6 @@ Source: docs/messages.md.
 import functools
 import operator
 import re
-import traceback
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -17,11 +16,11 @@ from contracts import headers, instants
 from contracts.catalogue import MESSAGES
 from contracts.envelope import check_bytes, check_keys, read_strictly
 from contracts.fields import ID_PATTERN
+from contracts.findings import refusal_of, shown
 from contracts.message import Message
-from contracts.reasons import RejectReason
 from contracts.records import RawRecord, RefusalError, Rejected
-from contracts.refusal import refusal_of, shown
 from contracts.topics import LANE_TOPICS, Topic
+from settlement.dead_letter import DeadLetterReason, defect
 from settlement.messages import Input, Source
 from settlement.party import Party
 
@@ -40,9 +39,7 @@ def decode(record: RawRecord) -> Input | Rejected:
     except RefusalError as refusal:
         return _rejected(origin, refusal.reason, refusal.detail)
     except Exception as error:  # noqa: BLE001 - a defect here must cost one message, not the lane
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        detail = f"{type(error).__name__} in {place.name}, line {place.lineno}: a defect of postpay, please report it"
-        return _rejected(origin, RejectReason.INTERNAL_ERROR, detail)
+        return _rejected(origin, DeadLetterReason.INTERNAL_ERROR, defect(error))
 
 
 def restore(source: Source, key: bytes | None, raw: bytes, traceparent: str | None) -> Input:
@@ -73,7 +70,7 @@ def _understand(record: RawRecord) -> Input:
         occurred_at = instants.parse_instant(message.occurred_at)
     except ValueError as error:
         raise RefusalError(
-            RejectReason.WRONG_FIELD,
+            DeadLetterReason.WRONG_FIELD,
             f"occurred_at: expected {instants.EXPECTED}, got {shown(message.occurred_at)} ({error})",
         ) from None
     body = message.body()
@@ -110,7 +107,7 @@ def _key_mismatch(topic: str, key: bytes | None, party: Party) -> RefusalError:
     came = "no key" if key is None else shown(key.decode(errors="replace"))
     name = "payee_id" if topic == Topic.PAYOUT_RESULT else f"{party.kind}_id"
     expected = f"the body's {name} {shown(party.id)} as the record's key"
-    return RefusalError(RejectReason.KEY_MISMATCH, f"key: expected {expected}, got {came}")
+    return RefusalError(DeadLetterReason.KEY_MISMATCH, f"key: expected {expected}, got {came}")
 
 
 def _unwrap(record: RawRecord) -> RawRecord:
@@ -128,12 +125,12 @@ def _unwrap(record: RawRecord) -> RawRecord:
     numbers = [found.get(name, "") for name in headers.ORIGIN[1:]]
     if topic not in LANE_TOPICS or topic == Topic.REROUTED or not all(map(_NUMBER.fullmatch, numbers)):
         expected = ", ".join(headers.ORIGIN)
-        raise RefusalError(RejectReason.BAD_ORIGIN, f"headers: expected {expected}, got {shown(str(found))}")
+        raise RefusalError(DeadLetterReason.BAD_ORIGIN, f"headers: expected {expected}, got {shown(str(found))}")
     partition, offset, timestamp_ms = map(int, numbers)
     return record._replace(topic=topic, partition=partition, offset=offset, timestamp_ms=timestamp_ms)
 
 
-def _rejected(record: RawRecord, reason: RejectReason, detail: str) -> Rejected:
+def _rejected(record: RawRecord, reason: DeadLetterReason, detail: str) -> Rejected:
     told = _told(record.value) if record.value and reason in _READABLE else {}
     event_id, kind, occurred_at = told.get("event_id"), told.get("type"), told.get("occurred_at")
     instant = None
@@ -145,13 +142,13 @@ def _rejected(record: RawRecord, reason: RejectReason, detail: str) -> Rejected:
     return Rejected(
         Source(record.topic, record.partition, record.offset),
         reason,
-        detail[:MAX_DETAIL],
+        detail,
         record.key,
         record.value,
         event_id if isinstance(event_id, str) and _is_id(event_id) else None,
         kind if isinstance(kind, str) and _is_id(kind) else None,
         instant,
-        headers.traceparent_of(record.headers),
+        tuple(record.headers[: headers.MAX_READ]),
     )
 
 
@@ -176,18 +173,15 @@ def _validator(messages: tuple[type[Message], ...]) -> Callable[[bytes], Message
     return adapter.validator.validate_json
 
 
-MAX_DETAIL = 1000
-"""Characters of a refusal's detail."""
-
 _VALIDATORS = {topic.value: _validator(messages) for topic, messages in MESSAGES.items()}
 
 _READABLE = frozenset(
     {
-        RejectReason.UNKNOWN_TYPE,
-        RejectReason.BAD_VERSION,
-        RejectReason.MISSING_FIELD,
-        RejectReason.WRONG_FIELD,
-        RejectReason.KEY_MISMATCH,
+        DeadLetterReason.UNKNOWN_TYPE,
+        DeadLetterReason.BAD_VERSION,
+        DeadLetterReason.MISSING_FIELD,
+        DeadLetterReason.WRONG_FIELD,
+        DeadLetterReason.KEY_MISMATCH,
     }
 )
 """Reasons that leave the text itself beyond doubt, so that its event_id and the like can be told."""

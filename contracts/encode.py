@@ -20,11 +20,11 @@ from settlement.outputs import Output, OutputBody
 def encode(output: Output, traceparent: str | None = None) -> OutgoingMessage:
     """Write an output message; `traceparent` is that of the input that caused it."""
     body = output.body
-    topic, kind, fields = WRITERS[type(body)]
+    topic, fields = WRITERS[type(body)]
     occurred_at = format_instant(output.occurred_at)
     message: dict[str, Any] = {
         "event_id": output.event_id,
-        "type": kind,
+        "type": body.type,
         "occurred_at": occurred_at,
         "causation_id": output.causation_id,
         "version": wire.VERSION,
@@ -34,7 +34,7 @@ def encode(output: Output, traceparent: str | None = None) -> OutgoingMessage:
         topic,
         output.party.id.encode(),
         to_json(message),
-        cloud_event(output.event_id, _KINDS[kind], occurred_at, traceparent),
+        cloud_event(output.event_id, _TYPES[type(body)], occurred_at, traceparent),
     )
 
 
@@ -123,24 +123,19 @@ def _merchant_activity(body: outputs.MerchantActivityRecorded) -> Mapping[str, A
     }
 
 
-WRITERS: dict[type[OutputBody], tuple[str, str, Callable[[Any], Mapping[str, Any]]]] = {
-    outputs.AutoDebitRequested: (Topic.AUTO_DEBIT.value, "auto_debit.requested", _auto_debit_requested),
-    outputs.AutoDebitCancelled: (Topic.AUTO_DEBIT.value, "auto_debit.cancelled", _auto_debit_cancelled),
-    outputs.LimitReleased: (Topic.LIMIT_RELEASE.value, "limit.released", _limit_released),
-    outputs.LimitReclaimed: (Topic.LIMIT_RELEASE.value, "limit.reclaimed", _limit_moved),
-    outputs.LimitRestored: (Topic.LIMIT_RELEASE.value, "limit.restored", _limit_moved),
-    outputs.NotificationRequested: (Topic.NOTIFICATION.value, "notification.requested", _notification_requested),
-    outputs.PayoutRequested: (Topic.PAYOUT.value, "payout.requested", _payout_requested),
-    outputs.MerchantActivityRecorded: (
-        Topic.MERCHANT_ACTIVITY.value,
-        "merchant_activity.recorded",
-        _merchant_activity,
-    ),
+WRITERS: dict[type[OutputBody], tuple[str, Callable[[Any], Mapping[str, Any]]]] = {
+    outputs.AutoDebitRequested: (Topic.AUTO_DEBIT.value, _auto_debit_requested),
+    outputs.AutoDebitCancelled: (Topic.AUTO_DEBIT.value, _auto_debit_cancelled),
+    outputs.LimitReleased: (Topic.LIMIT_RELEASE.value, _limit_released),
+    outputs.LimitReclaimed: (Topic.LIMIT_RELEASE.value, _limit_moved),
+    outputs.LimitRestored: (Topic.LIMIT_RELEASE.value, _limit_moved),
+    outputs.NotificationRequested: (Topic.NOTIFICATION.value, _notification_requested),
+    outputs.PayoutRequested: (Topic.PAYOUT.value, _payout_requested),
+    outputs.MerchantActivityRecorded: (Topic.MERCHANT_ACTIVITY.value, _merchant_activity),
 }
+"""Topic and translation of each output."""
 
-"""Topic, type and translation of each output."""
-
-_KINDS = {kind: kind.encode() for _, kind, _ in WRITERS.values()}
+_TYPES = {body: body.type.encode() for body in WRITERS}
 _CE_SOURCE = ("ce_source", wire.SOURCE.encode())
 _CE_SPECVERSION = ("ce_specversion", b"1.0")
 _CONTENT_TYPE = ("content-type", b"application/json")

@@ -11,8 +11,8 @@ import json
 import re
 from typing import Any, NoReturn
 
-from contracts.reasons import RejectReason
 from contracts.records import RefusalError
+from settlement.dead_letter import DeadLetterReason
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 200
@@ -32,16 +32,18 @@ def check_bytes(value: bytes | None) -> bytes:
     """
     if not value:
         came = "no value (a tombstone)" if value is None else "a value of 0 bytes"
-        raise RefusalError(RejectReason.EMPTY, f"expected a JSON object, got {came}")
+        raise RefusalError(DeadLetterReason.EMPTY, f"expected a JSON object, got {came}")
     if len(value) > MAX_BYTES:
-        raise RefusalError(RejectReason.TOO_LARGE, f"expected at most {MAX_BYTES} bytes, got {len(value)}")
+        raise RefusalError(DeadLetterReason.TOO_LARGE, f"expected at most {MAX_BYTES} bytes, got {len(value)}")
     if value[0] == _BYTE_ORDER_MARK[0] and value.startswith(_BYTE_ORDER_MARK):
-        raise RefusalError(RejectReason.BYTE_ORDER_MARK, "expected JSON, got a byte order mark at byte 0: send without")
+        raise RefusalError(
+            DeadLetterReason.BYTE_ORDER_MARK, "expected JSON, got a byte order mark at byte 0: send without"
+        )
     if 0 in value:
-        raise RefusalError(RejectReason.NUL, f"expected text without NUL, got a NUL byte at byte {value.index(0)}")
+        raise RefusalError(DeadLetterReason.NUL, f"expected text without NUL, got a NUL byte at byte {value.index(0)}")
     # Nearly no message has a backslash at all, and a scan for one byte costs a tenth of one for six.
     if b"\\" in value and (found := _ESCAPED_NUL.search(value)):
-        raise RefusalError(RejectReason.NUL, f"expected text without NUL, got \\u0000 at byte {found.end() - 6}")
+        raise RefusalError(DeadLetterReason.NUL, f"expected text without NUL, got \\u0000 at byte {found.end() - 6}")
     return value
 
 
@@ -77,12 +79,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise RefusalError(RejectReason.DUPLICATE_KEY, f"expected each key once in an object, got {twice[:64]!r} twice")
+        raise RefusalError(
+            DeadLetterReason.DUPLICATE_KEY, f"expected each key once in an object, got {twice[:64]!r} twice"
+        )
     return fields
 
 
 def _constant(name: str) -> NoReturn:
-    raise RefusalError(RejectReason.NOT_JSON, f"expected a JSON value, got {name}")
+    raise RefusalError(DeadLetterReason.NOT_JSON, f"expected a JSON value, got {name}")
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from contracts.fields import Currency
+from settlement import outputs
 
 VERSION = 1
 SOURCE = "postpay"
@@ -218,13 +219,13 @@ class DeadLetterRecorded(OutputMessage):
 
 
 OUTPUTS: dict[str, type] = {
-    "auto_debit.requested": AutoDebitRequested,
-    "auto_debit.cancelled": AutoDebitCancelled,
-    "limit.released": LimitReleased,
-    "limit.reclaimed": LimitReclaimed,
-    "limit.restored": LimitRestored,
-    "notification.requested": NotificationRequested,
-    "payout.requested": PayoutRequested,
-    "merchant_activity.recorded": MerchantActivityRecorded,
+    outputs.AutoDebitRequested.type: AutoDebitRequested,
+    outputs.AutoDebitCancelled.type: AutoDebitCancelled,
+    outputs.LimitReleased.type: LimitReleased,
+    outputs.LimitReclaimed.type: LimitReclaimed,
+    outputs.LimitRestored.type: LimitRestored,
+    outputs.NotificationRequested.type: NotificationRequested,
+    outputs.PayoutRequested.type: PayoutRequested,
+    outputs.MerchantActivityRecorded.type: MerchantActivityRecorded,
     "dead_letter.recorded": DeadLetterRecorded,
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from contracts.reasons import RejectReason
+from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.messages import Source
 
 
@@ -32,28 +32,43 @@ class OutgoingMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that can't be understood: one dead letter.
+    """A record that can't be understood: a dead letter, but for lane time, which its batch only finds out.
 
-    `source` is where it was produced to (the origin, if it was re-routed). `detail` says what was expected, what came
-    and where; it holds no evidence URIs, contacts or free texts, so it may be logged. `event_id`, `type` and
-    `occurred_at` are given where they could be read all the same.
+    Until then it has its place in the lane's order like an input, by `occurred_at`. `detail` holds no evidence URIs,
+    contacts or free texts; the other fields are those of a dead letter.
     """
 
     source: Source
-    reason: RejectReason
+    reason: DeadLetterReason
     detail: str
     key: bytes | None
     raw: bytes | None
     event_id: str | None = None
     type: str | None = None
     occurred_at: datetime | None = None
-    traceparent: str | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def dead_letter(self, decided_at: datetime) -> DeadLetter:
+        """Give the dead letter of a batch at this lane time."""
+        return DeadLetter(
+            self.source,
+            None,
+            self.reason,
+            self.detail,
+            decided_at,
+            self.key,
+            self.raw,
+            self.event_id,
+            self.type,
+            self.occurred_at,
+            self.headers,
+        )
 
 
 class RefusalError(Exception):
     """Raised within this package to end decoding; `decode` turns it into `Rejected`."""
 
-    def __init__(self, reason: RejectReason, detail: str) -> None:
+    def __init__(self, reason: DeadLetterReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -4,9 +4,9 @@ from typing import Literal
 
 from contracts.fields import AmountMinor, Currency, Id, Text
 from contracts.message import AccountMessage
-from contracts.reasons import RejectReason
 from contracts.records import RefusalError
 from settlement import messages
+from settlement.dead_letter import DeadLetterReason
 
 
 class RepaymentReceived(AccountMessage):
@@ -36,7 +36,7 @@ class RepaymentReceived(AccountMessage):
         """
         if self.purpose == "order" and self.order_id is None and self.debit_id is None:
             raise RefusalError(
-                RejectReason.MISSING_FIELD, "order_id: expected an id because purpose is order, but it is missing"
+                DeadLetterReason.MISSING_FIELD, "order_id: expected an id because purpose is order, but it is missing"
             )
         return messages.RepaymentReceived(
             self.repayment_id,

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from contracts.fields import AmountMinor, Currency, Id, LongText, OptionalText, Text, Uris
 from contracts.message import AccountMessage
-from contracts.reasons import RejectReason
 from contracts.records import RefusalError
 from settlement import messages
+from settlement.dead_letter import DeadLetterReason
 
 
 class ReturnRequested(AccountMessage):
@@ -94,11 +94,11 @@ class ParcelInspected(AccountMessage):
         """
         if self.condition == "damaged" and not self.photos:
             raise RefusalError(
-                RejectReason.MISSING_FIELD, "photos: expected at least one URI of a damaged parcel, got none"
+                DeadLetterReason.MISSING_FIELD, "photos: expected at least one URI of a damaged parcel, got none"
             )
         if self.condition == "intact" and self.damage:
             raise RefusalError(
-                RejectReason.WRONG_FIELD, f"damage: expected none of an intact parcel, got {', '.join(self.damage)}"
+                DeadLetterReason.WRONG_FIELD, f"damage: expected none of an intact parcel, got {', '.join(self.damage)}"
             )
         return messages.ParcelInspected(
             self.return_id, self.condition, self.damage or (), self.photos or (), self.inspected_by

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from contracts.catalogue import MESSAGES
-from contracts.dead_letter import KIND as DEAD_LETTER_KIND
+from contracts.dead_letter_messages import KIND as DEAD_LETTER_KIND
 from contracts.encode import WRITERS
 from contracts.outputs import OUTPUTS
 from contracts.topics import Topic
@@ -15,7 +15,7 @@ from contracts.topics import Topic
 FOLDER = Path(__file__).with_name("schemas")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-OUTPUT_TOPICS = {kind: topic for topic, kind, _ in WRITERS.values()} | {DEAD_LETTER_KIND: Topic.DEAD_LETTER.value}
+OUTPUT_TOPICS = {body.type: topic for body, (topic, _) in WRITERS.items()} | {DEAD_LETTER_KIND: Topic.DEAD_LETTER.value}
 """Which topic carries each output type."""
 
 

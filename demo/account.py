@@ -11,7 +11,7 @@ from demo.record import Record, record
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BuyerAccount:
     """An account of a programme; `merchants` is how many shops it can buy from."""
 
     account_id: str

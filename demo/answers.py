@@ -5,7 +5,7 @@ from datetime import datetime
 from contracts.topics import Topic
 from demo.bank import Bank
 from demo.gateway import Gateway
-from demo.inbox import Inbox
+from demo.recipients import Recipients
 from demo.record import Record
 from demo.shopkeepers import Shopkeepers
 
@@ -17,7 +17,7 @@ class Answers:
 
     def __init__(self, seed: int) -> None:
         self.gateway = Gateway(seed)
-        self.inbox = Inbox(seed)
+        self.recipients = Recipients(seed)
         self.bank = Bank(seed)
         self.shopkeepers = Shopkeepers(seed)
         self._waiting: list[Record] = []
@@ -27,7 +27,7 @@ class Answers:
         if topic == Topic.AUTO_DEBIT:
             self._waiting += self.gateway.answer(value)
         elif topic == Topic.NOTIFICATION:
-            self._waiting += self.inbox.answer(value)
+            self._waiting += self.recipients.answer(value)
             self._waiting += self.shopkeepers.answer(value)
         elif topic == Topic.PAYOUT:
             self._waiting += self.bank.answer(value)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from demo.fleet import WorkerFailedError, postpay_command
+from cli.processes import POSTPAY, WorkerFailedError
 from demo.quarter import START
 from demo.report import Report
 from demo.run import Demo, Size
@@ -98,7 +98,7 @@ def _conclude(console: Console, report: Report) -> None:
 
 def _next(told: Demo, report: Report) -> list[str]:
     """What to try on a stack that was kept."""
-    postpay = os.path.relpath(postpay_command()[0])
+    postpay = os.path.relpath(POSTPAY)
     after = (START + timedelta(days=told.size.days, hours=10)).isoformat()
     order = {
         "topic": "credit-line",
@@ -128,5 +128,5 @@ def _next(told: Demo, report: Report) -> list[str]:
         f"  echo '{json.dumps(order)}' | {postpay} produce - && {postpay} lag --wait 10",
         f"  {postpay} account show acc-mine",
         "End it:",
-        f"  kill {' '.join(str(worker.process.pid) for worker in told.workers)}; {postpay} dev down --dir {stack}",
+        f"  kill {' '.join(str(worker.pid) for worker in told.workers)}; {postpay} dev down --dir {stack}",
     ]

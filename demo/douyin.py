@@ -3,33 +3,18 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from demo.account import Account
-from demo.dice import BUSINESS_ZONE, Dice
-from demo.payments import early, payoff
-from demo.programme import Order, Plan, Programme
+from demo.account import BuyerAccount
+from demo.dice import BUSINESS_ZONE
+from demo.habits import ArrivedOrder, Habits
+from demo.monthly import after_receipt, plan
+from demo.payments import payoff
 from demo.record import Record
-from demo.returns import sent_back
 
-PERIODS = {3: 0.5, 6: 0.3, 12: 0.17, 24: 0.03}  # 24 are not offered
 BILL_PERIODS = {3: 0.5, 6: 0.3, 12: 0.1, 24: 0.1}
 DUE_DAY = 6
 
 
-def _plan(dice: Dice) -> Plan:
-    if dice.chance(0.65):
-        return {"kind": "statement"}
-    return {"kind": "instalment", "periods": dice.one_of(PERIODS)}
-
-
-def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
-    dice = account.dice
-    if dice.chance(0.12):
-        yield from sent_back(account, order, order.received_at + dice.days(0.2, 10))
-    if dice.chance(0.06):
-        yield early(account, order, order.received_at + dice.days(0.1, 20))
-
-
-def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
+def _besides(account: BuyerAccount, orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
     yield from payoff(account, orders)
     for no, billed_at in enumerate(_bills(account), start=1):
         last_month = billed_at - timedelta(days=28)
@@ -46,7 +31,7 @@ def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
             )
 
 
-def _bills(account: Account) -> Iterator[datetime]:
+def _bills(account: BuyerAccount) -> Iterator[datetime]:
     """The instants at which the quarter's statements come."""
     year, month = account.quarter.start.year, account.quarter.start.month
     while (billed_at := datetime(year, month, 1, tzinfo=BUSINESS_ZONE)) < account.quarter.end:
@@ -55,6 +40,12 @@ def _bills(account: Account) -> Iterator[datetime]:
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)  # noqa: PLR2004 - December
 
 
-DOUYIN = Programme(
-    card=0.95, identity=0.93, scored=False, taken_over=0.85, plan=_plan, after_receipt=_after_receipt, besides=_besides
+DOUYIN = Habits(
+    card=0.95,
+    identity=0.93,
+    scored=False,
+    taken_over=0.85,
+    plan=plan(0.65),
+    after_receipt=after_receipt,
+    besides=_besides,
 )

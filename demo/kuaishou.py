@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from demo.account import Account
+from demo.account import BuyerAccount
 from demo.dice import Dice
+from demo.habits import ArrivedOrder, Habits, Plan
 from demo.payments import early
-from demo.programme import Order, Plan, Programme
 from demo.record import Record
 from demo.returns import sent_back
 
@@ -20,7 +20,7 @@ def _plan(dice: Dice) -> Plan:
     return {"kind": "deferred", "days": dice.one_of(DEFERRED_DAYS)}
 
 
-def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
+def _after_receipt(account: BuyerAccount, order: ArrivedOrder) -> Iterator[Record]:
     dice = account.dice
     days = order.plan["days"]
     if dice.chance(0.12):
@@ -32,13 +32,13 @@ def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
         yield early(account, order, order.received_at + dice.days(0.1, max(1, days - 7)))
 
 
-def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
+def _besides(account: BuyerAccount, orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
     """Some ask for what other platforms offer."""
     if orders and account.dice.chance(0.01):
         asked_at = orders[0].received_at + account.dice.days(1, 10)
         yield account.purchase("extension_requested", asked_at, orders[0].order_id, days=7)
 
 
-KUAISHOU = Programme(
+KUAISHOU = Habits(
     card=0.85, identity=0.6, scored=False, taken_over=0.3, plan=_plan, after_receipt=_after_receipt, besides=_besides
 )

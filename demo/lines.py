@@ -3,26 +3,26 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from demo.account import Account
-from demo.programme import Programme
+from demo.account import BuyerAccount
+from demo.habits import Habits
 from demo.record import Record
 
 FREEZE_REASONS = {"risk_login": 0.35, "manual": 0.15, "security": 0.2, "binding_changes": 0.15, "credit_review": 0.15}
 APPEALED = frozenset({"security", "binding_changes", "credit_review"})
 
 
-def line(account: Account, programme: Programme) -> Iterator[Record]:
+def line(account: BuyerAccount, habits: Habits) -> Iterator[Record]:
     """Everything of the line, in no particular order."""
     dice, opened_at = account.dice, account.opened_at
-    card_linked = dice.chance(programme.card)
-    identified = dice.chance(programme.identity)
+    card_linked = dice.chance(habits.card)
+    identified = dice.chance(habits.identity)
     yield account.line(
         "opened",
         opened_at,
         programme=account.programme,
         limit_minor=dice.between(5, 50) * 10_000,
         currency="CNY",
-        score=dice.between(630, 850) if programme.scored else None,
+        score=dice.between(630, 850) if habits.scored else None,
         card_linked=card_linked,
         identity_verified=identified,
     )
@@ -39,7 +39,7 @@ def line(account: Account, programme: Programme) -> Iterator[Record]:
             currency="CNY",
             reason="credit_review",
         )
-    if programme.scored and dice.chance(0.1):
+    if habits.scored and dice.chance(0.1):
         yield account.line("score_changed", later + dice.days(0, 5), score=dice.between(600, 880))
     if dice.chance(0.03):
         yield from _another_card(account, later)
@@ -49,13 +49,13 @@ def line(account: Account, programme: Programme) -> Iterator[Record]:
         yield account.line("close_requested", opened_at + dice.days(10, account.quarter.days))
 
 
-def _another_card(account: Account, unlinked_at: datetime) -> Iterator[Record]:
+def _another_card(account: BuyerAccount, unlinked_at: datetime) -> Iterator[Record]:
     yield account.line("card_unlinked", unlinked_at)
     if account.dice.chance(0.7):
         yield account.line("card_linked", unlinked_at + account.dice.days(0.01, 6), 2)
 
 
-def _freeze(account: Account, frozen_at: datetime) -> Iterator[Record]:
+def _freeze(account: BuyerAccount, frozen_at: datetime) -> Iterator[Record]:
     dice = account.dice
     reason = dice.one_of(FREEZE_REASONS)
     yield account.line("frozen", frozen_at, reason=reason)

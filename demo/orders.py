@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
 
-from demo.account import Account
-from demo.programme import Order, Programme
+from demo.account import BuyerAccount
+from demo.habits import ArrivedOrder, Habits
 from demo.record import Record
 
 RHYTHM_DAYS = {10: 0.05, 21: 0.2, 34: 0.4, 62: 0.35}  # between a buyer's orders, on average
@@ -16,7 +16,7 @@ def shop_id(number: int) -> str:
     return f"shop-{number:04d}"
 
 
-def orders(account: Account, programme: Programme) -> Iterator[tuple[list[Record], Order | None]]:
+def orders(account: BuyerAccount, habits: Habits) -> Iterator[tuple[list[Record], ArrivedOrder | None]]:
     """All orders until the quarter's end: what the services tell, and the order if its goods arrived."""
     dice = account.dice
     rhythm_days = dice.one_of(RHYTHM_DAYS)
@@ -24,15 +24,15 @@ def orders(account: Account, programme: Programme) -> Iterator[tuple[list[Record
     for no in count(1):
         if placed_at >= account.quarter.end:
             return
-        yield _order(account, programme, account.id_of("ord", no), placed_at)
+        yield _order(account, habits, account.id_of("ord", no), placed_at)
         placed_at = dice.moment_of(placed_at + dice.days(0.5 * rhythm_days, 1.5 * rhythm_days))
 
 
 def _order(
-    account: Account, programme: Programme, order_id: str, placed_at: datetime
-) -> tuple[list[Record], Order | None]:
+    account: BuyerAccount, habits: Habits, order_id: str, placed_at: datetime
+) -> tuple[list[Record], ArrivedOrder | None]:
     dice = account.dice
-    plan = programme.plan(dice)
+    plan = habits.plan(dice)
     amount_minor = dice.price_minor(18_000)
     told = [
         account.purchase(
@@ -57,10 +57,10 @@ def _order(
     if dice.chance(0.04):
         return told, None  # the buyer never confirms
     told.append(account.purchase("received", received_at, order_id))
-    return told, Order(order_id, amount_minor, plan, placed_at, received_at)
+    return told, ArrivedOrder(order_id, amount_minor, plan, placed_at, received_at)
 
 
-def _lowered(account: Account, order_id: str, amount_minor: int, lowered_at: datetime) -> Record:
+def _lowered(account: BuyerAccount, order_id: str, amount_minor: int, lowered_at: datetime) -> Record:
     """An item is out of stock; a few senders send the old total again."""
     share = account.dice.one_of({90: 0.5, 70: 0.3, 40: 0.15, 100: 0.05})
     return account.purchase(

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from demo.account import Account, rounded_up
-from demo.programme import Order
+from demo.account import BuyerAccount, rounded_up
+from demo.habits import ArrivedOrder
 from demo.record import Record
 
 
-def early(account: Account, order: Order, paid_at: datetime) -> Record:
+def early(account: BuyerAccount, order: ArrivedOrder, paid_at: datetime) -> Record:
     """The order alone, or some round sum that may be more than is owed."""
     repayment_id = order.order_id.replace("ord", "rep")
     if account.dice.chance(0.25):
@@ -16,7 +16,7 @@ def early(account: Account, order: Order, paid_at: datetime) -> Record:
     return account.repayment(repayment_id, paid_at, order.amount_minor, purpose="order", order_id=order.order_id)
 
 
-def payoff(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
+def payoff(account: BuyerAccount, orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
     """All instalments at once, by the buyer's own sum: the orders of late, without fees, and what was paid of them."""
     if not account.dice.chance(0.12):
         return

@@ -8,12 +8,14 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from cli.audit import document
-from cli.output import counted, money, table
 from contracts.topics import Topic
 from demo.reader import SHOPS, Delivered
 from demo.story import Told
 from storage.audit import Check
-from storage.views import DeadLetter, LedgerTotal
+from storage.dead_letters import KeptLetter
+from storage.figures import LedgerTotal
+from words.phrases import counted, money
+from words.tables import table
 
 ACTIVITY = "merchant_activity.recorded"
 INTERNAL = frozenset({ACTIVITY, Topic.REROUTED.value})
@@ -41,7 +43,7 @@ class Report:
     delivered: Delivered
     totals: Sequence[LedgerTotal]
     checks: list[Check]
-    defects: Sequence[DeadLetter]
+    defects: Sequence[KeptLetter]
     workers: int
     seconds: float
     account: Told | None
@@ -75,7 +77,7 @@ class Report:
         for check in self.checks:
             if not check.ok:
                 yield f"audit: {check.name}: {check.detail}"
-        for defect in self.defects:
+        for _, defect in self.defects:
             yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
         if settled != self.sent:

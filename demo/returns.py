@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from demo.account import Account
-from demo.programme import Order
+from demo.account import BuyerAccount
+from demo.habits import ArrivedOrder
 from demo.record import Record
 
 RETURN_REASONS = {"no_longer_wanted": 0.66, "quality_issue": 0.2, "other": 0.14}
@@ -18,7 +18,9 @@ def return_of(order_id: str) -> str:
     return order_id.replace("ord", "ret")
 
 
-def sent_back(account: Account, order: Order, requested_at: datetime, *, inspected: bool = True) -> Iterator[Record]:
+def sent_back(
+    account: BuyerAccount, order: ArrivedOrder, requested_at: datetime, *, inspected: bool = True
+) -> Iterator[Record]:
     """Everything of one return.
 
     Args:
@@ -52,7 +54,7 @@ def sent_back(account: Account, order: Order, requested_at: datetime, *, inspect
         yield _inspection(account, order, requested_at + dice.days(1.5, 6))
 
 
-def _request(account: Account, order: Order, requested_at: datetime, reason: str) -> Record:
+def _request(account: BuyerAccount, order: ArrivedOrder, requested_at: datetime, reason: str) -> Record:
     complains = reason == "quality_issue"
     photos = [f"https://photos.example/{order.order_id}/fault.jpg"]
     share = account.dice.one_of(SHARES)
@@ -69,7 +71,7 @@ def _request(account: Account, order: Order, requested_at: datetime, reason: str
     )
 
 
-def _inspection(account: Account, order: Order, inspected_at: datetime) -> Record:
+def _inspection(account: BuyerAccount, order: ArrivedOrder, inspected_at: datetime) -> Record:
     damaged = account.dice.chance(0.2)
     photos = [f"https://parcels.example/{order.order_id}/{n}.jpg" for n in range(1, 3)]
     return account.sent_back(

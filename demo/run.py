@@ -11,11 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cli.embedded import environment_of, settings_of
 from cli.failures import Failure
-from cli.output import counted
-from contracts.reasons import RejectReason
+from cli.processes import Fleet, WorkerProcess, stop_left_over
 from demo.answers import HEARD_TOPICS, Answers
-from demo.fleet import Fleet, WorkerProcess, stop_left_over
 from demo.history import History, tick
 from demo.orders import shop_id
 from demo.pace import Pace
@@ -23,15 +22,16 @@ from demo.reader import TopicReader, count_delivered, programmes
 from demo.record import Record
 from demo.report import SHOWN_AT_MOST, Report
 from demo.sender import Sender
-from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words, party_of
-from demo.surroundings import environment_of, settings_of
+from demo.story import account_in_words, eventful_account, eventful_merchant, merchant_in_words
 from devstack import stack as devstack
 from devstack.stack import Stack
+from settlement.dead_letter import DeadLetterReason
 from settlement.terms import TermsBook
-from storage import views
+from storage import dead_letters, figures
 from storage.audit import audit
 from storage.database import Connection, connect
 from storage.migrations import migrate
+from words.phrases import counted
 from workers.kafka import topics
 from workers.kafka.clients import producing, reading
 from workers.ops.lag import LOOK_BYTES, LagReader
@@ -150,8 +150,8 @@ class Demo:
         behind = sum(each.records for each in (await lag.measure(connection)).topics)
         heir = fleet.start()
         note(
-            f"{victim.name} (process {victim.process.pid}) killed by SIGKILL with {counted(behind, 'record')}"
-            f" to settle; {heir.name} (process {heir.process.pid}) started"
+            f"{victim.name} (process {victim.pid}) killed by SIGKILL with {counted(behind, 'record')}"
+            f" to settle; {heir.name} (process {heir.pid}) started"
         )
 
     async def _settled(self, lag: LagReader, connection: Connection, fleet: Fleet) -> None:
@@ -159,10 +159,10 @@ class Demo:
         deadline = time.monotonic() + SETTLED_WITHIN_S
         while not (found := await lag.measure(connection)).caught_up:
             for worker in fleet.running:
-                if not worker.process.is_running:
+                if not worker.is_running:
                     raise Failure(f"{worker.name} has ended by itself; see {worker.log}", 1)
             if time.monotonic() > deadline:
-                said = "; ".join([f"{each.name}: {await asyncio.to_thread(each.says)}" for each in fleet.running])
+                said = "; ".join([f"{each.name}: {await asyncio.to_thread(each.readiness)}" for each in fleet.running])
                 left = counted(sum(each.records for each in found.topics), "record")
                 raise Failure(f"{left} not settled after {SETTLED_WITHIN_S:g} s; {said}; {self._worker_directory}", 1)
             await asyncio.sleep(LOOK_EVERY_S)
@@ -177,18 +177,20 @@ class Demo:
         began: float,
     ) -> Report:
         self._say("the quarter is over; reading everything back and auditing the books")
-        account = await eventful_account(connection, (each for each, _ in answers.inbox.overdue.most_common()))
+        account = await eventful_account(connection, (each for each, _ in answers.recipients.overdue.most_common()))
         merchant = await eventful_merchant(connection, map(shop_id, range(1, self.size.merchants + 1)))
-        chosen = [party_of(story) for story in (account, merchant) if story is not None]
+        chosen = [*([account.account_id] if account else []), *([merchant.merchant_id] if merchant else [])]
         delivered = await count_delivered(settings, await programmes(settings), chosen)
         checks = await audit(connection)
         return Report(
             sent=sent,
-            outcomes=await views.outcome_counts(connection),
+            outcomes=await figures.outcome_counts(connection),
             delivered=delivered,
-            totals=await views.ledger_totals(connection),
+            totals=await figures.ledger_totals(connection),
             checks=checks,
-            defects=await views.dead_letters(connection, reason=RejectReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST),
+            defects=await dead_letters.dead_letters(
+                connection, reason=DeadLetterReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+            ),
             workers=fleet.started,
             seconds=time.monotonic() - began,
             account=None if account is None else await account_in_words(connection, account, delivered.followed),

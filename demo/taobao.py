@@ -2,32 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from demo.account import Account
-from demo.dice import Dice
-from demo.payments import early, payoff
-from demo.programme import Order, Plan, Programme
+from demo.account import BuyerAccount
+from demo.habits import ArrivedOrder, Habits
+from demo.monthly import after_receipt, plan
+from demo.payments import payoff
 from demo.record import Record
-from demo.returns import sent_back
 
-PERIODS = {3: 0.5, 6: 0.3, 12: 0.17, 24: 0.03}  # 24 are not offered
 CASH_OUTS = {0: 0.6, 1: 0.2, 2: 0.12, 4: 0.08}
 
 
-def _plan(dice: Dice) -> Plan:
-    if dice.chance(0.6):
-        return {"kind": "statement"}
-    return {"kind": "instalment", "periods": dice.one_of(PERIODS)}
-
-
-def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
-    dice = account.dice
-    if dice.chance(0.12):
-        yield from sent_back(account, order, order.received_at + dice.days(0.2, 10))
-    if dice.chance(0.06):
-        yield early(account, order, order.received_at + dice.days(0.1, 20))
-
-
-def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
+def _besides(account: BuyerAccount, orders: Sequence[ArrivedOrder]) -> Iterator[Record]:
     yield from payoff(account, orders)
     dice = account.dice
     asked_at = account.opened_at + dice.days(3, account.quarter.days * 0.6)
@@ -44,6 +28,12 @@ def _besides(account: Account, orders: Sequence[Order]) -> Iterator[Record]:
         asked_at += dice.hours(0.1, 3) if same_day else dice.days(2, 20)
 
 
-TAOBAO = Programme(
-    card=0.95, identity=0.75, scored=False, taken_over=0.5, plan=_plan, after_receipt=_after_receipt, besides=_besides
+TAOBAO = Habits(
+    card=0.95,
+    identity=0.75,
+    scored=False,
+    taken_over=0.5,
+    plan=plan(0.6),
+    after_receipt=after_receipt,
+    besides=_besides,
 )

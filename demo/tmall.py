@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from demo.account import Account
+from demo.account import BuyerAccount
 from demo.dice import Dice
-from demo.programme import Order, Plan, Programme
+from demo.habits import ArrivedOrder, Habits, Plan
 from demo.record import Record
 from demo.returns import sent_back
 
@@ -19,7 +19,7 @@ def _plan(dice: Dice) -> Plan:
     return {"kind": "trial", "days": dice.one_of(TRIAL_DAYS)}
 
 
-def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
+def _after_receipt(account: BuyerAccount, order: ArrivedOrder) -> Iterator[Record]:
     dice = account.dice
     days = order.plan["days"]
     if dice.chance(0.11):
@@ -34,12 +34,12 @@ def _after_receipt(account: Account, order: Order) -> Iterator[Record]:
         yield from sent_back(account, order, order.received_at + dice.days(0.2, days - 1))
 
 
-def _extension(account: Account, order: Order, asked_at: datetime) -> Record:
+def _extension(account: BuyerAccount, order: ArrivedOrder, asked_at: datetime) -> Record:
     days = account.dice.one_of(EXTENSION_DAYS)
     return account.purchase("extension_requested", asked_at, order.order_id, days=days)
 
 
-TMALL = Programme(
+TMALL = Habits(
     card=0.85,
     identity=0.6,
     scored=True,

@@ -7,7 +7,7 @@ Part of docs/states.md. Where more than the state counts, several answers stand;
 from collections.abc import Mapping
 from enum import StrEnum
 
-from settlement.entities import DebitStatus, DepositRefundStatus, LineStatus, OrderStatus, PayoutStatus, ReturnStatus
+from settlement.statuses import DebitStatus, DepositRefundStatus, LineStatus, OrderStatus, PayoutStatus, ReturnStatus
 
 Answers = Mapping[str, Mapping[StrEnum, str]]
 """Message type → state → outcomes or reasons, separated by spaces."""

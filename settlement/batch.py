@@ -6,12 +6,12 @@ cut into batches (tests/property).
 Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 """
 
-import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
+from settlement.dead_letter import DeadLetter, DeadLetterReason, defect, of_input, of_timer
 from settlement.decide import decide, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
 from settlement.draft import Moment, Rules
@@ -38,7 +38,8 @@ MAX_TIME_JUMP = timedelta(days=400)
 class Settled:
     """What became of one input (`input`) or timer (`timer`), in the order of deciding.
 
-    `was_parked` tells inputs of earlier records from this batch's own. `error` is the traceback of an `internal_error`.
+    `was_parked` tells inputs of earlier records from this batch's own. `detail` is what a dead letter says besides its
+    reason.
     `is_repeat`: the event_id itself was known. A duplicate that is none was one by its content: its event_id must be
     remembered like those of decisions, or the same record might take effect when it is read once more.
     """
@@ -48,8 +49,21 @@ class Settled:
     input: Input | None = None
     timer: Timer | None = None
     was_parked: bool = False
-    error: str | None = None
+    detail: str = ""
     is_repeat: bool = False
+
+    @property
+    def dead_letter(self) -> DeadLetter | None:
+        """What is told of one that could not be matched or decided."""
+        if self.decision.outcome is not Outcome.DEAD_LETTERED:
+            return None
+        reason = DeadLetterReason(self.decision.reason or "")
+        if self.input is not None:
+            return of_input(self.input, reason, self.detail, self.decided_at)
+        if self.timer is None:
+            msg = f"something settled is neither an input nor a timer: {self}"
+            raise TypeError(msg)
+        return of_timer(self.timer, reason, self.detail, self.decided_at)
 
 
 class Batch:
@@ -89,9 +103,12 @@ class Batch:
         """
         now = self._advance(message)
         if now is None:
-            self.results.append(
-                Settled(Decision(Outcome.DEAD_LETTERED, reason="time_jump"), self._now(message), input=message)
+            lane_time = self._now(message)
+            detail = (
+                f"occurred_at: expected at most {MAX_TIME_JUMP.days} days after lane time, {lane_time.isoformat()};"
+                f" got {message.occurred_at.isoformat()}"
             )
+            self.results.append(Settled(_dead(DeadLetterReason.TIME_JUMP), lane_time, input=message, detail=detail))
             return
         state = self.states[message.party]
         if message.party is None:
@@ -131,12 +148,9 @@ class Batch:
     def _advance(self, message: Input) -> datetime | None:
         """Move lane time on to the message; None when it jumps too far ahead."""
         if self._event_clock:
-            if self.lane_time is None:
-                self.lane_time = message.occurred_at
-            elif message.occurred_at > self.lane_time:
-                if message.occurred_at - self.lane_time > MAX_TIME_JUMP:
-                    return None
-                self.lane_time = message.occurred_at
+            self.lane_time = time_after(self.lane_time, message)
+            if message.occurred_at > self.lane_time:
+                return None
         return self.lane_time
 
     def _now(self, message: Input) -> datetime:
@@ -150,7 +164,7 @@ class Batch:
 
     def _settle(self, state: PartyState, message: Input, now: datetime, *, was_parked: bool) -> Decision:
         """Decide an input and take over what it changes; a parked outcome is left to the caller."""
-        error = None
+        detail = ""
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
             if known is not None:
@@ -160,9 +174,9 @@ class Batch:
         except (NotLoadedError, InvariantBrokenError):
             raise
         except UnknownYearError as unknown:
-            decision, error = Decision(Outcome.DEAD_LETTERED, reason="calendar_unknown"), str(unknown)
-        except Exception:  # noqa: BLE001 - whatever a rule trips over concerns one message only
-            decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
+            decision, detail = _dead(DeadLetterReason.CALENDAR_UNKNOWN), str(unknown)
+        except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only
+            decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
         if decision.outcome is Outcome.PARKED and was_parked:
             return decision
         if known is None and decision.outcome in REMEMBERED:
@@ -172,7 +186,7 @@ class Batch:
         self._take(state, decision)
         is_repeat = known is not None
         self.results.append(
-            Settled(decision, now, input=message, was_parked=was_parked, error=error, is_repeat=is_repeat)
+            Settled(decision, now, input=message, was_parked=was_parked, detail=detail, is_repeat=is_repeat)
         )
         return decision
 
@@ -186,7 +200,7 @@ class Batch:
     def _settle_lane_input(self, state: PartyState, message: Input, now: datetime) -> None:
         """`clock.ticked` and `terms.published`: they concern the lane, not a party."""
         known = state.seen.get(message.event_hash)
-        error = None
+        detail = ""
         if known is not None:
             decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
         else:
@@ -196,10 +210,10 @@ class Batch:
                     published = TermsBook.parse(message.body.terms)
                     self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
                 except TermsError as wrong:
-                    decision, error = Decision(Outcome.DEAD_LETTERED, reason="terms_invalid"), str(wrong)
+                    decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
             if decision.outcome is Outcome.APPLIED:
                 state.seen[message.event_hash] = message.fingerprint
-        self.results.append(Settled(decision, now, input=message, error=error, is_repeat=known is not None))
+        self.results.append(Settled(decision, now, input=message, detail=detail, is_repeat=known is not None))
 
     def _fire(self, state: PartyState, timer: Timer) -> None:
         key = (timer.kind, timer.subject_id)
@@ -208,15 +222,15 @@ class Batch:
         if timer.kind is TimerKind.PARKING_EXPIRY:
             self._expire(state, timer)
             return
-        error = None
+        detail = ""
         try:
             decision = fire(state, timer, self.rules)
         except (NotLoadedError, InvariantBrokenError):
             raise
-        except Exception:  # noqa: BLE001 - whatever a rule trips over concerns one message only
-            decision, error = Decision(Outcome.DEAD_LETTERED, reason="internal_error"), traceback.format_exc()
+        except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only
+            decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
         self._take(state, decision)
-        self.results.append(Settled(decision, timer.due_at, timer=timer, error=error))
+        self.results.append(Settled(decision, timer.due_at, timer=timer, detail=detail))
         self._wake(state, decision, timer.due_at)
 
     def _park(self, state: PartyState, message: Input, decision: Decision, now: datetime) -> None:
@@ -243,8 +257,12 @@ class Batch:
             if parked.input.event_hash.hex() == timer.subject_id:
                 self._unpark(state, parked)
                 state.seen.pop(parked.input.event_hash, None)
-                unmatched = Decision(Outcome.DEAD_LETTERED, reason="unmatched", waits_for=parked.waits_for)
-                self.results.append(Settled(unmatched, timer.due_at, input=parked.input, was_parked=True))
+                unmatched = replace(_dead(DeadLetterReason.UNMATCHED), waits_for=parked.waits_for)
+                hours = PARKING_TIME // timedelta(hours=1)
+                detail = f"{parked.waits_for} did not become known within {hours} hours"
+                self.results.append(
+                    Settled(unmatched, timer.due_at, input=parked.input, was_parked=True, detail=detail)
+                )
                 return
 
     def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:
@@ -275,6 +293,20 @@ class Batch:
             msg = "the lane itself parks nothing"
             raise InvariantBrokenError(msg)
         return state.party
+
+
+def time_after(lane_time: datetime | None, message: Input) -> datetime:
+    """Lane time after a message under the event clock: the largest `occurred_at` so far.
+
+    One that jumps too far ahead moves nothing, so only such a one is later than what this returns.
+    """
+    if lane_time is None or lane_time < message.occurred_at <= lane_time + MAX_TIME_JUMP:
+        return message.occurred_at
+    return lane_time
+
+
+def _dead(reason: DeadLetterReason) -> Decision:
+    return Decision(Outcome.DEAD_LETTERED, reason=reason)
 
 
 def _subjects_of(decision: Decision) -> set[str]:

@@ -4,19 +4,20 @@ Dropping a draft undoes everything, so an exception in a rule leaves the state a
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
 from settlement.decision import ActivityShare, Decision, DeclineReason, InvariantBrokenError, Outcome
-from settlement.entities import Account, Entity, Merchant, MerchantBalance, Obligation, ObligationStatus
+from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
 from settlement.ids import derived_id
-from settlement.ledger import ACCOUNT_BALANCES, DEBIT_NORMAL, MERCHANT_BALANCES, LedgerAccount, Posting, book_of
+from settlement.ledger import LedgerAccount, Posting, Side
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, EntityT, NotLoadedError, PartyState, subject_key
+from settlement.state import ALL_OPEN, NotLoadedError, PartyState, subject_key
+from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass, revised
@@ -78,7 +79,7 @@ class Draft:
         self._ids = 0
         self._numbers = 0
         self._entities: dict[tuple[type[Entity], str], Entity] = {}
-        self._deltas: dict[tuple[LedgerAccount, str], int] = {}
+        self._deltas: dict[tuple[str, str], int] = {}
         self._postings: list[Posting] = []
         self._timers: dict[tuple[TimerKind, str], Timer | None] = {}
         self._outputs: list[Output] = []
@@ -189,14 +190,14 @@ class Draft:
         """
         if amount_minor == 0:
             return
-        if amount_minor < 0 or book_of(debit) is not book_of(credit):
+        if amount_minor < 0 or debit.book is not credit.book:
             msg = f"posting {amount_minor} {currency} from {credit} to {debit} for {self.party}"
             raise InvariantBrokenError(msg)
         self._postings.append(Posting(debit, credit, currency, amount_minor))
-        for account, sign in ((debit, 1), (credit, -1)):
-            if account in ACCOUNT_BALANCES or account in MERCHANT_BALANCES:
-                signed = amount_minor * sign if account in DEBIT_NORMAL else -amount_minor * sign
-                key = (account, currency)
+        for account, side in ((debit, Side.DEBIT), (credit, Side.CREDIT)):
+            if account.balance is not None:
+                signed = amount_minor if side is account.normal_side else -amount_minor
+                key = (account.balance, currency)
                 self._deltas[key] = self._deltas.get(key, 0) + signed
 
     def emit(self, body: OutputBody) -> str:
@@ -223,10 +224,6 @@ class Draft:
         """Set the timer of this kind and subject, replacing an earlier one; never before now."""
         due_at = max(due_at, self.moment.now)
         self._timers[kind, subject_id] = Timer(self.party, kind, subject_id, due_at)
-
-    def schedule_after(self, kind: TimerKind, subject_id: str, delay: timedelta) -> None:
-        """Set the timer of this kind and subject to `delay` from now."""
-        self.schedule(kind, subject_id, self.moment.now + delay)
 
     def cancel(self, kind: TimerKind, subject_id: str) -> None:
         """Remove the timer of this kind and subject, if there is one."""
@@ -325,18 +322,16 @@ class Draft:
         if numbers:
             merchant = self.get(Merchant, self.party.id)
             self.put(revised(merchant, entities_made=merchant.entities_made + numbers))
-        for (ledger_account, currency), delta in deltas.items():
+        for (name, currency), delta in deltas.items():
             balance = self.find(MerchantBalance, currency) or MerchantBalance(self.party.id, currency, 0, 0, 0)
-            name = MERCHANT_BALANCES[ledger_account]
             self.put(revised(balance, **{name: getattr(balance, name) + delta}))
 
-    def _settle_account(self, deltas: dict[tuple[LedgerAccount, str], int], numbers: int) -> None:
+    def _settle_account(self, deltas: dict[tuple[str, str], int], numbers: int) -> None:
         account = self.get(Account, self.party.id)
         changes: dict[str, Any] = {"entities_made": account.entities_made + numbers} if numbers else {}
-        for (ledger_account, currency), delta in deltas.items():
+        for (name, currency), delta in deltas.items():
             if currency != account.currency:
                 msg = f"{currency} posted to {self.party}, whose currency is {account.currency}"
                 raise InvariantBrokenError(msg)
-            name = ACCOUNT_BALANCES[ledger_account]
             changes[name] = getattr(account, name) + delta
         self.put(revised(account, **changes))

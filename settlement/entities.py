@@ -4,9 +4,21 @@ Amounts are minor units of the account's or merchant's currency. `no` is the run
 lists are shown, and obligations paid, in that order.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from settlement.party import PartyKind
+from settlement.statuses import (
+    DebitStatus,
+    DepositRefundStatus,
+    LineStatus,
+    ObligationStatus,
+    OrderStatus,
+    PayoutStatus,
+    ReturnStatus,
+)
 from settlement.values import dataclass
 
 
@@ -19,75 +31,6 @@ class PlanKind(StrEnum):
     INSTALMENT = "instalment"
 
 
-class LineStatus(StrEnum):
-    """States of a credit line: docs/states.md."""
-
-    ACTIVE = "active"
-    FROZEN = "frozen"
-    CLOSED = "closed"
-
-
-class OrderStatus(StrEnum):
-    """States of an order: docs/states.md."""
-
-    HELD = "held"
-    TRIAL = "trial"
-    OWED = "owed"
-    OVERDUE = "overdue"
-    SETTLED = "settled"
-    RETURNED = "returned"
-    CANCELLED = "cancelled"
-
-
-class ObligationStatus(StrEnum):
-    """States of an obligation: docs/states.md."""
-
-    OPEN = "open"
-    OVERDUE = "overdue"
-    PAID = "paid"
-    RETURNED = "returned"
-
-
-class DebitStatus(StrEnum):
-    """States of an auto-debit: docs/states.md."""
-
-    REQUESTED = "requested"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class ReturnStatus(StrEnum):
-    """States of a return: docs/states.md."""
-
-    AWAITING_REVIEW = "awaiting_review"
-    AWAITING_PARCEL = "awaiting_parcel"
-    REFUNDED = "refunded"
-    REJECTED = "rejected"
-    PARCEL_REFUSED = "parcel_refused"
-    WITHDRAWN = "withdrawn"
-    EXPIRED = "expired"
-
-
-class DepositRefundStatus(StrEnum):
-    """States of a deposit refund request: docs/states.md."""
-
-    AWAITING_REVIEW = "awaiting_review"
-    APPROVED = "approved"
-    PAID = "paid"
-    REJECTED = "rejected"
-    DECLINED = "declined"
-    WITHDRAWN = "withdrawn"
-
-
-class PayoutStatus(StrEnum):
-    """States of a payout: docs/states.md."""
-
-    REQUESTED = "requested"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-
 class CaseKind(StrEnum):
     """What keeps a merchant's deposit from being refunded, besides after-sale cases."""
 
@@ -96,8 +39,44 @@ class CaseKind(StrEnum):
     VIOLATION = "violation"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Entity:
+    """One thing that postpay remembers of a party."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    subject: ClassVar[str]
+    """What its kind is called where it is waited for (`subject_key`); unique within a kind of party."""
+    party_kind: ClassVar[PartyKind]
+    """Of whose things it is one."""
+    id_field: ClassVar[str]
+    """The field that names it within its party, under which messages name it as well."""
+    entity_id: str
+    """What stands in that field."""
+
+
+EntityT = TypeVar("EntityT", bound=Entity)
+
+ENTITIES: list[type[Entity]] = []
+"""Every class of entities."""
+
+
+@dataclass_transform(frozen_default=True)
+def entity(subject: str, party_kind: PartyKind, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
+    """Make a class of values, and say what they are called, whose they are, and which field tells them apart."""
+
+    def called(kind: type[EntityT]) -> type[EntityT]:
+        kind = dataclass(frozen=True, slots=True)(kind)
+        kind.subject, kind.party_kind, kind.id_field = subject, party_kind, id_field
+        kind.entity_id = getattr(kind, id_field)  # the slot itself under a second name: as fast to read as the field
+        ENTITIES.append(kind)
+        return kind
+
+    return called
+
+
+@entity("account", PartyKind.ACCOUNT, "account_id")
+class Account(Entity):
     """A buyer's pay-later account with its balances; the balances change by postings only (`Draft.post`).
 
     `lifted_freezes` are freeze reasons that were there once and are not now: an `.unfrozen` of one is a repetition, of
@@ -137,11 +116,6 @@ class Account:
     cash_out_day_minor: int = 0
 
     @property
-    def entity_id(self) -> str:
-        """The account's own id: there is one row per account."""
-        return self.account_id
-
-    @property
     def status(self) -> LineStatus:
         """What may be done with the line: closed for ever, frozen while there is any reason, else active."""
         if self.closed_at is not None:
@@ -149,8 +123,8 @@ class Account:
         return LineStatus.FROZEN if self.freeze_reasons else LineStatus.ACTIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@entity("order", PartyKind.ACCOUNT, "order_id")
+class Order(Entity):
     """One order placed on credit.
 
     `under_return_minor` is the part under the open returns `open_return_ids`, not yet in `returned_minor`. `due_on` is
@@ -180,14 +154,9 @@ class Order:
     fingerprint: bytes
     extension_days: int | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.order_id
 
-
-@dataclass(frozen=True, slots=True)
-class Obligation:
+@entity("obligation", PartyKind.ACCOUNT, "obligation_id")
+class Obligation(Entity):
     """One amount of principal with one due date, and the fee and penalty on it.
 
     `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it. `billed_on` is its
@@ -195,7 +164,7 @@ class Obligation:
     requested: its due date, or a later one on which it is debited anew; None: its due date. `in_instalments`: it is one
     of several parts and bears a fee. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None
     if it never did; all penalties together are at most that. `penalty_runs` are the penalties charged, as texts
-    (`settlement.penalty`).
+    (`settlement.rules.penalty`).
     """
 
     account_id: str
@@ -218,11 +187,6 @@ class Obligation:
     penalty_runs: tuple[str, ...] = ()
 
     @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.obligation_id
-
-    @property
     def open_minor(self) -> int:
         """What is still to be paid of principal, fee and penalty."""
         return (
@@ -235,8 +199,8 @@ class Obligation:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Debit:
+@entity("debit", PartyKind.ACCOUNT, "debit_id")
+class Debit(Entity):
     """One request to debit the buyer's card. `first_requested_at` is when attempt 1 of its series was requested."""
 
     account_id: str
@@ -250,14 +214,9 @@ class Debit:
     first_requested_at: datetime
     obligation_ids: tuple[str, ...]
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.debit_id
 
-
-@dataclass(frozen=True, slots=True)
-class Return:
+@entity("return", PartyKind.ACCOUNT, "return_id")
+class Return(Entity):
     """One application to send back an order, or a part of it; `review` is its outcome, also where it needs none."""
 
     account_id: str
@@ -273,17 +232,12 @@ class Return:
     fingerprint: bytes
     review: str | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.return_id
 
-
-@dataclass(frozen=True, slots=True)
-class Repayment:
+@entity("repayment", PartyKind.ACCOUNT, "repayment_id")
+class Repayment(Entity):
     """One repayment that arrived.
 
-    `shares` say what it paid, as texts (`settlement.allocation.Share`); `credit_minor` of it became customer credit.
+    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit.
     """
 
     account_id: str
@@ -300,14 +254,9 @@ class Repayment:
     credit_minor: int = 0
     reversed_at: datetime | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.repayment_id
 
-
-@dataclass(frozen=True, slots=True)
-class CashOut:
+@entity("cash_out", PartyKind.ACCOUNT, "cash_out_id")
+class CashOut(Entity):
     """Limit that was paid out to the buyer's card, and the obligations it made."""
 
     account_id: str
@@ -318,14 +267,9 @@ class CashOut:
     obligation_ids: tuple[str, ...]
     fingerprint: bytes
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.cash_out_id
 
-
-@dataclass(frozen=True, slots=True)
-class Appeal:
+@entity("appeal", PartyKind.ACCOUNT, "appeal_id")
+class Appeal(Entity):
     """An appeal against a freeze that was decided; kept to tell a repetition from another decision."""
 
     account_id: str
@@ -335,14 +279,9 @@ class Appeal:
     decided_at: datetime
     fingerprint: bytes
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.appeal_id
 
-
-@dataclass(frozen=True, slots=True)
-class Merchant:
+@entity("merchant", PartyKind.MERCHANT, "merchant_id")
+class Merchant(Entity):
     """A merchant; before it registers, `registered_on` and what comes with it is None. `open_*` count open cases.
 
     `cycle_from` is the date its payout dates are counted from, None: that of the registration; it is the last payout
@@ -361,14 +300,9 @@ class Merchant:
     open_violations: int
     cycle_from: date | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """The merchant's own id: there is one row per merchant."""
-        return self.merchant_id
 
-
-@dataclass(frozen=True, slots=True)
-class MerchantBalance:
+@entity("merchant_balance", PartyKind.MERCHANT, "currency")
+class MerchantBalance(Entity):
     """A merchant's balances in one currency; they change by postings only (`Draft.post`)."""
 
     merchant_id: str
@@ -377,19 +311,14 @@ class MerchantBalance:
     shop_balance_minor: int
     deposit_minor: int
 
-    @property
-    def entity_id(self) -> str:
-        """One row per merchant and currency."""
-        return self.currency
-
 
 def case_key(kind: CaseKind, case_id: str) -> str:
-    """Name a case within its merchant."""
+    """Name a case within its merchant; a promotion and a dispute may bear the same id."""
     return f"{kind}:{case_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class MerchantCase:
+@entity("case", PartyKind.MERCHANT, "case_key")
+class MerchantCase(Entity):
     """A promotion, dispute or violation, open or ended."""
 
     merchant_id: str
@@ -399,18 +328,13 @@ class MerchantCase:
     fingerprint: bytes
 
     @property
-    def entity_id(self) -> str:
-        """`kind:id`, because a promotion and a dispute may bear the same id."""
-        return self.case_key
-
-    @property
     def case_id(self) -> str:
         """The id its messages bear."""
         return self.case_key.removeprefix(case_key(self.kind, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class Deposit:
+@entity("deposit", PartyKind.MERCHANT, "deposit_id")
+class Deposit(Entity):
     """A promotion deposit; frozen until 00:00 of `frozen_until`. `open_request_id` is the refund in progress."""
 
     merchant_id: str
@@ -425,14 +349,9 @@ class Deposit:
     open_request_id: str | None
     fingerprint: bytes
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the merchant."""
-        return self.deposit_id
 
-
-@dataclass(frozen=True, slots=True)
-class DepositRefund:
+@entity("deposit_refund", PartyKind.MERCHANT, "request_id")
+class DepositRefund(Entity):
     """A merchant's request to have a deposit, or a part of it, back.
 
     One declined when it came is kept for its reasons only: its id is free, so its `fingerprint` is None, and nobody
@@ -457,14 +376,9 @@ class DepositRefund:
     fingerprint: bytes | None
     opinion: str | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the merchant."""
-        return self.request_id
 
-
-@dataclass(frozen=True, slots=True)
-class ShopWithdrawal:
+@entity("shop_withdrawal", PartyKind.MERCHANT, "withdrawal_id")
+class ShopWithdrawal(Entity):
     """Money that a merchant took out of its shop balance."""
 
     merchant_id: str
@@ -475,14 +389,9 @@ class ShopWithdrawal:
     requested_at: datetime
     fingerprint: bytes
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the merchant."""
-        return self.withdrawal_id
 
-
-@dataclass(frozen=True, slots=True)
-class AccountPayout:
+@entity("payout", PartyKind.ACCOUNT, "payout_id")
+class AccountPayout(Entity):
     """Money that was to leave the platform for a buyer's card.
 
     `source_id` is the order or cash-out it is for; None for customer credit. `answered_at` is when its result occurred.
@@ -500,14 +409,9 @@ class AccountPayout:
     source_id: str | None = None
     answered_at: datetime | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the account."""
-        return self.payout_id
 
-
-@dataclass(frozen=True, slots=True)
-class MerchantPayout:
+@entity("payout", PartyKind.MERCHANT, "payout_id")
+class MerchantPayout(Entity):
     """Money that was to leave the platform for a merchant.
 
     `source_id` is the deposit refund's request or the withdrawal it is for; None for what was payable. `answered_at` is
@@ -526,29 +430,5 @@ class MerchantPayout:
     source_id: str | None = None
     answered_at: datetime | None = None
 
-    @property
-    def entity_id(self) -> str:
-        """Id within the merchant."""
-        return self.payout_id
-
 
 Payout = AccountPayout | MerchantPayout
-
-Entity = (
-    Account
-    | Order
-    | Obligation
-    | Debit
-    | Return
-    | Repayment
-    | CashOut
-    | Appeal
-    | Merchant
-    | MerchantBalance
-    | MerchantCase
-    | Deposit
-    | DepositRefund
-    | ShopWithdrawal
-    | AccountPayout
-    | MerchantPayout
-)

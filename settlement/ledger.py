@@ -7,7 +7,9 @@ Source: docs/rules.md, Ledger.
 """
 
 from enum import StrEnum
+from typing import Any, Self
 
+from settlement.party import PartyKind
 from settlement.values import dataclass
 
 
@@ -18,75 +20,57 @@ class Book(StrEnum):
     LIMIT = "limit"
 
 
+class Side(StrEnum):
+    """The two sides of an entry."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
 class LedgerAccount(StrEnum):
-    """The chart of accounts. Those of a party exist once per party, the platform's once per lane."""
+    """The chart of accounts: name, book, normal side, whose it is, and where its balance is kept.
 
-    RECEIVABLE = "receivable"
-    FEE_RECEIVABLE = "fee_receivable"
-    PENALTY_RECEIVABLE = "penalty_receivable"
-    CUSTOMER_CREDIT = "customer_credit"
-    GATEWAY_CLEARING = "gateway_clearing"
-    PAYOUT_CLEARING = "payout_clearing"
-    MERCHANT_TRANSIT = "merchant_transit"
-    MERCHANT_PAYABLE = "merchant_payable"
-    DEPOSIT = "deposit"
-    SHOP_BALANCE = "shop_balance"
-    FEE_INCOME = "fee_income"
-    PENALTY_INCOME = "penalty_income"
-    LIMIT_GRANTED = "limit_granted"
-    LIMIT_AVAILABLE = "limit_available"
-    LIMIT_HELD = "limit_held"
-    LIMIT_USED = "limit_used"
+    Those of a party exist once per party; the balance is a field of `entities.Account` or `entities.MerchantBalance`.
+    The platform's own (of nobody) exist once per lane, and are shown and audited as their sum.
+    """
 
+    book: Book
+    normal_side: Side
+    """The side on which it grows; the balance is positive there."""
+    owner: PartyKind | None
+    balance: str | None
 
-LIMIT_BOOK = frozenset(
-    {
-        LedgerAccount.LIMIT_GRANTED,
-        LedgerAccount.LIMIT_AVAILABLE,
-        LedgerAccount.LIMIT_HELD,
-        LedgerAccount.LIMIT_USED,
-    }
-)
+    def __new__(cls, name: str, *about: Any) -> Self:
+        """Make an account of all that must be said of it; looking one up takes the name alone."""
+        account = str.__new__(cls, name)
+        try:
+            account._value_, (account.book, account.normal_side, account.owner, account.balance) = name, about
+        except ValueError:
+            msg = f"ledger account {name}: expected its book, normal side, owner and field of balance, got {about}"
+            raise TypeError(msg) from None
+        return account
 
-DEBIT_NORMAL = frozenset(
-    {
-        LedgerAccount.RECEIVABLE,
-        LedgerAccount.FEE_RECEIVABLE,
-        LedgerAccount.PENALTY_RECEIVABLE,
-        LedgerAccount.GATEWAY_CLEARING,
-        LedgerAccount.LIMIT_AVAILABLE,
-        LedgerAccount.LIMIT_HELD,
-        LedgerAccount.LIMIT_USED,
-    }
-)
-"""Accounts whose balance grows by a debit; all others grow by a credit."""
-
-ACCOUNT_BALANCES = {
-    LedgerAccount.RECEIVABLE: "receivable_minor",
-    LedgerAccount.FEE_RECEIVABLE: "fee_receivable_minor",
-    LedgerAccount.PENALTY_RECEIVABLE: "penalty_receivable_minor",
-    LedgerAccount.CUSTOMER_CREDIT: "customer_credit_minor",
-    LedgerAccount.LIMIT_GRANTED: "limit_minor",
-    LedgerAccount.LIMIT_AVAILABLE: "available_minor",
-    LedgerAccount.LIMIT_HELD: "held_minor",
-    LedgerAccount.LIMIT_USED: "used_minor",
-}
-"""Ledger accounts that a buyer's account owns, with the field of `entities.Account` that holds their balance."""
-
-MERCHANT_BALANCES = {
-    LedgerAccount.MERCHANT_PAYABLE: "payable_minor",
-    LedgerAccount.SHOP_BALANCE: "shop_balance_minor",
-    LedgerAccount.DEPOSIT: "deposit_minor",
-}
-"""Ledger accounts that a merchant owns, with the field of `entities.MerchantBalance` that holds their balance."""
-
-PLATFORM_ACCOUNTS = frozenset(LedgerAccount) - ACCOUNT_BALANCES.keys() - MERCHANT_BALANCES.keys()
-"""Ledger accounts of the platform itself: once per lane, shown and audited as their sum."""
+    RECEIVABLE = "receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "receivable_minor"
+    FEE_RECEIVABLE = "fee_receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "fee_receivable_minor"
+    PENALTY_RECEIVABLE = "penalty_receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "penalty_receivable_minor"
+    CUSTOMER_CREDIT = "customer_credit", Book.MONEY, Side.CREDIT, PartyKind.ACCOUNT, "customer_credit_minor"
+    GATEWAY_CLEARING = "gateway_clearing", Book.MONEY, Side.DEBIT, None, None
+    PAYOUT_CLEARING = "payout_clearing", Book.MONEY, Side.CREDIT, None, None
+    MERCHANT_TRANSIT = "merchant_transit", Book.MONEY, Side.CREDIT, None, None
+    MERCHANT_PAYABLE = "merchant_payable", Book.MONEY, Side.CREDIT, PartyKind.MERCHANT, "payable_minor"
+    DEPOSIT = "deposit", Book.MONEY, Side.CREDIT, PartyKind.MERCHANT, "deposit_minor"
+    SHOP_BALANCE = "shop_balance", Book.MONEY, Side.CREDIT, PartyKind.MERCHANT, "shop_balance_minor"
+    FEE_INCOME = "fee_income", Book.MONEY, Side.CREDIT, None, None
+    PENALTY_INCOME = "penalty_income", Book.MONEY, Side.CREDIT, None, None
+    LIMIT_GRANTED = "limit_granted", Book.LIMIT, Side.CREDIT, PartyKind.ACCOUNT, "limit_minor"
+    LIMIT_AVAILABLE = "limit_available", Book.LIMIT, Side.DEBIT, PartyKind.ACCOUNT, "available_minor"
+    LIMIT_HELD = "limit_held", Book.LIMIT, Side.DEBIT, PartyKind.ACCOUNT, "held_minor"
+    LIMIT_USED = "limit_used", Book.LIMIT, Side.DEBIT, PartyKind.ACCOUNT, "used_minor"
 
 
-def book_of(account: LedgerAccount) -> Book:
-    """The book an account belongs to."""
-    return Book.LIMIT if account in LIMIT_BOOK else Book.MONEY
+def owned_by(owner: PartyKind | None) -> list[LedgerAccount]:
+    """The accounts of each buyer, of each merchant or, of None, the platform's own."""
+    return [account for account in LedgerAccount if account.owner is owner]
 
 
 @dataclass(frozen=True, slots=True)

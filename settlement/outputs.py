@@ -1,6 +1,7 @@
 """What postpay tells the rest of the platform. Field meanings are those of docs/messages.md."""
 
 from datetime import date, datetime
+from typing import ClassVar
 
 from settlement.notices import Param
 from settlement.party import Party, PartyKind
@@ -9,7 +10,9 @@ from settlement.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AutoDebitRequested:
-    """`auto_debit.requested`: debit the buyer's card."""
+    """Debit the buyer's card."""
+
+    type: ClassVar[str] = "auto_debit.requested"
 
     account_id: str
     debit_id: str
@@ -23,7 +26,9 @@ class AutoDebitRequested:
 
 @dataclass(frozen=True, slots=True)
 class AutoDebitCancelled:
-    """`auto_debit.cancelled`: the debit is not wanted any more."""
+    """The debit is not wanted any more."""
+
+    type: ClassVar[str] = "auto_debit.cancelled"
 
     account_id: str
     debit_id: str
@@ -32,7 +37,9 @@ class AutoDebitCancelled:
 
 @dataclass(frozen=True, slots=True)
 class LimitReleased:
-    """`limit.released`: held or used limit became available again."""
+    """Held or used limit became available again."""
+
+    type: ClassVar[str] = "limit.released"
 
     account_id: str
     order_id: str | None
@@ -45,7 +52,9 @@ class LimitReleased:
 
 @dataclass(frozen=True, slots=True)
 class LimitReclaimed:
-    """`limit.reclaimed`: the platform took limit back."""
+    """The platform took limit back."""
+
+    type: ClassVar[str] = "limit.reclaimed"
 
     account_id: str
     amount_minor: int
@@ -57,7 +66,9 @@ class LimitReclaimed:
 
 @dataclass(frozen=True, slots=True)
 class LimitRestored:
-    """`limit.restored`: limit was given (back), or can be used again."""
+    """Limit was given (back), or can be used again."""
+
+    type: ClassVar[str] = "limit.restored"
 
     account_id: str
     amount_minor: int
@@ -69,7 +80,9 @@ class LimitRestored:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRequested:
-    """`notification.requested`: tell a person; `text` is (zh-CN, en)."""
+    """Tell a person; `text` is (zh-CN, en)."""
+
+    type: ClassVar[str] = "notification.requested"
 
     notification_id: str
     recipient_kind: str
@@ -81,7 +94,9 @@ class NotificationRequested:
 
 @dataclass(frozen=True, slots=True)
 class PayoutRequested:
-    """`payout.requested`: pay out of the platform's account."""
+    """Pay out of the platform's account."""
+
+    type: ClassVar[str] = "payout.requested"
 
     payout_id: str
     payee_kind: PartyKind
@@ -94,7 +109,9 @@ class PayoutRequested:
 
 @dataclass(frozen=True, slots=True)
 class MerchantActivityRecorded:
-    """`merchant_activity.recorded` (internal): see `messages.MerchantActivity`."""
+    """Internal: see `messages.MerchantActivity`."""
+
+    type: ClassVar[str] = "merchant_activity.recorded"
 
     merchant_id: str
     currency: str

@@ -3,70 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TypeVar, cast
+from typing import cast
 
 from settlement.decision import Decision
-from settlement.entities import (
-    Account,
-    AccountPayout,
-    Appeal,
-    CashOut,
-    Debit,
-    Deposit,
-    DepositRefund,
-    Entity,
-    Merchant,
-    MerchantBalance,
-    MerchantCase,
-    MerchantPayout,
-    Obligation,
-    Order,
-    Repayment,
-    Return,
-    ShopWithdrawal,
-)
+from settlement.entities import Entity, EntityT
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.timers import Timer, TimerKind
-
-EntityT = TypeVar(
-    "EntityT",
-    Account,
-    Order,
-    Obligation,
-    Debit,
-    Return,
-    Repayment,
-    CashOut,
-    Appeal,
-    Merchant,
-    MerchantBalance,
-    MerchantCase,
-    Deposit,
-    DepositRefund,
-    ShopWithdrawal,
-    AccountPayout,
-    MerchantPayout,
-)
-
-SUBJECTS: dict[type[Entity], str] = {
-    Account: "account",
-    Order: "order",
-    Obligation: "obligation",
-    Debit: "debit",
-    Return: "return",
-    Repayment: "repayment",
-    CashOut: "cash_out",
-    Appeal: "appeal",
-    Merchant: "merchant",
-    MerchantBalance: "merchant_balance",
-    MerchantCase: "case",
-    Deposit: "deposit",
-    DepositRefund: "deposit_refund",
-    ShopWithdrawal: "shop_withdrawal",
-    AccountPayout: "payout",
-    MerchantPayout: "payout",
-}
 
 ALL_OPEN = "*"
 """Asked for as an obligation's id: all open obligations of the account are needed, not only the earliest."""
@@ -74,14 +17,14 @@ ALL_OPEN = "*"
 
 def subject_key(kind: type[Entity], entity_id: str) -> str:
     """Name a thing within its party, as `Decision.waits_for` and `PartyState.declined` do."""
-    return f"{SUBJECTS[kind]}:{entity_id}"
+    return f"{kind.subject}:{entity_id}"
 
 
 class NotLoadedError(Exception):
     """A rule needs something that was not loaded. The batch is loaded again with it; nothing was written yet."""
 
     def __init__(self, party: Party | None, kind: type[Entity], entity_id: str) -> None:
-        super().__init__(f"{SUBJECTS[kind]} {entity_id} of {party} is needed but was not loaded")
+        super().__init__(f"{kind.subject} {entity_id} of {party} is needed but was not loaded")
         self.party = party
         self.kind = kind
         self.entity_id = entity_id

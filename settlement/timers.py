@@ -5,66 +5,65 @@ At most one timer lives per (party, kind, subject), so scheduling again moves it
 Source: docs/rules.md, Time.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any, Self
 
+from settlement.entities import Debit, DepositRefund, Order, Return
+from settlement.messages import Input
 from settlement.party import Party
 from settlement.values import dataclass
 
 
 class TimerKind(StrEnum):
-    """What a timer does. `RANKS` gives the order of kinds that are due at one instant."""
+    """What a timer does: its name, its rank among those due at one instant, and what its subject is.
 
-    PARKING_EXPIRY = "parking_expiry"
-    AUTOMATIC_RECEIPT = "automatic_receipt"
-    """Of an order: nobody has confirmed its receipt."""
-    PARCEL_EXPIRY = "parcel_expiry"
-    """Of a return: its parcel has not come."""
-    TRIAL_END = "trial_end"
-    """Of an order."""
-    DUE_DAY = "due_day"
-    """Of a date: what is due then is debited."""
-    OVERDUE = "overdue"
-    """Of a date: what was due then and is not paid falls overdue."""
-    PENALTY = "penalty"
-    """Of the account: what is overdue costs another day's penalty."""
-    DEBIT_RETRY = "debit_retry"
-    """Of a failed debit."""
-    RESTORE = "restore"
-    """Of the account: the wait after clearing is over."""
-    DEPOSIT_PAYMENT = "deposit_payment"
-    """Of a deposit refund request."""
-    DEPOSIT_REVIEW_LATE = "deposit_review_late"
-    """Of a deposit refund request: the day on which its review was due is over."""
-    DEPOSIT_UNPAID = "deposit_unpaid"
-    """Of a deposit refund request: its deposit was paid long ago."""
-    MERCHANT_PAYOUT = "merchant_payout"
-    """Of the merchant: a payout date has come while something is payable."""
-    REMINDER = "reminder"
-    """Of a date: something is due soon."""
-    TRIAL_REMINDER = "trial_reminder"
-    """Of an order: its trial ends soon."""
+    Ranks: expiries and trial ends 10, customer credit 20, debits 30, overdue 40, penalties 50, retries 60, restores 70,
+    deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id. The subject is an entity, a date, the
+    party as a whole, or an input, which is named by its event hash.
+    """
 
+    rank: int
+    subject: type
 
-RANKS = {
-    TimerKind.PARKING_EXPIRY: 10,
-    TimerKind.AUTOMATIC_RECEIPT: 10,
-    TimerKind.PARCEL_EXPIRY: 10,
-    TimerKind.TRIAL_END: 10,
-    TimerKind.DUE_DAY: 30,
-    TimerKind.OVERDUE: 40,
-    TimerKind.PENALTY: 50,
-    TimerKind.DEBIT_RETRY: 60,
-    TimerKind.RESTORE: 70,
-    TimerKind.DEPOSIT_PAYMENT: 80,
-    TimerKind.DEPOSIT_REVIEW_LATE: 80,
-    TimerKind.DEPOSIT_UNPAID: 80,
-    TimerKind.MERCHANT_PAYOUT: 90,
-    TimerKind.REMINDER: 95,
-    TimerKind.TRIAL_REMINDER: 95,
-}
-"""Order at one instant: expiries and trial ends 10, customer credit 20, debits 30, overdue 40, penalties 50,
-retries 60, restores 70, deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id."""
+    def __new__(cls, name: str, *about: Any) -> Self:
+        """Make a kind of its name, rank and subject; looking one up takes the name alone."""
+        kind = str.__new__(cls, name)
+        try:
+            kind._value_, (kind.rank, kind.subject) = name, about
+        except ValueError:
+            raise TypeError(f"timer kind {name}: expected its rank and its subject, got {about}") from None
+        return kind
+
+    PARKING_EXPIRY = "parking_expiry", 10, Input
+    """What it waits for has not come."""
+    AUTOMATIC_RECEIPT = "automatic_receipt", 10, Order
+    """Nobody has confirmed its receipt."""
+    PARCEL_EXPIRY = "parcel_expiry", 10, Return
+    """Its parcel has not come."""
+    TRIAL_END = "trial_end", 10, Order
+    DUE_DAY = "due_day", 30, date
+    """What is due then is debited."""
+    OVERDUE = "overdue", 40, date
+    """What was due then and is not paid falls overdue."""
+    PENALTY = "penalty", 50, Party
+    """What is overdue costs another day's penalty."""
+    DEBIT_RETRY = "debit_retry", 60, Debit
+    """It failed and is tried again."""
+    RESTORE = "restore", 70, Party
+    """The wait after clearing is over."""
+    DEPOSIT_PAYMENT = "deposit_payment", 80, DepositRefund
+    DEPOSIT_REVIEW_LATE = "deposit_review_late", 80, DepositRefund
+    """The day on which its review was due is over."""
+    DEPOSIT_UNPAID = "deposit_unpaid", 80, DepositRefund
+    """Its deposit was paid long ago."""
+    MERCHANT_PAYOUT = "merchant_payout", 90, Party
+    """A payout date has come while something is payable."""
+    REMINDER = "reminder", 95, date
+    """Something is due soon."""
+    TRIAL_REMINDER = "trial_reminder", 95, Order
+    """Its trial ends soon."""
+
 
 WHOLE_ACCOUNT = "account"
 """The subject of timers that an account has one of."""
@@ -94,7 +93,7 @@ class Timer:
     @property
     def order(self) -> tuple[datetime, int, str]:
         """Sort key in which due timers fire."""
-        return (self.due_at, RANKS[self.kind], self.timer_id)
+        return (self.due_at, self.kind.rank, self.timer_id)
 
 
 def _escaped(part: str) -> str:

@@ -1,6 +1,7 @@
-"""Connections to Postgres as postpay needs them, and which of its errors pass by themselves."""
+"""Connections to Postgres as postpay needs them; which of its errors pass by themselves, what may be told of one."""
 
 import asyncio
+import re
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -12,7 +13,19 @@ Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 """What the functions of this package take; the caller owns the transaction."""
 
 LOCK_TIMEOUT_S = 5.0
-"""How long a statement waits for a lock: a half-open owner must not hold up whoever claims its lane for longer."""
+"""How long a statement waits for a lock: a half-open owner must not hold up whoever claims its lane for longer. Less
+than COMMAND_TIMEOUT_S, so that the server says why. At worst the statement is tried again."""
+COMMAND_TIMEOUT_S = 15.0
+"""Of a statement and of connecting: the longest statement of a batch takes seconds on a server that is busy. At worst a
+batch that would have succeeded is rolled back and tried again."""
+IDLE_IN_TRANSACTION_TIMEOUT_S = 10.0
+"""After this the server ends a transaction whose client is gone or hangs, and with it the lock on its lane: about when
+the group gives the lane to another. A batch decides for a second at most between two statements. At worst one that
+takes longer is rolled back and tried again."""
+TCP_TIMEOUT_S = 10.0
+"""The same for a client whose host is gone without a word while the server has something to tell it."""
+KEEPALIVE_S, KEEPALIVES = 5, 3
+"""And while it has not: so many signs of life in vain, so far apart, the first after as long."""
 
 _SETTINGS = {
     "search_path": SCHEMA,
@@ -22,14 +35,15 @@ _SETTINGS = {
     "jit": "off",
     # What a batch reads is in memory; the default of 4 makes reading a table from end to end look cheap.
     "random_page_cost": "1.1",
-    "idle_in_transaction_session_timeout": "10s",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_S:g}s",
     "lock_timeout": f"{LOCK_TIMEOUT_S:g}s",
-    # A host that is gone without a word: the backend ends, and its locks with it.
-    "tcp_user_timeout": "10s",
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": f"{TCP_TIMEOUT_S:g}s",
+    "tcp_keepalives_idle": str(KEEPALIVE_S),
+    "tcp_keepalives_interval": str(KEEPALIVE_S),
+    "tcp_keepalives_count": str(KEEPALIVES),
 }
+
+FIRST_LINE_LENGTH = 500
 
 _TRANSIENT = (
     asyncpg.PostgresConnectionError,  # 08…
@@ -56,12 +70,16 @@ _LASTING = (
 # right to connect (42501), no database of that name (3D000). A worker must not go on by itself with whatever database
 # gets the name next: identities are compared when it starts.
 
+_QUOTED = re.compile('".*"')
+
 
 def _session(application_name: str) -> dict[str, str]:
     return {**_SETTINGS, "application_name": application_name}
 
 
-async def open_pool(dsn: str, *, application_name: str, max_size: int, command_timeout_s: float = 15.0) -> asyncpg.Pool:
+async def open_pool(
+    dsn: str, *, application_name: str, max_size: int, command_timeout_s: float = COMMAND_TIMEOUT_S
+) -> asyncpg.Pool:
     """Open a pool whose sessions are set up for settling.
 
     Args:
@@ -99,7 +117,7 @@ async def connect(dsn: str, *, application_name: str, command_timeout_s: float |
     return await asyncpg.connect(
         dsn,
         command_timeout=command_timeout_s,
-        timeout=15,
+        timeout=COMMAND_TIMEOUT_S,
         server_settings=_session(application_name),
         max_cached_statement_lifetime=0,
     )
@@ -110,6 +128,18 @@ def is_transient(error: BaseException) -> bool:
     if _is_closed_to_sessions(error):
         return True
     return isinstance(error, _TRANSIENT) and not isinstance(error, _LASTING)
+
+
+def first_line(error: BaseException) -> str:
+    """What may be told of an error in a log, a status or a message: its first line without values, of bounded length.
+
+    Postgres puts the row that failed on the lines after the first. Of a value that does not fit it tells the value
+    itself, in quotes or after a colon, and asyncpg does the same of an argument. An error without a text is its kind.
+    """
+    said = str(error).partition("\n")[0]
+    if isinstance(error, asyncpg.DataError):
+        said = _QUOTED.sub('"…"', said).partition(":")[0]
+    return said[:FIRST_LINE_LENGTH] or type(error).__name__
 
 
 def _is_closed_to_sessions(error: BaseException) -> bool:

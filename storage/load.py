@@ -7,7 +7,7 @@ Source: docs/storage.md, Loading.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -21,6 +21,7 @@ from settlement.entities import (
     Deposit,
     DepositRefund,
     Entity,
+    EntityT,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -28,17 +29,18 @@ from settlement.entities import (
     Obligation,
     Order,
     Payout,
-    PayoutStatus,
     Repayment,
     Return,
     ShopWithdrawal,
 )
-from settlement.messages import Input, Source
+from settlement.messages import Input
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, EntityT, Parked, PartyState, subject_key
-from settlement.timers import RANKS, Timer, TimerKind
+from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
+from settlement.statuses import PayoutStatus
+from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
+from storage.parked import ParkedRow, parked_of
 from storage.queries import read
 from storage.rows import TABLES
 
@@ -52,44 +54,15 @@ TIMERS_PROBED = 500
 
 NO_LIMIT = 2**31
 
-TIMER_SUBJECTS: Mapping[TimerKind, type[Entity]] = {
-    TimerKind.AUTOMATIC_RECEIPT: Order,
-    TimerKind.PARCEL_EXPIRY: Return,
-    TimerKind.TRIAL_END: Order,
-    TimerKind.TRIAL_REMINDER: Order,
-    TimerKind.DEBIT_RETRY: Debit,
-    TimerKind.DEPOSIT_PAYMENT: DepositRefund,
-    TimerKind.DEPOSIT_REVIEW_LATE: DepositRefund,
-    TimerKind.DEPOSIT_UNPAID: DepositRefund,
-}
-"""Kinds of timers whose subject is an entity. Others are about what is owed, which is loaded with the account."""
-
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
 
 Reference = tuple[type[Entity], str]
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedRow:
-    """A parked input as it is stored: what it takes to decode it again."""
-
-    source: Source
-    party: Party
-    event_id: str
-    event_hash: bytes
-    fingerprint: bytes
-    type: str
-    occurred_at: datetime
-    raw: bytes
-    traceparent: str | None
-    waits_for: str
-    parked_at: datetime
-
-
 @dataclass(slots=True)
-class Wanted:
-    """What a batch names; grows when a rule asks for more (`NotLoadedError`).
+class ReadSet:
+    """What a batch names, and so reads; grows when a rule asks for more (`NotLoadedError`).
 
     Args:
         parties: whose states are wanted.
@@ -126,7 +99,7 @@ def nothing(_: Input) -> Iterable[Reference]:
 async def load(
     connection: Connection,
     lane: int,
-    wanted: Wanted,
+    read_set: ReadSet,
     restore: Callable[[ParkedRow], Input],
     references: Callable[[Input], Iterable[Reference]] = nothing,
 ) -> Loaded:
@@ -135,15 +108,18 @@ async def load(
     Args:
         connection: in the transaction that holds the lane.
         lane: its number.
-        wanted: what the batch names.
+        read_set: what the batch names.
         restore: decodes a parked record again.
-        references: what an input names (`contracts.decode.references`), asked for parked inputs.
+        references: what an input names (`settlement.subjects.references`), asked for parked inputs.
     """
-    return await _Loading(connection, lane, wanted, restore, references).run()
+    return await _Loading(connection, lane, read_set, restore, references).run()
 
 
 async def due_parties(connection: Connection, lane: int, until: datetime, limit: int) -> list[Party]:
-    """Parties whose timers are due, earliest first: those of the `limit` earliest timers, so fewer may be returned."""
+    """Parties whose timers are due, earliest first, at one instant by kind and id: so a replay finds the same.
+
+    Those of the `limit` earliest timers, so fewer may be returned.
+    """
     rows = await connection.fetch(_SQL["due_in_lane"], lane, until, limit)
     return list(dict.fromkeys(_party(row) for row in rows))
 
@@ -164,19 +140,19 @@ class _Loading:
         self,
         connection: Connection,
         lane: int,
-        wanted: Wanted,
+        read_set: ReadSet,
         restore: Callable[[ParkedRow], Input],
         references: Callable[[Input], Iterable[Reference]],
     ) -> None:
         self.connection = connection
         self.lane = lane
-        self.wanted = wanted
+        self.read_set = read_set
         self.restore = restore
         self.references = references
         self.states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
         self.accounts: dict[str, PartyState] = {}
         self.merchants: dict[str, PartyState] = {}
-        for party in wanted.parties:
+        for party in read_set.parties:
             state = self.states[party] = PartyState(party)
             self._of_kind(party.kind)[party.id] = state
         self.known: set[Party] = set()
@@ -187,13 +163,13 @@ class _Loading:
         """What the batch, its timers and its parked inputs name: its absence is noted."""
 
     async def run(self) -> Loaded:
-        if self.wanted.parties:
+        if self.read_set.parties:
             await self._parties()
         await self._seen()
-        if self.wanted.parties:
+        if self.read_set.parties:
             await self._parked()
             await self._timers()
-            for party, entities in self.wanted.entities.items():
+            for party, entities in self.read_set.entities.items():
                 self._name(self._state(party.kind, party.id), entities)
             await self._of_accounts()
             await self._of_merchants()
@@ -221,7 +197,7 @@ class _Loading:
     async def _seen(self) -> None:
         owners = {
             event_hash: self.states[None] if party is None else self._state(party.kind, party.id)
-            for party, hashes in self.wanted.event_hashes.items()
+            for party, hashes in self.read_set.event_hashes.items()
             for event_hash in hashes
         }
         if owners:
@@ -230,8 +206,7 @@ class _Loading:
                 owners[event_hash].seen[event_hash] = row["fingerprint"]
 
     async def _parked(self) -> None:
-        for row in await self.connection.fetch(_SQL["parked"], self.lane, *self._party_arrays()):
-            parked = _parked_row(row)
+        for parked in await parked_of(self.connection, self.lane, *self._party_arrays()):
             state = self._state(parked.party.kind, parked.party.id)
             message = self.restore(parked)
             state.parked.append(Parked(message, parked.waits_for, parked.parked_at))
@@ -240,13 +215,13 @@ class _Loading:
             self._name(state, self.references(message))
 
     async def _timers(self) -> None:
-        until, limit = self.wanted.timers_until, self.wanted.timer_limit
+        until, limit = self.read_set.timers_until, self.read_set.timer_limit
         if until is None:
             return
         probed = min(limit, TIMERS_PROBED)
         rows = await self.connection.fetch(_SQL["due_in_lane"], self.lane, until, probed + 1)
         if len(rows) > probed:
-            ranks = (arrays.texts(list(RANKS)), arrays.plain(list(RANKS.values())))
+            ranks = (arrays.texts(list(TimerKind)), arrays.plain([kind.rank for kind in TimerKind]))
             rows = await self.connection.fetch(
                 _SQL["due_of_parties"], self.lane, until, *self._party_arrays(), *ranks, limit
             )
@@ -262,8 +237,9 @@ class _Loading:
                 del timers[limit:]
             state = self.states[party]
             state.timers = {(timer.kind, timer.subject_id): timer for timer in timers}
-            subjects = [(TIMER_SUBJECTS.get(timer.kind), timer.subject_id) for timer in timers]
-            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if kind is not None])
+            # Dates are about what is owed, which is loaded with the account, as the party itself is.
+            subjects = [(timer.kind.subject, timer.subject_id) for timer in timers]
+            self._name(state, [(kind, subject_id) for kind, subject_id in subjects if issubclass(kind, Entity)])
 
     async def _of_accounts(self) -> None:
         """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
@@ -325,7 +301,7 @@ class _Loading:
             for account_id, state in self.accounts.items()
             if not state.whole and _owes(state.entities[Account][account_id])
         }
-        for party, entities in self.wanted.entities.items():
+        for party, entities in self.read_set.entities.items():
             if party.id in at_most and (Obligation, ALL_OPEN) in entities:
                 at_most[party.id] = NO_LIMIT
         if not at_most:
@@ -368,7 +344,7 @@ class _Loading:
         """Take up what is named of a party; of one that has no row there is nothing to fetch."""
         party = _party_of(state)
         for kind, entity_id in references:
-            if TABLES[kind].party_kind is not party.kind or entity_id == ALL_OPEN:
+            if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
                 continue
             self.asked.append((state, kind, entity_id))
             if not state.whole and kind not in _WITH_PARTY:
@@ -376,7 +352,7 @@ class _Loading:
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
         """Have fetched what hangs on something fetched, unless it is there."""
-        there = self._of_kind(TABLES[kind].party_kind)[party_id].entities.get(kind, {})
+        there = self._of_kind(kind.party_kind)[party_id].entities.get(kind, {})
         for entity_id in entity_ids:
             if entity_id not in there:
                 self.named[kind].add((party_id, entity_id))
@@ -408,7 +384,7 @@ class _Loading:
 
     def _keep(self, kind: type[Entity], rows: Sequence[Row]) -> list[Entity]:
         table = TABLES[kind]
-        states = self._of_kind(table.party_kind)
+        states = self._of_kind(kind.party_kind)
         entities = table.entities(rows)
         for row, entity in zip(rows, entities, strict=True):
             states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity
@@ -439,19 +415,3 @@ def _owes(account: Entity) -> bool:
 
 def _party(row: Row) -> Party:
     return Party(PartyKind(row["party_kind"]), row["party_id"])
-
-
-def _parked_row(row: Row) -> ParkedRow:
-    return ParkedRow(
-        source=Source(row["topic"], row["partition"], row["record_offset"]),
-        party=_party(row),
-        event_id=row["event_id"],
-        event_hash=row["event_hash"],
-        fingerprint=row["fingerprint"],
-        type=row["type"],
-        occurred_at=row["occurred_at"],
-        raw=row["raw"],
-        traceparent=row["traceparent"],
-        waits_for=row["waits_for"],
-        parked_at=row["parked_at"],
-    )

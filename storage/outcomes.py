@@ -4,40 +4,18 @@ Pure; `chain` hashes the same rows that `write` stores. Members of the core's st
 they are: asking them for `.value` took a tenth of this module's time.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import NamedTuple
 
 import msgpack
 
 from settlement.batch import Settled
+from settlement.dead_letter import DeadLetter, spelled_out
 from settlement.decision import Decision, Outcome
-from settlement.messages import Input, Source
-from settlement.outputs import (
-    AutoDebitCancelled,
-    AutoDebitRequested,
-    LimitReclaimed,
-    LimitReleased,
-    LimitRestored,
-    MerchantActivityRecorded,
-    NotificationRequested,
-    OutputBody,
-    PayoutRequested,
-)
+from settlement.messages import Input
 from settlement.timers import Timer
-
-OUTPUT_TYPES: Mapping[type[OutputBody], str] = {
-    AutoDebitRequested: "auto_debit.requested",
-    AutoDebitCancelled: "auto_debit.cancelled",
-    LimitReleased: "limit.released",
-    LimitReclaimed: "limit.reclaimed",
-    LimitRestored: "limit.restored",
-    NotificationRequested: "notification.requested",
-    PayoutRequested: "payout.requested",
-    MerchantActivityRecorded: "merchant_activity.recorded",
-}
-"""Message types by body, as docs/messages.md names them."""
 
 
 class DecisionRow(NamedTuple):
@@ -114,30 +92,6 @@ class DeadLetterRow(NamedTuple):
     headers: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedRecord:
-    """A record that could not be understood, or does not belong here: one dead letter.
-
-    `source` is where it was produced to (the origin, if it was re-routed); `decided_at` is lane time.
-    """
-
-    source: Source
-    reason: str
-    detail: str
-    key: bytes | None
-    raw: bytes | None
-    decided_at: datetime
-    event_id: str | None = None
-    type: str | None = None
-    occurred_at: datetime | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-def dead_letter_id(source: Source) -> str:
-    """Name a dead letter by the position of its record, which has one outcome only."""
-    return f"{source.topic}/{source.partition}/{source.offset}"
-
-
 def recorded(results: Sequence[Settled], first_seq: int) -> tuple[list[DecisionRow], list[PostingRow]]:
     """Rows of what was applied or declined, numbered from `first_seq` in the order of deciding."""
     decisions: list[DecisionRow] = []
@@ -173,22 +127,16 @@ def receipts(results: Sequence[Settled]) -> list[ReceiptRow]:
     ]
 
 
-def dead_letters(results: Sequence[Settled], rejected: Sequence[RejectedRecord]) -> list[DeadLetterRow]:
+def dead_letters(results: Iterable[Settled], rejected: Iterable[DeadLetter]) -> list[DeadLetterRow]:
     """Rows of what could not be understood, matched or decided."""
-    rows = [_rejected(each) for each in rejected]
-    for settled in results:
-        if settled.decision.outcome is Outcome.DEAD_LETTERED:
-            if settled.input is not None:
-                rows.append(_dead_input(settled.input, settled))
-            else:
-                rows.append(_dead_timer(_timer_of(settled), settled))
-    return rows
+    undecided = (letter for settled in results if (letter := settled.dead_letter) is not None)
+    return [_dead_letter(letter) for letter in chain(rejected, undecided)]
 
 
 def _output_names(decision: Decision) -> str:
     if not decision.outputs:
         return ""
-    return "\n".join([f"{OUTPUT_TYPES[type(output.body)]} {output.event_id}" for output in decision.outputs])
+    return "\n".join([f"{output.body.type} {output.event_id}" for output in decision.outputs])
 
 
 def _of_input(seq: int, message: Input, settled: Settled) -> DecisionRow:
@@ -261,62 +209,23 @@ def _receipt(message: Input, settled: Settled) -> ReceiptRow:
     )
 
 
-def _dead_input(message: Input, settled: Settled) -> DeadLetterRow:
-    waited_for = settled.decision.waits_for
-    detail = settled.error or (f"{waited_for} did not come in time" if waited_for is not None else "")
+def _dead_letter(letter: DeadLetter) -> DeadLetterRow:
+    source = letter.source
     return DeadLetterRow(
-        dead_letter_id(message.source),
-        message.source.topic,
-        message.source.partition,
-        message.source.offset,
-        message.party.id.encode() if message.party is not None else None,
-        message.event_id,
-        None,
-        message.type,
-        message.occurred_at,
-        settled.decided_at,
-        settled.decision.reason or "",
-        _storable(detail),
-        message.raw,
-        _headers([("traceparent", message.traceparent.encode())] if message.traceparent is not None else ()),
-    )
-
-
-def _dead_timer(timer: Timer, settled: Settled) -> DeadLetterRow:
-    return DeadLetterRow(
-        timer.timer_id,
-        None,
-        None,
-        None,
-        timer.party.id.encode(),
-        None,
-        timer.timer_id,
-        timer.kind,
-        timer.due_at,
-        settled.decided_at,
-        settled.decision.reason or "",
-        _storable(settled.error or ""),
-        None,
-        None,
-    )
-
-
-def _rejected(record: RejectedRecord) -> DeadLetterRow:
-    return DeadLetterRow(
-        dead_letter_id(record.source),
-        record.source.topic,
-        record.source.partition,
-        record.source.offset,
-        record.key,
-        _storable(record.event_id) if record.event_id is not None else None,
-        None,
-        _storable(record.type) if record.type is not None else None,
-        _storable_instant(record.occurred_at),
-        record.decided_at,
-        record.reason,
-        _storable(record.detail),
-        record.raw,
-        _headers(record.headers),
+        letter.dead_letter_id,
+        None if source is None else source.topic,
+        None if source is None else source.partition,
+        None if source is None else source.offset,
+        letter.key,
+        None if letter.event_id is None else spelled_out(letter.event_id),
+        letter.timer_id,
+        None if letter.type is None else spelled_out(letter.type),
+        _storable_instant(letter.occurred_at),
+        letter.decided_at,
+        letter.reason,
+        letter.detail,
+        letter.raw,
+        _headers(letter.headers),
     )
 
 
@@ -325,11 +234,6 @@ def _headers(headers: Sequence[tuple[str, bytes]]) -> bytes | None:
         return None
     packed: bytes = msgpack.packb([[name.encode(errors="replace"), value] for name, value in headers])
     return packed
-
-
-def _storable(text: str) -> str:
-    """Spell out what a Postgres text can't hold: NUL and lone surrogates, both found in broken input."""
-    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _storable_instant(instant: datetime | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Named queries from `sql/queries/*.sql`.
+"""Named queries from `sql/queries/`, where the file beside a module is named and placed as the module is.
 
 A file holds statements, each led by `-- name: …` and a comment that says what it is for. Parameters are Postgres's own
 `$1`; nothing is ever put into the text.
@@ -19,8 +19,8 @@ class QueryFileError(ValueError):
 
 @cache
 def read(name: str) -> Mapping[str, str]:
-    """Read the statements of `sql/queries/{name}.sql` by their names."""
-    text = files("storage").joinpath("sql", "queries", f"{name}.sql").read_text(encoding="utf-8")
+    """Read the statements of `sql/queries/{name}.sql` by their names; `name` may have a folder: `stories/account`."""
+    text = files("storage").joinpath("sql", "queries", *f"{name}.sql".split("/")).read_text(encoding="utf-8")
     return MappingProxyType(parse(text))
 
 

@@ -27,7 +27,6 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
-from settlement.party import PartyKind
 from storage import arrays
 from storage.database import Row
 
@@ -41,7 +40,6 @@ class Table:
 
     kind: type[Entity]
     name: str
-    party_kind: PartyKind
     party_column: str
     columns: tuple[str, ...]
     enums: tuple[tuple[int, Mapping[str, Enum]], ...]
@@ -60,9 +58,10 @@ class Table:
             contents: Iterable[tuple[Any, ...]] = (row[1:end] for row in rows)
         else:  # a later release has changed the order
             contents = map(itemgetter(*self.columns), rows)
+        make = cast("Callable[..., Entity]", self.kind)
         if not self.enums and not self.lists:
-            return [self.kind(*values) for values in contents]
-        return [self.kind(*self._translated(values)) for values in contents]
+            return [make(*values) for values in contents]
+        return [make(*self._translated(values)) for values in contents]
 
     def entity(self, row: Row) -> Entity:
         """Make the entity of one row."""
@@ -91,7 +90,7 @@ class Table:
         return translated
 
 
-def _table(kind: type[Entity], name: str, party_kind: PartyKind, *fixed: str) -> Table:
+def _table(kind: type[Entity], name: str, *fixed: str) -> Table:
     """Describe a table; `fixed` columns never change once the row is made, and are not in its UPDATE."""
     hints = get_type_hints(kind)
     columns = tuple(each.name for each in fields(kind))
@@ -100,7 +99,6 @@ def _table(kind: type[Entity], name: str, party_kind: PartyKind, *fixed: str) ->
     return Table(
         kind=kind,
         name=name,
-        party_kind=party_kind,
         party_column=columns[0],
         columns=columns,
         enums=tuple(
@@ -142,37 +140,34 @@ _PAYOUT_FIXED = ("no", "amount_minor", "currency", "route", "reason", "requested
 TABLES: Mapping[type[Entity], Table] = {
     table.kind: table
     for table in (
-        _table(Account, "account", PartyKind.ACCOUNT, "programme", "currency", "opened_at", "fingerprint"),
+        _table(Account, "account", "programme", "currency", "opened_at", "fingerprint"),
         _table(
             Order,
             "purchase_order",
-            PartyKind.ACCOUNT,
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
-        _table(Obligation, "obligation", PartyKind.ACCOUNT, "no", "order_id"),
-        _table(Debit, "debit", PartyKind.ACCOUNT, "no", "due_on", "attempt", "reason", "first_requested_at"),
+        _table(Obligation, "obligation", "no", "order_id"),
+        _table(Debit, "debit", "no", "due_on", "attempt", "reason", "first_requested_at"),
         _table(
             Return,
             "return_request",
-            PartyKind.ACCOUNT,
             *("no", "order_id", "reason", "evidence", "description", "requested_at", "fingerprint"),
         ),
         _table(
             Repayment,
             "repayment",
-            PartyKind.ACCOUNT,
             *("no", "amount_minor", "purpose", "order_id", "debit_id", "channel", "received_at", "fingerprint"),
         ),
-        _table(CashOut, "cash_out", PartyKind.ACCOUNT, "no", "amount_minor", "requested_at", "fingerprint"),
-        _table(Appeal, "appeal", PartyKind.ACCOUNT),
-        _table(Merchant, "merchant", PartyKind.MERCHANT),
-        _table(MerchantBalance, "merchant_balance", PartyKind.MERCHANT),
-        _table(MerchantCase, "merchant_case", PartyKind.MERCHANT),
-        _table(Deposit, "deposit", PartyKind.MERCHANT),
-        _table(DepositRefund, "deposit_refund", PartyKind.MERCHANT),
-        _table(ShopWithdrawal, "shop_withdrawal", PartyKind.MERCHANT),
-        _table(AccountPayout, "account_payout", PartyKind.ACCOUNT, *_PAYOUT_FIXED),
-        _table(MerchantPayout, "merchant_payout", PartyKind.MERCHANT, *_PAYOUT_FIXED),
+        _table(CashOut, "cash_out", "no", "amount_minor", "requested_at", "fingerprint"),
+        _table(Appeal, "appeal"),
+        _table(Merchant, "merchant"),
+        _table(MerchantBalance, "merchant_balance"),
+        _table(MerchantCase, "merchant_case"),
+        _table(Deposit, "deposit"),
+        _table(DepositRefund, "deposit_refund"),
+        _table(ShopWithdrawal, "shop_withdrawal"),
+        _table(AccountPayout, "account_payout", *_PAYOUT_FIXED),
+        _table(MerchantPayout, "merchant_payout", *_PAYOUT_FIXED),
     )
 }
 """Every entity class and its table, in the order they are written."""

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from settlement.batch import Settled
+from settlement.dead_letter import DeadLetter
 from settlement.decision import Outcome
 from settlement.entities import Entity
-from settlement.ledger import DEBIT_NORMAL, PLATFORM_ACCOUNTS
+from settlement.ledger import Side, owned_by
 from settlement.messages import MerchantActivity
 from settlement.outputs import MerchantActivityRecorded, Output
 from settlement.party import Party
@@ -30,19 +31,17 @@ from storage.outcomes import (
     DecisionRow,
     PostingRow,
     ReceiptRow,
-    RejectedRecord,
     dead_letters,
     receipts,
 )
 from storage.queries import read
 from storage.rows import TABLES
 
-__all__ = ["BatchToWrite", "RejectedRecord", "write"]
+__all__ = ["BatchToWrite", "write"]
 
 _SQL = read("write")
 
-_PLATFORM = {account.value for account in PLATFORM_ACCOUNTS}
-_DEBIT_NORMAL = {account.value for account in DEBIT_NORMAL}
+_NORMAL_SIDES: Mapping[str, Side] = {account.value: account.normal_side for account in owned_by(None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class BatchToWrite:
     lane_time: datetime
     first_seq: int
     results: Sequence[Settled]
-    rejected: Sequence[RejectedRecord]
+    rejected: Sequence[DeadLetter]
     states: Mapping[Party | None, PartyState]
     positions: Mapping[str, Position]
     counts: Mapping[str, int]
@@ -222,9 +221,9 @@ def _platform_balances(postings: Sequence[PostingRow]) -> tuple[str, str, str]:
     """What a batch moved on the platform's own ledger accounts, signed to their normal side."""
     moved: dict[tuple[str, str], int] = {}
     for posting in postings:
-        for account, sign in ((posting.debit, 1), (posting.credit, -1)):
-            if account in _PLATFORM:
-                signed = posting.amount_minor * (sign if account in _DEBIT_NORMAL else -sign)
+        for account, side in ((posting.debit, Side.DEBIT), (posting.credit, Side.CREDIT)):
+            if account in _NORMAL_SIDES:
+                signed = posting.amount_minor if side is _NORMAL_SIDES[account] else -posting.amount_minor
                 key = (account, posting.currency)
                 moved[key] = moved.get(key, 0) + signed
     accounts, currencies = [account for account, _ in moved], [currency for _, currency in moved]

@@ -14,8 +14,8 @@ from typing import Any
 from unittest import mock
 
 from cli import main
+from cli.processes import POSTPAY, environment_with
 
-POSTPAY = Path(sys.executable).parent / "postpay"
 DEADLINE_S = 60
 
 
@@ -52,20 +52,20 @@ class Command:
     def __call__(self, *arguments: str, stdin: str | bytes = b"", **settings: str) -> Ran:
         """Run the command in a thread of this process: a process of its own takes 0.6 s to import everything."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        environment = {**_without_settings(), **self.environment, **settings}
+        environment = environment_with({**self.environment, **settings})
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(_run, ["postpay", *arguments], given, environment).result(DEADLINE_S)
 
     def within(self, executor: Executor, *arguments: str) -> Future[Ran]:
         """Run the command in one of an executor's processes, as several threads of one can't."""
-        return executor.submit(_run, ["postpay", *arguments], b"", {**_without_settings(), **self.environment})
+        return executor.submit(_run, ["postpay", *arguments], b"", environment_with(self.environment))
 
     def process(self, *arguments: str, **settings: str) -> Ran:
         """Run the console script itself."""
         ended = subprocess.run(
             [POSTPAY, *arguments],
             capture_output=True,
-            env={**_without_settings(), **self.environment, **settings},
+            env=environment_with({**self.environment, **settings}),
             timeout=DEADLINE_S,
             check=False,
         )
@@ -77,7 +77,7 @@ class Command:
                 [POSTPAY, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**_without_settings(), **self.environment, **settings},
+                env=environment_with({**self.environment, **settings}),
                 # A shell's background job ignores SIGINT, and so would everything it starts.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  it sets that alone
             )
@@ -97,7 +97,3 @@ def _run(argv: list[str], stdin: bytes, environment: dict[str, str]) -> Ran:
         except SystemExit as ended:
             code = ended.code
     return Ran(code if isinstance(code, int) else 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
-
-
-def _without_settings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("POSTPAY_")}

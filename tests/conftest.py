@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 import psutil
 import pytest
 
+from cli.embedded import with_database
 from devstack import stack as devstack
 from devstack.stack import Stack
 from settlement.terms import TermsBook
@@ -77,7 +77,7 @@ class Server:
         name = f"postpay_{purpose}_{os.getpid()}_{uuid4().hex[:8]}"
         await self._makes.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
-            yield Database(name, urlsplit(self.dsn)._replace(path=f"/{name}").geturl(), LANES)
+            yield Database(name, with_database(self.dsn, name), LANES)
         finally:
             self._done_with.put_nowait(name)
 

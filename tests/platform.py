@@ -8,8 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -18,11 +16,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from cli.embedded import with_database
+from cli.processes import STOP_TIMEOUT_S, WorkerProcess
 from contracts.topics import OUTPUT_TOPICS, Topic
 from settlement.terms import TermsBook
 from storage.audit import audit
@@ -30,8 +30,8 @@ from storage.migrations import migrate
 from workers.kafka import topics
 from workers.kafka.homes import home_of
 from workers.settings.model import Settings
+from workers.worker import DEFECT
 
-RUN_WORKER = "from cli import main; main()"
 DEADLINE_S = 60.0
 
 
@@ -42,7 +42,7 @@ class Platform:
     settings: Settings
     environment: dict[str, str]
     logs: Path
-    workers: list["WorkerProcess"] = field(default_factory=list)
+    workers: list["Worker"] = field(default_factory=list)
 
     @property
     def prefix(self) -> str:
@@ -52,10 +52,13 @@ class Platform:
     def bootstrap(self) -> str:
         return self.settings.kafka.bootstrap
 
-    def worker(self, **environment: str) -> "WorkerProcess":
+    @property
+    def database_name(self) -> str:
+        return urlsplit(self.settings.postgres.dsn).path[1:]
+
+    def worker(self, **environment: str) -> "Worker":
         """Start a worker process; more settings by their names."""
-        log = self.logs / f"worker-{len(self.workers)}.log"
-        worker = WorkerProcess.start({**os.environ, **self.environment, **environment}, log)
+        worker = Worker.start(f"worker-{len(self.workers)}", self.logs, {**self.environment, **environment})
         self.workers.append(worker)
         return worker
 
@@ -203,55 +206,32 @@ class Platform:
                 logged.append((record.partition, document["batch_seq"], document["chain_hash"]))
         assert sorted(logged, key=lambda each: each[0]) == expected
 
+    def require_no_defect(self) -> None:
+        """No worker has found something that should not be, such as a state of a lane that does not follow."""
+        assert [worker.tail() for worker in self.workers if DEFECT in worker.log.read_text(errors="replace")] == []
+
     async def stop(self) -> None:
         for worker in self.workers:
             worker.kill()
 
 
-@dataclass
-class WorkerProcess:
-    """A worker in a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    @classmethod
-    def start(cls, environment: dict[str, str], log: Path) -> "WorkerProcess":
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-c", RUN_WORKER, "worker"], env=environment, stdout=output, stderr=subprocess.STDOUT
-            )
-        return cls(process, log)
-
-    @property
-    def is_running(self) -> bool:
-        return self.process.poll() is None
-
-    def send(self, number: signal.Signals) -> None:
-        if self.is_running:
-            self.process.send_signal(number)
-
-    def kill(self) -> None:
-        self.send(signal.SIGKILL)
-        self.process.wait()
+class Worker(WorkerProcess):
+    """A worker that a test waits for beside other work."""
 
     async def ended(self, within_s: float = DEADLINE_S) -> int:
         """Wait for its end; the exit code, negative for a signal."""
         await eventually(lambda: not self.is_running, within_s, lambda: f"still running:\n{self.tail()}")
-        return self.process.returncode
+        return self.exit_code
 
     async def stopped(self) -> int:
         """End it as an operator would; the exit code."""
         await self.says("worker runs")  # before that a signal may end Python itself, with nothing claimed yet
         self.send(signal.SIGTERM)
-        return await self.ended(35)
+        return await self.ended(STOP_TIMEOUT_S)
 
     async def says(self, text: str, within_s: float = DEADLINE_S) -> None:
         """Wait until its log has this."""
         await eventually(lambda: text in self.log.read_text(), within_s, lambda: f"no {text!r} in:\n{self.tail()}")
-
-    def tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:]) if self.log.exists() else ""
 
 
 @dataclass
@@ -315,14 +295,13 @@ async def platform(
     """
     name = f"t{uuid.uuid4().hex[:10]}"
     await _execute(dsn, f'CREATE DATABASE "{name}"')
-    own_dsn = urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+    own_dsn = with_database(dsn, name)
     settings_environment = {
         "POSTPAY_KAFKA__BOOTSTRAP": bootstrap,
         "POSTPAY_POSTGRES__DSN": own_dsn,
         "POSTPAY_TOPICS__PREFIX": f"{name}-",
         "POSTPAY_GROUP": name,
         "POSTPAY_LANES": str(lanes),
-        "POSTPAY_OPS__PORT": "0",
         "POSTPAY_WORKER__SESSION_TIMEOUT_S": "6",
         **environment,
     }
@@ -332,6 +311,7 @@ async def platform(
         await topics.create(made.settings)
         await eventually(lambda: _agrees(made.settings))
         yield made
+        made.require_no_defect()
     finally:
         await made.stop()
         await _execute(dsn, f'DROP DATABASE "{name}" WITH (FORCE)')

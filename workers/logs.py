@@ -7,12 +7,13 @@ way. A state that lasts is told once, when it begins, and once when it ends.
 import logging
 import sys
 import traceback
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import TextIO
 
 import structlog
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
+from storage.database import first_line
 from workers.settings.model import Log
 
 # What may be written. Evidence URIs, contacts, names, free texts and whole messages are not here and never get out.
@@ -196,11 +197,21 @@ def masked(value: object) -> str:
 
 
 def brief_traceback(exc_info: ExcInfo) -> str:
-    """Frames, and of each message its first line: Postgres puts the row that failed on the lines after it."""
-    lines: list[str] = []
-    for part in traceback.TracebackException(*exc_info, compact=True).format():
-        if part.startswith((" ", "Traceback", "\n")):
-            lines.append(part.rstrip("\n"))
-        else:
-            lines.append(part.partition("\n")[0])
-    return "\n".join(lines)
+    """Frames, and of each message what may be told of it."""
+    return "\n".join(_told(exc_info[1], set()))
+
+
+def _told(error: BaseException, told: set[int]) -> Iterator[str]:
+    told.add(id(error))
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None and id(earlier) not in told:
+        yield from _told(earlier, told)
+        yield "\nthe cause of:\n" if earlier is error.__cause__ else "\nand while it was handled:\n"
+    if error.__traceback__ is not None:
+        yield "Traceback (most recent call last):"
+        yield from (frame.rstrip("\n") for frame in traceback.format_tb(error.__traceback__))
+    kind, said = type(error).__name__, first_line(error)
+    yield kind if said == kind else f"{kind}: {said}"
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _told(each, told)

@@ -7,9 +7,13 @@ Everything runs on one event loop, so plain attributes do. Durations and ages ar
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from settlement.decision import InvariantBrokenError
+from settlement.lifecycles import Machine
 
 
 class LaneState(StrEnum):
@@ -23,6 +27,30 @@ class LaneState(StrEnum):
     """The database is away or refuses for a passing reason; nothing is lost, the batch is tried again."""
     STOPPED = "stopped"
     """Something is wrong that needs a person; `LaneStatus.detail` says what."""
+
+
+LANE = Machine(
+    "lane",
+    {"given by the group": LaneState.CLAIMING, "given with a wrong number of partitions": LaneState.STOPPED},
+    {
+        (LaneState.CLAIMING, "claimed and sought"): LaneState.RUNNING,
+        (LaneState.CLAIMING, "input is gone"): LaneState.STOPPED,
+        (LaneState.RUNNING, "rebalance, or the worker ends"): LaneState.HELD,
+        (LaneState.RUNNING, "database away"): LaneState.RETRYING,
+        (LaneState.RUNNING, "claim lost, or given up to be made anew"): LaneState.CLAIMING,
+        (LaneState.RUNNING, "a person has to look"): LaneState.STOPPED,
+        (LaneState.HELD, "still ours after the rebalance"): LaneState.RUNNING,
+        (LaneState.HELD, "claim lost, or given up to be made anew"): LaneState.CLAIMING,
+        (LaneState.HELD, "a person has to look"): LaneState.STOPPED,
+        (LaneState.RETRYING, "database back"): LaneState.RUNNING,
+        (LaneState.RETRYING, "database back during a rebalance"): LaneState.HELD,
+        (LaneState.RETRYING, "claim lost, or given up to be made anew"): LaneState.CLAIMING,
+        (LaneState.RETRYING, "a person has to look"): LaneState.STOPPED,
+        (LaneState.STOPPED, "looks again whether somebody has mended it"): LaneState.CLAIMING,
+    },
+)
+"""A lane that goes to another worker ends, in whatever state; docs/states.md is drawn from this."""
+_ALLOWED = {(state, after) for (state, _), after in LANE.steps.items()}
 
 
 @dataclass(slots=True)
@@ -43,11 +71,21 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class TopicLag:
+class Unsettled:
     """How far a lane is behind in one topic: records not settled, and the age of the oldest of them fetched so far."""
 
     records: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stillness:
+    """Something that has work, and for how long it has done nothing about it."""
+
+    seconds: float
+    what: str
+    waits_for_broker: bool = False
+    """It may be waiting for a broker; while none answers at all that is no fault of ours."""
 
 
 @dataclass(slots=True)
@@ -65,22 +103,52 @@ class LaneStatus:
     lane_time: datetime | None = None
     inbox_records: int = 0
     inbox_bytes: int = 0
-    lags: dict[str, TopicLag] = field(default_factory=dict)
-    """By topic without prefix; measured when asked for by `WorkerStatus.measure`."""
+    unsettled: dict[str, Unsettled] = field(default_factory=dict)
+    """By topic without prefix; measured when asked for by `Assignment.measure`."""
     relay_detail: str = ""
     """Why the relay is waiting for the broker; empty when it is well."""
     settled_at: float = field(default_factory=time.monotonic)
-    """When the lane last finished a batch or found the database away, or got work after it had none."""
+    """When the lane last finished a batch or a claim, found a server away, or got work after it had none."""
     relayed_at: float = field(default_factory=time.monotonic)
-    """When the relay last finished a transaction or found the broker away, or got a batch after it had none."""
+    """When the relay last finished a transaction or a step of taking over, found a server away, or got a batch after it
+    had none."""
     waits_for_relay: bool = False
     waits_for_turn: bool = False
-    """Others settle meanwhile; whenever one of them is done, or has found the database away, this one has moved too."""
+    """Others settle meanwhile, or have their topics checked; whenever one of them is done, or has found a server away,
+    this one has moved too."""
 
     @property
     def backlog(self) -> int:
         """Batches settled and not relayed."""
         return max(0, self.settled - self.relayed)
+
+    def enter(self, state: LaneState, detail: str = "") -> None:
+        """Say what the lane is doing from now on, and why; in the same state only why.
+
+        Raises:
+            InvariantBrokenError: no step leads there from the present state (`LANE`). It is entered all the same: what
+                is told must be what is.
+        """
+        before, self.state, self.detail = self.state, state, detail
+        if before is not state and (before, state) not in _ALLOWED:
+            raise InvariantBrokenError(f"lane {self.lane}: no step leads from {before} to {state}")
+
+    def still(self, now: float) -> Iterator[Stillness]:
+        """For how long the lane or its relay has done nothing though it has work; nothing when it may rest.
+
+        Trying and failing, because a server is away, is doing something: it moves `settled_at` or `relayed_at`.
+        """
+        if self.state is LaneState.STOPPED:
+            return
+        if self.state is LaneState.CLAIMING:  # its relay has ended, whatever is left to send
+            yield Stillness(now - self.settled_at, f"lane {self.lane} has not been claimed", waits_for_broker=True)
+            return
+        if self.backlog or self.waits_for_relay:
+            what = f"the relay of lane {self.lane} has sent nothing of {self.backlog} batches"
+            yield Stillness(now - self.relayed_at, what, waits_for_broker=True)
+        if self.inbox_records and not self.waits_for_relay and self.state is not LaneState.HELD:
+            what = f"lane {self.lane} has settled nothing of {self.inbox_records} records"
+            yield Stillness(now - self.settled_at, what)
 
 
 @dataclass(slots=True)
@@ -90,6 +158,8 @@ class WorkerStatus:
     lanes: dict[int, LaneStatus] = field(default_factory=dict)
     assigned: bool = False
     """The group has given us an assignment (perhaps an empty one) that is in force."""
+    unassigned_since: float = field(default_factory=time.monotonic)
+    """Without an assignment: since when, or when last no broker answered."""
     fetched_at: float = field(default_factory=time.monotonic)
     """When the fetch loop last came round."""
     stuck: str = ""
@@ -116,15 +186,43 @@ class WorkerStatus:
         default_factory=lambda: Histogram((0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0))
     )
 
+    def noted_assignment(self) -> None:
+        """The group's assignment is in force."""
+        self.assigned = True
+        self.noted_fetch()  # while partitions were given out there was nothing to fetch
+
+    def noted_revocation(self) -> None:
+        """Nothing is assigned until the next assignment."""
+        self.assigned = False
+        self.unassigned_since = time.monotonic()
+
     def noted_fetch(self) -> None:
         """The fetch loop came round."""
         self.fetched_at = time.monotonic()
 
     def noted_turn(self) -> None:
-        """A lane has given its turn back."""
+        """A lane has given back its turn, to settle or to have its topics checked."""
         for lane in self.lanes.values():
             if lane.waits_for_turn:
                 lane.settled_at = time.monotonic()
+
+    def noted_no_broker(self, now: float) -> None:
+        """No broker answers: what may be waiting for one is not still."""
+        self.unassigned_since = now
+        for lane in self.lanes.values():
+            lane.relayed_at = now
+            if lane.state is LaneState.CLAIMING:
+                lane.settled_at = now
+
+    def still(self, now: float) -> Iterator[Stillness]:
+        """What has work and does nothing, and for how long: the only place that says what counts as that."""
+        if not self.assigned:
+            what = "no assignment from the group is in force"
+            yield Stillness(now - self.unassigned_since, what, waits_for_broker=True)
+            return
+        yield Stillness(now - self.fetched_at, "nothing has been fetched")
+        for lane in self.lanes.values():
+            yield from lane.still(now)
 
     def unready(self) -> list[str]:
         """Why the worker is not ready, one line each; empty when it is."""

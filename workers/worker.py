@@ -18,22 +18,20 @@ from typing import TypeVar
 
 import asyncpg
 import uvloop
-from aiokafka.errors import KafkaError
 
 from contracts.topics import LANE_TOPICS
 from storage import identity, outbox
-from storage.database import is_transient, open_pool
+from storage.database import first_line, is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
 from workers.kafka import topics
 from workers.kafka.app import LaneApp
-from workers.kafka.clients import BrokerUnreachableError
-from workers.lanes.assignment import Lanes
-from workers.lanes.backoff import Backoff
+from workers.lanes.assignment import Assignment
+from workers.lanes.backoff import Backoff, is_passing
 from workers.lanes.claims import Claimer
-from workers.lanes.lane import Surroundings
 from workers.lanes.lanelog import LaneLogReader
+from workers.lanes.surroundings import Surroundings
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.lanes.working_days import working_days
 from workers.settings.model import Settings, SettingsError
@@ -41,9 +39,18 @@ from workers.status import WorkerStatus
 
 EXIT_DONE, EXIT_BROKEN, EXIT_MISUSE = 0, 1, 2
 START_PATIENCE_S = 30.0
-"""A database or broker that is only starting, as in a fresh compose project, is waited for this long."""
-LEAVE_TIMEOUT_S = 8.0
+"""A database or broker that is only starting, as in a fresh compose project, is waited for this long. At worst the
+worker ends with 2, and whoever runs it starts it again."""
+LEAVE_TIMEOUT_S = 4.0
+"""Of leaving the group: a broker that answers needs a moment. At worst the group takes the worker for gone only after
+its session, and the lanes wait as long."""
+CLOSE_TIMEOUT_S = 1.0
+"""Of connections to the database: at worst it ends the sessions by itself."""
+ENDING_S = 12.5
+"""What an end takes at most after the batches in flight: lanes given up, the group left, clients closed. It comes off
+POSTPAY_WORKER__STOP_TIMEOUT_S; of a shorter one, half. With servers that answer it takes a moment."""
 UPKEEP_INTERVAL_S = 600.0
+"""Tomorrow's partition must be there at midnight, and is made a day ahead: one of many tries must succeed in time."""
 
 COLLECT_AFTER = (500_000, 50, 1000)
 """Python looks for reference cycles after 700 new objects; a batch makes some 100,000, none of them in a cycle.
@@ -59,6 +66,8 @@ the heap, and whatever lies behind them keeps their memory: 300 to 325 MiB with 
 eight lanes, 270 with this. From 128 KiB it would cost 6 % of the worker's time (measured).
 """
 M_MMAP_THRESHOLD = -3  # malloc.h
+
+DEFECT = "defect: something is not as it should be; the worker goes on, please tell the maintainers"
 
 LOG = logs.get(__name__)
 ResultT = TypeVar("ResultT")
@@ -89,7 +98,7 @@ def _map_large_blocks() -> None:
         mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES)
 
 
-ServeOps = Callable[["WorkerStatus", "Lanes", asyncpg.Pool], contextlib.AbstractAsyncContextManager[None]]
+ServeOps = Callable[["WorkerStatus", "Assignment", asyncpg.Pool], contextlib.AbstractAsyncContextManager[None]]
 
 
 class Worker:
@@ -103,7 +112,7 @@ class Worker:
     def __init__(self, settings: Settings, serve_ops: ServeOps | None = None) -> None:
         self.settings = settings
         self.status = WorkerStatus()
-        self.lanes = Lanes(self.status)
+        self.assignment = Assignment(self.status)
         self.stop = asyncio.Event()
         self._serve_ops = serve_ops
         self._serving = False
@@ -154,7 +163,7 @@ class Worker:
             yield pool
         finally:
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await pool.close()
             pool.terminate()
 
@@ -185,9 +194,9 @@ class Worker:
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         await asyncio.to_thread(working_days)
         kafka, prefix = self.settings.kafka, self.settings.topics.prefix
-        claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), self._owner)
+        claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), owner=self._owner, status=self.status)
         reader = LaneLogReader(kafka, prefix, str(known.database_id))
-        app = LaneApp(self.settings, [prefix + topic for topic in LANE_TOPICS], self.lanes)
+        app = LaneApp(self.settings, [prefix + topic for topic in LANE_TOPICS], self.assignment)
         around = Surroundings(
             settings=self.settings,
             identity=known,
@@ -197,16 +206,16 @@ class Worker:
             reader=reader,
             status=self.status,
             owner=self._owner,
-            next_token=self.lanes.next_token,
+            next_token=self.assignment.next_token,
             states=logs.ChangeOfState(LOG),
             turns=asyncio.Semaphore(self.settings.worker.lanes_at_once),
+            on_defect=lambda defect: LOG.error(DEFECT, exc_info=defect),
         )
-        self.lanes.attach(around, app.lane_consumer)
+        self.assignment.attach(around, app.lane_consumer)
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(claimer.close)
-            stack.push_async_callback(reader.close)
+            stack.push_async_callback(lambda: asyncio.gather(claimer.close(), reader.close()))
             if self._serve_ops is not None:
-                await stack.enter_async_context(self._serve_ops(self.status, self.lanes, pool))
+                await stack.enter_async_context(self._serve_ops(self.status, self.assignment, pool))
             await app.start()
             LOG.info("worker runs", worker=self._owner, lanes=known.lanes, clock=self.settings.clock)
             code = await self._until_the_end(app, pool)
@@ -216,21 +225,22 @@ class Worker:
     async def _until_the_end(self, app: LaneApp, pool: asyncpg.Pool) -> int:
         watchdog = Watchdog(self.status, self.settings.worker.watchdog_s, app.lane_consumer.broker_answers)
         stopped = asyncio.create_task(self.stop.wait(), name="stop")
-        crashed = asyncio.create_task(app._crashed.wait(), name="crash")  # noqa: SLF001  mode has no public way to wait
+        crashed = asyncio.create_task(app.wait_for_crash(), name="crash")
         watching = asyncio.create_task(watchdog.watch(), name="watchdog")
         others: list[asyncio.Task[None]] = [
-            asyncio.create_task(self.lanes.keep_hinting(), name="hints"),
+            asyncio.create_task(self.assignment.keep_hinting(), name="hints"),
             asyncio.create_task(_upkeep(pool), name="upkeep"),
         ]
         try:
             await asyncio.wait([stopped, crashed, watching, *others], return_when=asyncio.FIRST_COMPLETED)
             if crashed.done():
-                LOG.error("the consumer has crashed", exc_info=app.crash_reason)
+                LOG.error("the consumer has crashed", exc_info=crashed.result())
                 return EXIT_BROKEN
             for ended in (watching, *others):
                 if ended.done():
                     ended.result()
-            await self.lanes.finish(self.settings.worker.stop_timeout_s / 2)
+            stop_timeout_s = self.settings.worker.stop_timeout_s
+            await self.assignment.finish(max(stop_timeout_s - ENDING_S, stop_timeout_s / 2))
         except StuckError as stuck:
             LOG.error("ending: something does not move", detail=str(stuck))  # noqa: TRY400  not a fault of this code line
             return EXIT_BROKEN
@@ -273,10 +283,9 @@ async def _patiently(what: str, attempt: Callable[[], Awaitable[ResultT]]) -> Re
         try:
             result = await attempt()
         except Exception as error:
-            passing = isinstance(error, (BrokerUnreachableError, KafkaError)) or is_transient(error)
-            if not passing or asyncio.get_running_loop().time() > deadline:
-                raise RefusedError(f"{what} can't be used: {str(error) or type(error).__name__}") from error
-            states.enter(what, f"waiting for {what}", error=str(error))
+            if not is_passing(error) or asyncio.get_running_loop().time() > deadline:
+                raise RefusedError(f"{what} can't be used: {first_line(error)}") from error
+            states.enter(what, f"waiting for {what}", error=first_line(error))
             await backoff.wait()
         else:
             return result

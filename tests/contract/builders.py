@@ -124,3 +124,7 @@ OUTPUTS = {
     ),
 }
 """One output of every type."""
+
+
+RAW = json.dumps(placed()).encode()
+"""A valid message."""

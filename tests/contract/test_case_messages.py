@@ -5,11 +5,11 @@ import json
 import pytest
 
 from contracts.decode import decode
-from contracts.reasons import RejectReason
-from contracts.references import references
 from contracts.shop import ShopSettingsChanged as ShopSettings
+from settlement.dead_letter import DeadLetterReason
 from settlement.entities import Order, PlanKind, Repayment
 from settlement.messages import Plan, ShopSettingsChanged
+from settlement.subjects import references
 from tests.contract.builders import GOLDEN, MISSING, accepted, changed, record, refused
 
 
@@ -106,7 +106,7 @@ def test_what_is_wrong_is_named(case):
     kind, changes, detail = REFUSED[case]
     topic, value = golden(kind)
     rejected = refused(changed(value, changes), topic)
-    assert rejected.reason in {RejectReason.MISSING_FIELD, RejectReason.WRONG_FIELD}
+    assert rejected.reason in {DeadLetterReason.MISSING_FIELD, DeadLetterReason.WRONG_FIELD}
     assert rejected.detail.startswith(detail)
 
 
@@ -156,7 +156,7 @@ def test_a_key_named_twice_in_a_plan_is_refused():
     topic, value = golden("shop.settings_changed")
     raw = json.dumps({**value, "plans": []}).encode()
     twice = raw.replace(b'"plans": []', b'"plans": [{"kind": "deferred", "days": 30, "days": 60}]')
-    assert refused(twice, topic, key="m-1").reason is RejectReason.DUPLICATE_KEY
+    assert refused(twice, topic, key="m-1").reason is DeadLetterReason.DUPLICATE_KEY
 
 
 def test_the_keys_of_plans_are_counted_so_that_settings_are_parsed_but_once():

@@ -8,13 +8,15 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from contracts.dead_letter import MAX_KEY_BYTES, MAX_VALUE_BYTES, DeadLetter, encode_dead_letter, of_input, of_rejected
+from contracts.dead_letter_messages import MAX_KEY_BYTES, MAX_VALUE_BYTES, encode_dead_letter
 from contracts.schemas import output_schemas
-from tests.contract.builders import NOW, TRACEPARENT, accepted, placed, refused
+from settlement.dead_letter import DeadLetter, DeadLetterReason, of_input, of_timer
+from settlement.timers import Timer, TimerKind
+from tests.contract.builders import ACCOUNT, NOW, TRACEPARENT, accepted, placed, refused
 
 
 def letter(value=b"{", **more) -> DeadLetter:
-    return of_rejected(refused(value, **more), NOW)
+    return refused(value, **more).dead_letter(NOW)
 
 
 def told(dead: DeadLetter) -> dict:
@@ -67,23 +69,36 @@ def test_a_huge_key_is_cut():
 
 
 def test_one_record_has_one_dead_letter_id():
-    assert letter(b"{").letter_id == letter(b"[").letter_id
-    assert letter(b"{").letter_id != letter(b"{", offset=8).letter_id
-    assert letter(b"{").letter_id != letter(b"{", topic="repayment").letter_id
+    assert letter(b"{").dead_letter_id == letter(b"[").dead_letter_id == "purchase/3/7"
+    # Consumers know a dead letter by its event_id: it never changes.
+    assert told(letter(b"{"))["event_id"] == told(letter(b"["))["event_id"] == "68ef782e-a07b-5abe-a28a-6fadc826729b"
+    assert told(letter(b"{"))["event_id"] != told(letter(b"{", offset=8))["event_id"]
+    assert told(letter(b"{"))["event_id"] != told(letter(b"{", topic="repayment"))["event_id"]
 
 
 def test_an_input_that_can_not_be_settled_is_told_the_same_way():
     message = accepted(placed(), headers=[("traceparent", TRACEPARENT.encode())])
-    value = told(of_input(message, "unmatched", "order o-1 did not become known within 72 hours", NOW))
+    dead = of_input(message, DeadLetterReason.UNMATCHED, "order:o-1 did not become known within 72 hours", NOW)
+    value = told(dead)
+    assert dict(encode_dead_letter(dead).headers)["traceparent"] == TRACEPARENT.encode()
     assert (value["reason"], value["causation_id"], value["input_event_id"]) == ("unmatched", "e-1", "e-1")
     assert b64decode(value["value_base64"]) == message.raw
     assert b64decode(value["key_base64"]) == b"a-1"
 
 
-def test_an_input_of_no_party_is_keyed_as_it_came():
+def test_an_input_of_no_party_has_no_key():
     tick = accepted({"event_id": "t", "type": "clock.ticked", "occurred_at": "2026-01-01T00:00:00Z"}, "clock", key=None)
-    assert encode_dead_letter(of_input(tick, "time_jump", "too far", NOW)).key is None
-    assert encode_dead_letter(of_input(tick, "time_jump", "too far", NOW, key=b"k")).key == b"k"
+    assert encode_dead_letter(of_input(tick, DeadLetterReason.TIME_JUMP, "too far", NOW)).key is None
+
+
+def test_nobody_is_told_of_a_timer():
+    timer = Timer(ACCOUNT, TimerKind.TRIAL_END, "o-1", NOW)
+    with pytest.raises(ValueError, match="expected the dead letter of a record, got trial_end"):
+        encode_dead_letter(of_timer(timer, DeadLetterReason.INTERNAL_ERROR, "KeyError", NOW))
+
+
+def test_what_json_and_postgres_cannot_hold_is_spelled_out():
+    assert told(replace(letter(b"{"), detail="a \0 and \ud800"))["detail"] == "a \\x00 and \\ud800"
 
 
 def test_a_long_detail_is_cut():

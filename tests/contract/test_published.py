@@ -10,10 +10,11 @@ import pytest
 
 from contracts import export, schemas
 from contracts.catalogue import MESSAGES, UNBUILT_TYPES
-from contracts.reasons import MEANINGS, RejectReason
-from contracts.reference import DOCUMENT, filled
+from contracts.document import DOCUMENT, filled
+from contracts.reasons import MEANINGS
 from contracts.schemas import input_schemas, output_schemas
 from contracts.topics import Topic
+from settlement.dead_letter import DeadLetterReason
 from tests.contract.builders import accepted
 
 DOCS = DOCUMENT.read_text(encoding="utf-8")
@@ -21,7 +22,7 @@ EXAMPLES = [json.loads(line) for line in re.search(r"```jsonl\n(.*?)```", DOCS, 
 
 
 def test_schemas_and_tables_are_what_the_models_say():
-    assert export.out_of_date() == []
+    assert export.generated().out_of_date() == []
 
 
 def test_the_check_names_files_that_are_missing_stale_or_stray_and_writing_mends_them(tmp_path, monkeypatch):
@@ -32,14 +33,14 @@ def test_the_check_names_files_that_are_missing_stale_or_stray_and_writing_mends
         monkeypatch.setattr(module, "FOLDER", folder)
     monkeypatch.setattr(export, "DOCUMENT", document)
     files = set(schemas.schema_files())
-    assert set(export.out_of_date()) == {*files, document}
-    export.write()
+    assert set(export.generated().out_of_date()) == {*files, document}
+    export.generated().write()
     assert document.read_text(encoding="utf-8") == DOCS
-    assert export.out_of_date() == []
+    assert export.generated().out_of_date() == []
     stray = folder / "in" / "stray.json"
     stray.write_text("{}", encoding="utf-8")
-    assert export.out_of_date() == [stray]
-    export.write()
+    assert export.generated().out_of_date() == [stray]
+    export.generated().write()
     assert not stray.exists()
 
 
@@ -89,7 +90,7 @@ def test_the_docs_name_every_topic():
 
 
 def test_every_reason_has_a_meaning_in_the_order_of_the_codes():
-    assert list(MEANINGS) == list(RejectReason)
+    assert list(MEANINGS) == list(DeadLetterReason)
 
 
 def test_nothing_is_both_built_and_not_built_yet():

@@ -6,7 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
-from tests.platform import Message, Messages, Platform, WorkerProcess
+from tests.platform import Message, Messages, Platform, Worker
 
 ACCOUNTS = 200
 SLICE = 50
@@ -32,9 +32,14 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         """Send for so long."""
-        end = asyncio.get_running_loop().time() + seconds
+        ended = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, ended.set)
+        await self.run_until(ended)
+
+    async def run_until(self, ended: asyncio.Event) -> None:
+        """Send until told to end."""
         async with self._made.producer() as producer:
-            while asyncio.get_running_loop().time() < end:
+            while not ended.is_set():
                 some = self._some_purchases()
                 await asyncio.gather(*[await self._made.put(producer, message) for message in some])
                 self.sent += len(some)
@@ -80,17 +85,17 @@ class Crew:
         self.struck.append(f"{blow.__name__.strip('_')} {place}")
         await blow(place, self.workers[place])
 
-    async def _kill(self, place: int, worker: WorkerProcess) -> None:
+    async def _kill(self, place: int, worker: Worker) -> None:
         worker.kill()
         self.workers[place] = self._made.worker()
 
-    async def _freeze(self, place: int, worker: WorkerProcess) -> None:
+    async def _freeze(self, place: int, worker: Worker) -> None:
         """Longer than the group waits for a sign of life: it wakes up as a zombie that believes it owns its lanes."""
         worker.send(signal.SIGSTOP)
         await asyncio.sleep(self._chance.uniform(1, 9))
         worker.send(signal.SIGCONT)
 
-    async def _stop(self, place: int, worker: WorkerProcess) -> None:
+    async def _stop(self, place: int, worker: Worker) -> None:
         code = await worker.stopped()
         assert code == 0, f"ended with {code}:\n{worker.tail()}"
         self.workers[place] = self._made.worker()

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from cli.embedded import with_database
 from contracts.topics import Topic
 from devstack import stack as devstack
 from devstack.stack import Stack
-from storage import lanes
 from tests.platform import Messages, eventually, platform
+from tests.runbooks import accept_gap
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -61,7 +62,7 @@ async def test_a_lane_log_ahead_of_a_restored_database_stops_the_lane_before_any
 
 
 async def admin(made, command):
-    connection = await asyncpg.connect(urlsplit(made.settings.postgres.dsn)._replace(path="/postgres").geturl())
+    connection = await asyncpg.connect(with_database(made.settings.postgres.dsn, "postgres"))
     await connection.execute(command)
     await connection.close()
 
@@ -104,7 +105,7 @@ async def test_a_broken_record_batch_stops_its_lane_after_all_that_can_be_read_a
         assert await made.count("SELECT count(*) FROM purchase_order WHERE lane = 0") == 3
         await eventually(lambda: has_orders(made, 1, 6), state=made.state)
         async with made.database() as connection:
-            await lanes.accept_gap(connection, 0, "purchase", 4)
+            await accept_gap(connection, 0, "purchase", 4)
         await eventually(lambda: has_orders(made, 0, 5), state=made.state)
         await eventually(made.relayed)
         await made.require_sound()

@@ -39,7 +39,7 @@ async def kill_at(stack, logs, point: str, passage: int) -> None:
     async with platform(stack.bootstrap, stack.dsn, logs) as made:
         victim = made.worker(POSTPAY_FAULT=f"{point}:{passage}")
         sent = await feed(made, lambda: not victim.is_running)
-        assert victim.process.returncode == -signal.SIGKILL, victim.tail()
+        assert victim.exit_code == -signal.SIGKILL, victim.tail()
         heir = made.worker()
         await made.settled(sent)
         assert await made.outcomes() == {"applied": sent}

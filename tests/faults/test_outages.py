@@ -5,21 +5,28 @@ On a stack of its own, so that no other test is disturbed.
 
 import asyncio
 import random
+import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import pytest
+from aiokafka.errors import KafkaError
 
+from contracts.topics import LANE_TOPICS
 from devstack import stack as devstack
 from devstack.stack import Stack
+from storage.database import open_pool
 from tests.faults.load import Load
-from tests.platform import Platform, WorkerProcess, platform
+from tests.platform import Messages, Platform, WorkerProcess, eventually, platform
+from workers.kafka.clients import STOP_TIMEOUT_S
+from workers.lanes.claims import CHECK_TIMEOUT_S, Claimer
+from workers.status import LaneStatus, WorkerStatus
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
-
-LOAD_S = 8.0
 
 
 @dataclass
@@ -31,57 +38,93 @@ class Running:
     load: Load
     workers: list[WorkerProcess]
 
+    async def not_ready(self, worker: WorkerProcess) -> str:
+        """What /readyz gives as reasons."""
+        port = re.search(r'"port": (\d+)', worker.log.read_text())[1]
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            return "; ".join((await answer.json())["not_ready"])
+
+    async def all_say(self, reason: str) -> None:
+        """Wait until every worker gives this reason for not being ready."""
+
+        async def said():
+            return all([reason in await self.not_ready(worker) for worker in self.workers])
+
+        await eventually(said, state=self.made.state)
+
+    async def more_settled(self) -> None:
+        """Wait until the workers have settled something more than now."""
+        query = "SELECT sum(settled_records)::bigint FROM lane_offset"
+        settled = await self.made.count(query)
+
+        async def more():
+            return await self.made.count(query) > settled
+
+        await eventually(more, state=self.made.state)
+
 
 @pytest.fixture(scope="module")
-async def running(tmp_path_factory) -> AsyncIterator[Running]:
+async def own_stack(tmp_path_factory) -> AsyncIterator[Stack]:
     directory = Path(tmp_path_factory.mktemp("outages"))
     try:
-        stack = await asyncio.to_thread(devstack.up, directory)
-        async with platform(stack.bootstrap, stack.dsn, directory) as made:
-            load = Load(made, random.Random(3), pause_s=0.2)
-            workers = [made.worker(), made.worker()]
-            await load.begin()
-            await made.settled(load.sent)
-            yield Running(stack, made, load, workers)
-            for worker in workers:
-                assert await worker.stopped() == 0, worker.tail()
+        yield await asyncio.to_thread(devstack.up, directory)
     finally:
         await asyncio.to_thread(devstack.down, directory, wipe=True)
 
 
-async def broker_paused(stack):
-    stack.kafka.pause()
-    await asyncio.sleep(8)
-    stack.kafka.resume()
+@pytest.fixture(scope="module")
+async def running(own_stack, tmp_path_factory) -> AsyncIterator[Running]:
+    logs = tmp_path_factory.mktemp("workers")
+    async with platform(own_stack.bootstrap, own_stack.dsn, logs, POSTPAY_OPS__REFRESH_S="0.5") as made:
+        load = Load(made, random.Random(3), pause_s=0.2)
+        workers = [made.worker(), made.worker()]
+        await load.begin()
+        await made.settled(load.sent)
+        yield Running(own_stack, made, load, workers)
+        for worker in workers:
+            assert await worker.stopped() == 0, worker.tail()
 
 
-async def broker_killed(stack):
-    await asyncio.to_thread(stack.kafka.kill)
-    await asyncio.to_thread(stack.kafka.start)
+async def broker_paused(running):
+    running.stack.kafka.pause()
+    await running.all_say("no broker answers")
+    running.stack.kafka.resume()
 
 
-async def broker_restarted(stack):
-    await asyncio.to_thread(stack.kafka.stop)
-    await asyncio.to_thread(stack.kafka.start)
+async def broker_killed(running):
+    await asyncio.to_thread(running.stack.kafka.kill)
+    await asyncio.to_thread(running.stack.kafka.start)
 
 
-async def database_restarted(stack):
-    await asyncio.to_thread(stack.postgres.restart, "immediate")
+async def broker_restarted(running):
+    await asyncio.to_thread(running.stack.kafka.stop)
+    await asyncio.to_thread(running.stack.kafka.start)
 
 
-async def database_paused(stack):
-    stack.postgres.pause()
-    await asyncio.sleep(6)
-    stack.postgres.resume()
+async def database_restarted(running):
+    await asyncio.to_thread(running.stack.postgres.restart, "immediate")
 
 
-async def connections_cut(stack):
-    connection = await asyncpg.connect(stack.dsn)
-    for _ in range(20):
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'postpay worker%'"
+async def database_paused(running):
+    running.stack.postgres.pause()
+    await running.all_say("the database does not answer")
+    running.stack.postgres.resume()
+
+
+async def connections_cut(running):
+    """Whenever both workers have sessions again, until each has lost them many times."""
+    connection = await asyncpg.connect(running.stack.dsn)
+
+    async def cut():
+        pids = await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'postpay worker%' AND datname = $1 AND state <> 'idle'",
+            running.made.database_name,
         )
-        await asyncio.sleep(0.2)
+        return len(pids) > 0
+
+    for _ in range(20):
+        await eventually(cut, state=running.made.state)
     await connection.close()
 
 
@@ -91,10 +134,43 @@ async def connections_cut(stack):
     ids=lambda outage: outage.__name__,
 )
 async def test_nothing_is_lost_or_doubled_when(outage, running):
-    loading = asyncio.create_task(running.load.run(LOAD_S))
-    await asyncio.sleep(2)
-    await outage(running.stack)
+    enough = asyncio.Event()
+    loading = asyncio.create_task(running.load.run_until(enough))
+    await running.more_settled()
+    await outage(running)
+    await running.more_settled()
+    enough.set()
     await loading
     await running.made.settled(running.load.sent, within_s=60)
     await running.load.require_each_effect_once()
     assert all(worker.is_running for worker in running.workers)
+
+
+async def test_a_claim_ends_in_time_when_the_broker_does_not_answer_and_the_lane_is_claimed_when_it_does(
+    own_stack, tmp_path
+):
+    async with platform(own_stack.bootstrap, own_stack.dsn, tmp_path) as made:
+        await made.send([Messages().line_opened(f"acc-{number}") for number in range(20)])
+        worker = made.worker()
+        await made.settled(20)
+        assert await worker.stopped() == 0
+        pool = await open_pool(made.settings.postgres.dsn, application_name="test", max_size=2)
+        claimer = Claimer(
+            pool, made.settings.kafka, made.prefix, map(str, LANE_TOPICS), owner="test", status=WorkerStatus()
+        )
+        lane = LaneStatus(0)
+        before = await claimer.claim(lane)  # its consumer is open, with partitions that it fetches
+        own_stack.kafka.pause()
+        try:
+            begun = time.monotonic()
+            for _ in range(2):  # the first with an open consumer, the second without one
+                with pytest.raises((TimeoutError, KafkaError)):
+                    await asyncio.wait_for(claimer.claim(lane), 120)
+            took_s = time.monotonic() - begun
+        finally:
+            own_stack.kafka.resume()
+        assert took_s < 2 * (CHECK_TIMEOUT_S + STOP_TIMEOUT_S) + 5
+        after = await asyncio.wait_for(claimer.claim(lane), 60)
+        assert (after.epoch, after.batch_seq) == (before.epoch + 3, before.batch_seq)
+        await claimer.close()
+        pool.terminate()

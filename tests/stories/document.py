@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contracts.generated import GeneratedFiles
 from tests.stories import wire
 from tests.stories.story import Chapter, Following, Step, Story, chapters
 
@@ -130,20 +131,5 @@ def _text(word: str, content: Any) -> str:
     return str(wire.expected(word, content))
 
 
-def main(arguments: list[str]) -> int:
-    """Write docs/stories.md, or with --check tell whether it is up to date; returns the exit code."""
-    if arguments == ["--write"]:
-        DOCUMENT.write_text(document(), encoding="utf-8")
-        return 0
-    if arguments == ["--check"]:
-        written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
-        if written == document():
-            return 0
-        sys.stderr.write(f"{DOCUMENT} is not what tests/stories say: run python -m tests.stories.document --write\n")
-        return 1
-    sys.stderr.write("usage: python -m tests.stories.document --check | --write\n")
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(GeneratedFiles("tests.stories.document", {DOCUMENT: document()}).run(sys.argv[1:]))

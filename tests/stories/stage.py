@@ -18,7 +18,6 @@ import contextlib
 import heapq
 import json
 import time
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -31,19 +30,16 @@ from contracts.topics import Topic
 from tests.command import Command
 from tests.platform import Platform
 from tests.stories import wire
+from tests.stories.follower import LOOK_AT_LOG_S, REQUESTS, Follower
 from tests.stories.story import Step, Story
 from workers.kafka.homes import home_of
 
 SETTLED_WITHIN_S = 60.0
-LOOK_AT_LOG_S = 2.0
 ALONE = frozenset({"duplicate", "conflict"})
 """Outcomes of which commands tell nothing when the event_id is new: such a message is sent as a batch of its own, so
 that the lane-log tells."""
 SEEN_WITHIN_S = 15.0
 """An output's topic may show it a moment after the lane-log: each has a commit marker of its own."""
-
-
-REQUESTS = {"debit": "auto_debit.requested", "payout": "payout.requested"}
 
 
 class TroubleError(Exception):
@@ -96,82 +92,6 @@ class Played:
         requests = [body for _, body in self.outputs if body["type"] == REQUESTS[word]]
         ids = [body[f"{word}_id"] for body in requests]
         return str(ids.index(request_id) + 1) if request_id in ids else "unknown"
-
-
-class Follower:
-    """Reads along: how far each lane is settled, and what was asked for.
-
-    Args:
-        consumer: of the lane-log, debits and payouts, read_committed.
-        looker: a consumer that is not, to look at ends with.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer, looker: AIOKafkaConsumer) -> None:
-        self.settled: dict[tuple[int, str], int] = defaultdict(int)
-        """Next offset that is not settled, by lane and topic."""
-        self._requests: dict[str, list[dict[str, Any]]] = {kind: [] for kind in REQUESTS.values()}
-        """Requested debits and payouts by type; those of one lane in order."""
-        self.lone: dict[tuple[int, str, int], str] = {}
-        """Outcome of each record that was a batch of its own, by lane, topic and offset."""
-        self._consumer = consumer
-        self._looker = looker
-        self._moved = asyncio.Condition()
-
-    async def follow(self) -> None:
-        """Read for ever."""
-        while True:
-            fetched = await self._consumer.getmany(timeout_ms=500)
-            async with self._moved:
-                for records in fetched.values():
-                    for record in records:
-                        self._note(record.partition, json.loads(record.value))
-                if fetched:
-                    self._moved.notify_all()
-
-    def requested(self, word: str, parties: frozenset[str]) -> list[dict[str, Any]]:
-        """The debits or payouts that were asked for of these parties, in order."""
-        found = self._requests[REQUESTS[word]]
-        return [each for each in found if each.get("account_id", each.get("payee_id")) in parties]
-
-    async def until(self, condition: Any, within_s: float) -> bool:
-        """Wait until something is so; whether it was in time."""
-        try:
-            async with asyncio.timeout(within_s), self._moved:
-                await self._moved.wait_for(condition)
-        except TimeoutError:
-            return False
-        return True
-
-    async def until_all_settled(self, tp: TopicPartition, topic: str, within_s: float) -> bool:
-        """Wait until nothing is on its way in a partition that transactions write to, and all of it is settled."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            end = (await self._looker.end_offsets([tp]))[tp]
-            stable_end = (await self._consumer.end_offsets([tp]))[tp]
-            # The last one is the marker of the last transaction.
-            settled = await self.until(lambda end=end: self.settled[tp.partition, topic] >= end - 1, LOOK_AT_LOG_S)
-            if settled and stable_end == end:
-                return True
-        return False
-
-    def _note(self, partition: int, document: dict[str, Any]) -> None:
-        if document.get("kind") == "batch":
-            for topic, (_, next_offset, _) in document["offsets"].items():
-                self.settled[partition, topic] = max(self.settled[partition, topic], next_offset)
-            self._note_lone(partition, document)
-        elif document.get("type") in self._requests:
-            self._requests[document["type"]].append(document)
-
-    def _note_lone(self, lane: int, batch: dict[str, Any]) -> None:
-        spans = {topic: span for topic, span in batch["offsets"].items() if span[2]}
-        outcomes = Counter(batch["outcomes"])
-        # What the lane sends itself about merchants is applied, and comes when it comes.
-        _, _, activity = spans.pop(Topic.MERCHANT_ACTIVITY, (0, 0, 0))
-        outcomes["applied"] -= activity
-        left = list((+outcomes).elements())
-        if len(left) == 1 and len(spans) == 1:
-            ((topic, (first, _, _)),) = spans.items()
-            self.lone[lane, topic, first] = left[0]
 
 
 class Stage:

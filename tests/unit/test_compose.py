@@ -11,8 +11,8 @@ import yaml
 from cli import ENTRIES
 from devstack import jars
 from devstack.postgres import installed_version
+from workers.settings.descriptions import described
 from workers.settings.model import Settings
-from workers.settings.refusals import described
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -10,7 +10,9 @@ from typing import Any, cast
 import faust
 from faust.app.base import BootStrategy
 
-from workers.kafka.transport import LaneConsumer, LaneTransport, Owner
+from workers.kafka.chunks import Owner
+from workers.kafka.membership import Membership
+from workers.kafka.transport import LaneConsumer, LaneTransport
 from workers.settings.model import Settings
 
 
@@ -36,7 +38,7 @@ class LaneApp(faust.App):
         self.postpay_settings = settings
         self.lane_topics = tuple(topics)
         self.lane_owner = owner
-        session_s = settings.worker.session_timeout_s
+        membership = Membership(settings.worker.session_timeout_s)
         super().__init__(
             settings.group,
             broker=f"aiokafka://{settings.kafka.bootstrap.split(',')[0]}",
@@ -47,10 +49,10 @@ class LaneApp(faust.App):
             topic_disable_leader=True,
             web_enabled=False,
             # Faust bounds its steps of a rebalance by these; the consumer itself is made in workers/kafka/transport.py.
-            broker_session_timeout=session_s,
-            broker_heartbeat_interval=session_s / 5,
-            broker_rebalance_timeout=2 * session_s,
-            broker_request_timeout=max(20.0, 2 * session_s),
+            broker_session_timeout=membership.session_s,
+            broker_heartbeat_interval=membership.heartbeat_s,
+            broker_rebalance_timeout=membership.rebalance_s,
+            broker_request_timeout=membership.request_s,
             stream_recovery_delay=0.0,
             stream_wait_empty=True,
         )
@@ -60,6 +62,11 @@ class LaneApp(faust.App):
     def lane_consumer(self) -> LaneConsumer:
         """Faust's consumer, which is ours."""
         return cast("LaneConsumer", self.consumer)
+
+    async def wait_for_crash(self) -> BaseException | None:
+        """Wait until the consumer has broken; why."""
+        await self._crashed.wait()  # mode has no public way to wait for it
+        return self.crash_reason
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)

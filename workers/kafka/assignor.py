@@ -80,7 +80,7 @@ class LaneAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka
 
 
 def _lanes(cluster: ClusterMetadata, topics: Iterable[str]) -> set[int]:
-    """Partitions that every topic has. Whoever is assigned refuses counts that differ (workers/lanes/claims.py)."""
+    """Partitions that every topic has. Whoever is assigned refuses counts that differ (workers/lanes/assignment.py)."""
     partitions = [set(cluster.partitions_for_topic(topic) or ()) for topic in topics]
     return set.intersection(*partitions) if partitions else set()
 

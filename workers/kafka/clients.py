@@ -3,27 +3,41 @@
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 from aiokafka.partitioner import murmur2
 
+from contracts.records import RawRecord
+from storage.database import first_line
 from workers.settings.model import Kafka
 
-# Longer than a broker's restart takes to refuse connections, short enough for a person who waits.
 CONNECT_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 3.0
+"""Longer than a broker's restart takes to refuse connections, short enough for a person who waits."""
+STOP_TIMEOUT_S = 1.5
+"""A client that is thrown away says goodbye to a broker that answers within milliseconds; to one that doesn't it need
+not. At worst its connections stay until the process ends or the broker drops them as idle."""
+ADMIN_REQUEST_TIMEOUT_S = 30.0
+"""Making topics takes a cluster seconds. At worst a person who runs a command waits this long for a hanging broker."""
 LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 
 
 class BrokerUnreachableError(Exception):
     """No broker answered in time, or it refused the log-in."""
+
+
+_AWAY = (KafkaError, OSError, TimeoutError)
+
+
+def is_broker_away(error: BaseException) -> bool:
+    """Tell whether trying again later can help. All errors of Kafka count: a broker that is starting refuses."""
+    return isinstance(error, (*_AWAY, BrokerUnreachableError))
 
 
 class FileToken(AbstractTokenProvider):  # type: ignore[misc] # aiokafka has no types
@@ -74,6 +88,11 @@ def lane_of(key: bytes, lanes: int) -> int:
     return (hashed & 0x7FFFFFFF) % lanes
 
 
+def raw_record(topic: str, record: ConsumerRecord) -> RawRecord:
+    """A consumed record as the contracts take it, under its topic's name without prefix."""
+    return RawRecord(topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
+
+
 @asynccontextmanager
 async def producing(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaProducer]:
     """A started idempotent producer that waits for all replicas; flushed and closed at the end.
@@ -102,18 +121,23 @@ async def reading(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
     Raises:
         BrokerUnreachableError: no broker answered.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = consumer_of(kafka, **more)
+    await _start(consumer, kafka)
+    try:
+        yield consumer
+    finally:
+        await stop_reading(consumer)
+
+
+def consumer_of(kafka: Kafka, **more: Any) -> AIOKafkaConsumer:
+    """A read_committed consumer without a group or any partitions, to be started."""
+    return AIOKafkaConsumer(
         **connection(kafka),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
         **more,
     )
-    await _start(consumer, kafka)
-    try:
-        yield consumer
-    finally:
-        await stop_reading(consumer)
 
 
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:
@@ -122,11 +146,21 @@ async def stop_reading(consumer: AIOKafkaConsumer) -> None:
     aiokafka's fetch routine loses a cancellation that comes just after `assign`, and then waits for ever. Being
     cancelled while it waits for the routine, `stop` cancels that once more.
     """
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await consumer.stop()
-    except TimeoutError:
-        return
+    await stop_within(STOP_TIMEOUT_S, consumer.stop())
+
+
+async def stop_within(timeout_s: float, stopping: Coroutine[Any, Any, Any]) -> None:
+    """Let a client that is thrown away stop, in bounded time whatever it does with a cancellation.
+
+    It is asked once, then cancelled, then left behind. Errors are of no interest to anybody.
+    """
+    task = asyncio.create_task(stopping)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    for _ in range(2):
+        done, _ = await asyncio.wait([task], timeout=timeout_s / 2)
+        if done:
+            return
+        task.cancel()
 
 
 @asynccontextmanager
@@ -136,12 +170,12 @@ async def administering(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     Raises:
         BrokerUnreachableError: no broker answered.
     """
-    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=30_000)
+    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=int(ADMIN_REQUEST_TIMEOUT_S * 1000))
     await _start(admin, kafka)
     try:
         yield admin
     finally:
-        await admin.close()
+        await stop_within(STOP_TIMEOUT_S, admin.close())
 
 
 async def _start(client: Any, kafka: Kafka) -> None:
@@ -149,14 +183,14 @@ async def _start(client: Any, kafka: Kafka) -> None:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.start()
-    except (KafkaError, OSError, TimeoutError) as error:
-        await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+    except _AWAY as error:
+        await stop_within(STOP_TIMEOUT_S, client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
         raise BrokerUnreachableError(unreachable(kafka, error)) from error
 
 
 def unreachable(kafka: Kafka, error: BaseException) -> str:
     """One line for people: which brokers, what was wrong, what to look at."""
-    said = str(error) or type(error).__name__
+    said = first_line(error)
     return f"Kafka at {kafka.bootstrap} cannot be reached ({said}); is it up, and is POSTPAY_KAFKA__BOOTSTRAP right?"
 
 

@@ -18,17 +18,18 @@ from contracts.topics import LANE_TOPICS, OUTPUT_TOPICS, Topic
 from workers.kafka.clients import administering, reading, stable_ends
 from workers.settings.model import Settings
 
-MIB = 1024 * 1024
 # Producers' messages may be 256 KiB; larger ones must still get in, so that they end as a dead letter with a reason
 # and don't stand in their producer's way with an error of the broker.
-INPUT_MAX_BYTES = 2 * MIB
+INPUT_MAX_BYTES = 2 * 1024 * 1024
 # What we send: an input re-routed with its headers, a dead letter, a list of outputs. Checked before COMMIT.
-OUTPUT_MAX_BYTES = 4 * MIB
+OUTPUT_MAX_BYTES = 4 * 1024 * 1024
 REPLICAS = 3
 MIN_IN_SYNC = 2
 FOR_EVER = "-1"
 ALREADY_EXISTS = 36
 KNOWN_WITHIN_S = 15.0
+"""A cluster's brokers hear of new topics within a second. At worst the command ends before they do, and who comes next
+waits for metadata."""
 LOOK_AGAIN_S = 0.1
 
 OURS = frozenset({*OUTPUT_TOPICS, Topic.REROUTED, Topic.MERCHANT_ACTIVITY})
@@ -36,7 +37,7 @@ KEPT_FOR_EVER = frozenset({*LANE_TOPICS, Topic.LANE_LOG})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TopicSpec:
     """How a topic must be."""
 
     name: str
@@ -80,11 +81,11 @@ class TopicNotCreatedError(Exception):
     """The broker refused to make a topic."""
 
 
-def wanted(settings: Settings) -> list[Wanted]:
+def wanted(settings: Settings) -> list[TopicSpec]:
     """Every topic of postpay as the settings want it, with its prefix."""
     replicated = settings.profile == "production"
     return [
-        Wanted(
+        TopicSpec(
             name=settings.topics.prefix + topic,
             partitions=settings.lanes,
             replicas=REPLICAS if replicated else 1,
@@ -106,7 +107,7 @@ def _configs(topic: Topic, *, replicated: bool) -> dict[str, str]:
     return configs
 
 
-def differences(wanted_topics: Iterable[Wanted], found_topics: Mapping[str, Found]) -> Iterator[Difference]:
+def differences(wanted_topics: Iterable[TopicSpec], found_topics: Mapping[str, Found]) -> Iterator[Difference]:
     """Compare; more replicas and larger messages than wanted are no difference."""
     for topic in wanted_topics:
         found = found_topics.get(topic.name)

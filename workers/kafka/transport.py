@@ -1,4 +1,4 @@
-# ruff: noqa: SLF001  this module is where private parts of Faust and aiokafka are touched, and the only one
+# ruff: noqa: SLF001  here private parts of Faust and aiokafka are touched; besides, only a few hooks in app.py
 """Faust's transport, handing on whole record batches instead of single messages.
 
 Faust costs two futures and a wait for every message (16–23 thousand a second on one core); its `Consumer` overridden to
@@ -15,18 +15,16 @@ So a chunk says exactly what it follows, offset gaps (aborted transactions, cont
 the lane sees at once if one went missing. `fetched_records` of aiokafka is not used: it advances partition A and then
 raises on B's broken batch, and A's records are gone. Here a partition that cannot be read on gives an error of its own.
 
-What this module touches of Faust 0.15.3 and aiokafka 0.14 is private to them;
+What this module and workers/kafka/app.py touch of Faust 0.15.3 and aiokafka 0.14 is private to them;
 tests/unit/workers/kafka/test_transport_pins.py fails when an upgrade moves any of it.
 
 Protocol: docs/protocol.md, Input.
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError as ThreadCancelledError
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
@@ -36,7 +34,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from workers.kafka.assignor import LaneAssignor
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Owner, Seek
 from workers.kafka.clients import connection
+from workers.kafka.membership import MAX_POLL_INTERVAL_S, Membership
+from workers.kafka.pacing import paced
 from workers.settings.model import Settings
 
 ResultT = TypeVar("ResultT")
@@ -52,57 +53,12 @@ FETCH_RETURN_S = 1.0
 """A fetch with nothing to hand on comes back this often, to see stops and to show that it lives."""
 DRAIN_BYTES = 256 * 1024
 """Most of one partition handed on at once."""
-RECORD_OVERHEAD_BYTES = 512
-"""What a record costs in memory besides its key and value (measured: ConsumerRecord, tuple of headers, ints)."""
-COMMIT_TIMEOUT_S = 5.0
-HEARTBEATS_PER_SESSION = 5
+COMMIT_TIMEOUT_S = 4.0
+"""Of the offsets that are committed as a hint, and to learn whether a lane is still ours. At worst a fenced lane asks
+again, and lag monitors are behind."""
 METADATA_MAX_AGE_MS = 30_000
-MAX_POLL_INTERVAL_S = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """All that read_committed shows of one partition from position `start` up to `end`, in order.
-
-    `token` names the seek it follows. `error` is what keeps `end` from being read; nothing more comes until a new seek.
-    """
-
-    tp: TP
-    token: int
-    start: int
-    end: int
-    records: list[ConsumerRecord]
-    size_bytes: int
-    error: BaseException | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One fetch; `number` was taken before it started, so a fetch that is lost on the way leaves a hole."""
-
-    number: int
-    chunks: list[Chunk] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Seek:
-    """Where to go on reading a partition, and the token of the seek; under token 0 nothing is handed on."""
-
-    offset: int
-    token: int
-
-
-class Owner(Protocol):
-    """Who owns the lanes of this worker (workers/lanes/claims.py); everything is called on the main loop."""
-
-    async def on_assigned(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
-        """Claim the lanes of an assignment and seek; return the position of every partition."""
-
-    async def on_revoked(self) -> None:
-        """Finish, within bounds, what is in flight: lanes may go to others."""
-
-    def deliver(self, fetched: Fetched) -> None:
-        """Take over what was fetched; never waits."""
+"""A topic that gets more partitions is noticed within this time, and its lanes refused. At worst records go to a
+partition that nobody settles for as long."""
 
 
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
@@ -117,7 +73,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         settings: Settings = self.app.postpay_settings
-        session_ms = int(settings.worker.session_timeout_s * 1000)
+        membership = Membership(settings.worker.session_timeout_s)
         partitions = max(1, len(self.app.lane_topics) * settings.lanes)
         self._assignor = LaneAssignor()
         return AIOKafkaConsumer(
@@ -133,10 +89,10 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_bytes=settings.worker.fetch_budget_bytes,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             check_crcs=True,
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
-            rebalance_timeout_ms=2 * session_ms,
-            request_timeout_ms=max(20_000, 2 * session_ms),
+            session_timeout_ms=int(membership.session_s * 1000),
+            heartbeat_interval_ms=int(membership.heartbeat_s * 1000),
+            rebalance_timeout_ms=int(membership.rebalance_s * 1000),
+            request_timeout_ms=int(membership.request_s * 1000),
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_S * 1000),
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
@@ -383,31 +339,6 @@ class LaneTransport(driver.Transport):
     """Faust's Kafka transport with our consumer."""
 
     Consumer = LaneConsumer
-
-
-FetchRequest = Callable[[Any, int, Any], Awaitable[bool]]
-"""aiokafka's fetch: an assignment, a broker's id, the request; whether it brought something."""
-
-
-def paced(fetch: FetchRequest, pace_s: float) -> FetchRequest:
-    """Let fetches from one broker begin at least `pace_s` apart.
-
-    What is sought meanwhile is safe: aiokafka drops an answer that is not from where its partition then stands.
-    """
-    begun: dict[int, float] = {}
-
-    async def at_pace(assignment: Any, node_id: int, request: Any) -> bool:
-        now = time.monotonic()
-        wait_s = begun.get(node_id, -pace_s) + pace_s - now
-        begun[node_id] = now + max(0.0, wait_s)
-        if wait_s > 0:
-            try:
-                await asyncio.sleep(wait_s)
-            except asyncio.CancelledError:
-                return False  # as aiokafka's own does: it awaits what it has cancelled
-        return await fetch(assignment, node_id, request)
-
-    return at_pace
 
 
 def _plain(tp: TP) -> TopicPartition:

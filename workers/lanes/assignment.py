@@ -13,15 +13,20 @@ from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
 from workers import logs
-from workers.kafka.transport import Fetched, Seek
-from workers.lanes.lane import Lane, Partitions, Surroundings
+from workers.kafka.chunks import Fetched, Seek
+from workers.lanes.lane import Lane
+from workers.lanes.surroundings import Partitions, Surroundings
 from workers.status import LaneState, LaneStatus, WorkerStatus
 
 CLAIM_WAIT_S = 5.0
-"""How long a rebalance waits for claims; a lane that takes longer goes on in the background and holds up no other."""
+"""How long a rebalance waits for claims, within what Faust waits for us; a lane that takes longer goes on in the
+background and holds up no other."""
 REST_TIMEOUT_S = 4.0
-"""How long a rebalance waits for batches in flight. What is not finished by then is fenced by the next owner."""
+"""How long a rebalance waits for batches in flight and what they send, well within what the group waits for a member.
+At worst what is not finished by then is fenced by the next owner, and settled by it."""
 HINT_INTERVAL_S = 5.0
+"""How often the group is told what is settled: as often as consumers commit by themselves. At worst lag monitors are so
+far behind; nothing else reads it."""
 
 LOG = logs.get(__name__)
 
@@ -33,8 +38,8 @@ class GroupConsumer(Partitions, Protocol):
         """Partitions a topic has."""
 
 
-class Lanes:
-    """Owns the lanes (see `workers.kafka.transport.Owner`)."""
+class Assignment:
+    """Owns the lanes (see `workers.kafka.chunks.Owner`)."""
 
     def __init__(self, status: WorkerStatus) -> None:
         self.lanes: dict[int, Lane] = {}
@@ -79,15 +84,14 @@ class Lanes:
                 lane.start()
             if new:
                 await asyncio.wait([asyncio.create_task(lane.claimed()) for lane in new], timeout=CLAIM_WAIT_S)
-            self._status.assigned = True
-            self._status.noted_fetch()  # while partitions were given out there was nothing to fetch
+            self._status.noted_assignment()
             LOG.info("lanes assigned", lanes=sorted(self.lanes))
-        positions = {tp: position for lane in self.lanes.values() for tp, position in lane.positions().items()}
+        positions = {tp: position for lane in self.lanes.values() for tp, position in lane.intake.positions().items()}
         return {tp: positions.get(tp, 0) for tp in assigned}
 
     async def on_revoked(self) -> None:
         """Let batches in flight come to an end, within bounds; nobody begins another until the next assignment."""
-        self._status.assigned = False
+        self._status.noted_revocation()
         for lane in self.lanes.values():
             lane.hold()
         await asyncio.gather(*(lane.rest(REST_TIMEOUT_S) for lane in self.lanes.values()))
@@ -96,11 +100,11 @@ class Lanes:
         """Hand chunks to their lanes. If a fetch got lost on the way, every lane goes back to where it was."""
         if self._expected is not None and fetched.number != self._expected:
             for lane in self.lanes.values():
-                lane.seek_again()
+                lane.intake.seek_again()
         self._expected = fetched.number + 1
         for chunk in fetched.chunks:
             if chunk.tp.partition in self.lanes:
-                self.lanes[chunk.tp.partition].deliver(chunk)
+                self.lanes[chunk.tp.partition].intake.deliver(chunk)
         self._status.noted_fetch()
 
     async def finish(self, timeout_s: float) -> bool:
@@ -108,8 +112,7 @@ class Lanes:
         for lane in self.lanes.values():
             lane.hold()
         rested = await asyncio.gather(*(lane.rest(timeout_s) for lane in self.lanes.values()))
-        await self.hint()
-        await self._give_up(list(self.lanes))
+        await asyncio.gather(self.hint(), self._give_up(list(self.lanes)))  # what is settled is looked up before
         return all(rested)
 
     async def hint(self) -> None:

@@ -1,10 +1,20 @@
-"""How long to wait before trying again what failed for a passing reason."""
+"""What failed for a passing reason, and how long to wait before trying it again."""
 
 import asyncio
 
+from storage.database import is_transient
+from workers.kafka.clients import is_broker_away
+
 FIRST_WAIT_S = 0.1
+"""A deadlock or a broken connection is over at once."""
 LONGEST_WAIT_S = 5.0
+"""Servers that are away for long are asked seldom. At worst a lane goes on this late after they are back."""
 GROWTH = 2.0
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether trying again later can help: the database or the broker is away, or busy with somebody else."""
+    return is_transient(error) or is_broker_away(error)
 
 
 class Backoff:

@@ -7,22 +7,26 @@ one that stands there. Otherwise retention or a re-created topic has eaten input
 Protocol: docs/protocol.md, Claim.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from contracts.records import RawRecord
 from storage import lanes
 from storage.lanes import LaneClaim, Position
-from workers.kafka.clients import connection
+from workers.kafka.clients import raw_record
+from workers.kafka.shared import POLL_MS, SharedConsumer
 from workers.settings.model import Kafka
+from workers.status import LaneStatus, WorkerStatus
 
 CHECK_TIMEOUT_S = 10.0
-CHECK_FETCH_BYTES = 128 * 1024
-CHECK_WAIT_MS = 50
+"""A check takes a moment; a broker that has just come back takes seconds to find its leaders. At worst a lane is
+claimed this much later, and so are those that wait for their turn behind it."""
+CHECK_BYTES = 128 * 1024
+"""One record of a partition is wanted; the broker sends at least one batch however small this is."""
 OFFSET_BYTES = 8
 DIGEST_BYTES = 16
 
@@ -38,10 +42,10 @@ class LaneStoppedError(Exception):
         self.may_heal = may_heal
 
 
-def fingerprint(record: ConsumerRecord) -> bytes:
+def fingerprint(record: RawRecord) -> bytes:
     """Recognise a record: its offset, and a hash of time, key and value."""
     digest = hashlib.blake2b(record.value or b"", digest_size=DIGEST_BYTES)
-    digest.update(b"\0" + (record.key or b"") + record.timestamp.to_bytes(8, "big", signed=True))
+    digest.update(b"\0" + (record.key or b"") + record.timestamp_ms.to_bytes(8, "big", signed=True))
     return bytes(record.offset.to_bytes(OFFSET_BYTES, "big")) + digest.digest()
 
 
@@ -59,39 +63,45 @@ class Bounds:
 
 
 class Claimer:
-    """Claims lanes for one worker. One consumer, without a group, does the checks of all lanes, one at a time."""
+    """Claims lanes for one worker. One consumer does the checks of all lanes, one at a time."""
 
-    def __init__(self, pool: asyncpg.Pool, kafka: Kafka, prefix: str, topics: Iterable[str], owner: str) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        kafka: Kafka,
+        prefix: str,
+        topics: Iterable[str],
+        *,
+        owner: str,
+        status: WorkerStatus,
+    ) -> None:
         self._pool = pool
-        self._kafka = kafka
         self._prefix = prefix
         self._topics = tuple(topics)
         self._owner = owner
-        self._lock = asyncio.Lock()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._status = status
+        self._consumer = SharedConsumer(kafka, partition_bytes=CHECK_BYTES)
 
-    async def claim(self, lane: int) -> LaneClaim:
-        """Raise the lane's epoch in a short transaction of its own, then check its topics.
+    async def claim(self, lane: LaneStatus) -> LaneClaim:
+        """Raise the lane's epoch in a short transaction of its own, then check its topics when it has its turn.
 
         Raises:
             LaneStoppedError: input is gone that was never settled.
             asyncpg.PostgresError, KafkaError, OSError, TimeoutError: as they come; the caller tries again.
         """
         async with self._pool.acquire() as connection_:
-            claim = await lanes.claim(connection_, lane, self._owner)
-        async with self._lock:
-            try:
-                async with asyncio.timeout(CHECK_TIMEOUT_S):
-                    await self._check(lane, claim.positions)
-            except LaneStoppedError:
-                raise
-            except BaseException:
-                await self.close()
-                raise
+            claim = await lanes.claim(connection_, lane.lane, self._owner)
+        lane.waits_for_turn = True
+        try:
+            async with self._consumer.borrowed(CHECK_TIMEOUT_S) as consumer:
+                lane.waits_for_turn = False
+                await self._check(consumer, lane.lane, claim.positions)
+        finally:
+            lane.waits_for_turn = False
+            self._status.noted_turn()
         return claim
 
-    async def _check(self, lane: int, positions: Mapping[str, Position]) -> None:
-        consumer = await self._started()
+    async def _check(self, consumer: AIOKafkaConsumer, lane: int, positions: Mapping[str, Position]) -> None:
         partitions = {topic: TopicPartition(self._prefix + topic, lane) for topic in self._topics}
         # Makes the client ask for all topics' metadata at once; offsets of unknown topics cost 0.1 s for each of them.
         consumer.assign(list(partitions.values()))
@@ -114,32 +124,16 @@ class Claimer:
             consumer.seek(tp, fingerprint_offset(last))
         waiting = set(expected)
         while waiting:
-            fetched = await consumer.getmany(*waiting, timeout_ms=4 * CHECK_WAIT_MS)
+            fetched = await consumer.getmany(*waiting, timeout_ms=POLL_MS)
             for tp, records in fetched.items():
                 waiting.discard(tp)
-                require_same(tp, expected[tp], fingerprint(records[0]))
+                require_same(tp, expected[tp], fingerprint(raw_record(tp.topic, records[0])))
             if waiting:
                 consumer.pause(*(set(expected) - waiting))
 
-    async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                **connection(self._kafka),
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                fetch_max_wait_ms=CHECK_WAIT_MS,
-                max_partition_fetch_bytes=CHECK_FETCH_BYTES,
-            )
-            self._consumer = consumer
-            await consumer.start()
-        return self._consumer
-
     async def close(self) -> None:
         """Close the consumer; the next claim opens another."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await consumer.stop()
+        await self._consumer.close()
 
 
 def require_unbroken(tp: TopicPartition, next_offset: int, bounds: Bounds) -> None:

@@ -14,25 +14,15 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 
-from contracts.records import Rejected
-from settlement.messages import Input
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk
+from contracts.records import RawRecord
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
+from workers.kafka.clients import raw_record
+from workers.lanes.taken import Decoded, Taken
 
 BEFORE_EVERYTHING = float("-inf")
-
-Decoded = Input | Rejected
-
-
-class Taken(NamedTuple):
-    """One record taken for a batch, decoded."""
-
-    topic: str
-    record: ConsumerRecord
-    decoded: Decoded
 
 
 @dataclass(slots=True)
@@ -49,7 +39,7 @@ class Buffer:
     fetched_to: int = 0
     size_bytes: int = 0
     records: deque[ConsumerRecord] = field(default_factory=deque)
-    head: Decoded | None = None
+    head: Taken | None = None
     """The first record decoded, once the merge has looked at it."""
     last_time: float = BEFORE_EVERYTHING
     """The time of the last record taken; one that tells no time of its own follows it at once."""
@@ -60,13 +50,11 @@ class Inbox:
 
     Args:
         topics: names without prefix, in the order that decides between records of one instant.
-        decode: turns a record of a topic into an input or a refusal; never raises.
+        decode: turns a record into an input or a refusal; never raises.
         event_clock: merge by `occurred_at` instead of the record's timestamp.
     """
 
-    def __init__(
-        self, topics: Sequence[str], decode: Callable[[str, ConsumerRecord], Decoded], *, event_clock: bool
-    ) -> None:
+    def __init__(self, topics: Sequence[str], decode: Callable[[RawRecord], Decoded], *, event_clock: bool) -> None:
         self.buffers = {topic: Buffer(topic, rank) for rank, topic in enumerate(topics)}
         self._by_rank = list(self.buffers.values())
         self._decode = decode
@@ -133,14 +121,18 @@ class Inbox:
 
     def _pop(self, buffer: Buffer, at: float) -> tuple[Taken, int]:
         record = buffer.records.popleft()
-        decoded = buffer.head or self._decode(buffer.topic, record)
+        taken = buffer.head or self._decoded(buffer.topic, record)
         size_bytes = RECORD_OVERHEAD_BYTES + len(record.value or b"") + len(record.key or b"")
         buffer.head = None
         buffer.last_time = at
         buffer.size_bytes -= size_bytes
         # Past the last record there may be control records, which count as read.
         buffer.read_to = record.offset + 1 if buffer.records else buffer.fetched_to
-        return Taken(buffer.topic, record, decoded), size_bytes
+        return taken, size_bytes
+
+    def _decoded(self, topic: str, record: ConsumerRecord) -> Taken:
+        raw = raw_record(topic, record)
+        return Taken(raw, self._decode(raw))
 
     @staticmethod
     def _wall_time(buffer: Buffer) -> float:
@@ -149,6 +141,6 @@ class Inbox:
 
     def _event_time(self, buffer: Buffer) -> float:
         if buffer.head is None:
-            buffer.head = self._decode(buffer.topic, buffer.records[0])
-        at = buffer.head.occurred_at
+            buffer.head = self._decoded(buffer.topic, buffer.records[0])
+        at = buffer.head.decoded.occurred_at
         return buffer.last_time if at is None else at.timestamp()

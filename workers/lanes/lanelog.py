@@ -6,7 +6,6 @@ history, of what was decided when: order, lane time, timers, terms. Records are 
 Format: docs/protocol.md, Lane-log.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +15,15 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import Topic
-from workers.kafka.clients import connection, stop_reading
+from workers.kafka.shared import POLL_MS, SharedConsumer
 from workers.settings.model import Kafka
 
 FORMAT = 1
 FIRST_LOOK_BACK = 32
 LOOK_FURTHER = 8
 READ_TIMEOUT_S = 20.0
-READ_WAIT_MS = 50
+"""Reading back takes a moment, but a transaction that a predecessor left open hides the claim record until the broker
+has ended it. At worst a lane's relay takes over this much later, and so do those that wait for their turn behind it."""
 READ_BYTES = 1024 * 1024
 
 
@@ -139,11 +139,9 @@ class LaneLogReader:
     """Finds where relays left off. One consumer serves all lanes of a worker, one lane at a time."""
 
     def __init__(self, kafka: Kafka, prefix: str, database_id: str) -> None:
-        self._kafka = kafka
         self._topic = prefix + Topic.LANE_LOG
         self._database_id = database_id
-        self._lock = asyncio.Lock()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._consumer = SharedConsumer(kafka, partition_bytes=READ_BYTES)
 
     async def last_before(self, lane: int, claim_offset: int) -> Logged | None:
         """Read back from a committed claim record until it is seen; the last batch record before it.
@@ -159,16 +157,10 @@ class LaneLogReader:
             LaneLogError: the log belongs to another database.
             KafkaError, OSError, TimeoutError: the broker is away; try again.
         """
-        async with self._lock:
-            try:
-                async with asyncio.timeout(READ_TIMEOUT_S):
-                    return await self._last_before(TopicPartition(self._topic, lane), claim_offset)
-            except BaseException:
-                await self.close()
-                raise
+        async with self._consumer.borrowed(READ_TIMEOUT_S) as consumer:
+            return await self._last_before(consumer, TopicPartition(self._topic, lane), claim_offset)
 
-    async def _last_before(self, tp: TopicPartition, claim_offset: int) -> Logged | None:
-        consumer = await self._started()
+    async def _last_before(self, consumer: AIOKafkaConsumer, tp: TopicPartition, claim_offset: int) -> Logged | None:
         consumer.assign([tp])
         log_start = (await consumer.beginning_offsets([tp]))[tp]
         look_back = FIRST_LOOK_BACK
@@ -186,7 +178,7 @@ class LaneLogReader:
         consumer.seek(tp, start)
         found = None
         while True:
-            fetched = await consumer.getmany(tp, timeout_ms=4 * READ_WAIT_MS)
+            fetched = await consumer.getmany(tp, timeout_ms=POLL_MS)
             for record in fetched.get(tp, ()):
                 if record.offset >= claim_offset:
                     return found
@@ -215,22 +207,6 @@ class LaneLogReader:
             raise LaneLogError(msg)
         return logged
 
-    async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                **connection(self._kafka),
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                fetch_max_wait_ms=READ_WAIT_MS,
-                max_partition_fetch_bytes=READ_BYTES,
-            )
-            self._consumer = consumer
-            await consumer.start()
-        return self._consumer
-
     async def close(self) -> None:
         """Close the consumer; the next reading opens another."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await stop_reading(consumer)
+        await self._consumer.close()

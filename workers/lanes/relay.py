@@ -1,12 +1,7 @@
 """Sends what a lane has settled: each batch's outputs and its lane-log record in one Kafka transaction, exactly once.
 
-One transactional producer per lane, named after the database and the lane, and only while the lane is ours.
-Taking over:
-
-1. starting the producer fences the predecessor's and ends its transaction;
-2. a claim record is committed to the lane-log and read back until it is seen, so all that came before is seen too;
-3. the last batch record before it is the position: all up to there is sent, nothing after it;
-4. that batch must be in the database with the same hash, and the outbox must go on with the next number.
+One transactional producer per lane, named after the database and the lane, and only while the lane is ours. First it
+finds where its predecessor left off (workers/lanes/takeover.py); the outbox must go on with the next number.
 
 After any error or time-out the producer is thrown away and the relay takes over from itself. A transaction may carry
 several batches, each followed by its lane-log record. Protocol: docs/protocol.md, Output.
@@ -16,81 +11,47 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
-import msgpack
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
-from contracts.topics import Topic
-from storage import lanes, outbox
-from storage.database import Connection, is_transient
+from storage import outbox
+from storage.database import first_line
 from storage.identity import Identity
 from storage.lanes import FencedError
 from workers import logs
-from workers.kafka.clients import connection
+from workers.kafka.clients import is_broker_away, stop_within
 from workers.lanes.backoff import Backoff
 from workers.lanes.checkpoints import reached
-from workers.lanes.lanelog import ClaimLog, LaneLogError, LaneLogReader, Logged, log_key
+from workers.lanes.lanelog import LaneLogError, LaneLogReader
+from workers.lanes.outgoing import OutboxMessage, Relayable, unpack
+from workers.lanes.takeover import SEND_TIMEOUT_S, DatabaseAwayError, RelayError, Takeover, asking
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
 
-START_TIMEOUT_S = 30.0
-SEND_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 5.0
-TRANSACTION_TIMEOUT_MS = 30_000
-REQUEST_TIMEOUT_MS = 10_000
-PRODUCER_BATCH_BYTES = 512 * 1024
+PRODUCER_STOP_TIMEOUT_S = 1.0
+"""Of the producer: to a broker that answers it says goodbye within milliseconds. At worst its transaction is ended by
+the next one's start."""
+END_TIMEOUT_S = 3.0
+"""Of the whole relay: more than its producer and the reader of the lane-log may take. At worst it is left behind, and
+the next relay's producer fences its own."""
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """Batches that wait are sent in one transaction up to this size."""
 BACKLOG_BYTES = 4 * 1024 * 1024
 """Of what is settled and not sent, packed; in memory it takes twice that, and as much again while it is sent."""
 MOST_ODD_ERRORS = 5
 """In a row, without a transaction between them: then it is no accident of the broker's, and a person has to look."""
-HINT_INTERVAL_S = 5.0
-"""How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows."""
-
-
-OutboxMessage = Sequence[Any]
-"""(topic without prefix, partition, key, value, headers): as packed in the outbox, so lists or tuples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relayable:
-    """A committed batch that has to be sent; its lane-log record is the last message."""
-
-    batch_seq: int
-    messages: Sequence[OutboxMessage]
-    size_bytes: int
-
-
-class RelayError(Exception):
-    """The outbox and the lane-log contradict each other; the lane must stop until a person has looked."""
-
-
-class _DatabaseAwayError(Exception):
-    """The database can't be asked just now. Its client's OSError or TimeoutError could as well be the broker's."""
-
-
-def unpack(batch_seq: int, parts: Iterable[bytes]) -> Relayable:
-    """Read an outbox row."""
-    messages: list[OutboxMessage] = []
-    size_bytes = 0
-    for part in parts:
-        messages.extend(msgpack.unpackb(part, use_list=True))
-        size_bytes += len(part)
-    return Relayable(batch_seq, messages, size_bytes)
+TELL_INTERVAL_S = 5.0
+"""How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows, which
+are kept for days: nothing depends on its age."""
 
 
 class Relay:
     """Sends the batches of one claim of one lane.
 
     Args:
-        lane: its number.
+        lane: its status; told how far the relay is.
         epoch: of the claim; once the lane has another, this relay ends.
         settled: batch_seq of the last batch committed before the claim.
         states: says what lasts once.
@@ -99,7 +60,7 @@ class Relay:
 
     def __init__(
         self,
-        lane: int,
+        lane: LaneStatus,
         epoch: int,
         settled: int,
         *,
@@ -112,8 +73,7 @@ class Relay:
         states: logs.ChangeOfState,
         on_moved: Callable[[], None],
     ) -> None:
-        self.lane = lane
-        self.epoch = epoch
+        self.lane = lane.lane
         self.relayed = 0
         self.settled = settled
         self.error: BaseException | None = None
@@ -121,11 +81,10 @@ class Relay:
         self.agreed = False
         """The lane-log and the database have been compared and agree. Before that nothing may be settled: a restored
         database would decide anew, and differently, what is sent already."""
-        self._owner = owner
+        self._takeover = Takeover(lane.lane, epoch, owner, settings, identity, pool, reader, on_step=self._note_step)
         self._settings = settings
-        self._identity = identity
         self._pool = pool
-        self._reader = reader
+        self._lane_status = lane
         self._status = status
         self._states = states
         self._on_moved = on_moved
@@ -141,13 +100,13 @@ class Relay:
 
     def start(self) -> None:
         """Begin to take over and send, in the background."""
-        self._lane_status().relayed_at = time.monotonic()
+        self._lane_status.relayed_at = time.monotonic()
         self._task = asyncio.create_task(self._run(), name=f"relay-{self.lane}")
 
     def hand_over(self, batch: Relayable) -> None:
         """Take a batch that has just been committed."""
         if not self._handed:  # the watchdog counts from here: a relay without work may rest for ever
-            self._lane_status().relayed_at = time.monotonic()
+            self._lane_status.relayed_at = time.monotonic()
         self._handed.append(batch)
         self._handed_bytes += batch.size_bytes
         self.settled = batch.batch_seq
@@ -172,7 +131,7 @@ class Relay:
         """End at once; what is not sent stays in the outbox."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=STOP_TIMEOUT_S + 1)
+            await asyncio.wait([self._task], timeout=END_TIMEOUT_S)
 
     async def _run(self) -> None:
         try:
@@ -181,13 +140,13 @@ class Relay:
                     await self._take_over_and_send()
                 except (FencedError, RelayError, LaneLogError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     raise
-                except _DatabaseAwayError as error:
+                except DatabaseAwayError as error:
                     self._said_away(f"the database: {error}")
                 except Exception as error:  # noqa: BLE001  see below
                     # Whatever it was, and whatever became of the transaction: the log will tell the next producer.
                     # aiokafka answers an unexpected state with assertions, too, which another producer doesn't meet.
                     self._count_odd(error)
-                    self._said_away(f"the broker: {str(error) or type(error).__name__}")
+                    self._said_away(f"the broker: {first_line(error)}")
                 await self._backoff.wait()
         except asyncio.CancelledError:
             self.error = self.error or FencedError(f"the relay of lane {self.lane} was stopped")
@@ -200,27 +159,23 @@ class Relay:
 
     def _count_odd(self, error: Exception) -> None:
         """Let an error that no broker's absence explains pass a few times only."""
-        self._odd_errors = 0 if isinstance(error, (KafkaError, OSError, TimeoutError)) else self._odd_errors + 1
+        self._odd_errors = 0 if is_broker_away(error) else self._odd_errors + 1
         if self._odd_errors >= MOST_ODD_ERRORS:
             raise error
 
     def _said_away(self, reason: str) -> None:
-        lane = self._lane_status()
+        lane = self._lane_status
         lane.relay_detail = f"relay waits for {reason}"
-        self._states.enter(
-            ("relay", self.lane), "relay interrupted: it takes over again", lane=self.lane, error=reason[:500]
-        )
+        self._states.enter(("relay", self.lane), "relay interrupted: it takes over again", lane=self.lane, error=reason)
         lane.relayed_at = time.monotonic()
 
     async def _take_over_and_send(self) -> None:
-        await self._require_epoch()
-        producer = self._new_producer()
+        await self._takeover.require_epoch()
+        producer = self._takeover.new_producer()
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await producer.start()
             await self._take_over(producer)
             self._backoff.reset()
-            lane = self._lane_status()
+            lane = self._lane_status
             lane.relay_detail, lane.relayed_at = "", time.monotonic()
             self._states.leave(("relay", self.lane), "relay goes on", lane=self.lane)
             while True:
@@ -228,96 +183,11 @@ class Relay:
         finally:
             await _throw_away(producer)
 
-    @asynccontextmanager
-    async def _database(self) -> AsyncIterator[Connection]:
-        """A connection of the pool.
-
-        Raises:
-            _DatabaseAwayError: instead of what passes by itself.
-        """
-        try:
-            async with self._pool.acquire() as connection_:
-                yield connection_
-        except Exception as error:
-            if is_transient(error):
-                raise _DatabaseAwayError(str(error).partition("\n")[0] or type(error).__name__) from error
-            raise
-
-    def _new_producer(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            **connection(self._settings.kafka),
-            transactional_id=f"postpay-{self._identity.database_id}-lane-{self.lane}",
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            max_batch_size=PRODUCER_BATCH_BYTES,
-        )
-
-    async def _require_epoch(self) -> None:
-        """Never fence a successor: a relay whose lane has moved on ends before it starts a producer.
-
-        Raises:
-            FencedError: the lane has another epoch.
-        """
-        async with self._database() as connection_, connection_.transaction():
-            await lanes.lock(connection_, self.lane, self.epoch)
-
     async def _take_over(self, producer: AIOKafkaProducer) -> None:
-        claim = ClaimLog(
-            str(self._identity.database_id),
-            self._identity.cluster_id or "",
-            self._settings.topics.prefix,
-            self._settings.group,
-            self.lane,
-            self.epoch,
-            self._owner,
-        )
-        offset = await self._claim(producer, claim)
-        reached("after_claim_record")
-        logged = await self._reader.last_before(self.lane, offset)
-        await self._require_epoch()
-        await self._check(logged)
-        self._move_to(logged.batch_seq if logged is not None else 0)
+        self._move_to(await self._takeover.last_sent(producer))
         await self._read_outbox()
         self.agreed = True
         self._note_progress()
-
-    async def _claim(self, producer: AIOKafkaProducer, claim: ClaimLog) -> int:
-        """Commit the claim record; the offset the broker gave it."""
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            await producer.begin_transaction()
-            sent = await producer.send(
-                self._settings.topics.prefix + Topic.LANE_LOG,
-                claim.encode(),
-                key=log_key(self.lane),
-                partition=self.lane,
-            )
-            offset: int = (await sent).offset
-            await producer.commit_transaction()
-        return offset
-
-    async def _check(self, logged: Logged | None) -> None:
-        """The last batch in the log must be one of ours, with the same history.
-
-        Raises:
-            RelayError: it is not.
-        """
-        if logged is None:
-            return
-        async with self._database() as connection_:
-            chain_hash = await outbox.batch_exists(connection_, self.lane, logged.batch_seq)
-        if chain_hash is None:
-            msg = (
-                f"the lane-log of lane {self.lane} is ahead of the database: batch {logged.batch_seq} was sent, and the"
-                " database does not have it (restored from a backup, or a fail-over lost commits?). Nothing more is"
-                " sent; bring back the database that has it"
-            )
-            raise RelayError(msg)
-        if chain_hash != logged.chain_hash:
-            msg = (
-                f"batch {logged.batch_seq} of lane {self.lane} was sent with hash {logged.chain_hash.hex()}, and the"
-                f" database has {chain_hash.hex()}: the two histories differ (see docs/protocol.md)"
-            )
-            raise RelayError(msg)
 
     async def _read_outbox(self) -> None:
         """Bring in what lies between the log and what the lane has handed over.
@@ -328,7 +198,7 @@ class Relay:
         missing: list[Relayable] = []
         position = self.relayed
         while position < self._first_in_memory() - 1:
-            async with self._database() as connection_:
+            async with asking(self._pool) as connection_:
                 rows = await outbox.read_after(connection_, self.lane, position, TRANSACTION_BYTES)
             rows = [row for row in rows if row.batch_seq < self._first_in_memory()]
             if not rows or rows[0].batch_seq != position + 1:
@@ -372,7 +242,7 @@ class Relay:
     async def _wait_for_work(self) -> None:
         """Wait for a batch; before a long wait the database is told how far the lane is relayed."""
         try:
-            async with asyncio.timeout(HINT_INTERVAL_S):
+            async with asyncio.timeout(TELL_INTERVAL_S):
                 await self._work.wait()
         except TimeoutError:
             await self._hint()
@@ -400,7 +270,7 @@ class Relay:
         by_partition: dict[tuple[str, int], list[OutboxMessage]] = {}
         for batch in batches:
             for message in batch.messages:
-                by_partition.setdefault((message[0], message[1]), []).append(message)
+                by_partition.setdefault((message.topic, message.partition), []).append(message)
         reached("before_kafka_transaction")
         await producer.begin_transaction()
         prefix = self._settings.topics.prefix
@@ -420,22 +290,22 @@ class Relay:
         await producer.commit_transaction()
         reached("after_kafka_commit")
 
+    def _note_step(self) -> None:
+        self._lane_status.relayed_at = time.monotonic()
+
     def _note_progress(self) -> None:
-        lane = self._lane_status()
-        lane.relayed, lane.relayed_at = self.relayed, time.monotonic()
+        self._lane_status.relayed = self.relayed
+        self._note_step()
         if not self._handed:
             self._drained.set()
         self._on_moved()
 
     async def _hint(self) -> None:
-        if self._hinted == self.relayed or time.monotonic() - self._hinted_at < HINT_INTERVAL_S:
+        if self._hinted == self.relayed or time.monotonic() - self._hinted_at < TELL_INTERVAL_S:
             return
         self._hinted, self._hinted_at = self.relayed, time.monotonic()
-        async with self._database() as connection_:
+        async with asking(self._pool) as connection_:
             await outbox.relayed(connection_, self.lane, self.relayed)
-
-    def _lane_status(self) -> LaneStatus:
-        return self._status.lanes.setdefault(self.lane, LaneStatus(self.lane))
 
 
 async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messages: Iterable[OutboxMessage]) -> None:
@@ -446,7 +316,7 @@ async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messa
     builder = producer.create_batch()
     delivered = []
     for _, _, key, value, headers in messages:
-        named = [(name, content) for name, content in headers]
+        named = list(headers)  # it takes nothing else
         if builder.append(timestamp=None, key=key, value=value, headers=named) is None:
             delivered.append(await producer.send_batch(builder, topic, partition=partition))
             builder = producer.create_batch()
@@ -457,11 +327,6 @@ async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messa
 
 async def _throw_away(producer: AIOKafkaProducer) -> None:
     """Close a producer whatever state it is in; an open transaction is ended by the next one's start."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await producer.stop()
+    await stop_within(PRODUCER_STOP_TIMEOUT_S, producer.stop())
     with contextlib.suppress(Exception):
         await producer.client.close()
-
-
-__all__ = ["LaneLogError", "Relay", "RelayError", "Relayable", "unpack"]

@@ -1,21 +1,23 @@
 """Finds what no longer moves though there is work: first the worker is not ready, then the process ends.
 
 Heartbeats to the group go on in a thread of their own, so a worker whose lanes hang keeps them for ever unless somebody
-looks. A lane or relay that tries and fails because the database or the broker is away moves; one that does nothing at
-all does not.
+looks. What counts as standing still is said in workers/status.py (`WorkerStatus.still`), for the metric as well.
 
 Source: docs/flow.md, Watchdog.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from workers import logs
-from workers.status import LaneState, LaneStatus, WorkerStatus
+from workers.status import Stillness, WorkerStatus
 
 LOOK_S = 1.0
 BROKER_ANSWER_S = 5.0
+"""A broker that is well answers within milliseconds. At worst one that takes longer counts as away once more."""
+ASK_AFTER = 0.5
+"""After this share of the patience a broker is asked, where it may be the reason: before anything is told in vain."""
 MOST_PATIENT = 2
 """After this many times the patience the process ends."""
 
@@ -32,7 +34,7 @@ class Watchdog:
     Args:
         status: of the worker.
         patience_s: how long something may not move before the worker is not ready.
-        broker_answers: whether any broker answers; without one, waiting for the group is no fault of ours.
+        broker_answers: whether any broker answers; without one, waiting for it is no fault of ours.
     """
 
     def __init__(
@@ -41,7 +43,6 @@ class Watchdog:
         self._status = status
         self._patience_s = patience_s
         self._broker_answers = broker_answers
-        self._unassigned_since: float | None = None
 
     async def watch(self) -> None:
         """Look until something is stuck for good.
@@ -59,33 +60,17 @@ class Watchdog:
         Raises:
             StuckError: something has not moved for twice the patience.
         """
-        longest_s, what = max(self._still(now), default=(0.0, ""))
-        found = what if longest_s > self._patience_s else ""
+        if self._may_be_the_broker(now) and not await self._broker_answers(BROKER_ANSWER_S):
+            self._status.noted_no_broker(now)
+        longest = max(self._status.still(now), key=lambda each: each.seconds, default=Stillness(0.0, ""))
+        found = longest.what if longest.seconds > self._patience_s else ""
         if found and not self._status.stuck:
-            LOG.error("not ready: something does not move", detail=found, seconds=round(longest_s, 1))
+            LOG.error("not ready: something does not move", detail=found, seconds=round(longest.seconds, 1))
         self._status.stuck = found
-        if longest_s <= MOST_PATIENT * self._patience_s:
-            return
-        if not self._status.assigned and not await self._broker_answers(BROKER_ANSWER_S):
-            self._unassigned_since = now
-            return
-        msg = f"{what} for {longest_s:.0f} s"
-        raise StuckError(msg)
+        if longest.seconds > MOST_PATIENT * self._patience_s:
+            msg = f"{found} for {longest.seconds:.0f} s"
+            raise StuckError(msg)
 
-    def _still(self, now: float) -> Iterator[tuple[float, str]]:
-        """What has work and for how long it has done nothing."""
-        if not self._status.assigned:
-            self._unassigned_since = self._unassigned_since or now
-            yield now - self._unassigned_since, "no assignment from the group is in force"
-            return
-        self._unassigned_since = None
-        yield now - self._status.fetched_at, "nothing has been fetched"
-        for lane in self._status.lanes.values():
-            if (lane.backlog or lane.waits_for_relay) and lane.state is not LaneState.STOPPED:
-                yield now - lane.relayed_at, f"the relay of lane {lane.lane} has sent nothing of {lane.backlog} batches"
-            elif _has_work(lane):
-                yield now - lane.settled_at, f"lane {lane.lane} has settled nothing of {lane.inbox_records} records"
-
-
-def _has_work(lane: LaneStatus) -> bool:
-    return lane.inbox_records > 0 and lane.state in (LaneState.RUNNING, LaneState.CLAIMING)
+    def _may_be_the_broker(self, now: float) -> bool:
+        ask_after_s = ASK_AFTER * self._patience_s
+        return any(each.waits_for_broker and each.seconds > ask_after_s for each in self._status.still(now))

@@ -15,8 +15,8 @@ import asyncpg
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from storage import views
-from storage.database import is_transient
+from storage import figures
+from storage.database import first_line, is_transient
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
 from workers.kafka.clients import administering
@@ -24,8 +24,12 @@ from workers.ops.metrics import Outside, registry, unready
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
 
-# Of one look at the database: under a load that takes longer, the figures are worth less than the load.
 LOOK_TIMEOUT_S = 5.0
+"""Of one look at the database or the broker: under a load that takes longer, the figures are worth less than the load.
+At worst they are said to be away though they are only slow, and `/readyz` says no."""
+
+SHUTDOWN_TIMEOUT_S = 0.5
+"""Of requests under way when the worker ends; each takes milliseconds. At worst whoever asked gets no answer."""
 
 LOG = logs.get(__name__)
 
@@ -47,7 +51,9 @@ async def serving(
         SettingsError: the port is taken, or the address is not this machine's.
     """
     outside = Outside()
-    runner = web.AppRunner(Endpoints(settings, status, lanes, outside).application(), access_log=None)
+    runner = web.AppRunner(
+        Endpoints(settings, status, lanes, outside).application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+    )
     await runner.setup()
     try:
         port = await _listen(settings, runner)
@@ -149,11 +155,11 @@ class Lookout:
                 outside.migrated, outside.database_detail = await _migrated(connection)
                 outside.database_up = True
                 if outside.migrated:
-                    outside.figures = {each.lane: each for each in await views.operations(connection)}
+                    outside.figures = {each.lane: each for each in await figures.operations(connection)}
         except Exception as error:  # noqa: BLE001  whatever it is must not end the looking; it is told and looked at again
-            outside.database_up, outside.database_detail = False, _first_line(error)
+            outside.database_up, outside.database_detail = False, first_line(error)
             if not is_transient(error):
-                self._states.enter("figures", "figures can't be read", level="error", error=_first_line(error))
+                self._states.enter("figures", "figures can't be read", level="error", error=first_line(error))
         else:
             self._states.leave("figures", "figures can be read again")
 
@@ -162,7 +168,7 @@ class Lookout:
             async with asyncio.timeout(LOOK_TIMEOUT_S), administering(self._settings.kafka) as admin:
                 await admin.describe_cluster()
         except Exception as error:  # noqa: BLE001  the same
-            self._outside.broker_up, self._outside.broker_detail = False, _first_line(error)
+            self._outside.broker_up, self._outside.broker_detail = False, first_line(error)
         else:
             self._outside.broker_up, self._outside.broker_detail = True, ""
 
@@ -173,7 +179,3 @@ async def _migrated(connection: asyncpg.Connection) -> tuple[bool, str]:
     except NotMigratedError as error:
         return False, str(error)
     return True, ""
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -18,20 +18,21 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import LANE_TOPICS, Topic
-from storage import views
-from storage.views import LaneFigures
+from storage.figures import LaneFigures, operations
 from workers.kafka.clients import stable_ends
 from workers.settings.model import Settings
 
-POLL_MS = 200
-# A partition whose next record is not found in this time is said to have one: waiting is better than missing it.
-LOOK_TIMEOUT_S = 10.0
+LOOK_POLL_MS = 200
+"""What to wait in one `getmany`, before the deadline is looked at."""
+FIND_TIMEOUT_S = 10.0
+"""A partition whose next record is not found in this time is said to have one: waiting is better than missing it. At
+worst `postpay lag` says more than there is, and `--wait` looks again."""
 LOG_LOOK_BACK = 64
 LOG_LOOK_FURTHER = 8
 # One record of each partition is wanted; the broker sends at least one batch however small this is.
 LOOK_BYTES = 16 * 1024
-# A fetch that waits at the broker for something to bring holds up every request behind it on its connection.
-FETCH_WAIT_MS = 20
+LOOK_FETCH_WAIT_MS = 20
+"""A fetch that waits at the broker for something to bring holds up every request behind it on its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class LagReader:
         In this order a lag of 0 was true at one moment: what is sent after the database was read comes with a batch
         that was not sent then, or with an end beyond the position that was read.
         """
-        figures = await views.operations(connection)
+        figures = await operations(connection)
         positions = {(each.lane, topic): offset for each in figures for topic, offset in each.positions.items()}
         sent = await self._sent(each.lane for each in figures if each.batch_seq > each.relayed_batch_seq)
         ends = await stable_ends(
@@ -126,9 +127,9 @@ class LagReader:
         """The first record from each position on and below its end, where there is one."""
         found: dict[TopicPartition, ConsumerRecord] = {}
         unread = await self._seek(positions) if positions else []
-        deadline = time.monotonic() + LOOK_TIMEOUT_S
+        deadline = time.monotonic() + FIND_TIMEOUT_S
         while unread and time.monotonic() < deadline:
-            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
+            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=LOOK_POLL_MS)).items():
                 if records[0].offset < ends[tp]:
                     found[tp] = records[0]
             unread = [tp for tp in unread if tp not in found and await self._consumer.position(tp) < ends[tp]]
@@ -167,9 +168,9 @@ class LagReader:
         """The last batch from each position on and below its end, by lane, where there is one."""
         found: dict[int, int] = {}
         unread = await self._seek(positions)
-        deadline = time.monotonic() + LOOK_TIMEOUT_S
+        deadline = time.monotonic() + FIND_TIMEOUT_S
         while unread and time.monotonic() < deadline:
-            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
+            for tp, records in (await self._consumer.getmany(*unread, timeout_ms=LOOK_POLL_MS)).items():
                 numbers = [_batch_seq(record) for record in records if record.offset < ends[tp]]
                 found[tp.partition] = max([found.get(tp.partition, 0), *numbers])
             unread = [tp for tp in unread if await self._consumer.position(tp) < ends[tp]]

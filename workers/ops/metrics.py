@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from storage.views import LaneFigures
+from storage.figures import LaneFigures
 from workers.settings.model import Settings
 from workers.status import Histogram, LaneState, LaneStatus, WorkerStatus
 
-PREFIX = "postpay_"
+NAMESPACE = "postpay_"
 
 
 @dataclass(slots=True)
@@ -64,11 +64,11 @@ class WorkerCollector(Collector):
         return iter(())
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
-        return GaugeMetricFamily(PREFIX + name, meaning, labels=("group", *labels))
+        return GaugeMetricFamily(NAMESPACE + name, meaning, labels=("group", *labels))
 
     def _worker(self) -> Iterator[Metric]:
         status, group = self._status, self._group
-        build = GaugeMetricFamily(PREFIX + "build_info", "Release that runs.", labels=("version",))
+        build = GaugeMetricFamily(NAMESPACE + "build_info", "Release that runs.", labels=("version",))
         build.add_metric((version("postpay"),), 1)
         yield build
         for name, meaning, value in (
@@ -87,10 +87,10 @@ class WorkerCollector(Collector):
         records = self._gauge("lag_records", "Records not settled yet.", "topic", "partition")
         seconds = self._gauge("lag_seconds", "Age of the oldest of them that was fetched.", "topic", "partition")
         for lane in self._status.lanes.values():
-            for topic, lag in lane.lags.items():
+            for topic, unsettled in lane.unsettled.items():
                 labels = (self._group, self._prefix + topic, str(lane.lane))
-                records.add_metric(labels, lag.records)
-                seconds.add_metric(labels, lag.seconds)
+                records.add_metric(labels, unsettled.records)
+                seconds.add_metric(labels, unsettled.seconds)
         yield records
         yield seconds
 
@@ -129,12 +129,12 @@ class WorkerCollector(Collector):
     def _counters(self) -> Iterator[Metric]:
         status, group = self._status, self._group
         inputs = CounterMetricFamily(
-            PREFIX + "inputs", "Records by what became of them.", labels=("group", "type", "outcome", "reason")
+            NAMESPACE + "inputs", "Records by what became of them.", labels=("group", "type", "outcome", "reason")
         )
         for (kind, outcome, reason), number in sorted(status.outcomes.items()):
             inputs.add_metric((group, kind, outcome, reason), number)
         yield inputs
-        timers = CounterMetricFamily(PREFIX + "timers", "Timers fired.", labels=("group", "kind", "outcome"))
+        timers = CounterMetricFamily(NAMESPACE + "timers", "Timers fired.", labels=("group", "kind", "outcome"))
         for (kind, outcome), number in sorted(status.timers.items()):
             timers.add_metric((group, kind, outcome), number)
         yield timers
@@ -142,7 +142,7 @@ class WorkerCollector(Collector):
             ("outputs", "Messages decided on, by topic.", status.outputs),
             ("rerouted", "Records that a producer put on a wrong lane.", status.rerouted),
         ):
-            family = CounterMetricFamily(PREFIX + name, meaning, labels=("group", "topic"))
+            family = CounterMetricFamily(NAMESPACE + name, meaning, labels=("group", "topic"))
             for topic, number in sorted(by_topic.items()):
                 family.add_metric((group, self._prefix + topic), number)
             yield family
@@ -152,7 +152,7 @@ class WorkerCollector(Collector):
             ("reseeks", "Times a lane went back to its stored position.", status.reseeks),
             ("retries", "Batches tried again after a passing error of the database.", status.retries),
         ):
-            family = CounterMetricFamily(PREFIX + name, meaning, labels=("group",))
+            family = CounterMetricFamily(NAMESPACE + name, meaning, labels=("group",))
             family.add_metric((group,), number)
             yield family
 
@@ -162,7 +162,7 @@ class WorkerCollector(Collector):
             ("batch_duration_seconds", "From the lane's lock to COMMIT.", self._status.batch_seconds),
             ("relay_duration_seconds", "One Kafka transaction of outputs.", self._status.relay_seconds),
         ):
-            family = HistogramMetricFamily(PREFIX + name, meaning, labels=("group",))
+            family = HistogramMetricFamily(NAMESPACE + name, meaning, labels=("group",))
             family.add_metric((self._group,), _buckets(observed), observed.total)
             yield family
 
@@ -192,15 +192,7 @@ _DATABASE_GAUGES: tuple[tuple[str, str, Callable[[LaneFigures], float]], ...] = 
 def watchdog_age_s(status: WorkerStatus, now: float | None = None) -> float:
     """How long the thing that has been still longest, though it has work, has not moved."""
     moment = time.monotonic() if now is None else now
-    ages = [moment - status.fetched_at]
-    for lane in status.lanes.values():
-        if lane.state is LaneState.STOPPED:
-            continue
-        if lane.backlog:
-            ages.append(moment - lane.relayed_at)
-        if lane.inbox_records:
-            ages.append(moment - lane.settled_at)
-    return max(0.0, *ages)
+    return max((each.seconds for each in status.still(moment)), default=0.0)
 
 
 def unready(status: WorkerStatus, outside: Outside) -> list[str]:

@@ -22,9 +22,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
-from workers.settings.refusals import ENV_FILE, PREFIX, Expected, SettingsError, given, unknown, wrong
+from workers.settings.descriptions import ENV_FILE, PREFIX, Expected, SettingsError, given, unknown, wrong
 
-__all__ = ["PREFIX", "Kafka", "Log", "Ops", "Postgres", "Settings", "SettingsError", "Topics", "Worker"]
+__all__ = ["PREFIX", "Engine", "Kafka", "Log", "Ops", "Postgres", "Settings", "SettingsError", "Topics"]
 
 MIB = 1024 * 1024
 LANES_MOST = 1024
@@ -198,7 +198,7 @@ class Log(Section):
     ] = "info"
 
 
-class Worker(Section):
+class Engine(Section):
     """Bounds of the engine. The defaults keep a worker with eight lanes below 300 MiB."""
 
     batch_max_messages: Annotated[Count, Field(description="messages settled in one transaction at most")] = 2000
@@ -227,7 +227,11 @@ class Worker(Section):
         Seconds, Field(description="a worker silent this long is taken out of the group; its lanes go to others")
     ] = 10
     stop_timeout_s: Annotated[
-        Seconds, Field(description="a worker told to stop gives the batch in flight this long")
+        Seconds,
+        Field(
+            description="for a worker that is told to stop: 12.5 of it (at most half) to give up lanes and leave the"
+            " group, the rest for batches in flight"
+        ),
     ] = 25
     watchdog_s: Annotated[
         Seconds,
@@ -274,7 +278,7 @@ class Settings(BaseSettings):
         Expected("development or production"),
     ] = "development"
     log: Log = Log()
-    worker: Worker = Worker()
+    worker: Engine = Engine()
 
     @classmethod
     def load(cls) -> Self:

@@ -50,18 +50,6 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found;
 
--- name: parked
--- All that waits for something of these parties, in arrival order.
-SELECT found.*
-FROM unnest($2::text::text[], $3::text::text[]) AS named (party_kind, party_id)
-CROSS JOIN LATERAL (
-    SELECT *
-    FROM parked
-    WHERE lane = $1 AND party_id = named.party_id AND party_kind = named.party_kind
-    OFFSET 0
-) AS found
-ORDER BY batch_seq, n;
-
 -- name: declined_subject
 -- Which of these were declined when they were to be made.
 SELECT named.*
@@ -74,11 +62,12 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: due_in_lane
--- The earliest timers due in the whole lane, whoever's they are. Usually few: then no party needs to be looked up.
+-- The earliest timers due in the whole lane, whoever's they are; at one instant by party, as a replay will find them.
+-- Usually few: then no party needs to be looked up.
 SELECT party_kind, party_id, kind, subject_id, due_at
 FROM timer
 WHERE lane = $1 AND due_at <= $2
-ORDER BY due_at
+ORDER BY due_at, party_kind COLLATE "C", party_id COLLATE "C"
 LIMIT $3;
 
 -- name: due_of_parties

@@ -1,22 +1,15 @@
 """The command `postpay` as people run it, against the shared stack, and one small settled platform to look at."""
 
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devstack import ports
 from tests.command import Command
-from tests.platform import Platform, eventually, platform
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.platform import Platform, Worker, eventually, platform
 
 
 def lines(*records: dict[str, Any]) -> str:
@@ -67,31 +60,23 @@ SHOP_RECORDS = 8
 async def shop(stack, tmp_path_factory) -> AsyncIterator["Shop"]:
     """A platform with a worker and a month of one shop, settled; tests only look at it."""
     logs = tmp_path_factory.mktemp("shop")
-    port = free_port()
-    async with platform(
-        stack.bootstrap, stack.dsn, logs, lanes=2, POSTPAY_CLOCK="event", POSTPAY_OPS__PORT=str(port)
-    ) as made:
+    async with platform(stack.bootstrap, stack.dsn, logs, lanes=2, POSTPAY_CLOCK="event") as made:
         command = Command(made.environment)
-        worker = command.start("worker", log=logs / "worker.log", POSTPAY_OPS__REFRESH_S="0.5")
-        try:
-            assert command("produce", "-", stdin=SHOP_MONTH).code == 0
-            waited = command("lag", "--wait", "50")
-            assert waited.code == 0, waited.out + (logs / "worker.log").read_text()
-            yield Shop(made, command, port, logs / "worker.log")
-        finally:
-            worker.terminate()
-            worker.wait(35)
-        assert worker.returncode == 0
+        worker = made.worker(POSTPAY_OPS__REFRESH_S="0.5")
+        assert command("produce", "-", stdin=SHOP_MONTH).code == 0
+        waited = command("lag", "--wait", "50")
+        assert waited.code == 0, waited.out + worker.log.read_text()
+        yield Shop(made, command, worker)
+        assert await worker.stopped() == 0, worker.tail()
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The settled platform, how to ask about it, and its worker's ops port and log."""
+    """The settled platform, how to ask about it, and its worker."""
 
     platform: Platform
     postpay: Command
-    ops_port: int
-    log: Path
+    worker: Worker
 
 
 @pytest.fixture
@@ -109,7 +94,7 @@ def postpay(fresh) -> Command:
 @pytest.fixture
 def nowhere() -> dict[str, str]:
     """Settings of servers that do not answer."""
-    port = free_port()
+    port = ports.choose()
     return {
         "POSTPAY_KAFKA__BOOTSTRAP": f"127.0.0.1:{port}",
         "POSTPAY_POSTGRES__DSN": f"postgresql://me:hidden@127.0.0.1:{port}/none",

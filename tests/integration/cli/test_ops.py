@@ -6,13 +6,12 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.command import DEADLINE_S, Command
-from tests.integration.cli.conftest import free_port
+from tests.command import DEADLINE_S
 
 
 @pytest.fixture
 async def get(shop):
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{shop.ops_port}") as session:
+    async with aiohttp.ClientSession(shop.worker.url) as session:
 
         async def read(path):
             async with session.get(path) as response:
@@ -82,17 +81,17 @@ async def test_metrics_name_no_account_merchant_order_or_event(get):
 
 
 async def test_the_workers_log_names_no_account_merchant_or_order(shop):
-    assert not re.search(r'"(a-1|m-1|o-1)"', shop.log.read_text())
+    assert not re.search(r'"(a-1|m-1|o-1)"', shop.worker.log.read_text())
 
 
 async def test_every_line_of_the_workers_log_is_json(shop):
-    for line in shop.log.read_text().splitlines():
+    for line in shop.worker.log.read_text().splitlines():
         assert {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()
 
 
 async def test_a_port_that_is_taken_is_one_line_and_2(shop, tmp_path):
     log = tmp_path / "second.log"
-    second = shop.postpay.start("worker", log=log)
+    second = shop.postpay.start("worker", log=log, POSTPAY_OPS__PORT=shop.worker.url.rpartition(":")[2])
     try:
         assert await asyncio.to_thread(second.wait, DEADLINE_S) == 2
     finally:
@@ -115,38 +114,31 @@ async def refused(fresh, stack):
     await server.close()
 
 
-async def test_a_worker_whose_database_is_away_is_alive_and_says_why_it_is_not_ready(fresh, refused, tmp_path, soon):
-    port = free_port()
-    log = tmp_path / "log"
-    worker = Command(fresh.environment).start(
-        "worker", log=log, POSTPAY_OPS__PORT=str(port), POSTPAY_OPS__REFRESH_S="0.2"
-    )
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+async def test_a_worker_whose_database_is_away_is_alive_and_says_why_it_is_not_ready(fresh, refused, soon):
+    worker = fresh.worker(POSTPAY_OPS__REFRESH_S="0.2")
+    await soon(lambda: worker.url, 40, worker.tail)
+    async with aiohttp.ClientSession(worker.url) as session:
 
-            async def ready():
-                try:
-                    async with session.get("/readyz") as response:
-                        return (await response.json())["ready"]
-                except aiohttp.ClientError:
-                    return None
-
-            async def says_the_database_is_away():
+        async def ready():
+            try:
                 async with session.get("/readyz") as response:
-                    away = "the database does not answer" in str((await response.json())["not_ready"])
-                    return away and response.status == 503
+                    return (await response.json())["ready"]
+            except aiohttp.ClientError:
+                return None
 
-            await soon(lambda: _is(ready, wanted=True), 40, log.read_text)
-            await refused(everybody=True)
-            # A lane may find out first, and says so in its own words.
-            await soon(lambda: _is(says_the_database_is_away, wanted=True), 40, log.read_text)
-            async with session.get("/livez") as response:
-                assert response.status == 200
-            await refused(everybody=False)
-            await soon(lambda: _is(ready, wanted=True), 40, log.read_text)
-    finally:
-        worker.kill()
-        worker.wait()
+        async def says_the_database_is_away():
+            async with session.get("/readyz") as response:
+                away = "the database does not answer" in str((await response.json())["not_ready"])
+                return away and response.status == 503
+
+        await soon(lambda: _is(ready, wanted=True), 40, worker.tail)
+        await refused(everybody=True)
+        # A lane may find out first, and says so in its own words.
+        await soon(lambda: _is(says_the_database_is_away, wanted=True), 40, worker.tail)
+        async with session.get("/livez") as response:
+            assert response.status == 200
+        await refused(everybody=False)
+        await soon(lambda: _is(ready, wanted=True), 40, worker.tail)
 
 
 async def _is(ask, *, wanted):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.fleet import stop_left_over
+from cli.processes import stop_left_over
 from devstack import stack as devstack
 
 pytestmark = [

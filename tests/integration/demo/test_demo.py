@@ -4,19 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from demo.fleet import stop_left_over
+from cli.processes import POSTPAY, stop_left_over
 from devstack import stack as devstack
+from devstack.process import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-POSTPAY = str(Path(sys.executable).with_name("postpay"))
 SMALL = ("--accounts", "120", "--merchants", "10", "--days", "20")
 
 
@@ -67,11 +65,8 @@ def test_a_terminated_demo_stops_what_it_started(folder):
     demo = subprocess.Popen(
         [POSTPAY, "demo", "--dir", folder, *SMALL], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 120
-    while not workers_of(folder):
-        assert demo.poll() is None, demo.stderr and demo.stderr.read()
-        assert time.monotonic() < deadline, "no worker was started"
-        time.sleep(0.05)
+    assert wait_until(lambda: workers_of(folder) or demo.poll() is not None, 120), "no worker was started"
+    assert demo.poll() is None, demo.stderr.read()
 
     demo.send_signal(signal.SIGTERM)
 

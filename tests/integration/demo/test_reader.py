@@ -4,10 +4,10 @@ from uuid import uuid4
 
 import pytest
 
+from cli.embedded import settings_of
 from contracts.headers import ORIGIN
 from contracts.topics import Topic
 from demo.reader import TopicReader, count_delivered
-from demo.surroundings import settings_of
 from workers.kafka import topics
 from workers.kafka.clients import producing
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from contracts.references import references
 from settlement.batch import Batch, Settled
+from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.draft import Rules
-from settlement.entities import CaseKind, PlanKind
+from settlement.entities import CaseKind, Obligation, PlanKind
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -38,12 +38,15 @@ from settlement.messages import (
 from settlement.outputs import AutoDebitRequested
 from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, PartyState
+from settlement.subjects import references
 from storage import lanes, load
+from storage.audit import audit
 from storage.lanes import LaneClaim, Position
-from storage.load import ParkedRow, Wanted
-from storage.outcomes import RejectedRecord
+from storage.load import ReadSet
+from storage.parked import ParkedRow
+from storage.rows import TABLES
 from storage.write import BatchToWrite, write
-from tests.unit.settlement.builders import RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
+from tests.unit.settlement.builders import FAILURES, RULES, TOPICS, deferred, fingerprint_of, placed, repaid, returned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,6 +72,9 @@ TYPES = {
 
 def account(account_id: str) -> Party:
     return Party(PartyKind.ACCOUNT, account_id)
+
+
+BUYER = account("buyer")
 
 
 def merchant(merchant_id: str) -> Party:
@@ -102,7 +108,7 @@ class StoredLane:
     timings: Timings = field(default_factory=Timings)
     loads: int = 0
     states: dict[Party | None, PartyState] = field(default_factory=dict)
-    rejected: list[RejectedRecord] = field(default_factory=list)
+    rejected: list[DeadLetter] = field(default_factory=list)
 
     def message(
         self, body: Body, party: Party | None, event_id: str, when: datetime = START, content: str = ""
@@ -126,11 +132,16 @@ class StoredLane:
         self.inputs[made.event_hash] = made
         return made
 
-    def reject(self, topic: str, raw: bytes | None, **given: object) -> RejectedRecord:
+    async def send(self, party: Party, *bodies: Body) -> None:
+        """Settle one body a day, from START on."""
+        for number, body in enumerate(bodies):
+            await self.settle([self.message(body, party, f"event-{number}", START + timedelta(days=number))])
+
+    def reject(self, topic: str, raw: bytes | None, **given: object) -> DeadLetter:
         """A record that can't be understood, on its topic's next offset; settled with the next batch."""
         source = Source(topic, self.number, self.offsets[topic])
         self.offsets[topic] += 1
-        record = RejectedRecord(source, "not_json", "expected JSON", b"key", raw, START, **given)
+        record = DeadLetter(source, None, DeadLetterReason.NOT_JSON, "expected JSON", START, b"key", raw, **given)
         self.rejected.append(record)
         return record
 
@@ -142,8 +153,8 @@ class StoredLane:
         made = self.message(PurchaseReceived("order"), row.party, row.event_id)
         return replace(made, event_hash=row.event_hash, source=row.source)
 
-    def wanted(self, inputs: Iterable[Input], due: Iterable[Party] = (), until: datetime | None = None) -> Wanted:
-        wanted = Wanted(parties=set(due), timers_until=until)
+    def wanted(self, inputs: Iterable[Input], due: Iterable[Party] = (), until: datetime | None = None) -> ReadSet:
+        wanted = ReadSet(parties=set(due), timers_until=until)
         for each in inputs:
             wanted.event_hashes.setdefault(each.party, set()).add(each.event_hash)
             if each.party is not None:
@@ -185,7 +196,7 @@ class StoredLane:
         self.states |= loaded.states
         self.rejected = []
         for each in batch.results:
-            assert each.error is None, each.error
+            assert each.decision.reason not in FAILURES, each.detail
         return batch.results
 
     def batch(self, batch: Batch, states, lock, inputs: Sequence[Input]) -> BatchToWrite:
@@ -213,7 +224,7 @@ class StoredLane:
         batch = Batch({None: PartyState(None, whole=True)}, self.rules, lock.lane_time or START, event_clock=True)
         return self.batch(batch, batch.states, lock, [])
 
-    async def read(self, wanted: Wanted) -> dict[Party | None, PartyState]:
+    async def read(self, wanted: ReadSet) -> dict[Party | None, PartyState]:
         """Load states as the next batch would find them."""
         return (await load.load(self.connection, self.number, wanted, self.restore, references)).states
 
@@ -392,3 +403,23 @@ class Traffic:
 
     def _pick(self, choices: list):
         return choices.pop(self.random.randrange(len(choices))) if choices else None
+
+
+async def whole(lane: StoredLane, party) -> PartyState:
+    """Everything stored of a party, asked for by the ids of what is there."""
+    named = set()
+    for kind, table in TABLES.items():
+        if table.kind.party_kind is party.kind:
+            rows = await lane.connection.fetch(
+                f"SELECT * FROM {table.name} WHERE lane = $1 AND {table.party_column} = $2", lane.number, party.id
+            )
+            named |= {(kind, entity.entity_id) for entity in table.entities(rows)}
+    wanted = ReadSet(
+        parties={party}, entities={party: named | {(Obligation, "*")}}, timers_until=datetime(2199, 1, 1, tzinfo=UTC)
+    )
+    return (await lane.read(wanted))[party]
+
+
+async def failed(connection) -> dict[str, str]:
+    """The checks of the audit that do not hold, and what each says."""
+    return {check.name: check.detail for check in await audit(connection) if not check.ok}

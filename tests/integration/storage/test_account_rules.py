@@ -6,18 +6,7 @@ from datetime import date
 
 import pytest
 
-from settlement.entities import (
-    Account,
-    AccountPayout,
-    Appeal,
-    CashOut,
-    Debit,
-    Obligation,
-    Order,
-    PayoutStatus,
-    Repayment,
-    Return,
-)
+from settlement.entities import Account, AccountPayout, Appeal, CashOut, Debit, Obligation, Order, Repayment, Return
 from settlement.messages import (
     AppealDecided,
     BillInstalmentRequested,
@@ -33,8 +22,9 @@ from settlement.messages import (
     ReturnWithdrawn,
     UnfreezeRequested,
 )
+from settlement.statuses import PayoutStatus
 from storage.audit import audit
-from storage.load import Wanted
+from storage.load import ReadSet
 from tests.unit.settlement.builders import (
     BUYER,
     Lane,
@@ -218,7 +208,7 @@ async def test_a_story_settled_in_postgres_ends_as_it_does_in_memory(story, lane
         for kind in KINDS:
             names[kind] |= {each.entity_id for each in memory.states[BUYER].each(kind)}
     named = {(kind, each) for kind in KINDS for each in names[kind]}
-    state = (await lane.read(Wanted(parties={BUYER}, entities={BUYER: named})))[BUYER]
+    state = (await lane.read(ReadSet(parties={BUYER}, entities={BUYER: named})))[BUYER]
     for kind in KINDS:
         found = {each.entity_id: each for each in state.each(kind)}
         assert found == {each.entity_id: each for each in memory.states[BUYER].each(kind)}

@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from storage.database import connect, is_transient, open_pool
+from storage.database import connect, first_line, is_transient, open_pool
 
 PERSISTENT = [
     ("SELECT 1 / 0", asyncpg.DivisionByZeroError),
@@ -61,6 +61,29 @@ async def test_a_value_that_does_not_fit_does_not_get_right_by_waiting(connectio
     with pytest.raises(asyncpg.DataError) as raised:
         await connection.fetchval("SELECT $1::bigint", 2**63)
     assert not is_transient(raised.value)
+
+
+UNTOLD = "99999999999"
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "told"),
+    [
+        ("SELECT $1::int", [int(UNTOLD)], "invalid input for query argument $1"),
+        (f"SELECT '{UNTOLD}'::int", [], 'value "…" is out of range for type integer'),
+        (f"SELECT 'a{UNTOLD}'::int", [], "invalid input syntax for type integer"),
+        (
+            f"INSERT INTO lane_offset (lane, topic) VALUES (0, '{UNTOLD}')",
+            [],
+            'null value in column "next_offset" of relation "lane_offset" violates not-null constraint',
+        ),
+    ],
+)
+async def test_what_is_told_of_an_error_names_no_value(connection, statement, values, told):
+    with pytest.raises(asyncpg.PostgresError) as raised:
+        await connection.execute(statement, *values)
+    assert UNTOLD in str(raised.value)
+    assert first_line(raised.value) == told
 
 
 async def test_a_wrong_address_does_not_get_right_by_waiting():

@@ -12,7 +12,6 @@ from settlement.entities import (
     MerchantBalance,
     MerchantCase,
     MerchantPayout,
-    PayoutStatus,
     ShopWithdrawal,
 )
 from settlement.messages import (
@@ -28,8 +27,9 @@ from settlement.messages import (
     SettlementCycleChanged,
     ShopWithdrawalRequested,
 )
+from settlement.statuses import PayoutStatus
 from storage.audit import audit
-from storage.load import Wanted
+from storage.load import ReadSet
 from tests.unit.settlement.builders import SHOP, Lane, at, deposited, refund_asked
 
 
@@ -116,7 +116,7 @@ async def test_a_story_settled_in_postgres_ends_as_it_does_in_memory(story, lane
             memory.settle(sent)
             await lane.settle([sent])
     named = {(kind, each.entity_id) for kind in KINDS for each in memory.states[SHOP].each(kind)}
-    state = (await lane.read(Wanted(parties={SHOP}, entities={SHOP: named})))[SHOP]
+    state = (await lane.read(ReadSet(parties={SHOP}, entities={SHOP: named})))[SHOP]
     for kind in KINDS:
         found = {each.entity_id: each for each in state.each(kind)}
         assert found == {each.entity_id: each for each in memory.states[SHOP].each(kind)}

@@ -20,8 +20,12 @@ from settlement.entities import (
     Obligation,
     Repayment,
 )
-from storage import lanes, load, outbox, views
-from storage.load import Wanted
+from storage import dead_letters, figures, load, outbox
+from storage.load import ReadSet
+from storage.queries import read
+from storage.stories.account import account_story
+from storage.stories.decision import decision_story
+from storage.stories.merchant import merchant_story
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
 
 ROWS = 20_000
@@ -204,7 +208,7 @@ async def test_settling_reads_no_table_from_end_to_end(worker):
 async def test_looking_up_timers_while_very_many_are_due_reads_no_table_from_end_to_end(worker):
     lane = StoredLane(worker)
     parties = {account(f"filler-{number}") for number in range(1, 500)}
-    wanted = Wanted(parties=parties, timers_until=START + timedelta(days=3650), timer_limit=5)
+    wanted = ReadSet(parties=parties, timers_until=START + timedelta(days=3650), timer_limit=5)
     wanted.entities = {party: {(Obligation, "*")} for party in parties}
     loaded = await load.load(worker, 0, wanted, lane.restore_any)
     assert sum(len(state.timers) for state in loaded.states.values()) == len(parties)
@@ -214,7 +218,7 @@ async def test_looking_up_timers_while_very_many_are_due_reads_no_table_from_end
 async def test_reversals_cash_outs_and_appeals_read_no_table_from_end_to_end(worker):
     lane = StoredLane(worker)
     numbers = range(1, 500)
-    wanted = Wanted(parties={account(f"filler-{number}") for number in numbers})
+    wanted = ReadSet(parties={account(f"filler-{number}") for number in numbers})
     wanted.entities = {
         account(f"filler-{number}"): {
             (Repayment, f"repayment-{number}"),
@@ -239,7 +243,7 @@ async def test_results_of_payouts_read_no_table_from_end_to_end(worker):
     numbers = range(2, 500, 2)
     payees = {account(f"filler-{number}"): (number, AccountPayout) for number in numbers}
     payees |= {merchant(f"filler-{number}"): (number, MerchantPayout) for number in numbers}
-    wanted = Wanted(parties=set(payees))
+    wanted = ReadSet(parties=set(payees))
     wanted.entities = {party: {(kind, f"payout-{number}")} for party, (number, kind) in payees.items()}
     loaded = await load.load(worker, 0, wanted, lane.restore_any)
     for party, (_, kind) in payees.items():
@@ -252,10 +256,10 @@ async def test_results_of_payouts_read_no_table_from_end_to_end(worker):
 
 
 async def test_open_payouts_are_counted_without_reading_the_answered_ones(operator):
-    figures = await views.operations(operator)
-    assert figures[0].open_payouts == ROWS
-    arguments = operator.sent[views._SQL["operations"]]
-    plan = await operator._connection.fetchval(f"EXPLAIN (FORMAT JSON) {views._SQL['operations']}", *arguments)
+    first = (await figures.operations(operator))[0]
+    assert first.open_payouts == ROWS
+    arguments = operator.sent[figures._SQL["operations"]]
+    plan = await operator._connection.fetchval(f"EXPLAIN (FORMAT JSON) {figures._SQL['operations']}", *arguments)
     used = [node.get("Index Name") for node in all_nodes(json.loads(plan)[0]["Plan"])]
     assert {name: used.count(name) for name in ("account_payout_open", "merchant_payout_open")} == {
         "account_payout_open": 2,
@@ -284,38 +288,37 @@ async def test_relaying_and_looking_after_lanes_reads_no_table_from_end_to_end(w
     await outbox.read_after(worker, 0, -5, 100)
     await outbox.batch_exists(worker, 0, -5)
     await outbox.relayed(worker, 0, 1)
-    await lanes.all_positions(worker)
     await load.due_parties(worker, 0, START + timedelta(days=3650), 100)
     await load.next_due(worker, 0)
     assert await read_whole(worker) == {}
 
 
 async def test_what_operators_look_up_reads_no_large_table_from_end_to_end(operator):
-    await views.account_story(operator, "filler-7")
-    await views.merchant_story(operator, "filler-7")
-    await views.dead_letter(operator, "purchase/9/7")
-    story = await views.decision_story(operator, "purchase", "filler-19999")
-    assert story is not None and story["party_id"] == "filler-4999"
+    await account_story(operator, "filler-7")
+    await merchant_story(operator, "filler-7")
+    await dead_letters.dead_letter(operator, "purchase/9/7")
+    story = await decision_story(operator, "purchase", "filler-19999")
+    assert story is not None and story.party_id == "filler-4999"
     found = await read_whole(operator)
     # What waits and what is dead is looked through for an event_id: few rows beside the decisions. The filters of
     # these are made by vacuum, see below.
     assert set(found) <= {
-        views._SQL[f"{name}_of_event"] for name in ("parked", "dead_letters", "decisions", "receipts")
+        read("stories/decision")[f"{name}_of_event"] for name in ("parked", "dead_letters", "decisions", "receipts")
     }
 
 
 @pytest.mark.parametrize(
-    ("query", "arguments"),
+    ("file", "query", "arguments"),
     [
-        ("decisions_of_event", ("purchase", "filler-77777")),
-        ("history", (0, "account", "filler-4321")),
+        ("stories/decision", "decisions_of_event", ("purchase", "filler-77777")),
+        ("stories/party", "history", (0, "account", "filler-4321")),
     ],
 )
-async def test_operators_find_decisions_by_reading_a_part_of_them_only(connection, query, arguments):
+async def test_operators_find_decisions_by_reading_a_part_of_them_only(connection, file, query, arguments):
     await connection.execute(GROWN["decision"], 100_000)
     await connection.execute("VACUUM ANALYZE decision")  # makes the filters, as autovacuum does
     (explained,) = json.loads(
-        await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {views._SQL[query]}", *arguments)
+        await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {read(file)[query]}", *arguments)
     )
     scans = [node for node in nodes(explained["Plan"]) if node.get("Relation Name", "").startswith("decision_lane_0")]
     assert [node["Node Type"] for node in scans] == ["Bitmap Heap Scan"]

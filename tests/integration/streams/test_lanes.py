@@ -16,6 +16,7 @@ from contracts.topics import Topic
 from settlement.terms import TermsBook
 from storage import lanes
 from tests.platform import Message, Messages, eventually, platform
+from tests.runbooks import accept_gap
 from workers.kafka.homes import home_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -140,7 +141,7 @@ async def test_a_lane_whose_row_somebody_holds_waits_alone_and_within_bounds_of_
     worker = made.worker(POSTPAY_WORKER__INBOX_BYTES=str(2**20))
     await made.send([messages.line_opened(blocked), messages.line_opened(free)])
     await made.settled(2)
-    size = psutil.Process(worker.process.pid).memory_info().rss
+    size = psutil.Process(worker.pid).memory_info().rss
     holder = await asyncpg.connect(made.settings.postgres.dsn)
     async with holder.transaction():
         await holder.execute("SELECT FROM postpay.lane WHERE lane = 0 FOR UPDATE")
@@ -150,7 +151,7 @@ async def test_a_lane_whose_row_somebody_holds_waits_alone_and_within_bounds_of_
         await eventually(lambda: orders(made, 300), state=made.state)
         assert await made.count("SELECT count(*) FROM purchase_order WHERE lane = 0") == 0
         await worker.says("database away")
-        grown = psutil.Process(worker.process.pid).memory_info().rss - size
+        grown = psutil.Process(worker.pid).memory_info().rss - size
         assert grown < 25 * 2**20, f"{grown} bytes for a lane that may hold 1 MiB of 30"
     await holder.close()
     await made.settled(2 + 1500 + 300, within_s=240)
@@ -252,7 +253,7 @@ async def test_input_deleted_before_it_was_settled_stops_the_lane_until_somebody
     await made.send([messages.line_opened(other)])
     await eventually(lambda: made.count("SELECT count(*) FROM account WHERE lane = 1"), state=made.state)
     async with made.database() as connection:
-        await lanes.accept_gap(connection, 0, "purchase", 4)
+        await accept_gap(connection, 0, "purchase", 4)
     await made.settled(1 + 1 + 6)
     assert worker.log.read_text().count("lane stopped") == 1
     await made.require_sound()

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
-from settlement.entities import (
-    Payout,
-    PayoutStatus,
-)
+from settlement.entities import Payout
 from settlement.messages import (
     Body,
     ClockTicked,
@@ -18,6 +15,7 @@ from settlement.messages import (
     PayoutSucceeded,
 )
 from settlement.party import Party
+from settlement.statuses import PayoutStatus
 from settlement.timers import TimerKind
 from tests.property.lane import Lane
 from tests.property.standing import payout_facts, payout_kind

@@ -2,16 +2,7 @@
 
 from random import Random
 
-from settlement.entities import (
-    Account,
-    Debit,
-    DebitStatus,
-    Obligation,
-    Order,
-    OrderStatus,
-    PlanKind,
-    Return,
-)
+from settlement.entities import Account, Debit, Obligation, Order, PlanKind, Return
 from settlement.messages import (
     CreditLineOpened,
     IdentityVerified,
@@ -28,6 +19,7 @@ from settlement.messages import (
     ScoreChanged,
 )
 from settlement.party import Party
+from settlement.statuses import DebitStatus, OrderStatus
 from tests.property.authors.author import Author
 
 PROGRAMMES = {

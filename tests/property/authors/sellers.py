@@ -2,17 +2,7 @@
 
 from random import Random
 
-from settlement.entities import (
-    CaseKind,
-    Deposit,
-    DepositRefund,
-    DepositRefundStatus,
-    Merchant,
-    MerchantBalance,
-    MerchantPayout,
-    Payout,
-    PayoutStatus,
-)
+from settlement.entities import CaseKind, Deposit, DepositRefund, Merchant, MerchantBalance, MerchantPayout, Payout
 from settlement.messages import (
     CaseClosed,
     CaseOpened,
@@ -26,6 +16,7 @@ from settlement.messages import (
     ShopWithdrawalRequested,
 )
 from settlement.party import Party
+from settlement.statuses import DepositRefundStatus, PayoutStatus
 from tests.property.authors.author import Author
 from tests.property.tellers.teller import ZONE
 

@@ -4,22 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from settlement.entities import (
-    Account,
-    Appeal,
-    CashOut,
-    Debit,
-    DebitStatus,
-    Obligation,
-    ObligationStatus,
-    Order,
-    OrderStatus,
-    Payout,
-    PlanKind,
-    Repayment,
-    Return,
-    ReturnStatus,
-)
+from settlement.entities import Account, Appeal, CashOut, Debit, Obligation, Order, Payout, PlanKind, Repayment, Return
 from settlement.messages import (
     AmountLowered,
     AppealDecided,
@@ -51,6 +36,7 @@ from settlement.messages import (
     UnfreezeRequested,
 )
 from settlement.party import Party
+from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus, ReturnStatus
 from tests.property.tellers.payees import PayeeTeller
 from tests.property.tellers.teller import ZONE
 

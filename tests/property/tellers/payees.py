@@ -1,8 +1,9 @@
 """What there is to say of payouts, whoever is paid."""
 
-from settlement.entities import AccountPayout, MerchantPayout, Payout, PayoutStatus
+from settlement.entities import AccountPayout, MerchantPayout, Payout
 from settlement.messages import Body
 from settlement.party import Party
+from settlement.statuses import PayoutStatus
 from tests.property.tellers.teller import Teller
 
 

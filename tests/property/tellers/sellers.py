@@ -3,15 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-from settlement.entities import (
-    CaseKind,
-    Deposit,
-    DepositRefund,
-    DepositRefundStatus,
-    Merchant,
-    MerchantBalance,
-    MerchantCase,
-)
+from settlement.entities import CaseKind, Deposit, DepositRefund, Merchant, MerchantBalance, MerchantCase
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -26,6 +18,7 @@ from settlement.messages import (
     ShopWithdrawalRequested,
 )
 from settlement.party import Party
+from settlement.statuses import DepositRefundStatus
 from tests.property.tellers.payees import PayeeTeller
 from tests.property.tellers.teller import ZONE
 

@@ -19,6 +19,7 @@ from settlement.outputs import Output
 from settlement.party import Party
 from settlement.state import PartyState
 from settlement.terms import TermsBook
+from tests.unit.settlement.builders import FAILURES
 from workers.lanes.working_days import working_days
 
 
@@ -82,8 +83,8 @@ class Platform:
         return decoded
 
     def _outputs(self, result: Settled) -> Iterable[Output]:
-        if result.error is not None:
-            self.told.errors.append(f"{result.input or result.timer}\n{result.error}")
+        if result.decision.reason in FAILURES:
+            self.told.errors.append(f"{result.input or result.timer}\n{result.detail}")
         decision = result.decision
         if result.input is not None:
             self.told.decided[result.input.type, decision.outcome.value, decision.reason] += 1

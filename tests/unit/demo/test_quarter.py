@@ -7,23 +7,11 @@ import pytest
 
 from contracts.catalogue import MESSAGES
 from contracts.topics import Topic
-from demo.words import HAPPENED, MOVED
-from settlement.entities import (
-    Account,
-    AccountPayout,
-    Debit,
-    DebitStatus,
-    MerchantPayout,
-    Obligation,
-    ObligationStatus,
-    Order,
-    OrderStatus,
-    PayoutStatus,
-    Return,
-    ReturnStatus,
-)
+from settlement.entities import Account, AccountPayout, Debit, MerchantPayout, Obligation, Order, Return
+from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus, PayoutStatus, ReturnStatus
 from tests.unit.demo.in_memory import Told, quarter_in_memory
 from tests.unit.settlement.test_notices import WITHOUT_RULE as TEMPLATES_WITHOUT_RULE
+from words.vocabulary import HAPPENED, MOVED
 
 INTERNAL = {Topic.MERCHANT_ACTIVITY}
 

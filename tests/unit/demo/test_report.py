@@ -9,8 +9,10 @@ from rich.console import Console
 
 from demo.reader import Delivered
 from demo.report import Report
+from settlement.dead_letter import DeadLetter, DeadLetterReason
+from settlement.messages import Source
 from storage.audit import Check
-from storage.views import DeadLetter
+from storage.dead_letters import KeptLetter
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -67,10 +69,9 @@ def test_what_the_audit_finds_is_wrong():
 
 
 def test_a_dead_letter_that_is_a_defect_is_wrong():
-    trace = 'Traceback (most recent call last):\n  File "decide.py", line 1\nKeyError: 3\n'
-    defect = DeadLetter(
-        "purchase/3/7", 3, "purchase", 3, 7, b"a-1", "e-1", None, None, None, NOW, "internal_error", trace, b"{}", ()
-    )
+    trace = 'KeyError in fire\nTraceback (most recent call last):\n  File "decide.py", line 1\nKeyError: 3\n'
+    letter = DeadLetter(Source("purchase", 3, 7), None, DeadLetterReason.INTERNAL_ERROR, trace, NOW, b"a-1", b"{}")
+    defect = KeptLetter(3, letter)
     assert list(report(defects=[defect]).wrong()) == ["internal error: purchase/3/7: KeyError: 3"]
 
 

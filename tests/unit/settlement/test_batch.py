@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from settlement import decide as rules_door
 from settlement.batch import Batch
+from settlement.decide import RULES as BY_MESSAGE
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.entities import Account, Obligation, Order
 from settlement.messages import (
@@ -14,6 +14,7 @@ from settlement.messages import (
     LineUnfrozen,
     PurchaseCancelled,
     PurchaseKept,
+    PurchasePlaced,
     PurchaseReceived,
     TermsPublished,
 )
@@ -192,7 +193,7 @@ def test_wrong_terms_are_a_dead_letter_and_change_nothing():
     wrong = message(TermsPublished({"versions": []}), None, at("2026-01-02"), "terms")
     decision = lane.settle(wrong, may_fail=True)
     assert (decision.outcome, decision.reason) == (Outcome.DEAD_LETTERED, "terms_invalid")
-    assert "versions" in (lane.last[0].error or "")
+    assert "versions" in lane.last[0].detail
     assert lane.rules.terms is RULES.terms
 
 
@@ -202,10 +203,12 @@ def test_a_rule_that_trips_concerns_its_message_only(monkeypatch):
     def trip(*_):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(rules_door.purchase, "placed", trip)
+    monkeypatch.setitem(BY_MESSAGE, PurchasePlaced, (BY_MESSAGE[PurchasePlaced][0], trip))
     tripped = lane.unchecked(message(placed(), BUYER, at("2026-01-02"), "e"))
     assert (tripped.outcome, tripped.reason) == (Outcome.DEAD_LETTERED, "internal_error")
-    assert "ZeroDivisionError: oops" in (lane.last[0].error or "")
+    first, *trace = lane.last[0].detail.splitlines()
+    assert first.startswith("ZeroDivisionError in trip, line ")
+    assert trace[-1] == "ZeroDivisionError: oops"
     monkeypatch.undo()
     assert lane.send("2026-01-02", placed(), event_id="e").outcome is Outcome.APPLIED
 
@@ -217,7 +220,7 @@ def test_a_parked_message_that_trips_later_leaves_its_event_id_free(monkeypatch)
     def trip(*_):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(rules_door.purchase, "received", trip)
+    monkeypatch.setitem(BY_MESSAGE, PurchaseReceived, (BY_MESSAGE[PurchaseReceived][0], trip))
     lane.unchecked(message(placed(), BUYER, at("2026-01-02"), "p"))
     assert [each.decision.reason for each in lane.last] == [None, "internal_error"]
     monkeypatch.undo()
@@ -230,7 +233,7 @@ def test_a_broken_invariant_stops_the_lane(monkeypatch):
     def broken(*_):
         raise InvariantBrokenError("books")
 
-    monkeypatch.setattr(rules_door.purchase, "placed", broken)
+    monkeypatch.setitem(BY_MESSAGE, PurchasePlaced, (BY_MESSAGE[PurchasePlaced][0], broken))
     with pytest.raises(InvariantBrokenError):
         lane.send("2026-01-02", placed())
 

@@ -5,10 +5,11 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import Account, Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Account, Obligation, Order
 from settlement.ledger import LedgerAccount
 from settlement.messages import BillInstalmentRequested, PurchaseCancelled, RepaymentReversed
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, NotificationRequested
+from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,

@@ -6,10 +6,11 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import Account, CashOut, Obligation, ObligationStatus
+from settlement.entities import Account, CashOut, Obligation
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested, CloseRequested
 from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested, PayoutRequested
+from settlement.statuses import ObligationStatus
 from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,

@@ -3,9 +3,9 @@
 from datetime import date
 
 from settlement.decision import Outcome
-from settlement.entities import DebitStatus
 from settlement.messages import PurchaseReceived, RepaymentFailed
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReclaimed
+from settlement.statuses import DebitStatus
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     BUYER,

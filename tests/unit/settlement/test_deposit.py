@@ -7,7 +7,7 @@ import pytest
 from settlement.calendar import WorkingDays
 from settlement.decision import DeclineReason, Outcome
 from settlement.draft import Rules
-from settlement.entities import CaseKind, Deposit, DepositRefund, DepositRefundStatus
+from settlement.entities import CaseKind, Deposit, DepositRefund
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import (
     CaseClosed,
@@ -17,6 +17,7 @@ from settlement.messages import (
     MerchantRegistered,
 )
 from settlement.outputs import NotificationRequested, PayoutRequested
+from settlement.statuses import DepositRefundStatus
 from tests.unit.settlement.builders import (
     RULES,
     SHOP,

@@ -7,9 +7,10 @@ import pytest
 from settlement.calendar import WorkingDays
 from settlement.decision import Outcome
 from settlement.draft import Rules
-from settlement.entities import CaseKind, Deposit, DepositRefund, DepositRefundStatus
+from settlement.entities import CaseKind, Deposit, DepositRefund
 from settlement.messages import CaseOpened, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.outputs import NotificationRequested
+from settlement.statuses import DepositRefundStatus
 from tests.unit.settlement.builders import RULES, SHOP, Lane, at, deposited, lane_with_merchant, refund_asked
 
 

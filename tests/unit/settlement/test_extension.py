@@ -5,9 +5,10 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import DebitStatus, Order, OrderStatus
+from settlement.entities import Order
 from settlement.messages import ExtensionRequested, PurchaseCancelled, PurchaseKept, PurchaseReceived
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, NotificationRequested
+from settlement.statuses import DebitStatus, OrderStatus
 from tests.unit.settlement.builders import Lane, damaged, deferred, lane_with_line, placed, repaid, returned
 
 

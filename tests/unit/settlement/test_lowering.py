@@ -5,10 +5,11 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import ObligationStatus, Order, OrderStatus
+from settlement.entities import Order
 from settlement.messages import PurchaseCancelled, PurchaseReceived, RepaymentFailed
 from settlement.outputs import AutoDebitRequested, LimitReleased, NotificationRequested
-from settlement.schedule import shares
+from settlement.rules.schedule import shares
+from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     Lane,
     careful_rules,

@@ -34,7 +34,7 @@ WITHOUT_RULE = {
 def templates_in_code() -> set[str]:
     """Template names that rules pass on."""
     texts = set()
-    for file in CODE.glob("*.py"):
+    for file in CODE.rglob("*.py"):
         if file.name == "draft.py":  # passes names on
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

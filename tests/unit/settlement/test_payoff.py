@@ -2,9 +2,10 @@
 
 import pytest
 
-from settlement.entities import ObligationStatus, Order, OrderStatus
+from settlement.entities import Order
 from settlement.messages import PurchaseReceived, RepaymentReversed
 from settlement.outputs import AutoDebitCancelled, LimitReleased, NotificationRequested, PayoutRequested
+from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import Lane, complained, deferred, in_instalments, lane_with_line, repaid
 
 

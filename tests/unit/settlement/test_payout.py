@@ -5,16 +5,7 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import (
-    AccountPayout,
-    CashOut,
-    Deposit,
-    DepositRefund,
-    DepositRefundStatus,
-    MerchantPayout,
-    ObligationStatus,
-    PayoutStatus,
-)
+from settlement.entities import AccountPayout, CashOut, Deposit, DepositRefund, MerchantPayout
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import (
     CardLinked,
@@ -38,6 +29,7 @@ from settlement.outputs import (
     PayoutRequested,
 )
 from settlement.party import Party, PartyKind
+from settlement.statuses import DepositRefundStatus, ObligationStatus, PayoutStatus
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     BUYER,

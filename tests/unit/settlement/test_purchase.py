@@ -6,18 +6,10 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import (
-    Account,
-    Obligation,
-    ObligationStatus,
-    Order,
-    OrderStatus,
-    PlanKind,
-    Return,
-    ReturnStatus,
-)
+from settlement.entities import Account, Obligation, Order, PlanKind, Return
 from settlement.messages import LineFrozen, Plan, PurchaseCancelled, PurchaseKept, PurchaseReceived
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
+from settlement.statuses import ObligationStatus, OrderStatus, ReturnStatus
 from settlement.terms import TermsBook
 from settlement.timers import TimerKind
 from settlement.values import revised

@@ -5,9 +5,10 @@ from datetime import date
 import pytest
 
 from settlement.draft import Cause, Draft, Moment
-from settlement.entities import Obligation, ObligationStatus, Order
+from settlement.entities import Obligation, Order
 from settlement.messages import PurchaseReceived
-from settlement.refund import take_back
+from settlement.rules.refund import take_back
+from settlement.statuses import ObligationStatus
 from settlement.values import revised
 from tests.unit.settlement.builders import BUYER, RULES, at, deferred, lane_with_line
 

@@ -4,13 +4,14 @@ from datetime import date
 
 import pytest
 
-from settlement.allocation import Allocation
 from settlement.decision import Outcome
 from settlement.draft import Cause, Draft, Moment
-from settlement.entities import DebitStatus, Obligation, ObligationStatus, Order, OrderStatus
+from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import PurchaseReceived, RepaymentFailed
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
+from settlement.rules.allocation import Allocation
+from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     BUYER,
     RULES,

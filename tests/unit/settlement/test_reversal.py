@@ -3,9 +3,10 @@
 from datetime import date
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import DebitStatus, ObligationStatus, Order, OrderStatus, Repayment
+from settlement.entities import Order, Repayment
 from settlement.messages import CloseRequested, PurchaseReceived, RepaymentReversed
 from settlement.outputs import AutoDebitRequested, LimitReclaimed, NotificationRequested, PayoutRequested
+from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus
 from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,

@@ -5,9 +5,10 @@ from datetime import date
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import ObligationStatus, Order, OrderStatus
+from settlement.entities import Order
 from settlement.messages import PurchaseCancelled, PurchaseReceived, ReturnWithdrawn
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
+from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     Lane,
     in_instalments,

@@ -3,9 +3,10 @@
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import Account, Obligation, ObligationStatus
+from settlement.entities import Account, Obligation
 from settlement.messages import LineFrozen, LineUnfrozen, UnfreezeRequested
 from settlement.outputs import LimitRestored, NotificationRequested
+from settlement.statuses import ObligationStatus
 from settlement.values import revised
 from tests.unit.settlement.builders import (
     BUYER,

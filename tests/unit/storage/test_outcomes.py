@@ -7,13 +7,14 @@ import msgpack
 import pytest
 
 from settlement.batch import Settled
+from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.decision import Decision, Outcome
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import CardLinked, Input, Source
 from settlement.outputs import AutoDebitCancelled, Output
 from settlement.timers import Timer, TimerKind
 from storage import chain
-from storage.outcomes import RejectedRecord, dead_letters, receipts, recorded
+from storage.outcomes import dead_letters, receipts, recorded
 from tests.unit.settlement.builders import BUYER
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,16 +61,27 @@ def test_a_conflict_keeps_its_content_and_a_duplicate_does_not():
     assert [(row.outcome, row.raw) for row in rows] == [("duplicate", None), ("conflict", b"raw")]
 
 
-def test_a_dead_letter_tells_what_did_not_come():
-    (row,) = dead_letters([settled(Outcome.DEAD_LETTERED, reason="unmatched", waits_for="order:o")], [])
-    assert (row.reason, row.detail, row.raw) == ("unmatched", "order:o did not come in time", b"raw")
+def test_a_dead_letter_keeps_the_input_and_its_trace():
+    unmatched = Settled(
+        Decision(Outcome.DEAD_LETTERED, reason="unmatched"), AT, input=INPUT, detail="order:o not known"
+    )
+    (row,) = dead_letters([unmatched, settled(Outcome.APPLIED)], [])
+    assert (row.reason, row.detail, row.raw) == ("unmatched", "order:o not known", b"raw")
     assert msgpack.unpackb(row.headers) == [[b"traceparent", b"00-trace"]]
 
 
 def test_a_dead_letter_holds_nothing_postgres_cannot():
     too_early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
-    record = RejectedRecord(
-        Source("purchase", 0, 5), "nul", "a \0 and \ud800", None, b"\0", AT, event_id="e\0", occurred_at=too_early
+    record = DeadLetter(
+        Source("purchase", 0, 5),
+        None,
+        DeadLetterReason.NUL,
+        "a \0 and \ud800",
+        AT,
+        None,
+        b"\0",
+        event_id="e\0",
+        occurred_at=too_early,
     )
     (row,) = dead_letters([], [record])
     assert (row.dead_letter_id, row.detail, row.event_id) == ("purchase/0/5", "a \\x00 and \\ud800", "e\\x00")
@@ -78,7 +90,7 @@ def test_a_dead_letter_holds_nothing_postgres_cannot():
 
 def test_a_failed_timer_is_a_dead_letter_without_a_record():
     timer = Timer(BUYER, TimerKind.TRIAL_END, "order", AT)
-    failed = Settled(Decision(Outcome.DEAD_LETTERED, reason="internal_error"), AT, timer=timer, error="Traceback …")
+    failed = Settled(Decision(Outcome.DEAD_LETTERED, reason="internal_error"), AT, timer=timer, detail="Traceback …")
     (row,) = dead_letters([failed], [])
     assert (row.dead_letter_id, row.topic, row.detail) == (timer.timer_id, None, "Traceback …")
 
@@ -125,4 +137,6 @@ def test_the_encoding_of_the_chain_never_changes():
 
 
 def test_outcomes_without_a_decision_leave_the_hash_alone():
-    assert linked([*RESULTS, settled(Outcome.DUPLICATE), settled(Outcome.DEAD_LETTERED, reason="x")]) == linked(RESULTS)
+    assert linked([*RESULTS, settled(Outcome.DUPLICATE), settled(Outcome.DEAD_LETTERED, reason="unmatched")]) == linked(
+        RESULTS
+    )

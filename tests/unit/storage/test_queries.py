@@ -5,7 +5,8 @@ import pytest
 import storage
 from storage.queries import QueryFileError, parse, read
 
-FILES = sorted((Path(storage.__file__).parent / "sql" / "queries").glob("*.sql"))
+QUERIES = Path(storage.__file__).parent / "sql" / "queries"
+NAMES = sorted(path.relative_to(QUERIES).with_suffix("").as_posix() for path in QUERIES.rglob("*.sql"))
 
 
 def test_a_file_is_cut_into_its_statements():
@@ -23,8 +24,8 @@ def test_a_statement_without_a_name_is_refused():
         parse("SELECT 1;\n-- name: two\nSELECT 2;\n")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_statement_is_one_and_ends(path):
-    for name, statement in read(path.stem).items():
+@pytest.mark.parametrize("file", NAMES)
+def test_every_statement_is_one_and_ends(file):
+    for name, statement in read(file).items():
         code = [line for line in statement.splitlines() if not line.startswith("--")]
         assert "\n".join(code).count(";") == 1 and code[-1].endswith(";"), name

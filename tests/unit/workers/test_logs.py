@@ -2,6 +2,7 @@ import io
 import json
 import logging
 
+import asyncpg
 import pytest
 
 from workers import logs
@@ -54,6 +55,35 @@ def test_an_exception_is_told_without_the_row_that_postgres_names(written):
     logs.get("x").error("lane stopped", lane=1, exc_info=failed)
     (line,) = written()
     assert line["exception"] == "ValueError: duplicate key"
+
+
+def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
+    with pytest.raises(type(error)) as caught:
+        raise error from cause
+    return caught.value
+
+
+def test_every_error_of_a_chain_and_of_a_group_is_told_with_its_frames_and_without_values(written):
+    no_number = asyncpg.DataError("invalid input for query argument $1: 'account-123456' (an integer is required)")
+    failed = raised(ExceptionGroup("two", [raised(ValueError("bad\nrow account-123456"))]), raised(no_number))
+    logs.get("x").error("lane stopped", exc_info=failed)
+    (line,) = written()
+    assert "account-123456" not in line["exception"]
+    assert line["exception"].count("Traceback") == 3
+    said = [text for text in line["exception"].splitlines() if ": " in text and not text.startswith(" ")]
+    assert said == [
+        "DataError: invalid input for query argument $1",
+        "ExceptionGroup: two (1 sub-exception)",
+        "ValueError: bad",
+    ]
+
+
+def test_errors_that_are_each_others_context_are_told_once(written):
+    one, other = ValueError("one"), KeyError()
+    one.__context__, other.__context__ = other, one
+    logs.get("x").error("lane stopped", exc_info=one)
+    (line,) = written()
+    assert line["exception"].split("\n") == ["KeyError", "", "and while it was handled:", "", "ValueError: one"]
 
 
 def test_what_other_libraries_say_comes_out_the_same_way(written):

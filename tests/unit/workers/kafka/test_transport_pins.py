@@ -18,7 +18,7 @@ from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
-from workers.kafka.transport import paced
+from workers.kafka.pacing import paced
 
 
 def source(thing):

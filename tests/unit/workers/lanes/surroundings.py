@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from storage.identity import Identity
 from workers import logs
-from workers.lanes.lane import Surroundings
+from workers.lanes.surroundings import Surroundings
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 
@@ -25,5 +25,10 @@ def surroundings(status: WorkerStatus, **given: Any) -> Surroundings:
         "next_token": lambda: 1,
         "states": logs.ChangeOfState(logs.get(__name__)),
         "turns": asyncio.Semaphore(1),
+        "on_defect": _raise,
     }
     return Surroundings(**around | given)
+
+
+def _raise(defect: Exception) -> None:
+    raise defect

@@ -7,10 +7,10 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from contracts.reasons import RejectReason
 from contracts.records import Rejected
+from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Source
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
 from workers.lanes.inbox import Inbox
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,10 +27,10 @@ def chunk(topic, times, *, start=0, end=None, size=1):
     return Chunk(TP(topic, 0), 1, start, start + len(records) if end is None else end, records, size_bytes)
 
 
-def occurred(topic, timed):
+def occurred(timed):
     """Decode for tests: the value's time is the record's timestamp in seconds; a negative one tells none."""
-    at = None if timed.timestamp < 0 else EPOCH + timedelta(seconds=timed.timestamp)
-    return Rejected(Source(topic, 0, timed.offset), RejectReason.EMPTY, "", b"k", b"", occurred_at=at)
+    at = None if timed.timestamp_ms < 0 else EPOCH + timedelta(seconds=timed.timestamp_ms)
+    return Rejected(Source(timed.topic, 0, timed.offset), DeadLetterReason.EMPTY, "", b"k", b"", occurred_at=at)
 
 
 def inbox(*, event_clock=False):
@@ -44,7 +44,7 @@ def complete(_buffer):
 
 
 def taken(box, most=100, most_bytes=10**9, may_bring=complete):
-    return [(each.topic, each.record.offset) for each in box.take(most, most_bytes, may_bring)]
+    return [(each.record.topic, each.record.offset) for each in box.take(most, most_bytes, may_bring)]
 
 
 @pytest.mark.parametrize("event_clock", [False, True])

@@ -10,8 +10,8 @@ from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.transport import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Seek
-from workers.lanes.assignment import Lanes
+from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Fetched, Seek
+from workers.lanes.assignment import Assignment
 from workers.lanes.lane import Lane
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
@@ -57,7 +57,7 @@ def partitions():
 @pytest.fixture
 async def owned(partitions):
     """The lanes of a worker with lane 0 claimed and sought under token 1."""
-    lanes = Lanes(WorkerStatus())
+    lanes = Assignment(WorkerStatus())
     around = surroundings(
         lanes._status,
         settings=Settings(worker={"inbox_bytes": 65536}),
@@ -66,7 +66,7 @@ async def owned(partitions):
     )
     lane = Lane(0, around)
     lane._settler = Claimed()
-    lane.token = lanes.next_token()
+    lane.intake.token = lanes.next_token()
     lanes.lanes[0] = lane
     return lanes
 
@@ -81,7 +81,7 @@ def chunk(start, offsets, *, token=1, end=None, tp=PURCHASE, error=None, size=1)
 
 
 def buffered(lanes):
-    return [record.offset for record in lanes.lanes[0]._inbox.buffers["purchase"].records]
+    return [record.offset for record in lanes.lanes[0].intake._inbox.buffers["purchase"].records]
 
 
 async def test_chunks_that_follow_each_other_are_taken_over(owned):
@@ -102,7 +102,7 @@ async def test_a_lost_fetch_makes_every_lane_go_back_to_where_it_was(owned, part
     owned.deliver(Fetched(3, [chunk(4, [4])]))
     await asyncio.sleep(0)
     assert buffered(owned) == [0, 1]
-    token = owned.lanes[0].token
+    token = owned.lanes[0].intake.token
     assert token > 1
     assert partitions.seeks[-1][PURCHASE] == Seek(2, token)
     owned.deliver(Fetched(4, [chunk(2, [2, 3, 4], token=token)]))
@@ -125,20 +125,20 @@ async def test_a_hole_between_chunks_makes_the_lane_go_back(owned, partitions):
 
 
 async def test_going_back_seeks_every_partition_of_the_lane_and_no_other(owned, partitions):
-    owned.lanes[0].seek_again()
+    owned.lanes[0].intake.seek_again()
     await asyncio.sleep(0)
     assert set(partitions.seeks[-1]) == {TP(str(topic), 0) for topic in LANE_TOPICS}
 
 
 async def test_a_topic_that_came_after_the_database_is_read_from_its_beginning(owned, partitions):
-    owned.lanes[0].seek_again()
+    owned.lanes[0].intake.seek_again()
     await asyncio.sleep(0)
     assert partitions.seeks[-1][TP("payout-result", 0)].offset == 0
 
 
 async def test_a_lane_given_up_takes_nothing_over(owned):
-    lane = owned.lanes[0]
-    lane.token = 0
+    lane = owned.lanes[0].intake
+    lane.close()
     lane.deliver(chunk(0, [0], token=0))
     assert buffered(owned) == []
 
@@ -172,7 +172,7 @@ async def test_whatever_is_lost_late_or_repeated_each_record_is_buffered_once_an
         while late and chance.random() < 0.5:
             owned.deliver(late.pop(0))
         await asyncio.sleep(0)
-        if lane._inbox.buffers["purchase"].fetched_to == 400:
+        if lane.intake._inbox.buffers["purchase"].fetched_to == 400:
             break
     assert buffered(owned) == log
 
@@ -182,11 +182,11 @@ async def test_a_full_partition_is_paused_alone_and_resumed_at_half(owned, parti
     repayment = TP("repayment", 0)
     owned.deliver(Fetched(1, [chunk(0, list(range(12)), size=1000), chunk(0, [0], tp=repayment)]))
     assert partitions.paused == {PURCHASE}
-    lane._inbox.take(5, 10**9, lambda _: False)
-    lane._unpause_what_has_room()
+    lane.intake._inbox.take(5, 10**9, lambda _: False)
+    lane.intake._resume(lane.intake._pausing.emptied())
     assert partitions.paused == {PURCHASE}
-    lane._inbox.take(5, 10**9, lambda _: False)
-    lane._unpause_what_has_room()
+    lane.intake._inbox.take(5, 10**9, lambda _: False)
+    lane.intake._resume(lane.intake._pausing.emptied())
     assert partitions.paused == set()
 
 
@@ -195,12 +195,13 @@ async def test_once_the_inbox_is_full_every_topic_above_its_share_is_paused_and_
     for number, topic in enumerate(topics, start=1):
         owned.deliver(Fetched(number, [chunk(0, list(range(10)), size=1000, tp=TP(topic, 0))]))
     assert partitions.paused == {TP(topics[4], 0), TP(topics[5], 0)}
-    assert owned.lanes[0]._inbox.size_bytes < 2 * 65536
+    assert owned.lanes[0].intake._inbox.size_bytes < 2 * 65536
 
 
 async def test_what_could_be_read_before_a_broken_batch_is_kept_and_the_other_topics_go_on(owned):
     lane = owned.lanes[0]
     owned.deliver(Fetched(1, [chunk(0, [0, 1], error=ValueError("broken")), chunk(0, [0], tp=TP("repayment", 0))]))
     assert buffered(owned) == [0, 1]
-    assert len(lane._inbox.buffers["repayment"].records) == 1
-    assert lane._broken["purchase"][:2] == (2, 1)
+    assert len(lane.intake._inbox.buffers["repayment"].records) == 1
+    broken = lane.intake._unreadable._breaks["purchase"]
+    assert (broken.position, broken.times) == (2, 1)

@@ -3,10 +3,12 @@
 import json
 from datetime import UTC, datetime
 
+import msgpack
 import pytest
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
+from contracts.records import RawRecord
 from workers.kafka.homes import home_of
 from workers.lanes.checkpoints import CHECKPOINTS, UnknownCheckpointError, parse
 from workers.lanes.claims import (
@@ -18,17 +20,14 @@ from workers.lanes.claims import (
     require_unbroken,
 )
 from workers.lanes.lanelog import BatchLog, OffsetRange
-from workers.lanes.relay import unpack
-from workers.lanes.settling import PART_BYTES, packed
+from workers.lanes.outgoing import PART_BYTES, OutboxMessage, Relayable, packed, unpack
 
 TP = TopicPartition("purchase", 3)
 
 
 def record(**changed):
     fields = {"offset": 7, "timestamp": 1000, "key": b"k", "value": b"v"} | changed
-    return ConsumerRecord(
-        "purchase", 3, fields["offset"], fields["timestamp"], 0, fields["key"], fields["value"], None, 1, 1, ()
-    )
+    return RawRecord("purchase", 3, fields["offset"], fields["timestamp"], fields["key"], fields["value"])
 
 
 @pytest.mark.parametrize(
@@ -67,18 +66,25 @@ def test_another_record_where_the_last_one_stood_stops_the_lane():
 
 @pytest.mark.parametrize("sizes", [[1], [PART_BYTES], [PART_BYTES - 1, 1, 1], [10] * 1000, [3 * PART_BYTES, 5]])
 def test_what_is_packed_in_parts_is_unpacked_whole_and_in_order(sizes):
-    messages = [("topic", 2, b"%d" % place, b"x" * size, (("name", b"\xff"),)) for place, size in enumerate(sizes)]
+    messages = [
+        OutboxMessage("topic", 2, b"%d" % place, b"x" * size, (("name", b"\xff"),)) for place, size in enumerate(sizes)
+    ]
     parts = packed(messages)
     assert all(parts)
-    unpacked = unpack(5, parts).messages
-    assert [(topic, partition, key, value) for topic, partition, key, value, _ in unpacked] == [
-        message[:4] for message in messages
-    ]
-    assert unpacked[0][4] == [["name", b"\xff"]]
+    assert unpack(5, parts) == Relayable(5, messages, sum(map(len, parts)))
 
 
 def test_a_message_without_key_or_headers_survives_packing():
-    assert unpack(1, packed([("dead-letter", 0, None, b"v", ())])).messages == [["dead-letter", 0, None, b"v", []]]
+    message = OutboxMessage("dead-letter", 0, None, b"v", ())
+    assert unpack(1, packed([message])).messages == [message]
+
+
+def test_the_outbox_keeps_the_form_in_which_rows_are_stored():
+    """A row that an earlier release wrote is read, and what is written now can be read by it."""
+    stored = msgpack.packb([["payout", 3, b"key", b"value", [["ce_type", b"payout.requested"], ["odd", None]]]])
+    message = OutboxMessage("payout", 3, b"key", b"value", (("ce_type", b"payout.requested"), ("odd", None)))
+    assert unpack(1, [stored]).messages == [message]
+    assert packed([message]) == [stored]
 
 
 def test_a_lane_log_record_keeps_the_format_that_is_documented():

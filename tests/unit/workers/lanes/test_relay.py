@@ -10,7 +10,8 @@ from storage.identity import Identity
 from tests.platform import eventually
 from workers import logs
 from workers.lanes.backoff import Backoff
-from workers.lanes.relay import MOST_ODD_ERRORS, Relay, Relayable
+from workers.lanes.outgoing import OutboxMessage, Relayable
+from workers.lanes.relay import MOST_ODD_ERRORS, Relay
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
 
@@ -26,7 +27,7 @@ def make(status):
 
     def relay(kind=Relay, pool=None):
         return kind(
-            0,
+            status.lanes[0],
             epoch=1,
             settled=0,
             owner="me",
@@ -56,14 +57,21 @@ async def test_a_relay_whose_database_refuses_connections_does_not_blame_the_bro
 
 
 class Producer:
-    """Starts and stops."""
+    """Stops."""
 
     client = None
 
-    async def start(self):
+    async def stop(self):
         pass
 
-    async def stop(self):
+
+class Takeover:
+    """Whose lane it is needs no asking."""
+
+    def new_producer(self):
+        return Producer()
+
+    async def require_epoch(self):
         pass
 
 
@@ -73,14 +81,9 @@ class Stumbling(Relay):
     sends = 0
     stumbled = 0
 
-    def _new_producer(self):
-        return Producer()
-
-    async def _require_epoch(self):
-        self._backoff = Backoff()  # as short as it gets
-
     async def _take_over(self, producer):
         self._left = self.sends
+        self._backoff = Backoff()  # as short as it gets
 
     async def _hint(self):
         pass
@@ -98,7 +101,9 @@ class Sending(Stumbling):
 
 def hand_over(relay, batches):
     for batch_seq in range(1, batches + 1):
-        relay.hand_over(Relayable(batch_seq, [("payout", 0, b"", b"", [])], 5 * 2**20))  # more than a transaction takes
+        relay.hand_over(
+            Relayable(batch_seq, [OutboxMessage("payout", 0, b"", b"", ())], 5 * 2**20)
+        )  # more than a transaction takes
 
 
 async def test_a_lane_waits_for_its_relay_when_little_is_left_of_its_share_of_memory(make):
@@ -111,6 +116,7 @@ async def test_a_lane_waits_for_its_relay_when_little_is_left_of_its_share_of_me
 
 async def test_odd_errors_without_a_batch_between_them_end_the_relay(make):
     relay = make(Stumbling)
+    relay._takeover = Takeover()
     hand_over(relay, 1)
     relay.start()
     await eventually(lambda: relay.error, within_s=10)
@@ -119,6 +125,7 @@ async def test_odd_errors_without_a_batch_between_them_end_the_relay(make):
 
 async def test_odd_errors_with_batches_sent_between_them_pass_however_many_they_are(make):
     relay = make(Sending)
+    relay._takeover = Takeover()
     batches = 3 * MOST_ODD_ERRORS
     hand_over(relay, batches)
     relay.start()

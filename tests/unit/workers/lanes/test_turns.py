@@ -9,9 +9,9 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.transport import Chunk
+from workers.kafka.chunks import Chunk
 from workers.lanes.lane import Lane
-from workers.status import WorkerStatus
+from workers.status import LaneState, WorkerStatus
 
 PATIENCE_S = 20
 
@@ -55,6 +55,7 @@ def around():
 def lane_with(around, number, settler, *records):
     lane = Lane(number, around)
     lane._settler = settler
+    lane.status.enter(LaneState.RUNNING)
     add(lane, 0, *records)
     return lane
 
@@ -65,7 +66,7 @@ def add(lane, start, *values):
         ConsumerRecord(tp.topic, tp.partition, start + n, n, 0, b"k", value, None, 1, 1, ())
         for n, value in enumerate(values)
     ]
-    assert lane._inbox.append(tp.topic, Chunk(tp, 1, start, start + len(records), records, len(records), None))
+    assert lane.intake._inbox.append(tp.topic, Chunk(tp, 1, start, start + len(records), records, len(records), None))
 
 
 async def within(waiting):
@@ -134,4 +135,4 @@ async def test_a_lane_held_while_it_waits_for_its_turn_takes_nothing(around):
     first.may_end.set()
     await within(asyncio.gather(settling, next_))
     assert not second.begun.is_set()
-    assert len(waiting._inbox) == 1
+    assert len(waiting.intake) == 1

@@ -8,10 +8,11 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from tests.unit.workers.lanes.surroundings import surroundings
-from workers.kafka.transport import Chunk
-from workers.lanes.assignment import Lanes
+from workers.kafka.chunks import Chunk
+from workers.lanes.assignment import Assignment
 from workers.lanes.lane import Lane
-from workers.lanes.relay import Relay, Relayable
+from workers.lanes.outgoing import Relayable
+from workers.lanes.relay import Relay
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.status import LaneState, LaneStatus, WorkerStatus
 
@@ -75,9 +76,29 @@ async def test_a_lane_that_waits_for_its_relay_is_not_what_is_stuck():
     assert await look_after(waiting, 301) == ""
 
 
-@pytest.mark.parametrize("state", [LaneState.STOPPED, LaneState.HELD, LaneState.RETRYING])
-async def test_a_lane_in_a_state_of_its_own_is_told_elsewhere(state):
-    assert await look_after(status(state=state, inbox_records=5), 500) == ""
+@pytest.mark.parametrize("seconds", [61, 500])
+async def test_a_claim_that_does_not_end_is_found_while_a_broker_answers_and_only_then(seconds):
+    assert await look_after(status(state=LaneState.CLAIMING), seconds, broker=False) == ""
+    if seconds < 2 * PATIENCE_S:
+        assert "lane 3 has not been claimed" in await look_after(status(state=LaneState.CLAIMING), seconds)
+    else:
+        with pytest.raises(StuckError, match="lane 3 has not been claimed"):
+            await look_after(status(state=LaneState.CLAIMING), seconds)
+
+
+async def test_a_claim_has_its_whole_patience_again_when_the_broker_is_back():
+    claiming = status(state=LaneState.CLAIMING)
+    assert await look_after(claiming, 500, broker=False) == ""
+    assert await look_after(claiming, 559) == ""
+    assert "lane 3 has not been claimed" in await look_after(claiming, 561)
+
+
+async def test_a_broker_is_not_asked_while_everything_moves():
+    async def answers(_timeout_s):
+        raise AssertionError
+
+    moving = status(state=LaneState.CLAIMING)
+    await Watchdog(moving, PATIENCE_S, answers).look(time.monotonic() + PATIENCE_S / 2 - 1)
 
 
 async def test_a_fetch_loop_that_does_not_come_round_ends_the_process():
@@ -101,7 +122,8 @@ async def test_a_rebalance_without_end_counts_only_while_the_broker_answers(brok
             await dog.look(now + 121)
     else:
         await dog.look(now + 121)
-        assert unassigned.stuck
+        assert unassigned.stuck == ""
+        assert unassigned.unready(), "nothing is assigned"
 
 
 def rested(of):
@@ -115,10 +137,10 @@ def rested(of):
 async def test_records_that_come_to_a_lane_after_a_long_rest_are_not_late():
     of = status()
     lane = Lane(3, surroundings(of))
-    lane.token, lane.status.state = 1, LaneState.RUNNING
+    lane.intake.token, lane.status.state = 1, LaneState.RUNNING
     rested(of)
     tp = TP("purchase", 3)
-    lane.deliver(Chunk(tp, 1, 0, 1, [ConsumerRecord(*tp, 0, 0, 0, b"k", b"v", None, 1, 1, ())], 1))
+    lane.intake.deliver(Chunk(tp, 1, 0, 1, [ConsumerRecord(*tp, 0, 0, 0, b"k", b"v", None, 1, 1, ())], 1))
     assert of.lanes[3].inbox_records == 1
     assert await look_after(of, 1) == ""
     assert "lane 3" in await look_after(of, 61)
@@ -128,7 +150,7 @@ async def test_a_batch_that_comes_to_a_relay_after_a_long_rest_is_not_late():
     of = rested(status(settled=1))
     around = surroundings(of)
     relay = Relay(
-        3,
+        of.lanes[3],
         1,
         0,
         owner="test",
@@ -148,7 +170,7 @@ async def test_a_batch_that_comes_to_a_relay_after_a_long_rest_is_not_late():
 
 async def test_fetching_begins_anew_when_a_rebalance_that_took_long_is_over():
     of = WorkerStatus()
-    lanes = Lanes(of)
+    lanes = Assignment(of)
 
     async def seek_lanes(_):
         return True

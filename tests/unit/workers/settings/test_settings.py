@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from workers.settings.descriptions import described
 from workers.settings.model import Settings, SettingsError
-from workers.settings.refusals import described
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 

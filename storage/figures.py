@@ -1,0 +1,100 @@
+"""Figures that operators watch: of each lane, of the ledger, of outcomes, and the terms in force."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from settlement.ledger import LedgerAccount
+from storage.database import Connection
+from storage.queries import read
+
+_SQL = read("figures")
+
+COUNTED_AT_MOST = 100_000
+"""Figures are read every few seconds, so they don't count further than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFigures:
+    """One lane as operators watch it.
+
+    `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `relayed_batch_seq` is
+    the relay's last word; `unrelayed_since` is when the oldest batch after it was committed. `positions` are next
+    offsets by topic.
+    """
+
+    lane: int
+    epoch: int
+    owner: str | None
+    batch_seq: int
+    lane_time: datetime | None
+    relayed_batch_seq: int
+    unrelayed_since: datetime | None
+    timers_due: int
+    parked: int
+    dead_letters: int
+    open_payouts: int
+    oldest_open_payout_at: datetime | None
+    positions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotal:
+    """A ledger account's balance in one currency over all lanes and parties, on its normal side."""
+
+    ledger_account: LedgerAccount
+    book: str
+    currency: str
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class TermsInForce:
+    """A terms document and the lanes that settle by it."""
+
+    digest: bytes
+    lanes: tuple[int, ...]
+    document: dict[str, Any]
+
+
+async def ledger_totals(connection: Connection) -> list[LedgerTotal]:
+    """Balances of every ledger account that has one, by currency."""
+    totals = []
+    for row in await connection.fetch(_SQL["ledger_totals"]):
+        account = LedgerAccount(row["ledger_account"])
+        totals.append(LedgerTotal(account, account.book.value, row["currency"], row["balance_minor"]))
+    return totals
+
+
+async def outcome_counts(connection: Connection) -> dict[str, int]:
+    """Input records by outcome, those that wait among them as `parked`; reads every outcome, so it takes its time."""
+    return {row["outcome"]: row["records"] for row in await connection.fetch(_SQL["outcome_counts"])}
+
+
+async def operations(connection: Connection) -> list[LaneFigures]:
+    """Figures of every lane, for metrics; cheap enough to be asked every few seconds."""
+    return [
+        LaneFigures(
+            lane=row["lane"],
+            epoch=row["epoch"],
+            owner=row["owner"],
+            batch_seq=row["batch_seq"],
+            lane_time=row["lane_time"],
+            relayed_batch_seq=row["relayed_batch_seq"],
+            unrelayed_since=row["unrelayed_since"],
+            timers_due=row["timers_due"],
+            parked=row["parked"],
+            dead_letters=row["dead_letters"],
+            open_payouts=row["open_payouts"],
+            oldest_open_payout_at=row["oldest_open_payout_at"],
+            positions=dict(zip(row["topics"], row["next_offsets"], strict=True)),
+        )
+        for row in await connection.fetch(_SQL["operations"], COUNTED_AT_MOST)
+    ]
+
+
+async def terms_in_force(connection: Connection) -> list[TermsInForce]:
+    """The terms documents that lanes settle by; more than one only while a new one reaches them."""
+    rows = await connection.fetch(_SQL["terms_in_force"])
+    return [TermsInForce(row["digest"], tuple(row["lanes"]), json.loads(row["document"])) for row in rows]

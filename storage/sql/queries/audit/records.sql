@@ -1,0 +1,175 @@
+-- What must always hold of records, their outcomes, and lanes.
+-- Each statement returns one row (subject, expected, found) for each thing that is wrong, at most $1 of them; $2 is the
+-- lane where there is one.
+
+-- name: one_decision_per_event
+-- Per topic, key and event_id; a parked event is not decided yet, a duplicate by its content is not decided at all.
+SELECT format('event %s of %s in %s', event_id, coalesce(party_id, 'the lane'), topic) AS subject,
+    'one decision' AS expected, count(*)::text AS found
+FROM (
+    SELECT topic, party_kind, party_id, event_id
+    FROM decision
+    WHERE lane = $2 AND kind = 'input'
+    UNION ALL
+    SELECT topic, party_kind, party_id, event_id
+    FROM receipt
+    WHERE lane = $2 AND holds_event_id
+    UNION ALL
+    SELECT topic, party_kind, party_id, event_id
+    FROM parked
+    WHERE lane = $2
+) AS decided
+GROUP BY topic, party_kind, party_id, event_id
+HAVING count(*) > 1
+LIMIT $1;
+
+-- name: parties_on_one_lane
+-- Lanes are settled side by side, so a party on two of them would have two balances.
+SELECT party_kind || ' ' || party_id AS subject, 'one lane' AS expected,
+    'lanes ' || string_agg(lane::text, ', ' ORDER BY lane) AS found
+FROM (
+    SELECT lane, 'account' AS party_kind, account_id AS party_id FROM account
+    UNION ALL
+    SELECT lane, 'merchant', merchant_id FROM merchant
+) AS everybody
+GROUP BY party_kind, party_id
+HAVING count(*) > 1
+LIMIT $1;
+
+-- name: one_outcome_per_record
+-- No input record has two outcomes on a lane.
+SELECT format('record %s of partition %s of %s', record_offset, partition, topic) AS subject,
+    'one outcome' AS expected, string_agg(outcome, ', ') AS found
+FROM (
+    SELECT topic, partition, record_offset, outcome FROM decision WHERE lane = $2 AND kind = 'input'
+    UNION ALL
+    SELECT topic, partition, record_offset, outcome FROM receipt WHERE lane = $2
+    UNION ALL
+    SELECT topic, partition, record_offset, 'dead_lettered' FROM dead_letter WHERE lane = $2 AND topic IS NOT NULL
+    UNION ALL
+    SELECT topic, partition, record_offset, 'parked' FROM parked WHERE lane = $2
+) AS outcomes
+GROUP BY topic, partition, record_offset
+HAVING count(*) > 1
+LIMIT $1;
+
+-- name: outcomes_of_rerouted
+-- A record that came by `rerouted` has no outcome on the lane it was produced to.
+WITH foreigner AS (
+    SELECT lane, topic, partition, record_offset FROM decision WHERE partition <> lane AND kind = 'input'
+    UNION ALL
+    SELECT lane, topic, partition, record_offset FROM receipt WHERE partition <> lane
+    UNION ALL
+    SELECT lane, topic, partition, record_offset FROM dead_letter WHERE partition <> lane
+    UNION ALL
+    SELECT lane, topic, partition, record_offset FROM parked WHERE partition <> lane
+)
+SELECT format('record %s of partition %s of %s', record_offset, partition, topic) AS subject,
+    format('an outcome on lane %s only, where it was sent on to', foreigner.lane) AS expected,
+    format('another on lane %s', partition) AS found
+FROM foreigner JOIN (
+    SELECT lane, topic, partition, record_offset FROM decision
+    UNION ALL
+    SELECT lane, topic, partition, record_offset FROM receipt
+    UNION ALL
+    SELECT lane, topic, partition, record_offset FROM dead_letter
+    UNION ALL
+    SELECT lane, topic, partition, record_offset FROM parked
+) AS own USING (topic, partition, record_offset)
+WHERE own.lane = own.partition
+LIMIT $1;
+
+-- name: every_record_has_an_outcome
+-- As many outcomes as records settled, topic by topic; what was produced to another partition came by `rerouted`.
+WITH outcome AS (
+    SELECT topic, partition, count(*) AS records, max(record_offset) AS last_offset
+    FROM (
+        SELECT topic, partition, record_offset FROM decision WHERE lane = $2 AND kind = 'input'
+        UNION ALL
+        SELECT topic, partition, record_offset FROM receipt WHERE lane = $2
+        UNION ALL
+        SELECT topic, partition, record_offset FROM dead_letter WHERE lane = $2 AND topic IS NOT NULL
+        UNION ALL
+        SELECT topic, partition, record_offset FROM parked WHERE lane = $2
+    ) AS outcomes
+    GROUP BY topic, partition
+), by_topic AS (
+    SELECT CASE WHEN partition = $2 THEN topic ELSE 'rerouted' END AS topic, sum(records) AS records,
+        max(last_offset) FILTER (WHERE partition = $2) AS last_offset
+    FROM outcome
+    GROUP BY 1
+), settled AS (
+    SELECT topic, next_offset, settled_records FROM lane_offset WHERE lane = $2
+)
+SELECT 'topic ' || topic AS subject,
+    format('%s outcomes before offset %s', coalesce(settled_records, 0), coalesce(next_offset, 0)) AS expected,
+    format('%s outcomes, the last at offset %s', coalesce(records, 0), last_offset) AS found
+FROM settled FULL JOIN by_topic USING (topic)
+WHERE coalesce(settled_records, 0) <> coalesce(records, 0) OR last_offset >= coalesce(next_offset, 0)
+LIMIT $1;
+
+-- name: parked_have_deadlines
+-- What waits ends at the latest by its timer, and such a timer has something to end.
+SELECT 'parked input ' || coalesce(encode(event_hash, 'hex'), timer.subject_id) AS subject,
+    'a row and a timer' AS expected,
+    CASE WHEN event_hash IS NULL THEN 'a timer only' ELSE 'a row only' END AS found
+FROM (SELECT * FROM parked WHERE lane = $2) AS waiting
+FULL JOIN (SELECT * FROM timer WHERE lane = $2 AND kind = 'parking_expiry') AS timer
+    ON timer.party_kind = waiting.party_kind AND timer.party_id = waiting.party_id
+    AND timer.subject_id = encode(waiting.event_hash, 'hex')
+WHERE event_hash IS NULL OR timer.subject_id IS NULL
+LIMIT $1;
+
+-- name: batches
+-- A lane's batches and decisions are numbered without a hole, and end where the lane's row says.
+WITH numbered AS (
+    SELECT batch_seq, first_seq, decisions,
+        lag(batch_seq, 1, 0::bigint) OVER (ORDER BY batch_seq) AS seq_before,
+        lag(first_seq + decisions, 1, 1::bigint) OVER (ORDER BY batch_seq) AS first_expected
+    FROM batch
+    WHERE lane = $2
+)
+SELECT 'batch ' || batch_seq AS subject,
+    format('number %s, first decision %s', seq_before + 1, first_expected) AS expected,
+    format('number %s, first decision %s', batch_seq, first_seq) AS found
+FROM numbered
+WHERE batch_seq <> seq_before + 1 OR first_seq <> first_expected
+UNION ALL
+SELECT 'the lane''s row', format('batch %s, next decision %s', coalesce(max(numbered.batch_seq), 0),
+    coalesce(max(first_seq + decisions), 1)), format('batch %s, next decision %s', lane.batch_seq, lane.next_seq)
+FROM lane LEFT JOIN numbered ON true
+WHERE lane.lane = $2
+GROUP BY lane.lane
+HAVING lane.batch_seq <> coalesce(max(numbered.batch_seq), 0)
+    OR lane.next_seq <> coalesce(max(first_seq + decisions), 1)
+UNION ALL
+SELECT 'decisions', format('%s of them, the last %s', lane.next_seq - 1, lane.next_seq - 1),
+    format('%s, the last %s', count(seq), max(seq))
+FROM lane LEFT JOIN decision USING (lane)
+WHERE lane.lane = $2
+GROUP BY lane.lane
+HAVING count(seq) <> lane.next_seq - 1 OR coalesce(max(seq), 0) <> lane.next_seq - 1
+LIMIT $1;
+
+-- name: offsets
+-- Positions only move on, and stand where the last batch, or an operator who accepted a gap, has put them.
+WITH moved AS (
+    SELECT batch_seq, topic, next_offset,
+        lag(next_offset, 1, 0::bigint) OVER (PARTITION BY topic ORDER BY batch_seq) AS offset_before
+    FROM batch CROSS JOIN LATERAL unnest(topics, next_offsets) AS position (topic, next_offset)
+    WHERE lane = $2
+), last AS (
+    SELECT topic, max(next_offset) AS next_offset
+    FROM moved
+    GROUP BY topic
+)
+SELECT format('topic %s in batch %s', topic, batch_seq) AS subject, 'after ' || offset_before AS expected,
+    next_offset::text AS found
+FROM moved
+WHERE next_offset <= offset_before
+UNION ALL
+SELECT 'topic ' || topic, format('next offset %s, as in its last batch', coalesce(last.next_offset, 0)),
+    coalesce(now_at.next_offset, 0)::text
+FROM (SELECT * FROM lane_offset WHERE lane = $2) AS now_at FULL JOIN last USING (topic)
+WHERE coalesce(now_at.next_offset, 0) < coalesce(last.next_offset, 0)
+LIMIT $1;

@@ -1,0 +1,32 @@
+-- The story of what became of an event.
+
+-- name: decisions_of_event
+-- An event_id counts within its topic and key, so several parties may have one.
+SELECT *
+FROM decision
+WHERE event_id = $2 AND topic = $1
+ORDER BY decided_at, lane;
+
+-- name: postings
+SELECT debit, credit, currency, amount_minor
+FROM posting
+WHERE lane = $1 AND seq = $2
+ORDER BY n;
+
+-- name: parked_of_event
+SELECT *
+FROM parked
+WHERE topic = $1 AND event_id = $2
+ORDER BY parked_at, lane;
+
+-- name: dead_letters_of_event
+SELECT *
+FROM dead_letter
+WHERE topic = $1 AND event_id = $2
+ORDER BY decided_at, lane;
+
+-- name: receipts_of_event
+SELECT *
+FROM receipt
+WHERE event_id = $2 AND topic = $1
+ORDER BY decided_at, lane;

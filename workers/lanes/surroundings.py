@@ -1,0 +1,57 @@
+"""What a lane stands in: the consumer it reads from, and what it shares with the other lanes of its worker."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncpg
+from faust.types import TP
+
+from storage.identity import Identity
+from workers import logs
+from workers.kafka.chunks import Seek
+from workers.lanes.claims import Claimer
+from workers.lanes.lanelog import LaneLogReader
+from workers.settings.model import Settings
+from workers.status import WorkerStatus
+
+
+class Partitions(Protocol):
+    """What a lane needs of the consumer (workers/kafka/transport.py)."""
+
+    async def seek_lanes(self, seeks: Mapping[TP, Seek]) -> bool:
+        """Read on elsewhere, under new tokens."""
+
+    async def still_member(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit a hint; whether the group takes us for the owner."""
+
+    def pause(self, tps: list[TP]) -> None:
+        """Hand on nothing more of these."""
+
+    def resume(self, tps: list[TP]) -> None:
+        """Hand on these again."""
+
+    def stable_end(self, tp: TP) -> int | None:
+        """Where a read_committed reader had everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all lanes of a worker share."""
+
+    settings: Settings
+    identity: Identity
+    pool: asyncpg.Pool
+    partitions: Callable[[], Partitions]
+    claimer: Claimer
+    reader: LaneLogReader
+    status: WorkerStatus
+    owner: str
+    next_token: Callable[[], int]
+    states: logs.ChangeOfState
+    turns: asyncio.Semaphore
+    """Lanes settle in turns, few at a time: a process has one interpreter, and every batch in progress takes memory."""
+    on_defect: Callable[[Exception], None]
+    """Called with what should not be and harms no money, such as a state that does not follow: tests raise it; a worker
+    logs it and goes on, for what a lane may write never depends on the state it tells."""

@@ -1,0 +1,300 @@
+"""One batch of one lane: one database transaction from the lane's lock to COMMIT.
+
+Lock the lane row and compare the epoch, leave out what is settled already, load, decide, encode, write. Nothing of it
+is seen by anybody before COMMIT, and everything of it after. If the answer to COMMIT is lost, the lane row tells on the
+next try whether it happened.
+
+Protocol: docs/protocol.md, Input.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import asyncpg
+
+from contracts.decode import restore
+from settlement.batch import Settled
+from settlement.decision import InvariantBrokenError, Outcome
+from settlement.draft import Rules
+from settlement.messages import Input
+from settlement.party import Party
+from settlement.subjects import references
+from settlement.terms import TermsBook
+from storage import lanes, load, write
+from storage.database import Connection
+from storage.identity import Identity
+from storage.lanes import LaneClaim, LaneLock, Position
+from storage.parked import ParkedRow
+from workers.lanes.checkpoints import reached
+from workers.lanes.claims import fingerprint
+from workers.lanes.deciding import Decided, Decider, Standing
+from workers.lanes.lanelog import OffsetRange
+from workers.lanes.outgoing import Outgoing, Relayable, packed
+from workers.lanes.taken import Taken
+from workers.lanes.working_days import working_days
+from workers.settings.model import Settings
+from workers.status import WorkerStatus
+
+MORE_TIMERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A batch that was written; what the lane goes on from once it is committed."""
+
+    decided: Decided
+    relayable: Relayable
+    positions: Mapping[str, Position]
+    next_due_at: datetime | None
+
+
+class Settler:
+    """Settles the batches of one claim of one lane, one at a time.
+
+    Args:
+        claim: what the database says of the lane.
+    """
+
+    def __init__(
+        self, claim: LaneClaim, *, settings: Settings, identity: Identity, pool: asyncpg.Pool, status: WorkerStatus
+    ) -> None:
+        self.lane = claim.lane
+        self.epoch = claim.epoch
+        self.next_due_at: datetime | None = datetime.min.replace(tzinfo=UTC)
+        """When the next timer is due, or earlier; None when there is none. Before the first look: always."""
+        rules = Rules(TermsBook.parse(claim.terms_document), working_days())
+        self._standing = Standing(claim.batch_seq, claim.chain_hash, claim.next_seq, claim.lane_time, rules)
+        self._positions = dict(claim.positions)
+        self._attempted: Settlement | None = None
+        self._confirmed: list[Settlement] = []
+        self._timers_per_batch = settings.worker.timers_per_batch
+        self._decider = Decider(claim.lane, settings.lanes, event_clock=settings.clock == "event")
+        self._outgoing = Outgoing(str(identity.database_id), claim.lane, claim.epoch, settings.lanes)
+        self._pool = pool
+        self._status = status
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """What is settled, by topic."""
+        return self._positions
+
+    def timers_due(self, database_now: datetime) -> bool:
+        """Whether a timer may be due by now."""
+        now = self._standing.lane_time if self._decider.event_clock else database_now
+        return self.next_due_at is not None and now is not None and self.next_due_at <= now
+
+    async def settle(self, taken: Sequence[Taken], read_to: Mapping[str, int]) -> Settlement | None:
+        """Settle records and due timers in one transaction.
+
+        Args:
+            taken: records in merged order.
+            read_to: by topic, the position after what is taken, control records included.
+
+        Returns:
+            None when there was nothing left to do.
+
+        Raises:
+            FencedError: the lane has been claimed by somebody else.
+            InvariantBrokenError: the lane must stop.
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as they come. Whether the batch was
+                committed shows when this is called again, with the same records.
+        """
+        begun = time.monotonic()
+        async with self._pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                # Whoever waited for the row would keep other lanes from their turns.
+                lock = await lanes.lock(connection, self.lane, self.epoch, wait=False)
+                self._look_back(lock)
+                settlement = await self._decide_and_write(connection, lock, taken, read_to)
+            except BaseException:
+                await _roll_back(transaction)
+                raise
+            if settlement is None:
+                await transaction.rollback()
+                return None
+            self._attempted = settlement
+            reached("before_commit")
+            await transaction.commit()
+            reached("after_commit")
+        self._adopt(settlement)
+        self._status.batch_seconds.observe(time.monotonic() - begun)
+        return settlement
+
+    def take_confirmed(self) -> list[Settlement]:
+        """Batches whose COMMIT turned out to have happened though its answer was lost; each is told once."""
+        confirmed, self._confirmed = self._confirmed, []
+        return confirmed
+
+    def _look_back(self, lock: LaneLock) -> None:
+        """Compare the lane row with what this claim believes; find out what became of an unanswered COMMIT."""
+        attempted, self._attempted = self._attempted, None
+        if attempted is not None and lock.batch_seq == attempted.decided.after.batch_seq:
+            self._adopt(attempted)
+            self._confirmed.append(attempted)
+        believed = self._standing
+        if (lock.batch_seq, lock.chain_hash) != (believed.batch_seq, believed.chain_hash):
+            msg = (
+                f"lane {self.lane} is at batch {lock.batch_seq} in the database and at {believed.batch_seq} here, under"
+                f" the same epoch {self.epoch}: somebody else has written to it"
+            )
+            raise InvariantBrokenError(msg)
+
+    def _adopt(self, settlement: Settlement) -> None:
+        self._attempted = None
+        self._standing = settlement.decided.after
+        self.next_due_at = settlement.next_due_at
+        self._positions |= settlement.positions
+        _count(self._status, settlement)
+
+    async def _decide_and_write(
+        self, connection: Connection, lock: LaneLock, taken: Sequence[Taken], read_to: Mapping[str, int]
+    ) -> Settlement | None:
+        self._status.clock_skew_s = (datetime.now(UTC) - lock.now).total_seconds()
+        fresh = [each for each in taken if each.record.offset >= self._next_offset(each.record.topic)]
+        positions = self._advanced(fresh, read_to)
+        undecided = self._decider.sort_out(fresh, self._standing, lock.now)
+        tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)
+        due = await tables.due_parties(undecided.until)
+        if not positions and not due:
+            self.next_due_at = await load.next_due(connection, self.lane)
+            return None
+        decided = await self._decider.decide(undecided, due, tables.load)
+        relayable = await self._write(connection, decided, positions)
+        return Settlement(decided, relayable, positions, await tables.next_due(decided))
+
+    def _next_offset(self, topic: str) -> int:
+        position = self._positions.get(topic)
+        return 0 if position is None else position.next_offset
+
+    def _advanced(self, fresh: Sequence[Taken], read_to: Mapping[str, int]) -> dict[str, Position]:
+        """Positions that this batch moves; where only control records follow, the last record stays the same."""
+        last = {each.record.topic: each.record for each in fresh}
+        advanced = {}
+        for topic, position in read_to.items():
+            if position > self._next_offset(topic):
+                known = self._positions.get(topic)
+                mark = fingerprint(last[topic]) if topic in last else known.last_fingerprint if known else None
+                advanced[topic] = Position(position, mark)
+        return advanced
+
+    async def _write(self, connection: Connection, decided: Decided, positions: Mapping[str, Position]) -> Relayable:
+        """Write the batch, what it sends included."""
+        records = Counter(each.record.topic for each in decided.records)
+        offsets = {
+            topic: OffsetRange(self._next_offset(topic), position.next_offset, records[topic])
+            for topic, position in positions.items()
+        }
+        messages = self._outgoing.messages(decided, offsets)
+        parts = packed(messages)
+        before, after = decided.before, decided.after
+        terms = after.rules.terms
+        await write.write(
+            connection,
+            write.BatchToWrite(
+                lane=self.lane,
+                batch_seq=after.batch_seq,
+                lane_time=decided.lane_time,
+                first_seq=before.next_seq,
+                results=decided.results,
+                rejected=decided.rejected,
+                states=decided.states,
+                positions=positions,
+                counts=records - Counter(each.record.topic for each in decided.rerouted),
+                activity=decided.activity,
+                outbox_parts=parts,
+                previous_hash=before.chain_hash,
+                terms_document=terms.document if terms.digest != before.rules.terms.digest else None,
+                recorded=decided.recorded,
+            ),
+        )
+        return Relayable(after.batch_seq, messages, sum(map(len, parts)))
+
+
+class _Tables:
+    """The lane's tables in a batch's transaction, as deciding loads from them.
+
+    Args:
+        connection: in the transaction that holds the lane.
+        lane: its number.
+        next_due_at: no timer is due earlier, so what lies before needs no look; None: there is none.
+        timers: so many of other parties fire in one batch.
+    """
+
+    def __init__(self, connection: Connection, lane: int, next_due_at: datetime | None, timers: int) -> None:
+        self._connection = connection
+        self._lane = lane
+        self._next_due_at = next_due_at
+        self._timers_per_batch = timers
+        self._timer_limit = timers
+
+    async def due_parties(self, until: datetime | None) -> Sequence[Party]:
+        """Parties with timers due by then, earliest first; not all of them if they are very many."""
+        if until is None or not self._any_due(until):
+            return ()
+        return await load.due_parties(self._connection, self._lane, until, self._timers_per_batch)
+
+    async def load(self, wanted: load.ReadSet) -> load.Loaded:
+        """Load what is wanted, once more with more timers of a party that has very many."""
+        until = wanted.timers_until
+        if until is not None and not self._any_due(until):
+            until = None
+        while True:
+            bounded = replace(wanted, timers_until=until, timer_limit=self._timer_limit)
+            loaded = await load.load(self._connection, self._lane, bounded, _restored, references)
+            reached("loaded")
+            if not loaded.more_timers:
+                return loaded
+            self._timer_limit *= MORE_TIMERS
+
+    async def next_due(self, decided: Decided) -> datetime | None:
+        """When a timer is due next.
+
+        The database is asked only when timers were due; else only a new one can come before what is known.
+        """
+        if decided.until is not None and self._any_due(decided.until):
+            return await load.next_due(self._connection, self._lane)
+        known = [] if self._next_due_at is None else [self._next_due_at]
+        changes = (timer for state in decided.states.values() for timer in state.timer_changes.values())
+        return min([*known, *(timer.due_at for timer in changes if timer is not None)], default=None)
+
+    def _any_due(self, until: datetime) -> bool:
+        return self._next_due_at is not None and self._next_due_at <= until
+
+
+async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
+    """End a transaction that failed; on a dead connection the server has done so already."""
+    try:
+        await transaction.rollback()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        return
+
+
+def _count(status: WorkerStatus, settlement: Settlement) -> None:
+    """Count a committed batch for the metrics."""
+    decided = settlement.decided
+    for settled in decided.results:
+        _count_result(status, settled)
+    for letter in decided.rejected:
+        status.outcomes[letter.type or "", Outcome.DEAD_LETTERED, letter.reason] += 1
+    for message in settlement.relayable.messages:
+        status.outputs[message.topic] += 1
+    for taken in decided.rerouted:
+        status.rerouted[taken.record.topic] += 1
+    status.batch_records.observe(len(decided.records))
+
+
+def _count_result(status: WorkerStatus, settled: Settled) -> None:
+    decision = settled.decision
+    if settled.input is not None:
+        status.outcomes[settled.input.type, decision.outcome, decision.reason or ""] += 1
+    elif settled.timer is not None:
+        status.timers[settled.timer.kind, decision.outcome] += 1
+
+
+def _restored(row: ParkedRow) -> Input:
+    return restore(row.source, row.party.id.encode(), row.raw, row.traceparent)
