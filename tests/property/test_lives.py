@@ -113,6 +113,40 @@ def test_two_debits_of_one_obligation_are_lowered_the_newer_first(life: Life):
     ]
 
 
+def test_a_debit_is_not_replaced_by_one_that_asks_for_the_same(life: Life):
+    paid = life.repay("03-10 09:00", 50_000)
+    life.fail("03-10 10:00", "d2", retryable=True)
+    life.tick("03-11 00:00")
+    life.reverse("03-11 12:00", paid)
+    life.tick("03-12 00:00")
+    both = [(50_025, "requested"), (50_000, "requested")]
+    assert [(debit[1], debit[-1]) for debit in life.debits()[2:]] == both
+    assert life.say("03-12 10:00", PenaltyWaived("v1", 70, "CNY", "ill", "chief")) == APPLIED
+    assert owed_in_all(life.account) == 100_005
+    assert [(debit[1], debit[-1]) for debit in life.debits()[2:]] == both
+    life.repay("03-12 11:00", 15)  # 0.10 of principal: the newer gives way
+    assert [(debit[1], debit[-1]) for debit in life.debits()[3:]] == [(50_000, "cancelled"), (49_990, "requested")]
+
+
+def test_what_bounced_is_asked_for_though_the_debit_of_the_rest_fails_for_good(life: Life):
+    paid = life.repay("03-10 09:00", 30_000)
+    life.reverse("03-10 12:00", paid)
+    life.fail("03-10 12:00", "d2")
+    life.tick("03-11 00:00")
+    assert life.debits()[2:] == [("d3", 100_000, "2026-03-10", 1, "due", "requested")]
+
+
+def test_what_bounced_and_was_asked_for_by_a_retry_in_vain_is_left_alone(life: Life):
+    paid = life.repay("03-10 09:00", 30_000)
+    life.tick("03-11 09:00")
+    life.reverse("03-11 12:00", paid)
+    life.fail("03-11 12:00", "d2", retryable=True)  # 24 hours are over: the next attempt comes at once, for all
+    assert life.debits()[2] == ("d3", 100_035, "2026-03-10", 2, "retry", "requested")
+    life.fail("03-11 12:00", "d3")
+    life.tick("03-12 00:00")
+    assert len(life.debits()) == 3
+
+
 def test_a_debit_that_nobody_answers_stands_in_the_way_for_seven_days(life: Life):
     life.tick("03-16 23:59")
     assert statuses(life) == ["requested"]
@@ -161,6 +195,29 @@ def test_the_order_in_which_money_is_told_does_not_matter():
         life.tick("03-20 12:00")
         states.append((owed_in_all(life.account), life.penalties, credit(life.account)))
     assert states[0] == states[1]
+
+
+def test_released_is_told_in_the_order_of_the_obligations_that_are_paid():
+    life, instalments = Life(), Plan(PlanKind.INSTALMENT, None, 3)
+    life.open("taobao")
+    life.buy(30_000, instalments, order_id="o1")
+    life.buy(60_000, instalments, order_id="o2")
+    life.repay("03-10 09:00", 10_180, order="o1")
+    life.repay("03-11 09:00", 70_000)
+    released = [(order_id, amount) for _, order_id, amount, *_ in life.sent("limit.released")]
+    assert released[:1] == [("o1", 10_000)]
+    assert [order_id for order_id, _ in released[1:]] == ["o2", "o1"]
+
+
+def test_what_waited_equally_long_is_decided_in_the_order_of_arrival():
+    life = Life()
+    life.open("taobao")
+    for _ in range(7):
+        life.tick("02-20 10:00")
+    names = [life.repay("02-20 11:00", 5, order="typo") for _ in range(3)]  # e9, e10, e11: not as texts are sorted
+    life.tick("02-23 11:00")
+    money = [each["input"].body for each in life.model.verdicts if isinstance(each["input"].body, RepaymentReceived)]
+    assert [each.repayment_id for each in money[-3:]] == names
 
 
 def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):

@@ -56,14 +56,16 @@ class DebitRules(Outputs):
             if each is owed
         )
 
-    def asked_by_older(self, account: Facts, owed: Facts, debit: Facts) -> int:
-        total = 0
+    def left_by_older(self, account: Facts, owed: Facts, debit: Facts) -> int:
+        """What older standing debits don't ask for: by part, as a new one would ask."""
+        left = {part: unpaid(owed, part) for part in PARTS}
         for other in account["debits"]:
             if other is debit:
                 break
-            if self.is_standing(other):
-                total += sum(sum(parts.values()) for each, parts in other["asks"] if each is owed)
-        return total
+            for each, parts in other["asks"] if self.is_standing(other) else ():
+                if each is owed:
+                    left = {part: left[part] - parts[part] for part in PARTS}
+        return sum(max(amount, 0) for amount in left.values())
 
     def waits_for_retry(self, account: Facts, owed: Facts) -> bool:
         return any(
@@ -102,6 +104,12 @@ class DebitRules(Outputs):
     def debit_anew(self, owed: Facts, day) -> None:
         """Have attempt 1 of a new series requested at 00:00 of a day."""
         owed["debit_on"], owed["debit_done"] = day, False
+
+    def exhaust(self, obligations: Iterable[Facts], now: datetime) -> None:
+        """What was asked for in full, in vain, is not asked for at the next 00:00 any more."""
+        for owed in obligations:
+            owed["exhausted"] = True
+            owed["debit_done"] = owed["debit_done"] or is_due(owed, now)
 
     # Requests.
 
@@ -178,8 +186,7 @@ class DebitRules(Outputs):
                 if sum(map(open_amount, obligations)) < debit["amount"]:
                     self.cancel_debit(account, debit, now)
                 continue
-            free = sum(max(open_amount(owed) - self.asked_by_older(account, owed, debit), 0) for owed in obligations)
-            if free < debit["amount"]:
+            if sum(self.left_by_older(account, owed, debit) for owed in obligations) < debit["amount"]:
                 self.cancel_debit(account, debit, now)
                 self.debit_again(account, debit, obligations, now)
 

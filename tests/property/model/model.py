@@ -131,8 +131,8 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
 
     def _next_due(self, party: Party, now: datetime) -> tuple | None:
         things = [
-            (each["since"] + PARKING, 10, "parking", each["message"].event_id, each)
-            for each in self.parked
+            (each["since"] + PARKING, 10, "parking", place, each)
+            for place, each in enumerate(self.parked)  # in arrival order
             if each["party"] == party
         ]
         known = self.parties.get(party)

@@ -312,7 +312,7 @@ class ObligationRules(DebitRules):
 
     def place(self, account: Facts, money: Facts, now: datetime) -> None:
         """Pay with it as of its instant: what was paid later is taken back, and paid again after it."""
-        before = self._paid_by_order(account)
+        before = self._principal_paid(account)
         later = sorted((each for each in account["money"] if each["at"] > money["at"]), key=lambda each: each["at"])
         for each in later:
             self.take_back(account, each)
@@ -399,15 +399,19 @@ class ObligationRules(DebitRules):
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 
-    def _paid_by_order(self, account: Facts) -> dict[str | None, int]:
-        paid: dict[str | None, int] = {}
-        for owed in by_due_date(account["obligations"]):
-            paid[order_id_of(owed)] = paid.get(order_id_of(owed), 0) + owed["paid"]["principal"]
-        return paid
+    def _principal_paid(self, account: Facts) -> list[tuple[str | None, int]]:
+        """Of each obligation, in pay order, its order and what was paid."""
+        return [(order_id_of(owed), owed["paid"]["principal"]) for owed in by_due_date(account["obligations"])]
 
-    def _release_repaid(self, account: Facts, before: dict[str | None, int], now: datetime) -> None:
-        """One release for each order that more was paid of."""
-        rises = {name: paid - before[name] for name, paid in self._paid_by_order(account).items()}
+    def _release_repaid(self, account: Facts, before: list[tuple[str | None, int]], now: datetime) -> None:
+        """One release for each order that more was paid of, in the order of the obligations that more was paid of."""
+        rises: dict[str | None, int] = {}
+        changes = [
+            (order_id, paid - was)
+            for (order_id, paid), (_, was) in zip(self._principal_paid(account), before, strict=True)
+        ]
+        for order_id, by in sorted(changes, key=lambda change: change[1] <= 0):  # stable: falls last
+            rises[order_id] = rises.get(order_id, 0) + by
         shown = available(account) - sum(rise for rise in rises.values() if rise > 0)
         for order_id, rise in rises.items():
             if rise > 0:

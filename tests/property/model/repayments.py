@@ -123,6 +123,7 @@ class RepaymentRules(ReturnRules):
             return DUPLICATE
         if debit["status"] != "requested":
             return WRONG_STATE
+        asked_in_full = [owed for owed, _ in debit["asks"] if not any(self.unasked(account, owed).values())]
         debit["status"] = "failed"
         if debit["unanswered"]:
             self.fired["unanswered debit fails after all"] += 1
@@ -130,8 +131,10 @@ class RepaymentRules(ReturnRules):
         if body.retryable and debit["attempt"] <= len(RETRIES):
             debit["retry_at"] = debit["first_at"] + RETRIES[debit["attempt"] - 1]
         else:
-            for owed, _ in debit["asks"]:
-                owed["exhausted"] = True
+            self.exhaust(asked_in_full, now)
+            self.fired["failed for good, the rest of it waits for its own debit"] += len(asked_in_full) < len(
+                debit["asks"]
+            )
             self.notify(account, now, "debit_failed", debit["amount"], debit["due_on"])
         return APPLIED
 
