@@ -18,6 +18,7 @@ from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
 from settlement.timeline import BY_MESSAGE, Change, ChangeKind, Position
+from settlement.values import dataclass as value
 from settlement.values import revised
 
 
@@ -48,7 +49,7 @@ class Share:
         return self.penalty_minor + self.fee_minor + self.principal_minor
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Money:
     """Money to spread, and what for.
 
@@ -115,26 +116,19 @@ class Allocation:
                 break
         return left_minor
 
-    def spread_displaced(self, due_by: date | None = None) -> list[int]:
-        """Spread again what was taken back, each as of its instant.
-
-        Returns:
-            What is left over of each repayment, with the customer credit that came of it.
+    def spread_displaced(self, due_by: date | None = None) -> int:
+        """Spread again what was taken back, each as of its instant; returns what is left over.
 
         Args:
             due_by: it pays only what is due by then.
         """
-        left_over: list[int] = []
+        left_minor = 0
         for money in self.displaced:
-            left_minor = self.spread(money if due_by is None else revised_money(money, due_by))
-            if money.source or not left_over:
-                left_over.append(left_minor)
-            else:
-                left_over[-1] += left_minor
+            left_minor += self.spread(money if due_by is None else revised(money, due_by=due_by))
             repayment = self.draft.get(Repayment, money.source) if money.source else None
             if repayment is not None:
                 self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
-        return left_over
+        return left_minor
 
     def finish(self, amount_minor: int) -> list[Obligation]:
         """Post what changed, and tell what limit became available, what is settled and what is not overdue any more.
@@ -158,12 +152,9 @@ class Allocation:
             else:
                 left_minor = amount_minor - spread_minor
                 draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
-        released: dict[str | None, int] = {}
         for earlier, later in pairs:
             difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
-            more_minor = later.paid_principal_minor - earlier.paid_principal_minor
-            released[earlier.order_id] = released.get(earlier.order_id, 0) + more_minor
-        credit_line.released(draft, {each: minor for each, minor in released.items() if minor > 0}, "repaid")
+        credit_line.released(draft, _released(pairs), "repaid")
         difference.conclude(draft, before)
         return before
 
@@ -242,19 +233,6 @@ def money_of(draft: Draft, repayment: Repayment, amount_minor: int, position: Po
     )
 
 
-def revised_money(money: Money, due_by: date) -> Money:
-    """The same money, which pays only what is due by a date."""
-    return Money(
-        money.position,
-        money.amount_minor,
-        money.source,
-        money.first_ids,
-        is_for_order=money.is_for_order,
-        order_id=money.order_id,
-        due_by=due_by,
-    )
-
-
 def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
     """Return a repayment with what it paid by now; the fees it made go away stay so."""
     waived = {
@@ -273,6 +251,15 @@ def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
 
 def _paid(obligation: Obligation) -> int:
     return obligation.paid_penalty_minor + obligation.paid_fee_minor + obligation.paid_principal_minor
+
+
+def _released(pairs: Iterable[tuple[Obligation, Obligation]]) -> dict[str | None, int]:
+    """How much more principal is paid by order, those first of which something is paid first."""
+    more = [(each.order_id, later.paid_principal_minor - each.paid_principal_minor) for each, later in pairs]
+    sums: dict[str | None, int] = {}
+    for order_id, minor in sorted(more, key=lambda each: each[1] <= 0):
+        sums[order_id] = sums.get(order_id, 0) + minor
+    return {order_id: minor for order_id, minor in sums.items() if minor > 0}
 
 
 def _falls_back(earlier: Obligation, later: Obligation) -> bool:
