@@ -189,10 +189,10 @@ class Obligation(Entity):
     paid_penalty_minor: int
     billed_on: date | None = None
     in_instalments: bool = False
-    split_no: int = 0
     overdue_principal_minor: int | None = None
-    lowered_bps: int | None = None
     penalty_runs: tuple[str, ...] = ()
+    split_no: int = 0
+    lowered_bps: int | None = None
     falls: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     paid_at: datetime | None = None

@@ -117,18 +117,21 @@ class Allocation:
         return left_minor
 
     def spread_displaced(self, due_by: date | None = None) -> int:
-        """Spread again what was taken back, each as of its instant; returns what is left over.
+        """Spread again what was taken back, each as of its instant; returns what of the rest goes out at once.
 
         Args:
-            due_by: it pays only what is due by then.
+            due_by: it pays only what is due by then, and the rest goes out.
         """
-        left_minor = 0
+        out_minor = 0
         for money in self.displaced:
-            left_minor += self.spread(money if due_by is None else revised(money, due_by=due_by))
+            dates = [day for day in (due_by, money.due_by) if day is not None]
+            left_minor = self.spread(revised(money, due_by=min(dates, default=None)))
+            if due_by is not None or (money.source and money.due_by is not None):
+                out_minor += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
             if repayment is not None:
                 self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
-        return left_minor
+        return out_minor
 
     def finish(self, amount_minor: int) -> list[Obligation]:
         """Post what changed, and tell what limit became available, what is settled and what is not overdue any more.

@@ -146,13 +146,13 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
     left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
-    left_minor += allocation.spread_displaced(repayment.due_by)
+    out_minor = allocation.spread_displaced(repayment.due_by) + (left_minor if repayment.due_by is not None else 0)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)
-    if repayment.due_by is not None and left_minor:
-        draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, left_minor, draft.currency)
-        pay_out(draft, left_minor, "overpayment")
+    if out_minor:
+        draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, out_minor, draft.currency)
+        pay_out(draft, out_minor, "overpayment")
     due_day.settle(draft, before, "repaid")
 
 

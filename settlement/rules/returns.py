@@ -6,7 +6,7 @@ from settlement import timeline
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Order, Return
+from settlement.entities import Obligation, Order, Return
 from settlement.ledger import LedgerAccount
 from settlement.lifecycles import RETURN
 from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed, ReturnWithdrawn
@@ -55,9 +55,10 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
         open_return_ids=(*order.open_return_ids, opened.return_id),
     )
     draft.put(order)
-    if _is_in_time(draft, order, programme):
-        _undo_falls(draft, order)
+    undone = _undo_falls(draft, order) if _is_in_time(draft, order, programme) else []
     debit.leave_out(draft, obligations_of(draft, order), "return_requested")
+    if undone:
+        due_day.settle(draft, undone, "return_requested")
     draft.hand_to_merchant(order.merchant_id, after_sales=1)
     _go_ahead(draft, opened)
     return draft.applied()
@@ -181,17 +182,20 @@ def _was_overdue(draft: Draft, order: Order) -> bool:
     return False
 
 
-def _undo_falls(draft: Draft, order: Order) -> None:
-    """A return that is told late would have kept its order from falling overdue: it did not."""
+def _undo_falls(draft: Draft, order: Order) -> list[Obligation]:
+    """A return that is told late would have kept its order from falling overdue: it did not.
+
+    Returns:
+        What changed, as it was before.
+    """
     before = []
     for obligation in obligations_of(draft, order):
         after = timeline.without_falls_after(obligation, _place(draft))
         if after is not obligation:
             before.append(obligation)
             difference.take_over(draft, obligation, after, money=LedgerAccount.CUSTOMER_CREDIT)
-    if before:
-        difference.conclude(draft, before)
-        due_day.settle(draft, before, "return_requested")
+    difference.conclude(draft, before)
+    return before
 
 
 def _place(draft: Draft) -> Position:
