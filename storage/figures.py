@@ -19,8 +19,8 @@ COUNTED_AT_MOST = 100_000
 class LaneFigures:
     """One lane as operators watch it.
 
-    `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `outbox_backlog` is in
-    batches, by the relay's last word; `unrelayed_since` is when the oldest of them was committed. `positions` are next
+    `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `relayed_batch_seq` is
+    the relay's last word; `unrelayed_since` is when the oldest batch after it was committed. `positions` are next
     offsets by topic.
     """
 
@@ -37,11 +37,6 @@ class LaneFigures:
     open_payouts: int
     oldest_open_payout_at: datetime | None
     positions: dict[str, int]
-
-    @property
-    def outbox_backlog(self) -> int:
-        """Batches settled and not relayed."""
-        return self.batch_seq - self.relayed_batch_seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,17 +139,3 @@ async def positions(connection: Connection, lane: int) -> dict[str, Position]:
 async def _totals(connection: Connection, lane: int) -> Totals:
     rows = await connection.fetch(_SQL["totals"], lane, SENT, RECEIVED)
     return {(row["name"], row["currency"]): row["minor"] for row in rows}
-
-
-async def all_positions(connection: Connection) -> dict[tuple[int, str], int]:
-    """The next offset to settle by (lane, topic), for measuring lag."""
-    rows = await connection.fetch(_SQL["all_positions"])
-    return {(row["lane"], row["topic"]): row["next_offset"] for row in rows}
-
-
-async def accept_gap(connection: Connection, lane: int, topic: str, next_offset: int) -> None:
-    """Go on at `next_offset` although input before it is gone; what an operator decides (docs/protocol.md)."""
-    async with connection.transaction():
-        await set_lock_timeout(connection, LOCK_TIMEOUT_S)
-        await connection.fetchrow(_SQL["lock"], lane)
-        await connection.execute(_SQL["accept_gap"], lane, topic, next_offset)

@@ -15,8 +15,8 @@ from cli.embedded import with_database
 from contracts.topics import Topic
 from devstack import stack as devstack
 from devstack.stack import Stack
-from storage import lanes
 from tests.platform import Messages, eventually, platform
+from tests.runbooks import accept_gap
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -105,7 +105,7 @@ async def test_a_broken_record_batch_stops_its_lane_after_all_that_can_be_read_a
         assert await made.count("SELECT count(*) FROM purchase_order WHERE lane = 0") == 3
         await eventually(lambda: has_orders(made, 1, 6), state=made.state)
         async with made.database() as connection:
-            await lanes.accept_gap(connection, 0, "purchase", 4)
+            await accept_gap(connection, 0, "purchase", 4)
         await eventually(lambda: has_orders(made, 0, 5), state=made.state)
         await eventually(made.relayed)
         await made.require_sound()

@@ -27,18 +27,6 @@ SELECT topic, next_offset, last_fingerprint
 FROM lane_offset
 WHERE lane = $1;
 
--- name: accept_gap
--- An operator accepts that input before next_offset is gone. The fingerprint belonged to what was there.
-INSERT INTO lane_offset (lane, topic, next_offset)
-VALUES ($1, $2, $3)
-ON CONFLICT (lane, topic) DO UPDATE SET next_offset = excluded.next_offset, last_fingerprint = NULL;
-
--- name: all_positions
--- For `lag`: every lane's positions at once.
-SELECT lane, topic, next_offset
-FROM lane_offset
-ORDER BY lane, topic;
-
 -- name: totals
 -- What the lane keeps one sum of: balances of the platform, and what it handed to merchant lanes and took over.
 SELECT ledger_account AS name, currency, balance_minor AS minor

@@ -10,8 +10,8 @@ import pytest
 
 from contracts.dead_letter_messages import encode_dead_letter
 from contracts.decode import decode
+from contracts.document import DOCUMENT
 from contracts.envelope import MAX_BYTES
-from contracts.reference import DOCUMENT
 from settlement import batch
 from settlement.calendar import WorkingDays
 from settlement.dead_letter import MAX_DETAIL, DeadLetter, DeadLetterReason, of_timer

@@ -58,10 +58,15 @@ async def test_figures_of_every_lane_are_told(lane, database):
     await relayed(lane.connection, 0, 1)
     first, *others = await figures.operations(lane.connection)
     assert (first.lane, first.epoch, first.owner, first.batch_seq, first.relayed_batch_seq) == (0, 1, "test", 2, 1)
-    assert (first.outbox_backlog, first.parked, first.dead_letters, first.timers_due) == (1, 1, 1, 0)
+    assert (first.batch_seq - first.relayed_batch_seq, first.parked, first.dead_letters, first.timers_due) == (
+        1,
+        1,
+        1,
+        0,
+    )
     assert first.positions == {"purchase": 2}
     assert [each.lane for each in others] == list(range(1, database.lanes))
-    assert all((each.outbox_backlog, each.positions) == (0, {}) for each in others)
+    assert all((each.batch_seq, each.relayed_batch_seq, each.positions) == (0, 0, {}) for each in others)
 
 
 async def test_timers_are_due_by_the_lanes_time(connection, lane):

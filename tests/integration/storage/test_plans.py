@@ -20,7 +20,7 @@ from settlement.entities import (
     Obligation,
     Repayment,
 )
-from storage import dead_letters, figures, lanes, load, outbox
+from storage import dead_letters, figures, load, outbox
 from storage.load import ReadSet
 from storage.queries import read
 from storage.stories.account import account_story
@@ -288,7 +288,6 @@ async def test_relaying_and_looking_after_lanes_reads_no_table_from_end_to_end(w
     await outbox.read_after(worker, 0, -5, 100)
     await outbox.batch_exists(worker, 0, -5)
     await outbox.relayed(worker, 0, 1)
-    await lanes.all_positions(worker)
     await load.due_parties(worker, 0, START + timedelta(days=3650), 100)
     await load.next_due(worker, 0)
     assert await read_whole(worker) == {}

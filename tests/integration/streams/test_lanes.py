@@ -16,6 +16,7 @@ from contracts.topics import Topic
 from settlement.terms import TermsBook
 from storage import lanes
 from tests.platform import Message, Messages, eventually, platform
+from tests.runbooks import accept_gap
 from workers.kafka.homes import home_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -252,7 +253,7 @@ async def test_input_deleted_before_it_was_settled_stops_the_lane_until_somebody
     await made.send([messages.line_opened(other)])
     await eventually(lambda: made.count("SELECT count(*) FROM account WHERE lane = 1"), state=made.state)
     async with made.database() as connection:
-        await lanes.accept_gap(connection, 0, "purchase", 4)
+        await accept_gap(connection, 0, "purchase", 4)
     await made.settled(1 + 1 + 6)
     assert worker.log.read_text().count("lane stopped") == 1
     await made.require_sound()
