@@ -41,6 +41,14 @@ class Parts:
             max(0, self.principal_minor - other.principal_minor),
         )
 
+    def within(self, other: "Parts") -> "Parts":
+        """The smaller one of each part."""
+        return Parts(
+            min(self.penalty_minor, other.penalty_minor),
+            min(self.fee_minor, other.fee_minor),
+            min(self.principal_minor, other.principal_minor),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:

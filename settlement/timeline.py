@@ -168,11 +168,21 @@ def payable_at(obligation: Obligation, position: Position) -> Parts:
     return revised(parts, penalty_minor=penalty_minor)
 
 
+def open_parts_at(obligation: Obligation, position: Position) -> Parts:
+    """What was open of it right after a position, part by part."""
+    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+    parts = open_parts(obligation)
+    charged_minor = charged_after(obligation, position)
+    return Parts(
+        max(0, parts.penalty_minor - charged_minor + sum(_opened(each) * each.penalty_minor for each in later)),
+        max(0, parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)),
+    )
+
+
 def open_at(obligation: Obligation, position: Position) -> int:
     """What was open of it right after a position: penalties charged until then, fee and principal."""
-    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
-    opened_minor = sum(_opened(each) * each.amount_minor for each in later)
-    return max(0, obligation.open_minor - charged_after(obligation, position) + opened_minor)
+    return open_parts_at(obligation, position).amount_minor
 
 
 def charged_after(obligation: Obligation, position: Position) -> int:

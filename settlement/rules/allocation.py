@@ -54,7 +54,8 @@ class Money:
     """Money to spread, and what for.
 
     `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is of
-    one order where `order_id` is given (an order unknown owes nothing), and only what is due where `due_by` is.
+    one order where `order_id` is given (an order unknown owes nothing), and only what is due where `due_by` is. What
+    `is_displaced` pays only what was open at its own instant.
     """
 
     position: Position
@@ -64,6 +65,7 @@ class Money:
     is_for_order: bool = False
     order_id: str | None = None
     due_by: date | None = None
+    is_displaced: bool = False
 
 
 @dataclass(slots=True)
@@ -125,7 +127,7 @@ class Allocation:
         out_minor = 0
         for money in self.displaced:
             dates = [day for day in (due_by, money.due_by) if day is not None]
-            left_minor = self.spread(revised(money, due_by=min(dates, default=None)))
+            left_minor = self.spread(revised(money, due_by=min(dates, default=None), is_displaced=True))
             if due_by is not None or (money.source and money.due_by is not None):
                 out_minor += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
@@ -173,6 +175,8 @@ class Allocation:
         obligation = self.draft.get(Obligation, obligation_id)
         place = money.position
         parts = timeline.payable_at(obligation, place)
+        if money.is_displaced:  # it pays nothing that was made owed later
+            parts = parts.within(timeline.open_parts_at(obligation, place))
         penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)

@@ -146,7 +146,9 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
     left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
-    out_minor = allocation.spread_displaced(repayment.due_by) + (left_minor if repayment.due_by is not None else 0)
+    is_after_all = repayment.due_by is not None
+    out_minor = left_minor if is_after_all else 0
+    out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)
