@@ -60,6 +60,19 @@ def test_a_debit_that_succeeds_after_midnight_leaves_nothing(life: Life):
     assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
 
 
+def test_what_a_debit_cleared_counts_from_the_instant_of_its_request():
+    life = Life()
+    life.open("taobao")
+    life.buy(100_000)
+    life.buy(50_000, when="03-05 10:00", order_id="o2")
+    life.repay("03-12 09:00", 100_000, order="o1")
+    life.fail("03-12 10:00", "d2")  # what is left of o1 is asked for again on the next due day, with o2
+    life.tick("04-10 00:00")
+    life.repay("04-10 09:00", life.debits()[2][1], debit="d3")
+    assert owed_in_all(life.account) == 0
+    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [at("04-10 00:00")]
+
+
 def test_the_rest_of_a_partial_success_is_asked_for_at_the_next_midnight(life: Life):
     life.tick("03-10 00:00")
     life.repay("03-10 09:00", 60_000, debit="d1")

@@ -31,6 +31,7 @@ from tests.property.model.facts import (
 from tests.property.model.timeline import (
     charge,
     drop_falls,
+    instant_of,
     last_payment_at,
     log_payment,
     look_again,
@@ -249,7 +250,7 @@ class ObligationRules(DebitRules):
         for owed in account["obligations"]:
             fall = standing_fall(owed)
             while fall is not None and not open_amount(owed):
-                fall["cleared_at"] = max(filter(None, (at, last_payment_at(owed))))
+                fall["cleared_at"] = instant_of(max(filter(None, (at, last_payment_at(owed)))))
                 fall = standing_fall(owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
