@@ -133,7 +133,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         things = [
             (each["since"] + PARKING, 10, "parking", place, each)
             for place, each in enumerate(self.parked)  # in arrival order
-            if each["party"] == party
+            if each["party"] == party and not (each["missing"] and self._has_come(party, *each["missing"]))
         ]
         known = self.parties.get(party)
         if known and party.kind is PartyKind.MERCHANT:

@@ -262,6 +262,10 @@ class ObligationRules(DebitRules):
             self.fired["credit of a failed payout goes out"] += account["payout_failed"]
             account["payout_failed"] = False
             self.pay_out(account, now, left, "card", "overpayment")
+        self.thaw(account, now)
+
+    def thaw(self, account: Facts, now: datetime) -> None:
+        """End the freeze for what was overdue, where that is to be at once."""
         if "overdue" in account["freezes"] and not anything_overdue(account):
             if account["upheld"]:
                 self.fired["upheld appeal waited for clearing"] += 1

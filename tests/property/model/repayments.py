@@ -96,7 +96,14 @@ class RepaymentRules(ReturnRules):
         if unexpected:
             day = business_date(now)
             first = debit["goes_to"] if debit["unanswered"] else ()
-            return self.money(amount, at, lambda owed: owed["due_on"] <= day, first=first, rest="out", recovers=True)
+            return self.money(
+                amount,
+                at,
+                lambda owed: owed["due_on"] <= day or is_in(owed, first),
+                first=first,
+                rest="out",
+                recovers=True,
+            )
         return self.money(amount, at, lambda owed: True, first=debit["goes_to"], recovers=True)
 
     def _pay_off(self, account: Facts, body, now, at) -> list[tuple[Facts, int]]:
