@@ -272,6 +272,13 @@ def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
     assert (life.penalties, owed_in_all(life.account)) == (150 + 50, 100_000 + 200)
 
 
+def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: Life):
+    paid = life.repay("03-12 09:00", 50_100)
+    life.reverse("03-14 00:00", paid)
+    assert life.penalties == 100 + 2 * 25
+    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
+
+
 def test_a_reversal_that_is_undone_never_was(life: Life):
     paid = life.repay("03-09 09:00", 100_000)
     life.reverse("03-20 09:00", paid)

@@ -182,7 +182,7 @@ class RepaymentRules(ReturnRules):
                 back = min(amount, owed["paid"][part])
                 gone += amount - back
                 if back:
-                    repayment["undone"].append((owed, log_payment(owed, part, -back, now - JUST)))
+                    repayment["undone"].append((owed, log_payment(owed, part, -back, now)))
             unpaid_again.append(owed)
         for owed, fee in repayment["waived"]:
             owed["fee"] += fee
@@ -205,7 +205,7 @@ class RepaymentRules(ReturnRules):
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
-            self.fall_overdue(account, late, late[0]["due_on"], now, now, next_midnight(now))
+            self.fall_overdue(account, late, late[0]["due_on"], now, now + JUST, next_midnight(now))
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)
