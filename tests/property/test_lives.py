@@ -16,9 +16,11 @@ from settlement.messages import (
     DepositRefundRequested,
     MerchantActivity,
     MerchantRegistered,
+    PayoutSucceeded,
     PenaltyWaived,
     Plan,
     PurchaseCredited,
+    PurchaseKept,
     PurchasePlaced,
     RepaymentReceived,
     RepaymentReinstated,
@@ -58,6 +60,19 @@ def test_a_debit_that_succeeds_after_midnight_leaves_nothing(life: Life):
     assert (life.penalties, life.account["freezes"]) == (50, {"overdue"})
     life.repay("03-11 09:00", 100_000, debit="d1")
     assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
+
+
+def test_what_a_debit_cleared_counts_from_the_instant_of_its_request():
+    life = Life()
+    life.open("taobao")
+    life.buy(100_000)
+    life.buy(50_000, when="03-05 10:00", order_id="o2")
+    life.repay("03-12 09:00", 100_000, order="o1")
+    life.fail("03-12 10:00", "d2")  # what is left of o1 is asked for again on the next due day, with o2
+    life.tick("04-10 00:00")
+    life.repay("04-10 09:00", life.debits()[2][1], debit="d3")
+    assert owed_in_all(life.account) == 0
+    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [at("04-10 00:00")]
 
 
 def test_the_rest_of_a_partial_success_is_asked_for_at_the_next_midnight(life: Life):
@@ -181,6 +196,17 @@ def test_what_a_debit_after_all_leaves_and_displaces_goes_out_at_once(life: Life
     assert (owed_in_all(life.account), life.paid_out()) == (0, [(50_000, "overpayment")])
 
 
+def test_what_was_kept_is_paid_by_its_debit_that_nobody_answered_in_time():
+    life = Life()
+    life.open("tmall")
+    life.buy(100_000, Plan(PlanKind.TRIAL, 30))
+    assert life.say("02-21 10:00", PurchaseKept("o1")) == APPLIED
+    life.tick("02-28 10:00")
+    assert statuses(life) == ["unanswered"]
+    life.repay("03-01 10:00", 100_000, debit="d1")  # not due until 22 March
+    assert (owed_in_all(life.account), life.paid_out()) == (0, [])
+
+
 # Late money.
 
 
@@ -228,6 +254,15 @@ def test_what_waited_equally_long_is_decided_in_the_order_of_arrival():
     assert [each.repayment_id for each in money[-3:]] == names
 
 
+def test_what_comes_when_two_waits_end_ends_the_second():
+    life = Life()
+    life.open("taobao")
+    life.repay("02-20 11:00", 5, order="typo")
+    assert life.say("02-20 11:00", PayoutSucceeded("d1")) == ("parked", None)
+    life.tick("02-23 11:00")  # the money goes out as payout d1
+    assert life.verdict_of(PayoutSucceeded) == APPLIED
+
+
 def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
     paid = life.repay("03-12 09:00", 50_100)  # two penalties of 0.50, and half of it
     life.tick("03-14 09:00")
@@ -235,6 +270,13 @@ def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
     life.reverse("03-14 10:00", paid)
     life.tick("03-15 09:00")
     assert (life.penalties, owed_in_all(life.account)) == (150 + 50, 100_000 + 200)
+
+
+def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: Life):
+    paid = life.repay("03-12 09:00", 50_100)
+    life.reverse("03-14 00:00", paid)
+    assert life.penalties == 100 + 2 * 25
+    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
 
 
 def test_a_reversal_that_is_undone_never_was(life: Life):
@@ -269,6 +311,17 @@ def test_a_return_asked_for_in_time_and_told_late_undoes_overdue(life: Life):
     assert life.say("03-10 23:00", returned) == APPLIED
     assert (life.penalties, life.account["freezes"]) == (0, set())
     assert owed_in_all(life.account) == 100_000 - 200
+
+
+def test_a_return_asked_for_in_time_gives_the_limit_back_before_it_releases():
+    life = Life()
+    life.open("kuaishou")
+    life.buy(100_000, Plan(PlanKind.DEFERRED, 30))
+    life.tick("03-24 09:00")  # due on 22 March; what was unused is gone
+    assert life.account["limit"] == 100_000
+    assert life.say("03-20 09:00", ReturnRequested("t1", "o1", 100_000, "CNY", "other", (), None)) == APPLIED
+    assert life.sent("limit.restored")[0][1:] == (900_000, "cleared", 900_000, 1_000_000)
+    assert life.sent("limit.released")[0][1:] == ("o1", 100_000, "returned", 1_000_000, 1_000_000)
 
 
 def test_a_return_told_late_but_asked_for_late_is_declined(life: Life):

@@ -17,6 +17,7 @@ from settlement.messages import (
     RepaymentReversed,
     ShopSettingsChanged,
     SuspenseReleased,
+    TermsPublished,
 )
 from settlement.party import Party, PartyKind
 from tests.property.model.facts import APPLIED, AUTOMATIC_RECEIPT, CONFLICT, DUPLICATE, PARKED, Facts, Verdict, declined
@@ -81,12 +82,20 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         if known is not None:
             self._record(message, DUPLICATE if known == message.body else CONFLICT, self.lane_time)
         elif message.party is None:
-            self.taken[_id_of(message)] = message.body
-            if isinstance(message.body, ShopSettingsChanged):
-                self.on_shop_settings_changed(message.body)
-            self._record(message, APPLIED, self.lane_time)
+            self._decide_of_lane(message)
         else:
             self._decide_now(message.party, message)
+
+    def _decide_of_lane(self, message: Input) -> None:
+        verdict = APPLIED
+        match message.body:
+            case ShopSettingsChanged():
+                self.on_shop_settings_changed(message.body)
+            case TermsPublished():
+                verdict = self.on_terms_published(message.body)
+        if not _leaves_its_event_id(verdict):
+            self.taken[_id_of(message)] = message.body
+        self._record(message, verdict, self.lane_time)
 
     def _decide_now(self, party: Party, message: Input) -> None:
         verdict = self._decide(party, message, self.lane_time)
@@ -133,7 +142,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         things = [
             (each["since"] + PARKING, 10, "parking", place, each)
             for place, each in enumerate(self.parked)  # in arrival order
-            if each["party"] == party
+            if each["party"] == party and not (each["missing"] and self._has_come(party, *each["missing"]))
         ]
         known = self.parties.get(party)
         if known and party.kind is PartyKind.MERCHANT:

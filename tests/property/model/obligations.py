@@ -31,6 +31,7 @@ from tests.property.model.facts import (
 from tests.property.model.timeline import (
     charge,
     drop_falls,
+    instant_of,
     last_payment_at,
     log_payment,
     look_again,
@@ -249,7 +250,7 @@ class ObligationRules(DebitRules):
         for owed in account["obligations"]:
             fall = standing_fall(owed)
             while fall is not None and not open_amount(owed):
-                fall["cleared_at"] = max(filter(None, (at, last_payment_at(owed))))
+                fall["cleared_at"] = instant_of(max(filter(None, (at, last_payment_at(owed)))))
                 fall = standing_fall(owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
@@ -261,6 +262,10 @@ class ObligationRules(DebitRules):
             self.fired["credit of a failed payout goes out"] += account["payout_failed"]
             account["payout_failed"] = False
             self.pay_out(account, now, left, "card", "overpayment")
+        self.thaw(account, now)
+
+    def thaw(self, account: Facts, now: datetime) -> None:
+        """End the freeze for what was overdue, where that is to be at once."""
         if "overdue" in account["freezes"] and not anything_overdue(account):
             if account["upheld"]:
                 self.fired["upheld appeal waited for clearing"] += 1

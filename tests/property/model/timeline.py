@@ -13,6 +13,11 @@ JUST = timedelta(microseconds=1)
 """Between steps of one instant: what comes just before a step of that instant, or just after."""
 
 
+def instant_of(place: datetime) -> datetime:
+    """The instant itself of what comes just before its steps; messages are told to the second."""
+    return place + JUST if place.microsecond == 999_999 else place
+
+
 def change_principal(owed: Facts, by: int, now: datetime) -> None:
     if by:
         owed["principal"] += by
