@@ -190,9 +190,9 @@ class Batch:
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
             elif waits_for is not None:
-                decision = expire(state, message, moment, self.rules)
-                if decision is None:
-                    decision = replace(_dead(DeadLetterReason.UNMATCHED), waits_for=waits_for)
+                expired = expire(state, message, moment, self.rules)
+                decision = expired or replace(_dead(DeadLetterReason.UNMATCHED), waits_for=waits_for)
+                if expired is None:
                     hours = PARKING_TIME // timedelta(hours=1)
                     detail = f"{waits_for} did not become known within {hours} hours"
             else:

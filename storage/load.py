@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import cast
 
 from settlement import timeline
+from settlement.asks import asks_of
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -36,7 +37,6 @@ from settlement.entities import (
 )
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
-from settlement.asks import asks_of
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import PayoutStatus
 from settlement.timers import Timer, TimerKind
@@ -324,9 +324,9 @@ class _Loading:
         return [each for obligations in found.values() for each in obligations]
 
     async def _past_obligations(self) -> list[Obligation]:
-        """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
+        """What was paid lately, or was ever overdue, where a rule asks for it; and the repayments that paid it."""
         since: dict[str, datetime] = {}
-        for party, entities in self.wanted.entities.items():
+        for party, entities in self.read_set.entities.items():
             state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
             asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
             if state is not None and asked:

@@ -1,7 +1,7 @@
 """Spreading money over what is owed, as of the instant it counts from. Source: docs/rules.md, Repayment.
 
-What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is spread,
-and then what was taken back is spread again, each as of its own instant and for its own purpose.
+What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is
+spread, and then what was taken back is spread again, each as of its own instant and for its own purpose.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,9 +53,9 @@ class Share:
 class Money:
     """Money to spread, and what for.
 
-    `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is of
-    one order where `order_id` is given (an order unknown owes nothing), and only what is due where `due_by` is. What
-    `is_displaced` pays only what was open at its own instant.
+    `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is
+    of one order where it `is_for_order` (an order unknown owes nothing), and only what is due by `due_by` where that is
+    given. What `is_displaced` pays only what was open at its own instant.
     """
 
     position: Position
@@ -146,8 +146,7 @@ class Allocation:
         """
         draft = self.draft
         before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
-        after = [draft.get(Obligation, each.obligation_id) for each in before]
-        pairs = list(zip(before, after, strict=True))
+        pairs = [(each, draft.get(Obligation, each.obligation_id)) for each in before]
         spread_minor = sum(_paid(later) - _paid(earlier) for earlier, later in pairs)
         hub = self.come_from
         if hub is not LedgerAccount.CUSTOMER_CREDIT:

@@ -1,6 +1,6 @@
-"""Auto-debits: what they ask for, what changes a requested one, successes, failures, retries. Source: docs/rules.md, Debits.
+"""Auto-debits: what they ask for, what changes a requested one, successes, failures, retries.
 
-Nothing that is due stays unasked: `close` sees to it after every decision.
+Nothing that is due stays unasked: `due_day.close` sees to it after every decision. Source: docs/rules.md, Debits.
 """
 
 from collections.abc import Iterable, Sequence
