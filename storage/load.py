@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import cast
 
 from settlement import timeline
-from settlement.asks import asks_of
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -417,7 +416,7 @@ class _Loading:
 
 def _asking_for(obligation: Obligation) -> list[str]:
     """Debits that ask for an obligation."""
-    return [ask.debit_id for ask in asks_of(obligation)]
+    return [ask.partition(" ")[0] for ask in obligation.asks]
 
 
 def _repayments_of(obligation: Obligation) -> list[str]:
