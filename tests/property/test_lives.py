@@ -275,7 +275,8 @@ def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
 def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: Life):
     paid = life.repay("03-12 09:00", 50_100)
     life.reverse("03-14 00:00", paid)
-    assert life.penalties == 100 + 2 * 25
+    life.tick("03-15 00:00")
+    assert life.penalties == 100 + 2 * 25 + 50
     assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
 
 

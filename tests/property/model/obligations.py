@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from tests.property.model.debits import DebitRules, before_the_steps_of
+from tests.property.model.debits import DUE_DAY, DebitRules, before_the_steps_of
 from tests.property.model.facts import (
     DAY,
     LEAST_NOTICE,
@@ -113,7 +113,7 @@ class ObligationRules(DebitRules):
         for owed in filter(open_amount, account["obligations"]):
             if not owed["debit_done"]:
                 key = (owed["due_on"], owed["debit_on"])
-                things.append((midnight(owed["debit_on"]), 30, "due", owed["due_on"].isoformat(), key))
+                things.append((midnight(owed["debit_on"]), DUE_DAY, "due", owed["due_on"].isoformat(), key))
             if not is_overdue(owed) and not open_returns(account, owed["order"] or {}):
                 instant = self._overdue_instant(owed)
                 things.append((instant, 40, "overdue", owed["due_on"].isoformat(), (owed["due_on"], instant)))
@@ -238,15 +238,16 @@ class ObligationRules(DebitRules):
 
     # What follows from every change of what is owed.
 
-    def settle_up(self, account: Facts, now: datetime, at: datetime) -> None:
+    def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
         """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
         Args:
             account: the account.
             now: the decision's time.
             at: when it happened that was decided; clearing counts from there.
+            credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
-        self.use_credit(account, now, now)
+        self.use_credit(account, now, credit_at or now)
         for owed in account["obligations"]:
             fall = standing_fall(owed)
             while fall is not None and not open_amount(owed):
