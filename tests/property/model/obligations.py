@@ -35,9 +35,11 @@ from tests.property.model.timeline import (
     last_payment_at,
     log_payment,
     look_again,
+    place_at,
     standing_fall,
     unpaid_at,
     was_open_at,
+    was_unpaid_before,
 )
 
 
@@ -313,20 +315,23 @@ class ObligationRules(DebitRules):
             rest: what becomes of the rest: `credit`, or it is paid `out`.
             recovers: whether the rest first recovers what was charged off.
         """
-        facts = {"at": at, "left": amount, "pays": pays, "first": list(first), "rest": rest}
+        facts = {"at": at, "place": place_at(at), "left": amount, "pays": pays, "first": list(first), "rest": rest}
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
     def place(self, account: Facts, money: Facts, now: datetime) -> None:
         """Pay with it as of its instant: what was paid later is taken back, and paid again after it."""
         before = self._principal_paid(account)
-        later = sorted((each for each in account["money"] if each["at"] > money["at"]), key=lambda each: each["at"])
+        later = sorted(
+            (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
+        )
+        had_paid = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
         goes_out = self._pay_with(account, money, now)
-        for each in later:
-            goes_out += self._pay_with(account, each, now, twice=money["rest"] == "out")
+        for each, shares in zip(later, had_paid, strict=True):
+            goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
         self.pay_out(account, now, goes_out, "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
@@ -358,23 +363,32 @@ class ObligationRules(DebitRules):
             self.fired["paid penalty given back"] += 1
             account["credits"].append(too_much)
 
-    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, twice: bool = False) -> int:
-        """In pay order; what a debit that came after all has paid `twice` pays only what is due, and goes out.
+    def _pay_again(self, account: Facts, money: Facts, shares: list, now: datetime, *, twice: bool) -> int:
+        """With what was displaced. Returns what goes out.
 
-        Returns what goes out.
+        It pays of what was open at its own time; and what a debit that came after all has paid `twice` pays what is
+        due, goes on paying what it paid that is not due, and goes out.
         """
-        goes_to = [
-            owed
-            for owed in by_due_date(account["obligations"])
-            if money["pays"](owed) and (is_due(owed, now) or not twice)
-        ]
+
+        def most(owed: Facts, part: str) -> int:
+            was = was_unpaid_before(owed, part, money["place"])
+            if twice and not is_due(owed, now):
+                was = min(was, sum(parts[part] for each, parts in shares if each is owed))
+            return was
+
+        return self._pay_with(account, money, now, most, rest="out" if twice else money["rest"])
+
+    def _pay_with(self, account: Facts, money: Facts, now: datetime, most=None, *, rest: str | None = None) -> int:
+        """In pay order, of an obligation's part at `most` so much. Returns what goes out."""
+        goes_to = list(filter(money["pays"], by_due_date(account["obligations"])))
         first = [owed for owed in goes_to if any(owed is each for each in money["first"])]
         others = [owed for owed in goes_to if not any(owed is each for each in first)]
         for owed in (*first, *others):
             parts = {}
             penalty_before = owed["penalty"]
             for part in PARTS:
-                parts[part] = min(money["left"], unpaid_at(owed, part, money["at"]))
+                room = unpaid_at(owed, part, money["at"])
+                parts[part] = min(money["left"], room, most(owed, part) if most else room)
                 money["left"] -= parts[part]
                 if parts[part]:
                     log_payment(owed, part, parts[part], money["at"], money)
@@ -383,7 +397,7 @@ class ObligationRules(DebitRules):
                 self.look_back(account, owed)
                 self.fired["late penalties undone"] += owed["penalty"] < penalty_before
                 self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
-        return self._rest_of(account, money, now, rest="out" if twice else money["rest"])
+        return self._rest_of(account, money, now, rest=rest or money["rest"])
 
     def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> int:
         """What finds nothing to pay: it recovers what was charged off, then it is the buyer's, or goes out."""
