@@ -51,7 +51,7 @@ def paid_before(owed: Facts, part: str, instant: datetime) -> int:
 def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
     """What there was to pay of a part for money of a place, by what is known now of all that came before it."""
     paid = sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["place"] < place)
-    return max(owed[part] - owed["lost"][part] - paid, 0)
+    return max(_there_is(owed, part, place[0]) - owed["lost"][part] - paid, 0)
 
 
 def principal_at(owed: Facts, instant: datetime) -> int:
@@ -169,7 +169,9 @@ def last_payment_at(owed: Facts) -> datetime | None:
 
 def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
     """What there is to pay of a part for money of an instant: of penalties only what was charged by then."""
-    if part != "penalty":
-        return unpaid(owed, part)
-    by_then = min(penalties_of(owed, at)[0], owed["penalty"])
-    return max(by_then - owed["paid"]["penalty"] - owed["lost"]["penalty"], 0)
+    return max(_there_is(owed, part, at) - owed["paid"][part] - owed["lost"][part], 0)
+
+
+def _there_is(owed: Facts, part: str, at: datetime) -> int:
+    """All that there was to pay by an instant: of fee and principal also what was made later."""
+    return min(penalties_of(owed, at)[0], owed["penalty"]) if part == "penalty" else owed[part]
