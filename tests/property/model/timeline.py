@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import count
 
-from tests.property.model.facts import PENALTY_BPS, Facts, half_up, unpaid
+from tests.property.model.facts import PENALTY_BPS, Facts, half_up
 
 Place = tuple[datetime, int]
 """An instant, and which of those told of it this is."""
