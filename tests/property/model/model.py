@@ -20,6 +20,7 @@ from settlement.messages import (
     TermsPublished,
 )
 from settlement.party import Party, PartyKind
+from tests.property.model.debits import DUE_DAY, before_the_steps_of
 from tests.property.model.facts import APPLIED, AUTOMATIC_RECEIPT, CONFLICT, DUPLICATE, PARKED, Facts, Verdict, declined
 from tests.property.model.line import LineRules
 from tests.property.model.payouts import PayoutRules
@@ -161,7 +162,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             now: the instant, or lane time for what comes about only then.
             at: the instant, or when it occurred that brought it about.
         """
-        instant, _, kind, _, what = thing
+        instant, rank, kind, _, what = thing
         if kind == "parking":
             self._give_up_waiting_for(party, what, now)
             return
@@ -185,7 +186,8 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             "trial_reminder": lambda: self.remind_of_trial(known, what, now),
         }
         does[kind]()
-        self.settle_up(known, now, at)
+        is_before_debits = rank < DUE_DAY
+        self.settle_up(known, now, at, credit_at=before_the_steps_of(now) if is_before_debits else now)
 
     def _give_up_waiting_for(self, party: Party, waiting: Facts, now: datetime) -> None:
         """Money is taken all the same; everything else is a dead letter."""
