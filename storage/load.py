@@ -8,7 +8,6 @@ Source: docs/storage.md, Loading.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
@@ -37,7 +36,6 @@ from settlement.entities import (
 )
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
-from settlement.asks import asks_of
 from settlement.shop import ShopSettings
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import PayoutStatus
@@ -47,7 +45,10 @@ from storage import arrays
 from storage.database import Connection, Row
 from storage.parked import ParkedRow, parked_of
 from storage.queries import read
+from storage.read_set import Loaded, ReadSet, Reference
 from storage.rows import TABLES
+
+__all__ = ["Loaded", "ReadSet", "due_parties", "load", "next_due"]
 
 _SQL = read("load")
 
@@ -61,45 +62,6 @@ NO_LIMIT = 2**31
 
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
-
-Reference = tuple[type[Entity], str]
-
-
-@dataclass(slots=True)
-class ReadSet:
-    """What a batch names, and so reads; grows when a rule asks for more (`NotLoadedError`).
-
-    Args:
-        parties: whose states are wanted.
-        event_hashes: of the inputs, by party (None: the lane's own).
-        entities: what the inputs name, by party (None: the lane's own); the obligation `*` stands for all open ones.
-        timers_until: load the parties' timers due at or before this lane time; None loads none.
-        timer_limit: how many of one party at most; `Loaded.more_timers` tells whose were more.
-    """
-
-    parties: set[Party] = field(default_factory=set)
-    event_hashes: dict[Party | None, set[bytes]] = field(default_factory=dict)
-    entities: dict[Party | None, set[Reference]] = field(default_factory=dict)
-    timers_until: datetime | None = None
-    timer_limit: int = 1000
-
-    def name(self, party: Party | None, references: Iterable[Reference]) -> None:
-        """Ask for things that an input of a party names; of the lane's own, whoever names them."""
-        for kind, entity_id in references:
-            owner = None if kind.party_kind is None else party
-            self.entities.setdefault(owner, set()).add((kind, entity_id))
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The states, one for every party wanted and one for None; `known` are parties with a row on the lane.
-
-    `more_timers`: parties that have more due timers than were loaded; the earliest are there, in the order they fire.
-    """
-
-    states: dict[Party | None, PartyState]
-    known: set[Party]
-    more_timers: set[Party]
 
 
 def nothing(_: Input) -> Iterable[Reference]:
@@ -349,7 +311,7 @@ class _Loading:
         return [each for obligations in found.values() for each in obligations]
 
     async def _past_obligations(self) -> list[Obligation]:
-        """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
+        """What was paid lately, or was ever overdue, where a rule asks for it; and the repayments that paid it."""
         since: dict[str, datetime] = {}
         for party, entities in self.read_set.entities.items():
             if party is None:
@@ -446,7 +408,7 @@ class _Loading:
 
 def _asking_for(obligation: Obligation) -> list[str]:
     """Debits that ask for an obligation."""
-    return [ask.debit_id for ask in asks_of(obligation)]
+    return [ask.partition(" ")[0] for ask in obligation.asks]
 
 
 def _repayments_of(obligation: Obligation) -> list[str]:
