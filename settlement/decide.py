@@ -39,6 +39,7 @@ from settlement.rules import (
     shop_balance,
     suspense,
     unfreezing,
+    waiver,
 )
 from settlement.state import PartyState
 from settlement.timers import Timer, TimerKind
@@ -125,7 +126,7 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.RepaymentFailed: (_account, repayment.failed),
     messages.RepaymentReversed: (_nothing, _unless(suspense.reversed_, reversal.reversed_)),
     messages.DebitRequested: (_account, _of_party(due_day.debit_requested)),
-    messages.PenaltyWaived: (_account, _unruled),
+    messages.PenaltyWaived: (_account, waiver.waived),
     messages.DebtRescheduled: (_account, _unruled),
     messages.DebtChargedOff: (_account, _unruled),
     messages.RepaymentReinstated: (_account, repayment.reinstated),

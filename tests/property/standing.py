@@ -3,7 +3,6 @@
 from collections import Counter
 from datetime import date, datetime, timedelta
 
-from settlement import entities
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -21,6 +20,7 @@ from settlement.entities import (
 )
 from settlement.ledger import LedgerAccount
 from settlement.party import Party, PartyKind
+from settlement.suspense import SuspenseEntry
 from tests.property.lane import Lane, balances_of
 from tests.property.model.facts import (
     Facts,
@@ -249,9 +249,8 @@ def in_suspense(model: Model, party: Party) -> int:
 
 
 def _core_suspense(lane: Lane, party: Party) -> dict:
-    """The rows of money in suspense, by whatever name the core has for them: amount, and whether it is still there."""
-    kind = getattr(entities, "SuspenseEntry", None)
-    rows = lane.rows(party, kind) if kind is not None else []
+    """The rows of money in suspense, amount, and whether it is still there."""
+    rows = lane.rows(party, SuspenseEntry)
     kept = {each.suspense_id: (each.amount_minor, each.released_at is None) for each in rows}
     return {"suspense": kept} if kept else {}
 
