@@ -36,6 +36,9 @@ def kept(draft: Draft, body: RepaymentReceived) -> Decision | None:
     """Keep a repayment apart whose account has not become known in time; None where it is known."""
     if draft.find(Account, draft.party.id) is not None:
         return None
+    entry = draft.find(SuspenseEntry, body.repayment_id)  # another message told the same
+    if entry is not None:
+        return draft.repeated(entry.fingerprint, draft.cause.fingerprint)
     draft.put(
         SuspenseEntry(
             account_id=draft.party.id,

@@ -54,6 +54,15 @@ def test_money_of_an_unknown_account_is_kept_apart_when_its_wait_is_over():
     assert notice.params == {"account_id": "buyer", "suspense_id": "money", "amount_minor": 500, "currency": "CNY"}
 
 
+def test_money_told_twice_while_it_waited_is_kept_once():
+    lane = lane_that_got_money()
+    lane.send("2026-01-02 13:00", repaid(500, "money"))
+    lane.send("2026-01-02 14:00", repaid(501, "money"))
+    lane.tick("2026-01-06")
+    assert [each.outcome for each in decided(lane)] == [Outcome.APPLIED, Outcome.DUPLICATE, Outcome.CONFLICT]
+    assert lane.totals["suspense", "CNY"] == 500
+
+
 def test_a_line_opened_in_time_gets_its_money():
     lane = lane_that_got_money()
     lane.send("2026-01-04", opened())
