@@ -144,7 +144,7 @@ class Allocation:
         return out_minor
 
     def finish(self, amount_minor: int) -> list[Obligation]:
-        """Post what changed, and tell what limit became available, what is settled and what is not overdue any more.
+        """Post what changed, and tell what limit became available; `difference.conclude` is left to the caller.
 
         Args:
             amount_minor: what came; what of it was not spread becomes customer credit.
@@ -168,7 +168,6 @@ class Allocation:
             after = timeline.fallen_again(later) if earlier.status is ObligationStatus.OVERDUE else later
             difference.take_over(draft, earlier, revised(after, status=earlier.status), money=hub)
         credit_line.released(draft, _released(pairs), "repaid")
-        difference.conclude(draft, before)
         return before
 
     def work_on(self, earlier: Obligation, later: Obligation) -> None:

@@ -4,7 +4,7 @@ from settlement import timeline
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.rules import credit_line, difference, due_day, fees, overdue
+from settlement.rules import credit_line, difference, due_day, fees
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
 from settlement.timeline import Change, ChangeKind
@@ -43,7 +43,6 @@ def take_back(draft: Draft, order: Order, amount_minor: int, reason: str, *, kee
     credit_line.released(draft, {order.order_id: unpaid_minor}, reason)
     if paid_minor + charges_minor:
         pay_out(draft, paid_minor + charges_minor, "order_refund", order.order_id)
-    overdue.note_changed(draft, before)
     due_day.settle(draft, before, reason)
     return paid_minor + charges_minor
 

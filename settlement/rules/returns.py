@@ -194,7 +194,6 @@ def _undo_falls(draft: Draft, order: Order) -> list[Obligation]:
         if after is not obligation:
             before.append(obligation)
             difference.take_over(draft, obligation, after, money=LedgerAccount.CUSTOMER_CREDIT)
-    difference.conclude(draft, before)
     return before
 
 
