@@ -393,7 +393,7 @@ def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
 
 
 def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
-    if fall.position <= since:
+    if fall.position < since:
         return fall
     if open_at(obligation, fall.position):
         return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.position)))
