@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
+from settlement.changes import BY_MESSAGE
 from settlement.dead_letter import DeadLetter, DeadLetterReason, defect, of_input, of_timer
 from settlement.decide import decide, expire, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
@@ -21,7 +22,6 @@ from settlement.outputs import MerchantActivityRecorded, Output
 from settlement.party import Party, PartyKind
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
-from settlement.timeline import BY_MESSAGE
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass
 

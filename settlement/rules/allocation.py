@@ -10,6 +10,7 @@ from datetime import date
 from itertools import takewhile
 
 from settlement import timeline
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
@@ -17,7 +18,6 @@ from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
-from settlement.timeline import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.values import dataclass as value
 from settlement.values import revised
 

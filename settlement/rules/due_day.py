@@ -8,6 +8,7 @@ from datetime import date
 from itertools import takewhile
 
 from settlement.asks import uncovered
+from settlement.changes import CREDIT, Position
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -18,7 +19,6 @@ from settlement.rules.allocation import Allocation, Money
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import ObligationStatus
-from settlement.timeline import CREDIT, Position
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 
 

@@ -1,6 +1,7 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
 from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -10,7 +11,6 @@ from settlement.messages import AmountLowered
 from settlement.rules import credit_line, debit, difference, due_day, fees, penalty, purchase
 from settlement.rules.schedule import obligations_of, restate_orders, shares
 from settlement.statuses import OrderStatus
-from settlement.timeline import Change, ChangeKind
 from settlement.values import revised
 
 

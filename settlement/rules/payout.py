@@ -2,6 +2,7 @@
 
 from settlement import timeline
 from settlement.asks import open_parts
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
@@ -13,7 +14,6 @@ from settlement.party import PartyKind
 from settlement.rules import credit_line, debit, difference, due_day, settlement_cycle
 from settlement.rules.payout_request import kind_of
 from settlement.statuses import PayoutStatus
-from settlement.timeline import Change, ChangeKind
 from settlement.values import revised
 
 PAYOUT_FAILED = "payout_failed"

@@ -1,13 +1,13 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
 from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, due_day, fees
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
-from settlement.timeline import Change, ChangeKind
 
 
 def take_back(draft: Draft, order: Order, amount_minor: int, reason: str, *, keeps_nothing: bool = False) -> int:
