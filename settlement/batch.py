@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
+from settlement.changes import BY_MESSAGE
 from settlement.dead_letter import DeadLetter, DeadLetterReason, defect, of_input, of_timer
 from settlement.decide import decide, expire, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
@@ -22,7 +23,6 @@ from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings, settings_of
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
-from settlement.timeline import BY_MESSAGE
 from settlement.timers import Timer, TimerKind
 from settlement.totals import LARGEST_ACTIVITY_MINOR, Totals, moved_by, overflow
 from settlement.values import dataclass

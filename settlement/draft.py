@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
+from settlement.changes import BY_MESSAGE, Position
 from settlement.decision import ActivityShare, AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
 from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
 from settlement.ids import derived_id
@@ -19,7 +20,6 @@ from settlement.party import Party, PartyKind
 from settlement.state import ALL_OPEN, NotLoadedError, PartyState, past_since, subject_key
 from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
-from settlement.timeline import BY_MESSAGE, Position
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass, revised
 

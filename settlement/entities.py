@@ -86,9 +86,8 @@ class Account(Entity):
     is when something was last overdue, None if nothing ever was. `cleared_at` is the same instant while the line waits
     to be restored after it. `appeal_upheld`: an appeal is upheld that lifts the freeze the moment nothing is overdue.
     `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was. `overdue_since` is
-    when the freeze for what is overdue began, None while there is none. `paid_until` is the latest instant at which
-    something counts as paid. `penalty_noticed_on` is the date of the last notice of penalties in this overdue time,
-    None before the first; `penalty_unnoticed_minor` was charged since.
+    when the freeze for what is overdue began. `paid_until` is the latest instant at which something counts as paid.
+    `penalty_unnoticed_minor` was charged since `penalty_noticed_on`, the last notice of this overdue time.
     """
 
     account_id: str
@@ -172,13 +171,10 @@ class Order(Entity):
 class Obligation(Entity):
     """One amount of principal with one due date, and the fee and penalty on it.
 
-    `asks` say which debits ask for how much of it, as texts (`settlement.asks.Ask`); `exhausted`: a series that asked
-    for it has failed for good. `billed_on` is its statement's date, None where there are no statements.
-    `in_instalments`: it is one of several parts and bears a fee; `split_no` tells the parts of one split from those of
-    another, 0 is the capture. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None if it
-    never did; all penalties together are at most that. `lowered_bps`: a lowering or a credit holds its penalties to
-    what is left of it, at that rate. `changes`, `falls` and `penalty_runs` are its time line, as texts
-    (`settlement.timeline`); `paid_at` is the last instant at which something counts as paid of it.
+    `asks` are the debits that ask for it (`settlement.asks.Ask`); `exhausted`: a series that did has failed for good.
+    `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
+    penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
+    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`), `paid_at` its last payment's place.
     """
 
     account_id: str
@@ -208,23 +204,16 @@ class Obligation(Entity):
     @property
     def open_minor(self) -> int:
         """What is still to be paid of principal, fee and penalty."""
-        return (
-            self.principal_minor
-            + self.fee_minor
-            + self.penalty_minor
-            - self.paid_principal_minor
-            - self.paid_fee_minor
-            - self.paid_penalty_minor
-        )
+        paid_minor = self.paid_principal_minor + self.paid_fee_minor + self.paid_penalty_minor
+        return self.principal_minor + self.fee_minor + self.penalty_minor - paid_minor
 
 
 @entity("debit", PartyKind.ACCOUNT, "debit_id")
 class Debit(Entity):
     """One request to debit the buyer's card.
 
-    `first_requested_at` is when attempt 1 of its series was requested. `requested_at` is when this one was, and
-    `requested_rank` the place of that among what happened at that instant (`settlement.timeline.Position`); of rows
-    from before, None. `unanswered_at` is when it stopped standing in the way of others, nobody having answered it.
+    `first_requested_at` is when attempt 1 of its series was requested; this one was at `requested_at`, in the place
+    `requested_rank` (None in rows from before). `unanswered_at`: since then it stands in the way of no other.
     """
 
     account_id: str
@@ -264,10 +253,9 @@ class Return(Entity):
 class Repayment(Entity):
     """One repayment that arrived.
 
-    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit.
-    `counts_at` and `counts_rank` are the place from which it counts (`settlement.timeline.Position`), of rows from
-    before None: that is `received_at`. `own_first`: it pays what its debit asked for before all else; `due_by`: it pays
-    only what is due by then, for its debit had ended otherwise when it came.
+    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit. It
+    counts from `counts_at` and `counts_rank` (`settlement.changes.Position`; None: from `received_at`), `own_first` for
+    its debit's obligations, and only for what is due by `due_by`.
     """
 
     account_id: str

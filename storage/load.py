@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import cast
 
 from settlement import timeline
+from settlement.changes import ChangeKind
 from settlement.concession import Concession
 from settlement.entities import (
     Account,
@@ -322,17 +323,14 @@ class _Loading:
                 state.past_since = since[party.id] = min(asked)
         if not since:
             return []
-        rows = await self.connection.fetch(
-            _SQL["past_obligations"], self.lane, arrays.texts(list(since)), arrays.instants(list(since.values()))
-        )
+        asked_of, instants = arrays.texts(list(since)), arrays.instants(list(since.values()))
+        rows = await self.connection.fetch(_SQL["past_obligations"], self.lane, asked_of, instants)
         found = cast("list[Obligation]", self._keep(Obligation, rows))
         for each in found:
             self._name_missing(Repayment, each.account_id, _repayments_of(each))
         for repayment in await self._fetch(Repayment):
-            if repayment.debit_id is not None:
-                self._name_missing(Debit, repayment.account_id, (repayment.debit_id,))
-            if repayment.order_id is not None:
-                self._name_missing(Order, repayment.account_id, (repayment.order_id,))
+            for kind, entity_id in ((Debit, repayment.debit_id), (Order, repayment.order_id)):
+                self._name_missing(kind, repayment.account_id, () if entity_id is None else (entity_id,))
         return found
 
     def _note_absent(self) -> list[tuple[str, str, str]]:
@@ -414,7 +412,7 @@ def _asking_for(obligation: Obligation) -> list[str]:
 def _repayments_of(obligation: Obligation) -> list[str]:
     """Repayments that paid an obligation."""
     changes = timeline.changes_of(obligation)
-    return [each.source for each in changes if each.kind is timeline.ChangeKind.PAID and each.source]
+    return [each.source for each in changes if each.kind is ChangeKind.PAID and each.source]
 
 
 def _paid_by(repayment: Repayment) -> list[str]:

@@ -10,6 +10,7 @@ from datetime import date
 from itertools import takewhile
 
 from settlement import timeline
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
@@ -17,7 +18,6 @@ from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
-from settlement.timeline import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.values import dataclass as value
 from settlement.values import revised
 
@@ -144,7 +144,7 @@ class Allocation:
         return out_minor
 
     def finish(self, amount_minor: int) -> list[Obligation]:
-        """Post what changed, and tell what limit became available, what is settled and what is not overdue any more.
+        """Post what changed, and tell what limit became available; `difference.conclude` is left to the caller.
 
         Args:
             amount_minor: what came; what of it was not spread becomes customer credit.
@@ -168,7 +168,6 @@ class Allocation:
             after = timeline.fallen_again(later) if earlier.status is ObligationStatus.OVERDUE else later
             difference.take_over(draft, earlier, revised(after, status=earlier.status), money=hub)
         credit_line.released(draft, _released(pairs), "repaid")
-        difference.conclude(draft, before)
         return before
 
     def work_on(self, earlier: Obligation, later: Obligation) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from settlement.asks import Ask, AskState, Parts, asks_of, not_asked, open_parts, uncovered
+from settlement.changes import Position
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation
 from settlement.lifecycles import DEBIT
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
 from settlement.statuses import DebitStatus
-from settlement.timeline import Position
 from settlement.timers import TimerKind
 from settlement.values import revised
 

@@ -8,17 +8,17 @@ from datetime import date
 from itertools import takewhile
 
 from settlement.asks import uncovered
+from settlement.changes import CREDIT, Position
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
-from settlement.rules import debit, overdue, reminder
+from settlement.rules import debit, difference, overdue, reminder
 from settlement.rules.allocation import Allocation, Money
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import ObligationStatus
-from settlement.timeline import CREDIT, Position
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 
 
@@ -89,14 +89,16 @@ def debit_requested(draft: Draft) -> Decision:
 
 def spend_credit(draft: Draft) -> None:
     """Pay all that is due by now out of the customer credit, debited already or not."""
-    debit.lowered(draft, spend(draft), "customer_credit")
+    paid = spend(draft)
+    difference.conclude(draft, paid)
+    debit.lowered(draft, paid, "customer_credit")
 
 
 def spend(draft: Draft) -> list[Obligation]:
     """Pay all that is due by now out of the customer credit.
 
     Returns:
-        What was paid on, each as it was before. Debits still ask for it: see `debit.lowered`.
+        What was paid on, each as it was before; `difference.conclude` and `debit.lowered` are the caller's.
     """
     credit_minor = draft.account.customer_credit_minor
     if not credit_minor:
@@ -117,7 +119,9 @@ def settle(draft: Draft, touched: Sequence[Obligation], reason: str) -> None:
         touched: the obligations that changed, as they were before.
         reason: why, as `auto_debit.cancelled` tells.
     """
-    debit.lowered(draft, [*touched, *spend(draft)], reason)
+    changed = [*touched, *spend(draft)]
+    difference.conclude(draft, changed)
+    debit.lowered(draft, changed, reason)
     pay_out_credit(draft)
 
 

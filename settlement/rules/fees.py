@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
-from settlement.timeline import Change, ChangeKind
 
 
 def fee_of_each(draft: Draft, order: Order, principal_minor: int) -> int:

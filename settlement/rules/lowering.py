@@ -1,16 +1,16 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
 from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
-from settlement.rules import credit_line, debit, difference, due_day, fees, overdue, penalty, purchase
+from settlement.rules import credit_line, debit, difference, due_day, fees, penalty, purchase
 from settlement.rules.schedule import obligations_of, restate_orders, shares
 from settlement.statuses import OrderStatus
-from settlement.timeline import Change, ChangeKind
 from settlement.values import revised
 
 
@@ -43,7 +43,6 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         purchase.returned_in_full(draft, order)
     else:
         restate_orders(draft, [order.order_id])
-    overdue.note_changed(draft, before)
     if order.captured_at is not None:
         due_day.settle(draft, before, "amount_lowered")
     return draft.applied()

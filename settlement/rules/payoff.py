@@ -3,11 +3,11 @@
 from datetime import date
 
 from settlement import timeline
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Repayment
 from settlement.rules.allocation import Allocation, Share
-from settlement.timeline import BY_MESSAGE, Change, ChangeKind, Position
 
 
 def amount_minor(draft: Draft) -> int:

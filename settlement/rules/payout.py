@@ -2,6 +2,7 @@
 
 from settlement import timeline
 from settlement.asks import open_parts
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
@@ -10,10 +11,9 @@ from settlement.ledger import LedgerAccount
 from settlement.lifecycles import DEPOSIT_REFUND, PAYOUT
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
-from settlement.rules import credit_line, debit, difference, due_day, overdue, settlement_cycle
+from settlement.rules import credit_line, debit, difference, due_day, settlement_cycle
 from settlement.rules.payout_request import kind_of
 from settlement.statuses import PayoutStatus
-from settlement.timeline import Change, ChangeKind
 from settlement.values import revised
 
 PAYOUT_FAILED = "payout_failed"
@@ -50,6 +50,7 @@ def failed(draft: Draft, body: PayoutFailed) -> Decision:
     undone = _give_back(draft, payout)
     if draft.party.kind is PartyKind.ACCOUNT:
         paid = due_day.spend(draft)
+        difference.conclude(draft, [*undone, *paid])
         # Only now: what the credit paid as well needs no debit in between.
         debit.lowered(draft, undone, "cash_out_failed")
         debit.lowered(draft, paid, "customer_credit")
@@ -130,7 +131,6 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
         )
     _give_back_day(draft, cash_out)
     credit_line.released(draft, {None: unpaid_minor}, "cancelled")
-    overdue.note_changed(draft, before)
     return before
 
 

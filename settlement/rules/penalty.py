@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import date
 
 from settlement import timeline
+from settlement.changes import PENALTIES, Position
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.timeline import PENALTIES, Position
 
 
 def rate(draft: Draft, obligation: Obligation) -> timeline.Rate:

@@ -1,14 +1,14 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
 from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.rules import credit_line, difference, due_day, fees, overdue, penalty
+from settlement.rules import credit_line, difference, due_day, fees, penalty
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
-from settlement.timeline import Change, ChangeKind
 
 
 def take_back(
@@ -56,7 +56,6 @@ def take_back(
     credit_line.released(draft, {order.order_id: unpaid_minor}, reason)
     if paid_minor + charges_minor:
         pay_out(draft, paid_minor + charges_minor, "order_refund", order.order_id)
-    overdue.note_changed(draft, before)
     due_day.settle(draft, before, reason)
     return paid_minor + charges_minor
 

@@ -1,6 +1,7 @@
 """Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.dates import business_date
 from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
@@ -11,7 +12,6 @@ from settlement.rules import debit, due_day, payoff, penalty
 from settlement.rules.allocation import Allocation, Share, money_of, recorded
 from settlement.rules.payout_request import pay_out
 from settlement.statuses import DebitStatus
-from settlement.timeline import BY_MESSAGE, Change, Position
 from settlement.values import revised
 
 PAYOFF = "payoff"
@@ -184,6 +184,6 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
 
 def _is_of(change: Change, repayment: Repayment) -> bool:
     return change.source == repayment.repayment_id and change.kind in {
-        timeline.ChangeKind.PAID,
-        timeline.ChangeKind.UNPAID,
+        ChangeKind.PAID,
+        ChangeKind.UNPAID,
     }

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from settlement import timeline
+from settlement.changes import BY_MESSAGE, Position
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -15,7 +16,6 @@ from settlement.rules.refund import take_back
 from settlement.rules.schedule import obligations_of, restate_orders
 from settlement.statuses import OrderStatus, ReturnStatus
 from settlement.terms import Programme, ReturnWindow
-from settlement.timeline import BY_MESSAGE, Position
 from settlement.timers import TimerKind
 from settlement.values import revised
 
@@ -194,7 +194,6 @@ def _undo_falls(draft: Draft, order: Order) -> list[Obligation]:
         if after is not obligation:
             before.append(obligation)
             difference.take_over(draft, obligation, after, money=LedgerAccount.CUSTOMER_CREDIT)
-    difference.conclude(draft, before)
     return before
 
 

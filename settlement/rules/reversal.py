@@ -1,6 +1,7 @@
 """Repayments whose money was taken back. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date, days_after
 from settlement.decision import Decision
 from settlement.draft import Draft
@@ -11,7 +12,6 @@ from settlement.rules import difference, due_day, fees, overdue, payoff
 from settlement.rules.allocation import Share
 from settlement.rules.schedule import is_under_return, new_obligation, obligations_of
 from settlement.statuses import ObligationStatus
-from settlement.timeline import Change, ChangeKind
 from settlement.values import revised
 
 

@@ -4,6 +4,7 @@ from itertools import takewhile
 
 from settlement import timeline
 from settlement.asks import open_parts
+from settlement.changes import Change, ChangeKind
 from settlement.concession import Concession, ConcessionKind, concession_key
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
@@ -11,7 +12,6 @@ from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
 from settlement.messages import PenaltyWaived
 from settlement.rules import conceding, difference, due_day
-from settlement.timeline import Change, ChangeKind
 
 
 def waived(draft: Draft, body: PenaltyWaived) -> Decision:

@@ -26,7 +26,16 @@ from tests.property.model.facts import (
 )
 from tests.property.model.invariants import check_account
 from tests.property.model.model import Model
-from tests.property.standing import core_state, model_state, payout_facts, payout_kind
+from tests.property.standing import (
+    core_payoff,
+    core_shops,
+    core_state,
+    model_payoff,
+    model_shops,
+    model_state,
+    payout_facts,
+    payout_kind,
+)
 
 TOLD: dict[str, tuple[str, ...]] = {
     "appeal_rejected": ("opinion",),
@@ -110,9 +119,21 @@ class Duel:
         self._check_model()
         agree("what became of inputs", verdicts_of(settled), model_verdicts(self.model.verdicts[verdicts_before:]))
         agree("outputs", [output_of(each) for each in outputs], [*map(_told, self.model.outputs[outputs_before:])])
+        agree("settings of shops", core_shops(self.lane), model_shops(self.model))
         agree("merchant activity", self._activity(), self.model_activity())
         for party in [each for each in self.lane.tables if each is not None]:
             agree(f"the state of {party.id}", core_state(self.lane, party), model_state(self.model, party))
+
+    def compare_what_is_shown(self) -> None:
+        """What is worked out only when somebody looks: too dear to do after every input.
+
+        Raises:
+            AssertionError: they disagree.
+        """
+        for party in self.model.parties:
+            shown = core_payoff(self.lane, party) if party.kind is PartyKind.ACCOUNT else None
+            if shown is not None:
+                agree(f"what a payoff of {party.id} takes", shown, model_payoff(self.model, party))
 
     def _check_model(self) -> None:
         for party, known in self.model.parties.items():

@@ -3,6 +3,8 @@
 from collections import Counter
 from datetime import date, datetime, timedelta
 
+from settlement import entities
+from settlement.decision import Outcome
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -15,10 +17,13 @@ from settlement.entities import (
     MerchantPayout,
     Obligation,
     Order,
+    PlanKind,
     Return,
     ShopWithdrawal,
 )
 from settlement.ledger import LedgerAccount
+from settlement.messages import Plan, RepaymentReceived
+from settlement.outputs import NotificationRequested
 from settlement.party import Party, PartyKind
 from settlement.suspense import SuspenseEntry
 from tests.property.lane import Lane, balances_of
@@ -36,6 +41,7 @@ from tests.property.model.facts import (
     used,
 )
 from tests.property.model.model import Model
+from tests.property.tellers.teller import message_of
 
 
 def payout_kind(party: Party) -> type[AccountPayout] | type[MerchantPayout]:
@@ -135,6 +141,10 @@ def model_state(model: Model, party: Party) -> dict:
         return _model_suspense(model, party)
     if party.kind is PartyKind.MERCHANT:
         return _model_merchant(known)
+    return _model_account(model, known, party) | _model_things(known) | _model_suspense(model, party)
+
+
+def _model_account(model: Model, known: Facts, party: Party) -> dict:
     return {
         "programme": known["opening"].programme,
         "score": known["score"],
@@ -149,6 +159,28 @@ def model_state(model: Model, party: Party) -> dict:
         "credit": credit(known),
         "charged off": (known["charged_off"], known["recovered"]),
         "cashed out": max(known["cash_out_days"].items(), default=(None, 0)),
+        "ledger": _model_ledger(
+            known,
+            {
+                "merchant_transit": sum(
+                    amount
+                    for (account_id, _, _, what), amount in model.activity.items()
+                    if account_id == party.id and what == "payable"
+                ),
+                "fee_income": sum(owed["fee"] for owed in known["obligations"]),
+                "penalty_income": sum(owed["penalty"] for owed in known["obligations"]),
+                "charge_off_loss": known["charged_off"],
+                "recovery_income": known["recovered"],
+            },
+            sum(each["body"].amount_minor for each in known["repayments"].values() if not each["reversed"])
+            + in_suspense(model, party),
+            suspense=in_suspense(model, party),
+        ),
+    }
+
+
+def _model_things(known: Facts) -> dict:
+    return {
         "orders": [
             (
                 name,
@@ -180,24 +212,74 @@ def model_state(model: Model, party: Party) -> dict:
             for each in known["debits"]
         },
         "payouts": _model_payouts(known),
-        "ledger": _model_ledger(
-            known,
-            {
-                "merchant_transit": sum(
-                    amount
-                    for (account_id, _, _, what), amount in model.activity.items()
-                    if account_id == party.id and what == "payable"
-                ),
-                "fee_income": sum(owed["fee"] for owed in known["obligations"]),
-                "penalty_income": sum(owed["penalty"] for owed in known["obligations"]),
-                "charge_off_loss": known["charged_off"],
-                "recovery_income": known["recovered"],
-            },
-            sum(each["body"].amount_minor for each in known["repayments"].values() if not each["reversed"])
-            + in_suspense(model, party),
-            suspense=in_suspense(model, party),
-        ),
-    } | _model_suspense(model, party)
+    }
+
+
+def core_payoff(lane: Lane, party: Party) -> int | None:
+    """What a payoff takes now (`payoff_minor` of `account show`), asked of the rules: they tell one that is too small.
+
+    None where the rules don't take money of the party now.
+    """
+    other = lane.copy()
+    for account in lane.rows(party, Account):
+        asked = RepaymentReceived("asked", 1, account.currency, "payoff", None, None, "manual")
+        for settled in other.settle([message_of(asked, party, lane.time, "asked", len(lane.results))]):
+            if (
+                settled.input is None
+                or settled.input.body is not asked
+                or settled.decision.outcome is not Outcome.APPLIED
+            ):
+                continue
+            told = {each.body.template: each.body.params for each in settled.decision.outputs if is_notice(each.body)}
+            insufficient, received = told.get("payoff_insufficient"), told.get("payoff_received")
+            return insufficient["required_minor"] if insufficient else received["amount_minor"] if received else 0
+    return None
+
+
+def is_notice(body: object) -> bool:
+    return isinstance(body, NotificationRequested)
+
+
+def model_payoff(model: Model, party: Party) -> int:
+    return model.payoff_takes(model.parties[party], model.lane_time)
+
+
+PLANS = tuple(
+    Plan(kind, days, periods)
+    for kind, days, periods in (
+        (PlanKind.STATEMENT, None, None),
+        *((PlanKind.INSTALMENT, None, periods) for periods in (3, 6, 12)),
+        *((PlanKind.TRIAL, days, None) for days in (7, 14, 30)),
+        *((PlanKind.DEFERRED, days, None) for days in (30, 60, 90)),
+    )
+)
+
+
+def core_shops(lane: Lane) -> dict:
+    """What the lane keeps of shops: whether one takes part, by which plans, and its maximum."""
+    kinds = [kind for kind in entities.ENTITIES if kind.__name__ == "ShopSettings"]
+    return {
+        name: (
+            row.enabled,
+            tuple(row.enabled and row.takes(plan) for plan in PLANS),
+            row.max_order_minor,
+            row.currency,
+        )
+        for kind in kinds
+        for name, row in lane.tables[None].entities.get(kind, {}).items()
+    }
+
+
+def model_shops(model: Model) -> dict:
+    return {
+        name: (
+            body.enabled,
+            tuple(body.enabled and model.shop_offers(name, plan) for plan in PLANS),
+            body.max_order_minor,
+            body.currency,
+        )
+        for name, body in model.shops.items()
+    }
 
 
 def _core_payouts(lane: Lane, party: Party) -> dict:

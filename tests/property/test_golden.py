@@ -9,7 +9,7 @@ from settlement.outputs import MerchantActivityRecorded, OutputBody
 from settlement.version import RULES_VERSION
 from tests.property import golden
 
-DECIDED = (1, "6d849386166631e8c602e40f374ee44b7469c79c7b1f1a7713ea321e5eefb83b")
+DECIDED = (2, "5d1d159ce450b54aac5a80db95df0d175ac62fd9decc7264efe364b2b4300f39")
 """A version of the rules, and the digest of what it decides on the golden histories."""
 
 DIFFERENT = """

@@ -196,13 +196,6 @@ BROKEN = {
         ),
         {"whatever is due is asked for"},
     ),
-    "a retry that nothing will bring about": (
-        (
-            "UPDATE timer SET kind = 'restore', subject_id = 'account' WHERE ctid = (SELECT timer.ctid FROM timer"
-            " JOIN obligation ON asks ->> 0 LIKE subject_id || ' retry %' WHERE kind = 'debit_retry' LIMIT 1)"
-        ),
-        {"whatever is due is asked for"},
-    ),
     "a line that works while something is overdue": (
         (
             "UPDATE account SET freeze_reasons = '[]', cleared_at = NULL WHERE programme = 'tmall' AND account_id ="

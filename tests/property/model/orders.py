@@ -75,7 +75,7 @@ class OrderRules(ObligationRules):
                 (kinds is not None and plan[0] not in kinds, "not_supported"),
                 (not self.shop_takes_part(body), "not_supported"),
                 (plan not in programme(account)["plans"], "plan_not_offered"),
-                (not self.shop_offers(body), "plan_not_offered"),
+                (not self.shop_offers(body.merchant_id, body.plan), "plan_not_offered"),
                 (self.above_shop_maximum(body), "above_shop_maximum"),
                 (body.currency != account["currency"], "currency_mismatch"),
                 (body.amount_minor > available(account), "limit_exceeded"),

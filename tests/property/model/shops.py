@@ -18,8 +18,8 @@ class ShopRules(ObligationRules):
         shop = self.shops.get(placing.merchant_id)
         return shop is None or shop.enabled
 
-    def shop_offers(self, placing) -> bool:
-        shop, plan = self.shops.get(placing.merchant_id), placing.plan
+    def shop_offers(self, merchant_id: str, plan) -> bool:
+        shop = self.shops.get(merchant_id)
         return (
             shop is None
             or shop.plans is None
