@@ -161,11 +161,6 @@ class Order(Entity):
     extension_days: int | None = None
     credited_minor: int = 0
 
-    @property
-    def left_minor(self) -> int:
-        """What was neither sent back nor taken off by a discount."""
-        return self.amount_minor - self.returned_minor - self.credited_minor
-
 
 @entity("obligation", PartyKind.ACCOUNT, "obligation_id")
 class Obligation(Entity):
@@ -174,7 +169,7 @@ class Obligation(Entity):
     `asks` are the debits that ask for it (`settlement.asks.Ask`); `exhausted`: a series that did has failed for good.
     `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
     penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
-    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`), `paid_at` its last payment's place.
+    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`), `paid_at` its last payment's.
     """
 
     account_id: str
@@ -377,8 +372,8 @@ class Deposit(Entity):
 class DepositRefund(Entity):
     """A merchant's request to have a deposit, or a part of it, back.
 
-    One declined when it came is kept for its reasons only: its id is free, so its `fingerprint` is None, and nobody
-    reviews it, so `review_due_on` is None as well. `opinion` is the reviewer's.
+    One declined when it came is kept for its reasons only: `fingerprint` and `review_due_on` are None. `opinion` is the
+    reviewer's.
     """
 
     merchant_id: str
@@ -435,11 +430,7 @@ class AccountPayout(Entity):
 
 @entity("payout", PartyKind.MERCHANT, "payout_id")
 class MerchantPayout(Entity):
-    """Money that was to leave the platform for a merchant.
-
-    `source_id` is the deposit refund's request or the withdrawal it is for; None for what was payable. `answered_at` is
-    when its result occurred.
-    """
+    """The same for a merchant; `source_id` is a deposit refund's request or a withdrawal, None for what was payable."""
 
     merchant_id: str
     payout_id: str

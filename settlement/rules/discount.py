@@ -7,7 +7,7 @@ from settlement.entities import Order
 from settlement.messages import PurchaseCredited
 from settlement.rules import conceding
 from settlement.rules.refund import take_back
-from settlement.rules.schedule import restate_orders
+from settlement.rules.schedule import left_minor, restate_orders
 from settlement.statuses import OrderStatus
 from settlement.values import revised
 
@@ -52,6 +52,6 @@ def _refusal(draft: Draft, order: Order, body: PurchaseCredited) -> DeclineReaso
         return DeclineReason.WRONG_STATE
     if body.currency != draft.currency:
         return DeclineReason.CURRENCY_MISMATCH
-    if body.amount_minor > order.left_minor - order.under_return_minor:
+    if body.amount_minor > left_minor(order) - order.under_return_minor:
         return DeclineReason.AMOUNT_EXCEEDS_ORDER
     return None

@@ -9,7 +9,7 @@ from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
 from settlement.messages import AmountLowered
 from settlement.rules import credit_line, debit, difference, due_day, fees, penalty, purchase
-from settlement.rules.schedule import obligations_of, restate_orders, shares
+from settlement.rules.schedule import left_minor, obligations_of, restate_orders, shares
 from settlement.statuses import OrderStatus
 from settlement.values import revised
 
@@ -39,7 +39,7 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         lowered_by_minor=lowered_by_minor,
         currency=body.currency,
     )
-    if not order.left_minor and not order.credited_minor:
+    if not left_minor(order) and not order.credited_minor:
         purchase.returned_in_full(draft, order)
     else:
         restate_orders(draft, [order.order_id])
@@ -75,12 +75,12 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
     It has as many shares as obligations: where an amount was too small for all instalments, it still is. A share that a
     return emptied stays empty: what is left of the order falls by no more than the shares before it.
     """
-    left_minor = order.left_minor
+    rest_minor = left_minor(order)
     after = []
     for known, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
         obligation = known
-        principal_minor = min(share_minor, left_minor)
-        left_minor -= principal_minor
+        principal_minor = min(share_minor, rest_minor)
+        rest_minor -= principal_minor
         cut_minor = obligation.principal_minor - principal_minor
         if cut_minor:
             change = Change(ChangeKind.LESS, draft.place, 0, 0, cut_minor)

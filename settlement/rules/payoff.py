@@ -1,12 +1,11 @@
 """Paying off everything at once. Source: docs/rules.md, Repayment."""
 
-from datetime import date
-
 from settlement import timeline
 from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Repayment
+from settlement.quote import unbilled_fee_minor
 from settlement.rules.allocation import Allocation, Share
 
 
@@ -16,7 +15,7 @@ def amount_minor(draft: Draft) -> int:
     today = business_date(paid_at)
     place = Position(paid_at, BY_MESSAGE)
     return sum(
-        timeline.payable_at(each, place).amount_minor - _unbilled_fee_minor(each, today)
+        timeline.payable_at(each, place).amount_minor - unbilled_fee_minor(each, today)
         for each in draft.open_obligations()
     )
 
@@ -35,7 +34,7 @@ def begin(draft: Draft, allocation: Allocation, repayment: Repayment) -> list[Sh
     today = business_date(draft.moment.occurred_at)
     waived: list[Share] = []
     for obligation in list(draft.open_obligations()):
-        fee_minor = _unbilled_fee_minor(obligation, today)
+        fee_minor = unbilled_fee_minor(obligation, today)
         if fee_minor:
             waived.append(Share(obligation.obligation_id, 0, 0, 0, fee_minor))
             allocation.work_on(obligation, without_fee(draft, obligation, fee_minor))
@@ -48,10 +47,3 @@ def begin(draft: Draft, allocation: Allocation, repayment: Repayment) -> list[Sh
 def without_fee(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligation:
     """Return an obligation with so much less of its fee."""
     return timeline.put_in(obligation, Change(ChangeKind.LESS, draft.place, 0, fee_minor, 0))
-
-
-def _unbilled_fee_minor(obligation: Obligation, today: date) -> int:
-    """What is unpaid of a fee whose statement has not come."""
-    if obligation.billed_on is None or obligation.billed_on <= today:
-        return 0
-    return obligation.fee_minor - obligation.paid_fee_minor

@@ -13,7 +13,7 @@ from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced,
 from settlement.rules import debit, due_day, reminder
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.refund import take_back
-from settlement.rules.schedule import capture, obligations_of
+from settlement.rules.schedule import capture, left_minor, obligations_of
 from settlement.shop import ShopSettings
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import CapturedOn, Programme
@@ -131,7 +131,7 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
         draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
-    take_back(draft, order, order.left_minor, "cancelled", keeps_nothing=True)
+    take_back(draft, order, left_minor(order), "cancelled", keeps_nothing=True)
     draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
 

@@ -13,7 +13,7 @@ from settlement.lifecycles import RETURN
 from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed, ReturnWithdrawn
 from settlement.rules import debit, difference, due_day, purchase
 from settlement.rules.refund import take_back
-from settlement.rules.schedule import obligations_of, restate_orders
+from settlement.rules.schedule import left_minor, obligations_of, restate_orders
 from settlement.statuses import OrderStatus, ReturnStatus
 from settlement.terms import Programme, ReturnWindow
 from settlement.timers import TimerKind
@@ -149,7 +149,7 @@ def _refusal(draft: Draft, order: Order, programme: Programme, body: ReturnReque
         return DeclineReason.WRONG_STATE
     if body.currency != draft.currency:
         return DeclineReason.CURRENCY_MISMATCH
-    if body.amount_minor > order.left_minor - order.under_return_minor:
+    if body.amount_minor > left_minor(order) - order.under_return_minor:
         return DeclineReason.AMOUNT_EXCEEDS_ORDER
     if body.reason == QUALITY_ISSUE:
         return None if body.evidence else DeclineReason.EVIDENCE_MISSING
@@ -277,7 +277,7 @@ def _close(draft: Draft, ended: Return) -> Order:
 def _refund(draft: Draft, accepted: Return) -> None:
     """Give back what was returned; what is left of the order goes on."""
     order = _close(draft, accepted)
-    is_all = accepted.amount_minor == order.left_minor
+    is_all = accepted.amount_minor == left_minor(order)
     keeps_nothing = is_all and accepted.reason == QUALITY_ISSUE
     paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned", keeps_nothing=keeps_nothing)
     order = revised(order, returned_minor=order.returned_minor + accepted.amount_minor)

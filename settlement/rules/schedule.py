@@ -130,6 +130,11 @@ def shares(amount_minor: int, parts: int) -> list[int]:
     return [part_minor + rest_minor] + [part_minor] * (parts - 1)
 
 
+def left_minor(order: Order) -> int:
+    """What was neither sent back of an order nor taken off by a discount."""
+    return order.amount_minor - order.returned_minor - order.credited_minor
+
+
 def is_under_return(draft: Draft, obligation: Obligation) -> bool:
     """Tell whether a return of its order is open."""
     return obligation.order_id is not None and bool(draft.get(Order, obligation.order_id).open_return_ids)

@@ -15,6 +15,7 @@ from storage.stories.merchant import merchant_story
 from tests.integration.storage.settling import START, account, merchant
 from tests.unit.settlement.builders import (
     deferred,
+    in_instalments,
     opened,
     repaid,
 )
@@ -36,6 +37,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
         "held_minor": 13_000,
         "used_minor": 0,
         "customer_credit_minor": 0,
+        "payoff_minor": 0,
     }
     assert story["freeze_reasons"] == ["security"]
     assert story["owed"] == {"principal_minor": 0, "fee_minor": 0, "penalty_minor": 0}
@@ -47,6 +49,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
             "status": "trial",
             "amount_minor": 10_000,
             "returned_minor": 0,
+            "credited_minor": 0,
             "placed_at": START + timedelta(days=1),
             "obligations": [],
         },
@@ -57,6 +60,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
             "status": "held",
             "amount_minor": 3_000,
             "returned_minor": 0,
+            "credited_minor": 0,
             "placed_at": START + timedelta(days=2),
             "obligations": [],
         },
@@ -260,3 +264,31 @@ async def test_a_history_tells_of_records_with_its_key_that_were_not_understood(
         ("purchase", "placed", "applied", None),
         ("purchase", None, "dead_lettered", "not_json"),
     ]
+
+
+async def test_what_a_payoff_takes_now_is_told(lane):
+    await lane.settle([lane.message(replace(opened("taobao"), card_linked=True), BUYER, "opened")])
+    placed = lane.message(in_instalments("o", 9_000), BUYER, "placed")
+    await lane.settle([placed, lane.message(PurchaseReceived("o"), BUYER, "received")])
+    story = await account_story(lane.connection, BUYER.id)
+    assert (story.owed.principal_minor, story.owed.fee_minor, story.payoff_minor) == (9_000, 162, 9_000)
+    await lane.settle([lane.message(repaid(1, "tick"), BUYER, "tick", START + timedelta(days=31))])
+    assert (await account_story(lane.connection, BUYER.id)).payoff_minor == 9_054 - 1
+    paid = lane.message(repaid(9_053, "all", purpose="payoff"), BUYER, "payoff", START + timedelta(days=31))
+    await lane.settle([paid])
+    story = await account_story(lane.connection, BUYER.id)
+    assert (story.owed.principal_minor + story.owed.fee_minor, story.payoff_minor) == (0, 0)
+
+
+async def test_debits_that_nobody_answers_are_counted_with_their_age(lane):
+    await lane.settle([lane.message(opened("kuaishou"), BUYER, "opened")])
+    await lane.settle([lane.message(deferred("o", 100), BUYER, "placed")])
+    await lane.settle([lane.message(PurchaseReceived("o"), BUYER, "received")])
+    await lane.settle(until=START + timedelta(days=31))
+    first = (await figures.operations(lane.connection))[0]
+    (debit,) = (await account_story(lane.connection, BUYER.id)).debits
+    assert (first.open_debits, first.oldest_open_debit_at) == (1, START + timedelta(days=29, hours=16))
+    answer = repaid(100, "answer", debit_id=debit.debit_id)
+    await lane.settle([lane.message(answer, BUYER, "answer", START + timedelta(days=31))])
+    first = (await figures.operations(lane.connection))[0]
+    assert (first.open_debits, first.oldest_open_debit_at) == (0, None)
