@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from settlement import messages
-from settlement.decision import Decision, InvariantBrokenError
+from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Merchant
 from settlement.messages import Input
@@ -34,6 +34,7 @@ from settlement.rules import (
     reversal,
     settlement_cycle,
     shop_balance,
+    suspense,
     unfreezing,
 )
 from settlement.state import PartyState
@@ -68,6 +69,11 @@ def _merchant(draft: Draft) -> Decision | None:
     return draft.missing(Merchant, draft.party.id)
 
 
+def _unless(suspended: Callable[[Draft, Any], Decision | None], rule: Rule) -> Rule:
+    """A rule about money of a known account; of an unknown one it is decided otherwise."""
+    return lambda draft, body: suspended(draft, body) or rule(draft, body)
+
+
 def _either(draft: Draft) -> Decision | None:
     """The message's topic is about parties of both kinds, and this one is known."""
     return _account(draft) if draft.party.kind is PartyKind.ACCOUNT else _merchant(draft)
@@ -76,6 +82,11 @@ def _either(draft: Draft) -> Decision | None:
 def _of_party(rule: Callable[[Draft], Any]) -> Callable[[Draft, Any], Any]:
     """A rule about the party as a whole, for which nothing more must be said."""
     return lambda draft, _: rule(draft)
+
+
+def _unruled(draft: Draft, _: Any) -> Decision:
+    """Understood, but without a rule yet: declined, so that the same may be sent again once there is one."""
+    return draft.declined(DeclineReason.NOT_SUPPORTED)
 
 
 def _of_date(rule: Callable[[Draft, date], None]) -> TimerRule:
@@ -107,9 +118,16 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.ReturnReviewed: (_account, returns.reviewed),
     messages.ReturnWithdrawn: (_account, returns.withdrawn),
     messages.ParcelInspected: (_account, returns.parcel_inspected),
-    messages.RepaymentReceived: (_account, repayment.received),
+    messages.RepaymentReceived: (_nothing, _unless(suspense.received, repayment.received)),
     messages.RepaymentFailed: (_account, repayment.failed),
-    messages.RepaymentReversed: (_account, reversal.reversed_),
+    messages.RepaymentReversed: (_nothing, _unless(suspense.reversed_, reversal.reversed_)),
+    messages.DebitRequested: (_account, _unruled),
+    messages.PenaltyWaived: (_account, _unruled),
+    messages.DebtRescheduled: (_account, _unruled),
+    messages.DebtChargedOff: (_account, _unruled),
+    messages.RepaymentReinstated: (_account, _unruled),
+    messages.SuspenseReleased: (_nothing, suspense.released),
+    messages.PurchaseCredited: (_account, _unruled),
     messages.MerchantRegistered: (_nothing, merchant.registered),
     messages.SettlementCycleChanged: (_merchant, settlement_cycle.changed),
     messages.DepositPaid: (_merchant, deposit.paid),
@@ -125,7 +143,10 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
 }
 """Every message of a party: what must be known before it, and its rule."""
 
-LANE_BODIES = (messages.ClockTicked, messages.TermsPublished)
+WAITED_IN_VAIN: Mapping[type[messages.Body], Rule] = {messages.RepaymentReceived: suspense.kept}
+"""Messages that are decided all the same when what they name does not become known in time."""
+
+LANE_BODIES = (messages.ClockTicked, messages.TermsPublished, messages.ShopSettingsChanged)
 """Messages of no party: the batch deals with them itself."""
 
 TIMER_RULES: Mapping[TimerKind, TimerRule] = {
@@ -147,15 +168,26 @@ TIMER_RULES: Mapping[TimerKind, TimerRule] = {
 """Every kind of timer and its rule, but for `PARKING_EXPIRY`: the batch ends the wait of an input itself."""
 
 
-def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> Decision:
+def decide(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision:
     """Decide an input of a party. Repeated event ids are recognised by the caller (`batch`)."""
     party = message.party
     if party is None or isinstance(message.body, LANE_BODIES):
         raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
     unknown, rule = RULES[type(message.body)]
-    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either))
+    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either), lane)
     waiting = unknown(draft)
     return rule(draft, message.body) if waiting is None else waiting
+
+
+def expire(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision | None:
+    """Decide an input whose wait is over; None: it has waited in vain."""
+    party, rule = message.party, WAITED_IN_VAIN.get(type(message.body))
+    if party is None or rule is None:
+        return None
+    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=False), lane)
+    if draft.find(Account, party.id) is not None:
+        return None
+    return rule(draft, message.body)
 
 
 def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
@@ -165,11 +197,11 @@ def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
     return Cause(f"{message.source.topic}\0{owner}\0{message.event_id}", message.event_id, message.fingerprint)
 
 
-def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
+def fire(state: PartyState, timer: Timer, rules: Rules, lane: PartyState) -> Decision:
     """Decide a due timer as of its due time."""
     timer_id = timer.timer_id
     if timer.kind is TimerKind.PARKING_EXPIRY:
         raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
-    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id))
+    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id), lane)
     TIMER_RULES[timer.kind](draft, timer.subject_id)
     return draft.applied()

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
-from settlement.decision import ActivityShare, Decision, DeclineReason, InvariantBrokenError, Outcome
+from settlement.decision import ActivityShare, AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
 from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
 from settlement.ids import derived_id
 from settlement.ledger import LedgerAccount, Posting, Side
@@ -52,7 +52,10 @@ class Cause:
 
 
 class Draft:
-    """One decision on one party in the making."""
+    """One decision on one party in the making.
+
+    `lane` is what the lane itself keeps, whoever is decided on.
+    """
 
     __slots__ = (
         "_activity",
@@ -63,15 +66,20 @@ class Draft:
         "_outputs",
         "_postings",
         "_timers",
+        "_wakes",
         "cause",
+        "lane",
         "moment",
         "party",
         "rules",
         "state",
     )
 
-    def __init__(self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause) -> None:
+    def __init__(
+        self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause, lane: PartyState
+    ) -> None:
         self.state = state
+        self.lane = lane
         self.party = party
         self.moment = moment
         self.rules = rules
@@ -84,6 +92,7 @@ class Draft:
         self._timers: dict[tuple[TimerKind, str], Timer | None] = {}
         self._outputs: list[Output] = []
         self._activity: list[ActivityShare] = []
+        self._wakes: list[str] = []
 
     # What rules read.
 
@@ -237,19 +246,29 @@ class Draft:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""
         self._activity.append(ActivityShare(merchant_id, self.currency, payable_minor, after_sales))
 
+    def wake(self, kind: type[Entity], entity_id: str) -> None:
+        """Let what waits for something be decided again, although it will not become known."""
+        self._wakes.append(subject_key(kind, entity_id))
+
     # How rules end.
 
-    def applied(self) -> Decision:
-        """Everything recorded takes effect."""
+    def applied(self, reason: AppliedReason | None = None) -> Decision:
+        """Everything recorded takes effect.
+
+        Args:
+            reason: what the message was taken for, where that is not what it said.
+        """
         self._settle_balances()
         return Decision(
             Outcome.APPLIED,
+            reason=reason.value if reason is not None else None,
             postings=tuple(self._postings),
             entities=tuple(self._entities.values()),
             timers=tuple([timer for timer in self._timers.values() if timer is not None]),
             cancelled=tuple([key for key, timer in self._timers.items() if timer is None]),
             outputs=tuple(self._outputs),
             activity=tuple(self._activity),
+            wakes=tuple(self._wakes),
         )
 
     def declined(

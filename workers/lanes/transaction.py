@@ -66,7 +66,9 @@ class Settler:
         self.next_due_at: datetime | None = datetime.min.replace(tzinfo=UTC)
         """When the next timer is due, or earlier; None when there is none. Before the first look: always."""
         rules = Rules(TermsBook.parse(claim.terms_document), working_days())
-        self._standing = Standing(claim.batch_seq, claim.chain_hash, claim.next_seq, claim.lane_time, rules)
+        self._standing = Standing(
+            claim.batch_seq, claim.chain_hash, claim.next_seq, claim.lane_time, rules, claim.totals
+        )
         self._positions = dict(claim.positions)
         self._attempted: Settlement | None = None
         self._confirmed: list[Settlement] = []

@@ -50,7 +50,7 @@ def test_within_one_obligation_penalty_and_fee_come_before_principal():
     lane = lane_owing(1_000)
     state = lane.states[BUYER]
     moment = Moment(at("2026-02-10"), at("2026-02-10"))
-    draft = Draft(state, BUYER, moment, RULES, Cause("test", "test"))
+    draft = Draft(state, BUYER, moment, RULES, Cause("test", "test"), state)
     (owed,) = lane.obligations
     charged = Obligation(
         "buyer", owed.obligation_id, owed.no, "a", owed.due_on, ObligationStatus.OPEN, 1_000, 60, 5, 0, 0, 0, None
