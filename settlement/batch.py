@@ -6,7 +6,7 @@ cut into batches (tests/property).
 Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings, settings_of
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
+from settlement.timeline import BY_MESSAGE
 from settlement.timers import Timer, TimerKind
 from settlement.totals import LARGEST_ACTIVITY_MINOR, Totals, moved_by, overflow
 from settlement.values import dataclass
@@ -120,10 +121,10 @@ class Batch:
             self._settle_lane_input(state, message, now)
             return
         self.fire_due(message.party)
-        decision = self._settle(state, message, now, was_parked=False)
+        decision = self._settle(state, message, now, BY_MESSAGE, was_parked=False)
         if decision.outcome is Outcome.PARKED:
             self._park(state, message, decision, now)
-        self._wake(state, decision, now)
+        self._wake(state, decision, now, BY_MESSAGE)
 
     def fire_due(self, party: Party) -> None:
         """Fire all timers of a party that are due at lane time, by due time, rank and id."""
@@ -131,7 +132,7 @@ class Batch:
         if until is None:
             return
         while due := [timer for timer in state.timers.values() if timer.due_at <= until]:
-            self._fire(state, min(due, key=lambda each: each.order))
+            self._fire(state, _first(state, due))
 
     def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
         """What the batch means for merchants: one message per merchant and currency that something changed for."""
@@ -168,7 +169,14 @@ class Batch:
         return self.lane_time
 
     def _settle(
-        self, state: PartyState, message: Input, now: datetime, *, was_parked: bool, waits_for: str | None = None
+        self,
+        state: PartyState,
+        message: Input,
+        now: datetime,
+        rank: int,
+        *,
+        was_parked: bool,
+        waits_for: str | None = None,
     ) -> Decision:
         """Decide an input and take over what it changes; a parked outcome is left to the caller.
 
@@ -176,13 +184,14 @@ class Batch:
             state: its party's.
             message: the input.
             now: when it is decided.
+            rank: the place of that among what happens at this instant.
             was_parked: it waited for something.
             waits_for: what it has waited for in vain.
         """
         detail = ""
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
-            moment = Moment(now, min(message.occurred_at, now))
+            moment = Moment(now, min(message.occurred_at, now), rank)
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
             elif waits_for is not None:
@@ -276,7 +285,7 @@ class Batch:
         decision, detail = self._storable(decision, detail, None)
         self._take(state, decision)
         self.results.append(Settled(decision, timer.due_at, timer=timer, detail=detail))
-        self._wake(state, decision, timer.due_at)
+        self._wake(state, decision, timer.due_at, timer.kind.rank)
 
     def _park(self, state: PartyState, message: Input, decision: Decision, now: datetime) -> None:
         parked = Parked(message, decision.waits_for or "", now)
@@ -301,12 +310,18 @@ class Batch:
         for parked in list(state.parked):
             if parked.input.event_hash.hex() == timer.subject_id:
                 self._unpark(state, parked)
-                decision = self._settle(state, parked.input, timer.due_at, was_parked=True, waits_for=parked.waits_for)
-                self._wake(state, decision, timer.due_at)
+                rank = timer.kind.rank
+                decision = self._settle(
+                    state, parked.input, timer.due_at, rank, was_parked=True, waits_for=parked.waits_for
+                )
+                self._wake(state, decision, timer.due_at, rank)
                 return
 
-    def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:
-        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn."""
+    def _wake(self, state: PartyState, decision: Decision, now: datetime, rank: int) -> None:
+        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn.
+
+        It is decided at the decision's own place among what happens at its instant.
+        """
         if not state.parked:
             return
         changed = _subjects_of(decision)
@@ -315,7 +330,7 @@ class Batch:
             (each for each in state.parked if each.waits_for in changed and each.input.event_hash not in tried), None
         ):
             tried.add(waiting.input.event_hash)
-            outcome = self._settle(state, waiting.input, now, was_parked=True)
+            outcome = self._settle(state, waiting.input, now, rank, was_parked=True)
             if outcome.outcome is Outcome.PARKED:
                 again = replace(waiting, waits_for=outcome.waits_for or "")
                 state.parked[state.parked.index(waiting)] = again
@@ -333,6 +348,20 @@ class Batch:
             msg = "the lane itself parks nothing"
             raise InvariantBrokenError(msg)
         return state.party
+
+
+def _first(state: PartyState, due: Sequence[Timer]) -> Timer:
+    """The timer that fires next; of waits that are over at one instant, that of the input that came first."""
+    first = min(due, key=lambda each: each.order)
+    if first.kind is not TimerKind.PARKING_EXPIRY:
+        return first
+    over = {each.subject_id: each for each in due if each.kind is first.kind and each.due_at == first.due_at}
+    return next((over[each] for each in _event_hashes(state) if each in over), first)
+
+
+def _event_hashes(state: PartyState) -> Iterator[str]:
+    """Of what is parked, in arrival order, as timers name it."""
+    return (parked.input.event_hash.hex() for parked in state.parked)
 
 
 def time_after(lane_time: datetime | None, message: Input) -> datetime:

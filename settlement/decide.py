@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from settlement import messages
-from settlement.decision import Decision, DeclineReason, InvariantBrokenError
+from settlement.decision import AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Merchant
 from settlement.messages import Input
@@ -16,12 +16,14 @@ from settlement.party import Party, PartyKind
 from settlement.rules import (
     appeal,
     bill_instalment,
+    card,
     cash_out,
     closing,
     credit_line,
     debit,
     deposit,
     deposit_escalation,
+    due_day,
     extension,
     lowering,
     merchant,
@@ -98,8 +100,8 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.CreditLineOpened: (_nothing, credit_line.opened),
     messages.LimitChanged: (_account, credit_line.limit_changed),
     messages.ScoreChanged: (_account, credit_line.score_changed),
-    messages.CardLinked: (_account, _of_party(credit_line.card_linked)),
-    messages.CardUnlinked: (_account, _of_party(credit_line.card_unlinked)),
+    messages.CardLinked: (_account, _of_party(card.linked)),
+    messages.CardUnlinked: (_account, _of_party(card.unlinked)),
     messages.IdentityVerified: (_account, _of_party(credit_line.identity_verified)),
     messages.LineFrozen: (_account, credit_line.frozen),
     messages.LineUnfrozen: (_account, credit_line.unfrozen),
@@ -121,11 +123,11 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.RepaymentReceived: (_nothing, _unless(suspense.received, repayment.received)),
     messages.RepaymentFailed: (_account, repayment.failed),
     messages.RepaymentReversed: (_nothing, _unless(suspense.reversed_, reversal.reversed_)),
-    messages.DebitRequested: (_account, _unruled),
+    messages.DebitRequested: (_account, _of_party(due_day.debit_requested)),
     messages.PenaltyWaived: (_account, _unruled),
     messages.DebtRescheduled: (_account, _unruled),
     messages.DebtChargedOff: (_account, _unruled),
-    messages.RepaymentReinstated: (_account, _unruled),
+    messages.RepaymentReinstated: (_account, repayment.reinstated),
     messages.SuspenseReleased: (_nothing, suspense.released),
     messages.PurchaseCredited: (_account, _unruled),
     messages.MerchantRegistered: (_nothing, merchant.registered),
@@ -143,8 +145,10 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
 }
 """Every message of a party: what must be known before it, and its rule."""
 
-WAITED_IN_VAIN: Mapping[type[messages.Body], Rule] = {messages.RepaymentReceived: suspense.kept}
-"""Messages that are decided all the same when what they name does not become known in time."""
+WAITED_IN_VAIN: Mapping[type[messages.Body], tuple[Rule, Rule]] = {
+    messages.RepaymentReceived: (repayment.unmatched, suspense.kept),
+}
+"""Messages decided all the same when what they name does not become known in time: of a known account, of none."""
 
 LANE_BODIES = (messages.ClockTicked, messages.TermsPublished, messages.ShopSettingsChanged)
 """Messages of no party: the batch deals with them itself."""
@@ -153,7 +157,9 @@ TIMER_RULES: Mapping[TimerKind, TimerRule] = {
     TimerKind.AUTOMATIC_RECEIPT: purchase.receipt_due,
     TimerKind.PARCEL_EXPIRY: returns.parcel_expired,
     TimerKind.TRIAL_END: purchase.trial_ended,
-    TimerKind.DUE_DAY: _of_date(debit.due_day),
+    TimerKind.DEBIT_UNANSWERED: debit.not_answered,
+    TimerKind.DUE_DAY: _of_date(due_day.due_day),
+    TimerKind.DEBIT: _of_party(due_day.debit_due),
     TimerKind.OVERDUE: _of_date(overdue.due_day_passed),
     TimerKind.PENALTY: _of_party(overdue.charge_penalties),
     TimerKind.DEBIT_RETRY: debit.retry_due,
@@ -176,18 +182,30 @@ def decide(state: PartyState, message: Input, moment: Moment, rules: Rules, lane
     unknown, rule = RULES[type(message.body)]
     draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either), lane)
     waiting = unknown(draft)
-    return rule(draft, message.body) if waiting is None else waiting
+    return _closed(draft, rule(draft, message.body)) if waiting is None else waiting
+
+
+def _closed(draft: Draft, decision: Decision) -> Decision:
+    """See after what takes effect that no credit rests and nothing due stays unasked."""
+    party = draft.party
+    if decision.outcome is not Outcome.APPLIED or party.kind is not PartyKind.ACCOUNT:
+        return decision
+    if draft.find(Account, party.id) is None:  # money of an account that nobody knows
+        return decision
+    if not due_day.close(draft):
+        return decision
+    return draft.applied(AppliedReason(decision.reason) if decision.reason is not None else None)
 
 
 def expire(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision | None:
     """Decide an input whose wait is over; None: it has waited in vain."""
-    party, rule = message.party, WAITED_IN_VAIN.get(type(message.body))
-    if party is None or rule is None:
+    party, decided = message.party, WAITED_IN_VAIN.get(type(message.body))
+    if party is None or decided is None:
         return None
     draft = Draft(state, party, moment, rules, _cause(message, party, of_either=False), lane)
-    if draft.find(Account, party.id) is not None:
-        return None
-    return rule(draft, message.body)
+    known, unknown = decided
+    rule = unknown if draft.find(Account, party.id) is None else known
+    return _closed(draft, rule(draft, message.body))
 
 
 def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
@@ -202,6 +220,10 @@ def fire(state: PartyState, timer: Timer, rules: Rules, lane: PartyState) -> Dec
     timer_id = timer.timer_id
     if timer.kind is TimerKind.PARKING_EXPIRY:
         raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
-    draft = Draft(state, timer.party, Moment(timer.due_at, timer.due_at), rules, Cause(timer_id, timer_id), lane)
+    draft = Draft(
+        state, timer.party, Moment(timer.due_at, timer.due_at, timer.kind.rank), rules, Cause(timer_id, timer_id), lane
+    )
     TIMER_RULES[timer.kind](draft, timer.subject_id)
+    if timer.party.kind is PartyKind.ACCOUNT:
+        due_day.close(draft)
     return draft.applied()

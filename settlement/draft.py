@@ -16,19 +16,24 @@ from settlement.ledger import LedgerAccount, Posting, Side
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, NotLoadedError, PartyState, subject_key
+from settlement.state import ALL_OPEN, NotLoadedError, PartyState, past_since, subject_key
 from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
+from settlement.timeline import BY_MESSAGE, Position
 from settlement.timers import Timer, TimerKind
 from settlement.values import dataclass, revised
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it."""
+    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it.
+
+    `rank` is the timer's among all that happens at its instant; messages come last.
+    """
 
     now: datetime
     occurred_at: datetime
+    rank: int = BY_MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,30 @@ class Draft:
             yield obligation
         raise NotLoadedError(self.party, Obligation, ALL_OPEN)
 
+    def past_since(self, instant: datetime) -> list[Obligation]:
+        """All obligations on which something counts as paid at an instant or later, and all that were ever overdue.
+
+        Raises:
+            NotLoadedError: some may be missing.
+        """
+        loaded = self.state.past_since
+        if not self.state.whole and (loaded is None or loaded > instant):
+            raise NotLoadedError(self.party, Obligation, past_since(instant))
+        return [
+            each
+            for each in self.each(Obligation)
+            if each.falls or (each.paid_at is not None and each.paid_at >= instant)
+        ]
+
+    def touched(self, kind: type[EntityT]) -> list[EntityT]:
+        """What of a kind this decision has made or changed."""
+        return [cast("EntityT", entity) for key, entity in self._entities.items() if key[0] is kind]
+
+    @property
+    def place(self) -> Position:
+        """From where what this decision changes of an obligation counts: now."""
+        return Position(self.moment.now, self.moment.rank)
+
     def balance(self, currency: str) -> MerchantBalance:
         """The merchant's balances in one currency, up to date; zeros before the first posting."""
         self._settle_balances()
@@ -238,9 +267,14 @@ class Draft:
         """Remove the timer of this kind and subject, if there is one."""
         self._timers[kind, subject_id] = None
 
+    def is_due(self, kind: TimerKind, subject_id: str) -> bool:
+        """Whether the timer of this kind and subject is due by now and has not fired yet."""
+        timer = self.state.timers.get((kind, subject_id))
+        return timer is not None and timer.due_at <= self.moment.now
+
     def decide_as_of(self, instant: datetime) -> None:
         """Decide what follows as if it occurred at an instant that has passed; what was recorded stays as it is."""
-        self.moment = Moment(self.moment.now, instant)
+        self.moment = Moment(self.moment.now, instant, self.moment.rank)
 
     def hand_to_merchant(self, merchant_id: str, *, payable_minor: int = 0, after_sales: int = 0) -> None:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""

@@ -85,7 +85,10 @@ class Account(Entity):
     `granted_minor` is the limit as granted; `limit_minor` is below it while unused limit is reclaimed. `overdue_until`
     is when something was last overdue, None if nothing ever was. `cleared_at` is the same instant while the line waits
     to be restored after it. `appeal_upheld`: an appeal is upheld that lifts the freeze the moment nothing is overdue.
-    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was.
+    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was. `overdue_since` is when
+    the freeze for what is overdue began, None while there is none. `paid_until` is the latest instant at which something
+    counts as paid. `penalty_noticed_on` is the date of the last notice of penalties due in this overdue time, None
+    before the first; `penalty_unnoticed_minor` was charged since.
     """
 
     account_id: str
@@ -114,6 +117,10 @@ class Account(Entity):
     appeal_upheld: bool = False
     cash_out_on: date | None = None
     cash_out_day_minor: int = 0
+    overdue_since: datetime | None = None
+    paid_until: datetime | None = None
+    penalty_noticed_on: date | None = None
+    penalty_unnoticed_minor: int = 0
 
     @property
     def status(self) -> LineStatus:
@@ -159,12 +166,13 @@ class Order(Entity):
 class Obligation(Entity):
     """One amount of principal with one due date, and the fee and penalty on it.
 
-    `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it. `billed_on` is its
-    statement's date, None where there are no statements. `debit_on` is the date on which attempt 1 of a debit for it is
-    requested: its due date, or a later one on which it is debited anew; None: its due date. `in_instalments`: it is one
-    of several parts and bears a fee. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None
-    if it never did; all penalties together are at most that. `penalty_runs` are the penalties charged, as texts
-    (`settlement.rules.penalty`).
+    `asks` say which debits ask for how much of it, as texts (`settlement.asks.Ask`); `exhausted`: a series that asked
+    for it has failed for good. `billed_on` is its statement's date, None where there are no statements.
+    `in_instalments`: it is one of several parts and bears a fee; `split_no` tells the parts of one split from those of
+    another, 0 is the capture. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None if it
+    never did; all penalties together are at most that. `lowered_bps`: a lowering or a credit holds its penalties to
+    what is left of it, at that rate. `changes`, `falls` and `penalty_runs` are its time line, as texts
+    (`settlement.timeline`); `paid_at` is the last instant at which something counts as paid of it.
     """
 
     account_id: str
@@ -179,12 +187,17 @@ class Obligation(Entity):
     paid_principal_minor: int
     paid_fee_minor: int
     paid_penalty_minor: int
-    debit_id: str | None
     billed_on: date | None = None
-    debit_on: date | None = None
     in_instalments: bool = False
     overdue_principal_minor: int | None = None
     penalty_runs: tuple[str, ...] = ()
+    split_no: int = 0
+    lowered_bps: int | None = None
+    falls: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    paid_at: datetime | None = None
+    asks: tuple[str, ...] = ()
+    exhausted: bool = False
 
     @property
     def open_minor(self) -> int:
@@ -201,7 +214,12 @@ class Obligation(Entity):
 
 @entity("debit", PartyKind.ACCOUNT, "debit_id")
 class Debit(Entity):
-    """One request to debit the buyer's card. `first_requested_at` is when attempt 1 of its series was requested."""
+    """One request to debit the buyer's card.
+
+    `first_requested_at` is when attempt 1 of its series was requested. `requested_at` is when this one was, and
+    `requested_rank` which place that has among what happened at that instant (`settlement.timeline.Position`); of rows
+    from before, None. `unanswered_at` is when it stopped standing in the way of others, nobody having told what became of it.
+    """
 
     account_id: str
     debit_id: str
@@ -213,6 +231,9 @@ class Debit(Entity):
     status: DebitStatus
     first_requested_at: datetime
     obligation_ids: tuple[str, ...]
+    requested_at: datetime | None = None
+    requested_rank: int = 0
+    unanswered_at: datetime | None = None
 
 
 @entity("return", PartyKind.ACCOUNT, "return_id")
@@ -238,6 +259,9 @@ class Repayment(Entity):
     """One repayment that arrived.
 
     `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit.
+    `counts_at` and `counts_rank` are the place from which it counts (`settlement.timeline.Position`), of rows from
+    before None: that is `received_at`. `own_first`: it pays what its debit asked for before all else; `due_by`: it pays
+    only what is due by then, for its debit had ended otherwise when it came.
     """
 
     account_id: str
@@ -253,6 +277,11 @@ class Repayment(Entity):
     shares: tuple[str, ...] = ()
     credit_minor: int = 0
     reversed_at: datetime | None = None
+    counts_at: datetime | None = None
+    counts_rank: int = 0
+    own_first: bool = True
+    due_by: date | None = None
+    reinstated: bool = False
 
 
 @entity("cash_out", PartyKind.ACCOUNT, "cash_out_id")

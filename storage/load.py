@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
+from settlement import timeline
+from settlement.asks import asks_of
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -36,7 +38,7 @@ from settlement.entities import (
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings
-from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
+from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import PayoutStatus
 from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
@@ -264,7 +266,7 @@ class _Loading:
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
         debits = await self._fetch(Debit)
-        obligations = await self._open_obligations()
+        obligations = [*await self._open_obligations(), *await self._past_obligations()]
         for cash_out in cash_outs:
             self._name_missing(Obligation, cash_out.account_id, cash_out.obligation_ids)
         for debit in debits:
@@ -341,8 +343,31 @@ class _Loading:
                 obligations.pop()
                 state.all_open_loaded = False
                 state.open_loaded_until = (obligations[-1].due_on, obligations[-1].no)
-            state.entities[Obligation] = {each.obligation_id: each for each in obligations}
+            state.entities.setdefault(Obligation, {}).update({each.obligation_id: each for each in obligations})
         return [each for obligations in found.values() for each in obligations]
+
+    async def _past_obligations(self) -> list[Obligation]:
+        """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
+        since: dict[str, datetime] = {}
+        for party, entities in self.read_set.entities.items():
+            state = self.accounts.get(party.id) if party is not None and party.kind is PartyKind.ACCOUNT else None
+            asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
+            if state is not None and asked:
+                state.past_since = since[_party_of(state).id] = min(asked)
+        if not since:
+            return []
+        rows = await self.connection.fetch(
+            _SQL["past_obligations"], self.lane, arrays.texts(list(since)), arrays.instants(list(since.values()))
+        )
+        found = cast("list[Obligation]", self._keep(Obligation, rows))
+        for each in found:
+            self._name_missing(Repayment, each.account_id, _repayments_of(each))
+        for repayment in await self._fetch(Repayment):
+            if repayment.debit_id is not None:
+                self._name_missing(Debit, repayment.account_id, (repayment.debit_id,))
+            if repayment.order_id is not None:
+                self._name_missing(Order, repayment.account_id, (repayment.order_id,))
+        return found
 
     def _note_absent(self) -> list[tuple[str, str, str]]:
         """Note what was looked for and isn't there; returns (party kind, party id, subject key) of each."""
@@ -369,7 +394,7 @@ class _Loading:
         for kind, entity_id in references:
             if kind is ShopSettings:
                 self.shops.add(entity_id)
-            if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
+            if kind.party_kind is not party.kind or entity_id == ALL_OPEN or entity_id.startswith(PAST_SINCE):
                 continue
             self.asked.append((state, kind, entity_id))
             if kind is SuspenseEntry or (not state.whole and kind not in _WITH_PARTY):
@@ -385,8 +410,7 @@ class _Loading:
     def _name_what_hangs_on(self, obligation: Obligation) -> None:
         if obligation.order_id is not None:
             self._name_missing(Order, obligation.account_id, (obligation.order_id,))
-        if obligation.debit_id is not None:
-            self._name_missing(Debit, obligation.account_id, (obligation.debit_id,))
+        self._name_missing(Debit, obligation.account_id, _asking_for(obligation))
 
     async def _fetch(self, kind: type[EntityT]) -> list[EntityT]:
         """Fetch what is named of a class; returns what was found."""
@@ -414,6 +438,17 @@ class _Loading:
         for row, entity in zip(rows, entities, strict=True):
             states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity
         return entities
+
+
+def _asking_for(obligation: Obligation) -> list[str]:
+    """Debits that ask for an obligation."""
+    return [ask.debit_id for ask in asks_of(obligation)]
+
+
+def _repayments_of(obligation: Obligation) -> list[str]:
+    """Repayments that paid an obligation."""
+    changes = timeline.changes_of(obligation)
+    return [each.source for each in changes if each.kind is timeline.ChangeKind.PAID and each.source]
 
 
 def _paid_by(repayment: Repayment) -> list[str]:

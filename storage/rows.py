@@ -149,7 +149,11 @@ TABLES: Mapping[type[Entity], Table] = {
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
         _table(Obligation, "obligation", "no", "order_id"),
-        _table(Debit, "debit", "no", "due_on", "attempt", "reason", "first_requested_at"),
+        _table(
+            Debit,
+            "debit",
+            *("no", "due_on", "attempt", "reason", "first_requested_at", "requested_at", "requested_rank"),
+        ),
         _table(
             Return,
             "return_request",
@@ -159,6 +163,7 @@ TABLES: Mapping[type[Entity], Table] = {
             Repayment,
             "repayment",
             *("no", "amount_minor", "purpose", "order_id", "debit_id", "channel", "received_at", "fingerprint"),
+            *("counts_at", "counts_rank", "own_first", "due_by"),
         ),
         _table(CashOut, "cash_out", "no", "amount_minor", "requested_at", "fingerprint"),
         _table(Appeal, "appeal"),

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+from settlement.asks import open_parts
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -9,7 +10,7 @@ from settlement.entities import Account, Order, PlanKind, Return
 from settlement.ledger import LedgerAccount
 from settlement.lifecycles import ORDER, RETURN
 from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced, PurchaseReceived
-from settlement.rules import debit, reminder
+from settlement.rules import debit, due_day, reminder
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.refund import take_back
 from settlement.rules.schedule import capture, obligations_of
@@ -103,10 +104,10 @@ def kept(draft: Draft, body: PurchaseKept) -> Decision:
     due_on = _due_on(order)
     order = capture(draft, revised(order, kept_at=draft.moment.occurred_at))
     reminder.forget_trial_end(draft, order.order_id)
-    debit.expect_due_day(draft, due_on)
+    due_day.expect(draft, due_on)
     debit.request(
         draft,
-        obligations_of(draft, order),
+        [(each, open_parts(each)) for each in obligations_of(draft, order)],
         due_on=due_on,
         attempt=1,
         reason="kept",
@@ -130,7 +131,7 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
         draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
-    take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled")
+    take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled", keeps_nothing=True)
     draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
 
@@ -169,13 +170,13 @@ def resume(draft: Draft, order: Order) -> None:
     obligations = obligations_of(draft, order)
     open_ones = [each for each in obligations if each.status is ObligationStatus.OPEN]
     for obligation in open_ones:
-        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date), debit_on=None))
+        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date), exhausted=False))
     if open_ones:
         draft.put(revised(order, due_on=obligations_of(draft, order)[0].due_on))
     for due_on in sorted({max(each.due_on, next_date) for each in open_ones}):
-        debit.expect_due_day(draft, due_on)
-    late = [each for each in obligations if each.status is ObligationStatus.OVERDUE]
-    debit.debit_again(draft, late, days_after(business_date(draft.moment.now), 1))
+        due_day.expect(draft, due_on)
+    for late in [each for each in obligations if each.status is ObligationStatus.OVERDUE]:
+        draft.put(revised(late, exhausted=False))
 
 
 def _expect_receipt(draft: Draft, order: Order, receipt_at: datetime) -> None:
@@ -216,7 +217,7 @@ def _go_on(draft: Draft, order: Order) -> None:
 def _capture(draft: Draft, order: Order) -> Order:
     captured = capture(draft, order)
     for due_on in dict.fromkeys(obligation.due_on for obligation in obligations_of(draft, captured)):
-        debit.expect_due_day(draft, due_on)
+        due_day.expect(draft, due_on)
     return draft.get(Order, order.order_id)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from settlement.messages import Body, DepositPaid, Input, MerchantRegistered
 from settlement.party import Party, PartyKind
 from tests.property.lane import BREAKS
-from tests.property.tellers.buyers import BuyerTeller
+from tests.property.tellers.operators import OperatorTeller
 from tests.property.tellers.sellers import SellerTeller
 
 ACCOUNTS = (Party(PartyKind.ACCOUNT, "a1"), Party(PartyKind.ACCOUNT, "a2"))
@@ -50,8 +50,8 @@ def history_of(
     return teller.history
 
 
-class HistoryTeller(BuyerTeller, SellerTeller):
-    """Makes up messages of buyers and sellers."""
+class HistoryTeller(OperatorTeller, SellerTeller):
+    """Makes up messages of buyers, sellers and operators."""
 
     def open(self) -> None:
         """Mostly begin with what a history needs to get anywhere."""

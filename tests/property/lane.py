@@ -28,7 +28,7 @@ from settlement.ledger import Book, LedgerAccount, Posting, Side, owned_by
 from settlement.messages import Input, PayoutFailed
 from settlement.outputs import MerchantActivityRecorded
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, NotLoadedError, Parked, PartyState, subject_key
+from settlement.state import ALL_OPEN, PAST_SINCE, NotLoadedError, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
@@ -118,10 +118,13 @@ class Tables:
             state.entities = {kind: dict(rows) for kind, rows in self.entities.items()}
             return state
         state.all_open_loaded = (Obligation, ALL_OPEN) in wanted
+        since = [instant_of(name) for _, name in wanted if name.startswith(PAST_SINCE)]
+        state.past_since = min(since, default=None)
         for kind, rows in self.entities.items():
             for name, entity in rows.items():
                 is_open = kind is Obligation and state.all_open_loaded and entity.status in UNPAID
-                if kind in ALWAYS_LOADED or is_open or (kind, name) in wanted:
+                is_past = kind is Obligation and state.past_since is not None and _is_past(entity, state.past_since)
+                if kind in ALWAYS_LOADED or is_open or is_past or (kind, name) in wanted:
                     state.entities.setdefault(kind, {})[name] = entity
         looked_for = wanted | {(kind, name) for kind in ALWAYS_LOADED for name in (self.name, "CNY", "USD")}
         state.absent |= {
@@ -163,6 +166,10 @@ class Tables:
         for share in decision.activity:
             self.activity[share.merchant_id, "payable"] += share.payable_minor
             self.activity[share.merchant_id, "after_sales"] += share.after_sales
+
+
+def _is_past(obligation: Obligation, since: datetime) -> bool:
+    return bool(obligation.falls) or (obligation.paid_at is not None and obligation.paid_at >= since)
 
 
 class Lane:

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import date, datetime, timedelta
 
+from settlement import entities
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -27,10 +28,10 @@ from tests.property.model.facts import (
     business_date,
     credit,
     held,
+    lost_amount,
     obligation_status,
     order_id_of,
     order_status,
-    penalty,
     under_return,
     used,
 )
@@ -57,6 +58,11 @@ def payout_facts(payout: AccountPayout | MerchantPayout) -> Facts:
     }
 
 
+def told(entity: object, name: str, otherwise: object) -> object:
+    """A field by the name that it may have in the core; one that is not there yet disagrees where it matters."""
+    return getattr(entity, name, otherwise)
+
+
 def core_state(lane: Lane, party: Party) -> dict:
     if party.kind is PartyKind.MERCHANT:
         return _core_merchant(lane, party)
@@ -73,9 +79,17 @@ def core_state(lane: Lane, party: Party) -> dict:
             "held": account.held_minor,
             "used": account.used_minor,
             "credit": account.customer_credit_minor,
+            "charged off": (told(account, "charged_off_minor", 0), told(account, "recovered_minor", 0)),
             "cashed out": (account.cash_out_on, account.cash_out_day_minor),
             "orders": [
-                (each.order_id, each.status.value, each.amount_minor, each.returned_minor, each.under_return_minor)
+                (
+                    each.order_id,
+                    each.status.value,
+                    each.amount_minor,
+                    each.returned_minor,
+                    each.under_return_minor,
+                    told(each, "credited_minor", 0),
+                )
                 for each in in_order(lane, party, Order)
             ],
             "obligations": [
@@ -86,6 +100,7 @@ def core_state(lane: Lane, party: Party) -> dict:
                     each.status.value,
                     (each.principal_minor, each.fee_minor, each.penalty_minor),
                     (each.paid_principal_minor, each.paid_fee_minor, each.paid_penalty_minor),
+                    told(each, "charged_off_minor", 0),
                 )
                 for each in in_order(lane, party, Obligation)
             ],
@@ -94,13 +109,19 @@ def core_state(lane: Lane, party: Party) -> dict:
                 for each in in_order(lane, party, Return)
             ],
             "debits": {
-                each.debit_id: (each.status.value, each.amount_minor, each.due_on, each.attempt)
+                each.debit_id: (
+                    each.status.value,
+                    each.amount_minor,
+                    each.due_on,
+                    each.attempt,
+                    told(each, "unanswered_at", None) is not None,
+                )
                 for each in lane.rows(party, Debit)
             },
             "payouts": _core_payouts(lane, party),
             "ledger": _core_ledger(lane, party),
-        }
-    return {}
+        } | _core_suspense(lane, party)
+    return _core_suspense(lane, party)
 
 
 def in_order(lane: Lane, party: Party, kind: type) -> list:
@@ -111,7 +132,7 @@ def in_order(lane: Lane, party: Party, kind: type) -> list:
 def model_state(model: Model, party: Party) -> dict:
     known = model.parties.get(party)
     if known is None:
-        return {}
+        return _model_suspense(model, party)
     if party.kind is PartyKind.MERCHANT:
         return _model_merchant(known)
     return {
@@ -126,9 +147,17 @@ def model_state(model: Model, party: Party) -> dict:
         "held": held(known),
         "used": used(known),
         "credit": credit(known),
+        "charged off": (known["charged_off"], known["recovered"]),
         "cashed out": max(known["cash_out_days"].items(), default=(None, 0)),
         "orders": [
-            (name, order_status(known, each), each["amount"], each["returned"], under_return(known, each))
+            (
+                name,
+                order_status(known, each),
+                each["amount"],
+                each["returned"],
+                under_return(known, each),
+                each["credited"],
+            )
             for name, each in known["orders"].items()
         ],
         "obligations": [
@@ -137,8 +166,9 @@ def model_state(model: Model, party: Party) -> dict:
                 each["due_on"],
                 each["billed_on"],
                 obligation_status(each),
-                (each["principal"], each["fee"], penalty(each)),
+                (each["principal"], each["fee"], each["penalty"]),
                 (each["paid"]["principal"], each["paid"]["fee"], each["paid"]["penalty"]),
+                lost_amount(each),
             )
             for each in known["obligations"]
         ],
@@ -146,7 +176,7 @@ def model_state(model: Model, party: Party) -> dict:
             (name, each["status"], each["order"]["order_id"], each["amount"]) for name, each in known["returns"].items()
         ],
         "debits": {
-            each["debit_id"]: (each["status"], each["amount"], each["due_on"], each["attempt"])
+            each["debit_id"]: (each["status"], each["amount"], each["due_on"], each["attempt"], each["unanswered"])
             for each in known["debits"]
         },
         "payouts": _model_payouts(known),
@@ -159,11 +189,15 @@ def model_state(model: Model, party: Party) -> dict:
                     if account_id == party.id and what == "payable"
                 ),
                 "fee_income": sum(owed["fee"] for owed in known["obligations"]),
-                "penalty_income": sum(penalty(owed) for owed in known["obligations"]),
+                "penalty_income": sum(owed["penalty"] for owed in known["obligations"]),
+                "charge_off_loss": known["charged_off"],
+                "recovery_income": known["recovered"],
             },
-            sum(each["body"].amount_minor for each in known["repayments"].values() if not each["reversed"]),
+            sum(each["body"].amount_minor for each in known["repayments"].values() if not each["reversed"])
+            + in_suspense(model, party),
+            suspense=in_suspense(model, party),
         ),
-    }
+    } | _model_suspense(model, party)
 
 
 def _core_payouts(lane: Lane, party: Party) -> dict:
@@ -180,22 +214,54 @@ def _model_payouts(known: Facts) -> dict:
     }
 
 
-PLATFORM = ("gateway_clearing", "payout_clearing", "merchant_transit", "fee_income", "penalty_income")
+PLATFORM = (
+    "gateway_clearing",
+    "payout_clearing",
+    "merchant_transit",
+    "fee_income",
+    "penalty_income",
+    "charge_off_loss",
+    "recovery_income",
+    "suspense",
+)
+ACCOUNTS = {account.value: account for account in LedgerAccount}
 
 
 def _core_ledger(lane: Lane, party: Party) -> dict:
     """What a party has in the accounts of the platform; its own are balances of its row, and compared there."""
     balances = balances_of(lane.tables[party].postings)
-    return {name: balances[LedgerAccount(name)] for name in PLATFORM}
+    return {name: balances[ACCOUNTS[name]] if name in ACCOUNTS else 0 for name in PLATFORM}
 
 
-def _model_ledger(known: Facts, rest: Facts, received: int) -> dict:
+def _model_ledger(known: Facts, rest: Facts, received: int, *, suspense: int = 0) -> dict:
     """The same: what came in less what has left is in the gateway, what was asked to leave and not answered is not."""
     asked, gone = (
         sum(each["request"]["amount"] for each in known["payouts"].values() if each["status"] == status)
         for status in ("requested", "succeeded")
     )
-    return dict.fromkeys(PLATFORM, 0) | rest | {"gateway_clearing": received - gone, "payout_clearing": asked}
+    moved = {"gateway_clearing": received - gone, "payout_clearing": asked, "suspense": suspense}
+    return dict.fromkeys(PLATFORM, 0) | rest | moved
+
+
+def in_suspense(model: Model, party: Party) -> int:
+    kept = model.suspense.get(party, {}).values()
+    return sum(each["body"].amount_minor for each in kept if each["status"] == "held")
+
+
+def _core_suspense(lane: Lane, party: Party) -> dict:
+    """The rows of money in suspense, by whatever name the core has for them: amount, and whether it is still there."""
+    kind = getattr(entities, "SuspenseEntry", None)
+    rows = lane.rows(party, kind) if kind is not None else []
+    kept = {each.suspense_id: (each.amount_minor, each.released_at is None) for each in rows}
+    return {"suspense": kept} if kept else {}
+
+
+def _model_suspense(model: Model, party: Party) -> dict:
+    kept = {
+        name: (each["body"].amount_minor, each["status"] == "held")
+        for name, each in model.suspense.get(party, {}).items()
+    }
+    return {"suspense": kept} if kept else {}
 
 
 def _next_payout_on(merchant: Merchant, now: datetime) -> date | None:

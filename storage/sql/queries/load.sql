@@ -106,6 +106,20 @@ CROSS JOIN LATERAL (
     LIMIT owing.at_most + 1
 ) AS owed;
 
+-- name: past_obligations
+-- Of each of these accounts, what something was paid on since an instant, and what was ever overdue.
+SELECT past.*
+FROM unnest($2::text::text[], $3::text::timestamptz[]) AS asked (account_id, since)
+CROSS JOIN LATERAL (
+    SELECT obligation.*
+    FROM obligation
+    WHERE lane = $1 AND account_id = asked.account_id AND paid_at >= asked.since
+    UNION ALL
+    SELECT obligation.*
+    FROM obligation
+    WHERE lane = $1 AND account_id = asked.account_id AND falls <> '[]' AND (paid_at >= asked.since) IS NOT TRUE
+) AS past;
+
 -- name: purchase_order
 SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, order_id)

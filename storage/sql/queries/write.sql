@@ -111,25 +111,27 @@ ON CONFLICT DO NOTHING;
 
 -- name: account
 UPDATE account SET
-    score = new.score, card_linked = new.card_linked, identity_verified = new.identity_verified,
-    freeze_reasons = new.freeze_reasons::jsonb, lifted_freezes = new.lifted_freezes::jsonb, closed_at = new.closed_at,
-    entities_made = new.entities_made, limit_minor = new.limit_minor, available_minor = new.available_minor,
-    held_minor = new.held_minor, used_minor = new.used_minor, receivable_minor = new.receivable_minor,
-    fee_receivable_minor = new.fee_receivable_minor, penalty_receivable_minor = new.penalty_receivable_minor,
-    customer_credit_minor = new.customer_credit_minor, granted_minor = new.granted_minor,
-    overdue_until = new.overdue_until, cleared_at = new.cleared_at, appeal_upheld = new.appeal_upheld,
-    cash_out_on = new.cash_out_on, cash_out_day_minor = new.cash_out_day_minor
+    score = new.score, card_linked = new.card_linked, identity_verified = new.identity_verified, freeze_reasons =
+    new.freeze_reasons::jsonb, lifted_freezes = new.lifted_freezes::jsonb, closed_at = new.closed_at, entities_made
+    = new.entities_made, limit_minor = new.limit_minor, available_minor = new.available_minor, held_minor =
+    new.held_minor, used_minor = new.used_minor, receivable_minor = new.receivable_minor, fee_receivable_minor =
+    new.fee_receivable_minor, penalty_receivable_minor = new.penalty_receivable_minor, customer_credit_minor =
+    new.customer_credit_minor, granted_minor = new.granted_minor, overdue_until = new.overdue_until, cleared_at =
+    new.cleared_at, appeal_upheld = new.appeal_upheld, cash_out_on = new.cash_out_on, cash_out_day_minor =
+    new.cash_out_day_minor, overdue_since = new.overdue_since, paid_until = new.paid_until, penalty_noticed_on =
+    new.penalty_noticed_on, penalty_unnoticed_minor = new.penalty_unnoticed_minor
 FROM unnest(
     $2::text::text[], $3::text::bigint[], $4::text::boolean[], $5::text::boolean[], $6::text::text[],
     $7::text::text[], $8::text::timestamptz[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[],
     $12::text::bigint[], $13::text::bigint[], $14::text::bigint[], $15::text::bigint[], $16::text::bigint[],
     $17::text::bigint[], $18::text::bigint[], $19::text::timestamptz[], $20::text::timestamptz[],
-    $21::text::boolean[], $22::text::date[], $23::text::bigint[]
+    $21::text::boolean[], $22::text::date[], $23::text::bigint[], $24::text::timestamptz[],
+    $25::text::timestamptz[], $26::text::date[], $27::text::bigint[]
 ) AS new (
     account_id, score, card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, entities_made,
     limit_minor, available_minor, held_minor, used_minor, receivable_minor, fee_receivable_minor,
     penalty_receivable_minor, customer_credit_minor, granted_minor, overdue_until, cleared_at, appeal_upheld,
-    cash_out_on, cash_out_day_minor
+    cash_out_on, cash_out_day_minor, overdue_since, paid_until, penalty_noticed_on, penalty_unnoticed_minor
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -164,18 +166,20 @@ WHERE purchase_order.ctid = found.place;
 -- name: obligation
 UPDATE obligation SET
     due_on = new.due_on, status = new.status, principal_minor = new.principal_minor, fee_minor = new.fee_minor,
-    penalty_minor = new.penalty_minor, paid_principal_minor = new.paid_principal_minor,
-    paid_fee_minor = new.paid_fee_minor, paid_penalty_minor = new.paid_penalty_minor, debit_id = new.debit_id,
-    billed_on = new.billed_on, debit_on = new.debit_on, in_instalments = new.in_instalments,
-    overdue_principal_minor = new.overdue_principal_minor, penalty_runs = new.penalty_runs::jsonb
+    penalty_minor = new.penalty_minor, paid_principal_minor = new.paid_principal_minor, paid_fee_minor =
+    new.paid_fee_minor, paid_penalty_minor = new.paid_penalty_minor, billed_on = new.billed_on, in_instalments =
+    new.in_instalments, overdue_principal_minor = new.overdue_principal_minor, penalty_runs =
+    new.penalty_runs::jsonb, split_no = new.split_no, lowered_bps = new.lowered_bps, falls = new.falls::jsonb,
+    changes = new.changes::jsonb, paid_at = new.paid_at, asks = new.asks::jsonb, exhausted = new.exhausted
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::date[], $5::text::text[], $6::text::bigint[], $7::text::bigint[],
-    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::text[],
-    $13::text::date[], $14::text::date[], $15::text::boolean[], $16::text::bigint[], $17::text::text[]
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::date[],
+    $13::text::boolean[], $14::text::bigint[], $15::text::text[], $16::text::bigint[], $17::text::bigint[],
+    $18::text::text[], $19::text::text[], $20::text::timestamptz[], $21::text::text[], $22::text::boolean[]
 ) AS new (
     account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
-    paid_fee_minor, paid_penalty_minor, debit_id, billed_on, debit_on, in_instalments, overdue_principal_minor,
-    penalty_runs
+    paid_fee_minor, paid_penalty_minor, billed_on, in_instalments, overdue_principal_minor, penalty_runs, split_no,
+    lowered_bps, falls, changes, paid_at, asks, exhausted
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -187,11 +191,13 @@ WHERE obligation.ctid = found.place;
 
 -- name: debit
 UPDATE debit SET
-    amount_minor = new.amount_minor, status = new.status, obligation_ids = new.obligation_ids::jsonb
+    amount_minor = new.amount_minor, status = new.status, obligation_ids = new.obligation_ids::jsonb, unanswered_at
+    = new.unanswered_at
 FROM unnest(
-    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[]
+    $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[],
+    $7::text::timestamptz[]
 ) AS new (
-    account_id, debit_id, amount_minor, status, obligation_ids
+    account_id, debit_id, amount_minor, status, obligation_ids, unanswered_at
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -219,11 +225,13 @@ WHERE return_request.ctid = found.place;
 
 -- name: repayment
 UPDATE repayment SET
-    shares = new.shares::jsonb, credit_minor = new.credit_minor, reversed_at = new.reversed_at
+    shares = new.shares::jsonb, credit_minor = new.credit_minor, reversed_at = new.reversed_at, reinstated =
+    new.reinstated
 FROM unnest(
-    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::timestamptz[]
+    $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::timestamptz[],
+    $7::text::boolean[]
 ) AS new (
-    account_id, repayment_id, shares, credit_minor, reversed_at
+    account_id, repayment_id, shares, credit_minor, reversed_at, reinstated
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place

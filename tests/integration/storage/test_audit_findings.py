@@ -180,6 +180,22 @@ BROKEN = {
         ),
         {"the limit is what is granted"},
     ),
+    "what is due and asked for no more": (
+        (
+            "UPDATE obligation SET asks = '[]', exhausted = false WHERE ctid = (SELECT obligation.ctid FROM obligation"
+            " JOIN lane USING (lane) JOIN purchase_order USING (lane, account_id, order_id)"
+            " WHERE obligation.status = 'overdue' AND open_return_ids = '[]'"
+            " AND NOT EXISTS (SELECT FROM timer WHERE party_id = obligation.account_id AND kind = 'debit') LIMIT 1)"
+        ),
+        {"whatever is due is asked for"},
+    ),
+    "a retry that nothing will bring about": (
+        (
+            "UPDATE timer SET kind = 'restore', subject_id = 'account' WHERE ctid = (SELECT timer.ctid FROM timer"
+            " JOIN obligation ON asks ->> 0 LIKE subject_id || ' retry %' WHERE kind = 'debit_retry' LIMIT 1)"
+        ),
+        {"whatever is due is asked for"},
+    ),
     "a line that works while something is overdue": (
         (
             "UPDATE account SET freeze_reasons = '[]', cleared_at = NULL WHERE programme = 'tmall' AND account_id ="

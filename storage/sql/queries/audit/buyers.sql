@@ -109,6 +109,61 @@ WHERE lane = $2 AND (
 )
 LIMIT $1;
 
+-- name: due_is_asked_for
+-- Whatever is due and open is asked for by a requested debit or a pending retry in full, or its series has failed for good,
+-- or the next 00:00 is awaited. Left out are orders with an open return; penalties wait while principal is asked for.
+WITH ask AS (
+    SELECT account_id, obligation_id, split_part(text, ' ', 2) AS state,
+        split_part(text, ' ', 3)::bigint AS penalty_minor, split_part(text, ' ', 4)::bigint AS fee_minor,
+        split_part(text, ' ', 5)::bigint AS principal_minor
+    FROM obligation CROSS JOIN LATERAL jsonb_array_elements_text(asks) AS text
+    LEFT JOIN debit USING (lane, account_id)
+    WHERE lane = $2 AND obligation.status IN ('open', 'overdue') AND debit.debit_id = split_part(text, ' ', 1)
+        AND (
+            (debit.status = 'requested' AND split_part(text, ' ', 2) = 'standing')
+            OR (debit.status = 'failed' AND split_part(text, ' ', 2) = 'retry' AND EXISTS (
+                SELECT
+                FROM timer
+                WHERE timer.lane = $2 AND timer.party_kind = 'account' AND timer.party_id = obligation.account_id
+                    AND timer.kind = 'debit_retry' AND timer.subject_id = debit.debit_id
+            ))
+        )
+), asked AS (
+    SELECT account_id, obligation_id, bool_or(state = 'retry') AS is_retried,
+        coalesce(sum(penalty_minor) FILTER (WHERE state = 'standing'), 0) AS penalty_minor,
+        coalesce(sum(fee_minor) FILTER (WHERE state = 'standing'), 0) AS fee_minor,
+        coalesce(sum(principal_minor) FILTER (WHERE state = 'standing'), 0) AS principal_minor
+    FROM ask
+    GROUP BY account_id, obligation_id
+), due AS (
+    SELECT account_id, obligation_id, obligation.due_on, principal_minor - paid_principal_minor AS principal_minor,
+        fee_minor - paid_fee_minor AS fee_minor, penalty_minor - paid_penalty_minor AS penalty_minor
+    FROM obligation
+    JOIN lane USING (lane)
+    LEFT JOIN purchase_order USING (lane, account_id, order_id)
+    WHERE lane = $2 AND obligation.status IN ('open', 'overdue') AND NOT exhausted
+        AND obligation.due_on <= (lane_time AT TIME ZONE 'Asia/Shanghai')::date
+        AND coalesce(open_return_ids, '[]') = '[]'
+        AND NOT EXISTS (
+            SELECT
+            FROM timer
+            WHERE timer.lane = $2 AND timer.party_kind = 'account' AND timer.party_id = obligation.account_id
+                AND (kind = 'debit' OR (kind IN ('due_day', 'reminder') AND subject_id = obligation.due_on::text))
+        )
+)
+SELECT format('obligation %s of account %s', obligation_id, account_id) AS subject,
+    format('%s of principal, %s of fee, %s of penalty asked for, being due since %s', due.principal_minor,
+        due.fee_minor, due.penalty_minor, due_on) AS expected,
+    format('%s, %s and %s, and nothing that is to ask for more', coalesce(asked.principal_minor, 0),
+        coalesce(asked.fee_minor, 0), coalesce(asked.penalty_minor, 0)) AS found
+FROM due LEFT JOIN asked USING (account_id, obligation_id)
+WHERE NOT coalesce(is_retried, false) AND (
+    due.principal_minor > coalesce(asked.principal_minor, 0)
+    OR due.fee_minor > coalesce(asked.fee_minor, 0)
+    OR (due.principal_minor = 0 AND due.penalty_minor > coalesce(asked.penalty_minor, 0))
+)
+LIMIT $1;
+
 -- name: repayments
 -- What a repayment paid and what became credit of it is its amount; of those from before shares were kept, neither is known.
 -- A share is the obligation's id, then what was paid of penalty, fee and principal (settlement/rules/allocation.py).
