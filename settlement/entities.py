@@ -47,8 +47,8 @@ class Entity:
 
     subject: ClassVar[str]
     """What its kind is called where it is waited for (`subject_key`); unique within a kind of party."""
-    party_kind: ClassVar[PartyKind]
-    """Of whose things it is one."""
+    party_kind: ClassVar[PartyKind | None]
+    """Of whose things it is one; None: the lane's own."""
     id_field: ClassVar[str]
     """The field that names it within its party, under which messages name it as well."""
     entity_id: str
@@ -62,7 +62,7 @@ ENTITIES: list[type[Entity]] = []
 
 
 @dataclass_transform(frozen_default=True)
-def entity(subject: str, party_kind: PartyKind, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
+def entity(subject: str, party_kind: PartyKind | None, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
     """Make a class of values, and say what they are called, whose they are, and which field tells them apart."""
 
     def called(kind: type[EntityT]) -> type[EntityT]:

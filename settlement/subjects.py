@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import get_args
 
-from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, case_key
+import settlement.shop  # noqa: F401  its class is one of ENTITIES
+from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, Repayment, case_key
 from settlement.messages import (
     Body,
     CaseClosed,
@@ -16,6 +17,7 @@ from settlement.messages import (
     MerchantRegistered,
     ShopWithdrawalRequested,
 )
+from settlement.suspense import SuspenseEntry
 
 Reference = tuple[type[Entity], str]
 
@@ -30,7 +32,7 @@ _ABOUT_A_BALANCE = (
 
 
 def references(message: Input) -> Iterable[Reference]:
-    """Things of the input's party that it names or makes; the party's own row is loaded anyhow.
+    """Things of the input's party, or of the lane itself, that it names or makes; the party's own row is loaded anyhow.
 
     A hint: what a rule needs beyond it costs a second loading (`settlement.state.NotLoadedError`). A bill to be paid in
     instalments, and what is overdue, are among the earliest of what is owed, which is loaded with the party. A payout
@@ -51,6 +53,8 @@ def _named_by(body: type[Body]) -> Iterator[tuple[type[Entity], str]]:
             only_checked = kind is MerchantBalance and body not in _ABOUT_A_BALANCE
             if kind.id_field == field.name and not of_party_itself and not only_checked:
                 yield kind, field.name
+        if field.name == Repayment.id_field:
+            yield SuspenseEntry, field.name
 
 
 _NAMED = {body: tuple(_named_by(body)) for body in get_args(Body)}

@@ -225,7 +225,8 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
 
 def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obligation:
     """Return an obligation without some of its payments and reversals, as if they had never been."""
-    kept, gone = [], []
+    kept: list[Change] = []
+    gone: list[Change] = []
     for text in obligation.changes:
         change = Change.parse(text)
         (gone if is_meant(change) else kept).append(change)
@@ -394,9 +395,10 @@ def _fallen_again(obligation: Obligation) -> Obligation:
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
     """Add a day's penalty to runs, to the last one where it goes on."""
-    *earlier, last = [*runs] or [None]
-    if last is None:
+    known = [*runs]
+    if not known:
         return [Run(day, 1, daily_minor)]
+    *earlier, last = known
     if last.daily_minor == daily_minor and days_after(last.first_on, last.days) == day:
         return [*earlier, Run(last.first_on, last.days + 1, daily_minor)]
     return [*earlier, last, Run(day, 1, daily_minor)]

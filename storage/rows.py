@@ -27,6 +27,8 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.shop import ShopSettings
+from settlement.suspense import SuspenseEntry
 from storage import arrays
 from storage.database import Row
 
@@ -173,6 +175,13 @@ TABLES: Mapping[type[Entity], Table] = {
         _table(ShopWithdrawal, "shop_withdrawal"),
         _table(AccountPayout, "account_payout", *_PAYOUT_FIXED),
         _table(MerchantPayout, "merchant_payout", *_PAYOUT_FIXED),
+        _table(
+            SuspenseEntry,
+            "suspense_entry",
+            *("amount_minor", "currency", "channel", "purpose", "order_id", "debit_id", "event_id", "received_at"),
+            *("suspended_at", "fingerprint"),
+        ),
+        _table(ShopSettings, "shop_settings"),
     )
 }
 """Every entity class and its table, in the order they are written."""

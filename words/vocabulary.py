@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from settlement.entities import PlanKind
-from storage.stories.account import PlanStory
 from storage.stories.decision import PostingStory
+from storage.stories.plan import PlanStory
 from words.phrases import money
 
 HAPPENED = {
@@ -35,6 +35,7 @@ HAPPENED = {
     "repayment.received": "a payment arrives",
     "repayment.failed": "the bank refuses the debit",
     "repayment.reversed": "the bank takes a payment back",
+    "suspense.released": "money of an unknown account is released",
     "merchant.registered": "the shop registers",
     "merchant.settlement_cycle_changed": "the shop is paid on another cycle from now on",
     "deposit.paid": "a deposit is paid",
@@ -75,6 +76,8 @@ MOVED = {
     ("gateway_clearing", "penalty_receivable"): "{} of penalties is paid",
     ("gateway_clearing", "customer_credit"): "{} too much is kept as credit",
     ("gateway_clearing", "deposit"): "{} is kept as a deposit",
+    ("gateway_clearing", "suspense"): "{} of an unknown account is kept in suspense",
+    ("suspense", "gateway_clearing"): "{} leaves suspense",
     ("receivable", "gateway_clearing"): "{} is owed again",
     ("fee_receivable", "gateway_clearing"): "{} of fees is owed again",
     ("penalty_receivable", "gateway_clearing"): "{} of penalties is owed again",

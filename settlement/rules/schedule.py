@@ -141,7 +141,7 @@ def restate_orders(draft: Draft, order_ids: Iterable[str]) -> None:
         order = draft.get(Order, order_id)
         if order.status not in {OrderStatus.OWED, OrderStatus.OVERDUE, OrderStatus.SETTLED}:
             continue
-        status = order.status
+        status: OrderStatus = order.status
         open_ones = [each for each in obligations_of(draft, order) if each.open_minor]
         is_overdue = any(each.status is ObligationStatus.OVERDUE for each in open_ones)
         if not open_ones:

@@ -67,6 +67,7 @@ OF_EACH_LANE: Sequence[Statement] = (
     Statement("shop balances are what came and was not withdrawn", _MERCHANTS["shop_balances"]),
     Statement("what is approved is paid when the freeze ends", _MERCHANTS["approved_are_paid"]),
     Statement("payouts on their way are what is not answered", _BOOKS["payouts"]),
+    Statement("money in suspense is what was not released", _BOOKS["suspense"]),
     Statement("what is payable to merchants has its payout date", _MERCHANTS["payables_are_paid"]),
     Statement("parked inputs have a deadline", _RECORDS["parked_have_deadlines"]),
     Statement("batches and decisions without a hole", _RECORDS["batches"]),

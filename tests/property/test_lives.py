@@ -173,6 +173,14 @@ def test_a_cancelled_debit_that_succeeds_pays_what_is_due_and_the_rest_goes_out(
     assert owed_in_all(life.account) == 7_000
 
 
+def test_what_a_debit_after_all_leaves_and_displaces_goes_out_at_once(life: Life):
+    life.tick("03-10 00:00")
+    assert life.say("03-10 08:00", PurchaseCredited("o1", "g1", 10_000, "CNY", "goodwill", None)) == APPLIED
+    life.repay("03-10 09:00", 40_000)
+    life.repay("03-10 10:00", 100_000, debit="d1")
+    assert (owed_in_all(life.account), life.paid_out()) == (0, [(50_000, "overpayment")])
+
+
 # Late money.
 
 

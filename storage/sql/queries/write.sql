@@ -418,3 +418,37 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found
 WHERE merchant_payout.ctid = found.place;
+
+-- name: shop_settings
+UPDATE shop_settings SET
+    enabled = new.enabled, plans = new.plans::jsonb, max_order_minor = new.max_order_minor, currency = new.currency,
+    changed_at = new.changed_at
+FROM unnest(
+    $2::text::text[], $3::text::boolean[], $4::text::text[], $5::text::bigint[], $6::text::text[],
+    $7::text::timestamptz[]
+) AS new (
+    merchant_id, enabled, plans, max_order_minor, currency, changed_at
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM shop_settings
+    WHERE lane = $1 AND merchant_id = new.merchant_id
+    OFFSET 0
+) AS found
+WHERE shop_settings.ctid = found.place;
+
+-- name: suspense_entry
+UPDATE suspense_entry SET
+    released_at = new.released_at, reason = new.reason
+FROM unnest(
+    $2::text::text[], $3::text::text[], $4::text::timestamptz[], $5::text::text[]
+) AS new (
+    account_id, suspense_id, released_at, reason
+)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place
+    FROM suspense_entry
+    WHERE lane = $1 AND account_id = new.account_id AND suspense_id = new.suspense_id
+    OFFSET 0
+) AS found
+WHERE suspense_entry.ctid = found.place;

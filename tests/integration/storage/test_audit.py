@@ -30,6 +30,7 @@ NAMES = {
     "shop balances are what came and was not withdrawn",
     "what is approved is paid when the freeze ends",
     "payouts on their way are what is not answered",
+    "money in suspense is what was not released",
     "what is payable to merchants has its payout date",
     "parked inputs have a deadline",
     "batches and decisions without a hole",

@@ -34,6 +34,13 @@ BROKEN = {
         ),
         {"balances are the sums of their postings", "trial balance", "merchant transit is what is in flight"},
     ),
+    "money in suspense": (
+        (
+            "INSERT INTO suspense_entry SELECT 0, 'nobody', 'r-1', 5, 'CNY', 'external', 'account', NULL, NULL, 'e',"
+            " now(), now(), '\\x00'"
+        ),
+        {"money in suspense is what was not released"},
+    ),
     "an amount posted": (
         (
             "UPDATE posting SET amount_minor = amount_minor + 1 WHERE (lane, seq, n) = (SELECT"

@@ -318,9 +318,10 @@ class ObligationRules(DebitRules):
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
-        self._pay_with(account, money, now)
+        goes_out = self._pay_with(account, money, now)
         for each in later:
-            self._pay_with(account, each, now, twice=money["rest"] == "out")
+            goes_out += self._pay_with(account, each, now, twice=money["rest"] == "out")
+        self.pay_out(account, now, goes_out, "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
         self._release_repaid(account, before, now)
@@ -351,8 +352,11 @@ class ObligationRules(DebitRules):
             self.fired["paid penalty given back"] += 1
             account["credits"].append(too_much)
 
-    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, twice: bool = False) -> None:
-        """In pay order; what a debit that came after all has paid `twice` pays only what is due, and goes out."""
+    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, twice: bool = False) -> int:
+        """In pay order; what a debit that came after all has paid `twice` pays only what is due, and goes out.
+
+        Returns what goes out.
+        """
         goes_to = [
             owed
             for owed in by_due_date(account["obligations"])
@@ -373,10 +377,10 @@ class ObligationRules(DebitRules):
                 self.look_back(account, owed)
                 self.fired["late penalties undone"] += owed["penalty"] < penalty_before
                 self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
-        self._rest_of(account, money, now, rest="out" if twice else money["rest"])
+        return self._rest_of(account, money, now, rest="out" if twice else money["rest"])
 
-    def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> None:
-        """What finds nothing to pay: it recovers what was charged off, then it is the buyer's."""
+    def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> int:
+        """What finds nothing to pay: it recovers what was charged off, then it is the buyer's, or goes out."""
         left, money["left"] = money["left"], 0
         if money["recovers"]:
             recovered = min(left, account["charged_off"] - account["recovered"])
@@ -389,9 +393,9 @@ class ObligationRules(DebitRules):
             left -= recovered
         money["credit"] += left
         if rest == "out":
-            self.pay_out(account, now, left, "card", "overpayment")
-        else:
-            account["credits"].append(left)
+            return left
+        account["credits"].append(left)
+        return 0
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
         """A fall into overdue with nothing unpaid at its instant was none."""
