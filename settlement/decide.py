@@ -145,10 +145,10 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
 }
 """Every message of a party: what must be known before it, and its rule."""
 
-WAITED_IN_VAIN: Mapping[type[messages.Body], tuple[Rule, Rule]] = {
-    messages.RepaymentReceived: (repayment.unmatched, suspense.kept),
+WAITED_IN_VAIN: Mapping[type[messages.Body], Rule] = {
+    messages.RepaymentReceived: _unless(suspense.kept, repayment.unmatched)
 }
-"""Messages decided all the same when what they name does not become known in time: of a known account, of none."""
+"""Messages that are decided all the same when what they name does not become known in time."""
 
 LANE_BODIES = (messages.ClockTicked, messages.TermsPublished, messages.ShopSettingsChanged)
 """Messages of no party: the batch deals with them itself."""
@@ -185,27 +185,22 @@ def decide(state: PartyState, message: Input, moment: Moment, rules: Rules, lane
     return _closed(draft, rule(draft, message.body)) if waiting is None else waiting
 
 
-def _closed(draft: Draft, decision: Decision) -> Decision:
-    """See after what takes effect that no credit rests and nothing due stays unasked."""
-    party = draft.party
-    if decision.outcome is not Outcome.APPLIED or party.kind is not PartyKind.ACCOUNT:
-        return decision
-    if draft.find(Account, party.id) is None:  # money of an account that nobody knows
-        return decision
-    if not due_day.close(draft):
-        return decision
-    return draft.applied(AppliedReason(decision.reason) if decision.reason is not None else None)
-
-
 def expire(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision | None:
     """Decide an input whose wait is over; None: it has waited in vain."""
-    party, decided = message.party, WAITED_IN_VAIN.get(type(message.body))
-    if party is None or decided is None:
+    party, rule = message.party, WAITED_IN_VAIN.get(type(message.body))
+    if party is None or rule is None:
         return None
     draft = Draft(state, party, moment, rules, _cause(message, party, of_either=False), lane)
-    known, unknown = decided
-    rule = unknown if draft.find(Account, party.id) is None else known
     return _closed(draft, rule(draft, message.body))
+
+
+def _closed(draft: Draft, decision: Decision) -> Decision:
+    """See after what takes effect that no credit rests and nothing due stays unasked."""
+    if decision.outcome is not Outcome.APPLIED or draft.party.kind is not PartyKind.ACCOUNT:
+        return decision
+    if draft.find(Account, draft.party.id) is None or not due_day.close(draft):
+        return decision
+    return draft.applied(AppliedReason(decision.reason) if decision.reason is not None else None)
 
 
 def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
@@ -220,9 +215,8 @@ def fire(state: PartyState, timer: Timer, rules: Rules, lane: PartyState) -> Dec
     timer_id = timer.timer_id
     if timer.kind is TimerKind.PARKING_EXPIRY:
         raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
-    draft = Draft(
-        state, timer.party, Moment(timer.due_at, timer.due_at, timer.kind.rank), rules, Cause(timer_id, timer_id), lane
-    )
+    moment = Moment(timer.due_at, timer.due_at, timer.kind.rank)
+    draft = Draft(state, timer.party, moment, rules, Cause(timer_id, timer_id), lane)
     TIMER_RULES[timer.kind](draft, timer.subject_id)
     if timer.party.kind is PartyKind.ACCOUNT:
         due_day.close(draft)

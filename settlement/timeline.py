@@ -54,6 +54,8 @@ class ChangeKind(StrEnum):
 
     PAID = "paid"
     """More is paid, by a repayment (its id is the source) or by customer credit (no source)."""
+    KEPT = "kept"
+    """The same, but the money went back to the buyer since: it stays where it is when payments are spread anew."""
     UNPAID = "unpaid"
     """What was paid is owed again: a repayment (the source) was reversed."""
     REFUNDED = "refunded"
@@ -208,6 +210,7 @@ def ended_at(obligation: Obligation, fall: Fall) -> datetime | None:
 def put_in(obligation: Obligation, change: Change) -> Obligation:
     """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
     paid, owed = _PAID[change.kind], _OWED[change.kind]
+    changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
     return revised(
         obligation,
         penalty_minor=obligation.penalty_minor + owed * change.penalty_minor,
@@ -216,7 +219,7 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         paid_penalty_minor=obligation.paid_penalty_minor + paid * change.penalty_minor,
         paid_fee_minor=obligation.paid_fee_minor + paid * change.fee_minor,
         paid_principal_minor=obligation.paid_principal_minor + paid * change.principal_minor,
-        changes=(*obligation.changes, str(change)),
+        changes=(*changes, str(change)),
         paid_at=_later(obligation.paid_at, change.position.at)
         if change.kind is ChangeKind.PAID
         else obligation.paid_at,
@@ -251,6 +254,21 @@ def fallen(obligation: Obligation, position: Position) -> Obligation:
         overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
         falls=(*obligation.falls, str(Fall(position, unpaid_minor))),
     )
+
+
+def fallen_again(obligation: Obligation) -> Obligation:
+    """Return what was overdue, and was paid in between after all until a reversal: it is overdue since that."""
+    if is_overdue(obligation) or not obligation.open_minor or not obligation.falls:
+        return obligation
+    *_, last = falls_of(obligation)
+    ended = ended_at(obligation, last)
+    for change in changes_of(obligation):
+        if change.kind is ChangeKind.UNPAID and ended is not None and change.position.at >= ended:
+            unpaid_minor = principal_unpaid_at(obligation, change.position)
+            if unpaid_minor:
+                fall = Fall(change.position, unpaid_minor)
+                return revised(obligation, falls=(*obligation.falls, str(fall)))
+    return obligation
 
 
 def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
@@ -288,11 +306,10 @@ def derived(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
     """
     if not obligation.falls and not obligation.penalty_runs:
         return obligation
-    was_overdue = is_overdue(obligation)
     after = _derived_once(obligation, since, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
         obligation, after = after, _derived_once(after, since, rate)
-    return _fallen_again(after) if was_overdue else after
+    return after
 
 
 def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
@@ -330,8 +347,8 @@ def daily_penalty(unpaid_minor: int, bps: int) -> int:
     return max(1, (unpaid_minor * bps + 5_000) // 10_000)
 
 
-_PAID = {ChangeKind.PAID: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
-_OWED = {ChangeKind.PAID: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+_PAID = {ChangeKind.PAID: 1, ChangeKind.KEPT: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
+_OWED = {ChangeKind.PAID: 0, ChangeKind.KEPT: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
 
 
 def _opened(change: Change) -> int:
@@ -378,21 +395,6 @@ def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
     return None
 
 
-def _fallen_again(obligation: Obligation) -> Obligation:
-    """What was paid in between after all, until a reversal made it owed again, is overdue since that."""
-    if is_overdue(obligation) or not obligation.open_minor or not obligation.falls:
-        return obligation
-    *_, last = falls_of(obligation)
-    ended = ended_at(obligation, last)
-    for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and ended is not None and change.position.at >= ended:
-            unpaid_minor = principal_unpaid_at(obligation, change.position)
-            if unpaid_minor:
-                fall = Fall(change.position, unpaid_minor)
-                return revised(obligation, falls=(*obligation.falls, str(fall)))
-    return obligation
-
-
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
     """Add a day's penalty to runs, to the last one where it goes on."""
     known = [*runs]
@@ -435,6 +437,28 @@ def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
         paid_penalty_minor=penalty_minor,
         changes=tuple(map(str, changes)),
     )
+
+
+def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
+    """The changes of an obligation, of whose payments the last went back to the buyer."""
+    left = [refunded.penalty_minor, refunded.fee_minor, refunded.principal_minor]
+    changes = changes_of(obligation)
+    reversed_ones = {each.source for each in changes if each.kind is ChangeKind.UNPAID}
+    kept: list[Change] = []
+    for change in reversed(changes):
+        if change.kind is not ChangeKind.PAID or (change.source and change.source in reversed_ones):
+            kept.append(change)
+            continue
+        parts = (change.penalty_minor, change.fee_minor, change.principal_minor)
+        back = [min(part, rest) for part, rest in zip(parts, left, strict=True)]
+        left = [rest - part for rest, part in zip(left, back, strict=True)]
+        for kind, amounts in (
+            (ChangeKind.PAID, [part - minor for part, minor in zip(parts, back, strict=True)]),
+            (ChangeKind.KEPT, back),
+        ):
+            if any(amounts):
+                kept.append(Change(kind, change.position, *amounts, change.source))
+    return tuple(map(str, reversed(kept)))
 
 
 def _unpaid_from_the_last(changes: Sequence[Change], excess_minor: int) -> Iterator[Change]:

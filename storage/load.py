@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import cast
 
 from settlement import timeline
-from settlement.asks import asks_of
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -37,6 +36,7 @@ from settlement.entities import (
 )
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
+from settlement.asks import asks_of
 from settlement.shop import ShopSettings
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import PayoutStatus
@@ -349,11 +349,11 @@ class _Loading:
     async def _past_obligations(self) -> list[Obligation]:
         """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
         since: dict[str, datetime] = {}
-        for party, entities in self.read_set.entities.items():
-            state = self.accounts.get(party.id) if party is not None and party.kind is PartyKind.ACCOUNT else None
+        for party, entities in self.wanted.entities.items():
+            state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
             asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
             if state is not None and asked:
-                state.past_since = since[_party_of(state).id] = min(asked)
+                state.past_since = since[party.id] = min(asked)
         if not since:
             return []
         rows = await self.connection.fetch(

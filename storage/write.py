@@ -115,8 +115,10 @@ async def _write_outcomes(connection: Connection, batch: BatchToWrite, recorded:
     lane, head = (batch.lane,), (batch.lane, batch.batch_seq)
     await _copy(connection, "decision", _DECISION_COLUMNS, [head + row for row in recorded.decisions])
     await _copy(connection, "posting", _POSTING_COLUMNS, [lane + row for row in recorded.postings])
-    await _copy(connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results)])
-    dead = dead_letters(batch.results, batch.rejected)
+    await _copy(
+        connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results, batch.first_seq)]
+    )
+    dead = dead_letters(batch.results, batch.rejected, batch.first_seq)
     await _copy(connection, "dead_letter", _DEAD_LETTER_COLUMNS, [head + row for row in dead])
 
 

@@ -32,8 +32,10 @@ def reversed_(draft: Draft, body: RepaymentReversed) -> Decision | None:
     return None
 
 
-def kept(draft: Draft, body: RepaymentReceived) -> Decision:
-    """The account of a repayment has not become known in time: keep the money apart."""
+def kept(draft: Draft, body: RepaymentReceived) -> Decision | None:
+    """Keep a repayment apart whose account has not become known in time; None where it is known."""
+    if draft.find(Account, draft.party.id) is not None:
+        return None
     draft.put(
         SuspenseEntry(
             account_id=draft.party.id,

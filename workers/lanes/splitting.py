@@ -21,7 +21,7 @@ from workers.lanes.transaction import Settlement, Settler
 _OVERFLOWS = (asyncpg.NumericValueOutOfRangeError, OverflowError)
 
 REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, *_OVERFLOWS)
-"""What is raised for data that the database does not take: SQLSTATE classes 22 and 23, and what asyncpg can't encode."""
+"""What is raised for data that the database does not take: SQLSTATE classes 22, 23, and what asyncpg can't encode."""
 
 LOG = logs.get(__name__)
 

@@ -17,6 +17,7 @@ from settlement.outputs import (
     AutoDebitRequested,
     LimitReclaimed,
     LimitRestored,
+    NotificationRequested,
 )
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.timers import TimerKind
