@@ -349,7 +349,7 @@ class _Loading:
     async def _past_obligations(self) -> list[Obligation]:
         """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
         since: dict[str, datetime] = {}
-        for party, entities in self.wanted.entities.items():
+        for party, entities in self.read_set.entities.items():
             state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
             asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
             if state is not None and asked:

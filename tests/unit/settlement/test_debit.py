@@ -5,7 +5,7 @@ from datetime import date
 from settlement.asks import Ask
 from settlement.decision import Outcome
 from settlement.messages import PurchaseReceived, RepaymentFailed
-from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReclaimed
+from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
 from settlement.statuses import DebitStatus
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (

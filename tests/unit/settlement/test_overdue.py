@@ -17,7 +17,6 @@ from settlement.outputs import (
     AutoDebitRequested,
     LimitReclaimed,
     LimitRestored,
-    NotificationRequested,
 )
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.timers import TimerKind
