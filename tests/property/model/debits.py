@@ -23,6 +23,8 @@ from tests.property.model.facts import (
 from tests.property.model.outputs import Outputs
 from tests.property.model.timeline import JUST
 
+DUE_DAY = 30
+"""The rank of debits within an instant: customer credit is applied first."""
 Asks = list[tuple[Facts, dict[str, int]]]
 """Obligations, and what is asked for of each by part."""
 
