@@ -79,6 +79,17 @@ def test_what_is_displaced_pays_of_what_was_open_at_its_own_time(life: Life):
     assert len(life.sent("payment_overdue")) == 1
 
 
+def test_what_is_displaced_goes_on_paying_what_it_paid(life: Life):
+    """Also what a reversal had opened when it came."""
+    first = life.repay("03-10 12:00", 100_000)
+    life.reverse("03-12 09:00", first)
+    life.repay("03-11 09:00", 100_000)
+    assert (owed_in_all(life.account), statuses(life)) == (0, ["cancelled"])
+    life.repay("03-13 09:00", 30_000, debit="d1")
+    assert (owed_in_all(life.account), life.paid_out()) == (0, [(30_000, "overpayment")])
+    assert all(fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"])
+
+
 def test_released_is_told_in_the_order_of_the_obligations_that_are_paid():
     life, instalments = Life(), Plan(PlanKind.INSTALMENT, None, 3)
     life.open("taobao")
@@ -171,6 +182,17 @@ def test_a_return_asked_for_in_time_gives_the_limit_back_before_it_releases():
     assert life.say("03-20 09:00", ReturnRequested("t1", "o1", 100_000, "CNY", "other", (), None)) == APPLIED
     assert life.sent("limit.restored")[0][1:] == (900_000, "cleared", 900_000, 1_000_000)
     assert life.sent("limit.released")[0][1:] == ("o1", 100_000, "returned", 1_000_000, 1_000_000)
+
+
+def test_a_paid_penalty_that_is_none_pays_what_is_returned_first():
+    """As it would where the parcel has to be waited for."""
+    life = Life()
+    life.open("kuaishou")
+    life.buy(100_000, Plan(PlanKind.DEFERRED, 30))
+    life.repay("03-23 09:00", 50)
+    assert (life.penalties, owed_in_all(life.account)) == (50, 100_000)
+    assert life.say("03-22 20:00", ReturnRequested("t1", "o1", 100_000, "CNY", "other", (), None)) == APPLIED
+    assert (owed_in_all(life.account), life.paid_out()) == (0, [(50, "order_refund")])
 
 
 def test_a_return_told_late_but_asked_for_late_is_declined(life: Life):

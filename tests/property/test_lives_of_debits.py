@@ -127,6 +127,15 @@ def test_what_bounced_and_was_asked_for_by_a_retry_in_vain_is_left_alone(life: L
     assert len(life.debits()) == 3
 
 
+def test_a_debit_of_an_expiry_at_midnight_counts_before_what_falls_overdue(life: Life):
+    life.repay("03-08 00:00", 1_000, order="typo")  # waits until the 00:00 at which its buyer is overdue
+    life.tick("03-11 00:00")
+    assert life.debits()[1] == ("d2", 99_000, "2026-03-10", 1, "due", "requested")
+    assert life.account["freezes"] == {"overdue"}
+    life.repay("03-11 09:00", 99_000, debit="d2")
+    assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
+
+
 def test_a_debit_that_nobody_answers_stands_in_the_way_for_seven_days(life: Life):
     life.tick("03-16 23:59")
     assert statuses(life) == ["requested"]

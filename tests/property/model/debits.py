@@ -37,6 +37,8 @@ class DebitRules(Outputs):
         self.parties: dict[Party, Facts] = {}
         self.refused: set[tuple[Party, str, str]] = set()
         self.missing: tuple[str, str] | None = None
+        self.before_overdue = False
+        """What is being done comes before what falls overdue at its instant."""
 
     def refuse(self, party: Party, kind: str, name: str, reason: str) -> Verdict:
         """Decline what would have made something, for ever unknown until it is sent anew."""
@@ -120,7 +122,7 @@ class DebitRules(Outputs):
         for due_on in sorted({owed["due_on"] for owed, _ in asks}):
             self.debit(account, [each for each in asks if each[0]["due_on"] == due_on], due_on, 1, "due", now, now)
 
-    def debit(self, account, asks: Asks, due_on, attempt, reason, first_at, now, *, counts_from=None) -> None:
+    def debit(self, account, asks: Asks, due_on, attempt, reason, first_at, now) -> None:
         asks = [(owed, parts) for owed, parts in asks if any(parts.values())]
         if not asks:
             return
@@ -146,7 +148,7 @@ class DebitRules(Outputs):
                 "unanswered": False,
                 "first_at": first_at,
                 "requested_at": now,
-                "counts_from": counts_from or now,
+                "counts_from": before_the_steps_of(now) if self.before_overdue else now,
                 "retry_at": None,
             }
         )

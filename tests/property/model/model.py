@@ -163,15 +163,20 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             at: the instant, or when it occurred that brought it about.
         """
         instant, rank, kind, _, what = thing
+        self.before_overdue = rank <= DUE_DAY
         if kind == "parking":
             self._give_up_waiting_for(party, what, now)
-            return
-        known = self.parties[party]
-        self.fired[kind] += 1
-        if party.kind is PartyKind.MERCHANT:
+        elif party.kind is PartyKind.MERCHANT:
+            self.fired[kind] += 1
             self.fired[f"{kind}, told late"] += now > instant
-            self.do_of_merchant(party, known, kind, what, now)
-            return
+            self.do_of_merchant(party, self.parties[party], kind, what, now)
+        else:
+            self._do_of_account(self.parties[party], thing, now, at)
+        self.before_overdue = False
+
+    def _do_of_account(self, known: Facts, thing: tuple, now: datetime, at: datetime) -> None:
+        instant, rank, kind, _, what = thing
+        self.fired[kind] += 1
         does: dict[str, Callable[[], object]] = {
             "automatic_receipt": lambda: self.receive_order(known, what, now, what["placed_at"] + AUTOMATIC_RECEIPT),
             "parcel": lambda: self.expire(known, what, now),
@@ -186,8 +191,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             "trial_reminder": lambda: self.remind_of_trial(known, what, now),
         }
         does[kind]()
-        is_before_debits = rank < DUE_DAY
-        self.settle_up(known, now, at, credit_at=before_the_steps_of(now) if is_before_debits else now)
+        self.settle_up(known, now, at, credit_at=before_the_steps_of(now) if rank < DUE_DAY else now)
 
     def _give_up_waiting_for(self, party: Party, waiting: Facts, now: datetime) -> None:
         """Money is taken all the same; everything else is a dead letter."""

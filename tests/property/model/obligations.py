@@ -155,7 +155,7 @@ class ObligationRules(DebitRules):
                 group.append((owed, parts))
         trial_ended = any(owed["trial_ended_at"] == now for owed, parts in group if any(parts.values()))
         reason = "trial_ended" if trial_ended else "due"
-        self.debit(account, group, due_on, 1, reason, now, now, counts_from=before_the_steps_of(now))
+        self.debit(account, group, due_on, 1, reason, now, now)
 
     def remind(self, account: Facts, due_on: date, now: datetime) -> None:
         amount = 0
@@ -265,10 +265,6 @@ class ObligationRules(DebitRules):
             self.fired["credit of a failed payout goes out"] += account["payout_failed"]
             account["payout_failed"] = False
             self.pay_out(account, now, left, "card", "overpayment")
-        self.thaw(account, now)
-
-    def thaw(self, account: Facts, now: datetime) -> None:
-        """End the freeze for what was overdue, where that is to be at once."""
         if "overdue" in account["freezes"] and not anything_overdue(account):
             if account["upheld"]:
                 self.fired["upheld appeal waited for clearing"] += 1
@@ -332,7 +328,9 @@ class ObligationRules(DebitRules):
         goes_out = self._pay_with(account, money, now)
         for each, shares in zip(later, had_paid, strict=True):
             goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
-        self.pay_out(account, now, goes_out, "card", "overpayment")
+        due = sum(open_amount(owed) for owed in account["obligations"] if is_due(owed, now))
+        account["credits"].append(min(goes_out, due))  # it pays that at once, as all credit does
+        self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
         self._release_repaid(account, before, now)
@@ -366,15 +364,15 @@ class ObligationRules(DebitRules):
     def _pay_again(self, account: Facts, money: Facts, shares: list, now: datetime, *, twice: bool) -> int:
         """With what was displaced. Returns what goes out.
 
-        It pays of what was open at its own time; and what a debit that came after all has paid `twice` pays what is
-        due, goes on paying what it paid that is not due, and goes out.
+        It pays what it paid before, and of what was open at its own time; but what a debit that came after all has
+        paid `twice` pays nothing more that is not due, and goes out.
         """
 
         def most(owed: Facts, part: str) -> int:
-            was = was_unpaid_before(owed, part, money["place"])
+            had_paid = sum(parts[part] for each, parts in shares if each is owed)
             if twice and not is_due(owed, now):
-                was = min(was, sum(parts[part] for each, parts in shares if each is owed))
-            return was
+                return had_paid
+            return max(had_paid, was_unpaid_before(owed, part, money["place"]))
 
         return self._pay_with(account, money, now, most, rest="out" if twice else money["rest"])
 

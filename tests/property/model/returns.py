@@ -56,7 +56,7 @@ class ReturnRules(ChangeRules):
         if not self._is_outside(account, order, at):
             self._undo_what_it_prevents(account, order, at)
         self.take_out_of_debits(account, obligations_of(account, order), now)
-        self.thaw(account, now)
+        self.settle_up(account, now, at)
         if body.reason != "quality_issue":
             self._approve(account, back, now, at)
         return APPLIED
