@@ -17,12 +17,14 @@ from settlement.decide import decide, expire, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
 from settlement.draft import Moment, Rules
 from settlement.ids import derived_id
-from settlement.messages import Input, TermsPublished
+from settlement.messages import Body, Input, ShopSettingsChanged, TermsPublished
 from settlement.outputs import MerchantActivityRecorded, Output
 from settlement.party import Party, PartyKind
+from settlement.shop import ShopSettings, settings_of
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
 from settlement.timers import Timer, TimerKind
+from settlement.totals import LARGEST_ACTIVITY_MINOR, Totals, moved_by, overflow
 from settlement.values import dataclass
 
 PARKING_TIME = timedelta(hours=72)
@@ -75,6 +77,7 @@ class Batch:
         rules: terms and calendar in force; `rules` follows `terms.published`.
         lane_time: wall clock: the batch's time. Event clock: lane time before the batch, None on a new lane.
         event_clock: lane time is the largest occurred_at seen instead of a fixed time.
+        totals: the lane's sums before the batch; the attribute follows its decisions.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Batch:
         lane_time: datetime | None,
         *,
         event_clock: bool,
+        totals: Totals | None = None,
     ) -> None:
         if lane_time is None and not event_clock:
             msg = "a batch under the wall clock needs a lane time"
@@ -92,6 +96,7 @@ class Batch:
         self.rules = rules
         self.lane_time = lane_time
         self.results: list[Settled] = []
+        self.totals = dict(totals or {})
         self._event_clock = event_clock
         self._activity: dict[tuple[str, str], list[int]] = {}
 
@@ -132,12 +137,12 @@ class Batch:
     def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
         """What the batch means for merchants: one message per merchant and currency that something changed for."""
         outputs = []
-        for (merchant_id, currency), (payable_minor, after_sales) in self._activity.items():
-            if payable_minor or after_sales:
-                cause = f"lane-{lane}/batch-{batch_seq}"
+        cause = f"lane-{lane}/batch-{batch_seq}"
+        for (merchant_id, currency), sums in self._activity.items():
+            for number, (payable_minor, after_sales) in enumerate(_messages_of(*sums)):
                 outputs.append(
                     Output(
-                        derived_id(f"{cause}/{merchant_id}/{currency}", 0),
+                        derived_id(f"{cause}/{merchant_id}/{currency}", number),
                         self._require_time(),
                         cause,
                         Party(PartyKind.MERCHANT, merchant_id),
@@ -190,13 +195,10 @@ class Batch:
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
             elif waits_for is not None:
-                expired = expire(state, message, moment, self.rules)
-                decision = expired or replace(_dead(DeadLetterReason.UNMATCHED), waits_for=waits_for)
-                if expired is None:
-                    hours = PARKING_TIME // timedelta(hours=1)
-                    detail = f"{waits_for} did not become known within {hours} hours"
+                taken = expire(state, message, moment, self.rules, self.states[None])
+                decision, detail = (taken, "") if taken is not None else _unmatched(waits_for)
             else:
-                decision = decide(state, message, moment, self.rules)
+                decision = decide(state, message, moment, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except UnknownYearError as unknown:
@@ -205,6 +207,7 @@ class Batch:
             decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
         if decision.outcome is Outcome.PARKED and was_parked:
             return decision
+        decision, detail = self._storable(decision, detail, message.body)
         if known is None and decision.outcome in REMEMBERED:
             state.seen[message.event_hash] = message.fingerprint
         elif was_parked:
@@ -216,6 +219,18 @@ class Batch:
         )
         return decision
 
+    def _storable(self, decision: Decision, detail: str, body: Body | None) -> tuple[Decision, str]:
+        """The decision and its detail, or a dead letter where storage can't hold a sum; moves the lane's sums on."""
+        if not decision.entities and not decision.postings:
+            return decision, detail
+        moved = moved_by(decision, body)
+        too_large = overflow(decision, moved, self.totals)
+        if too_large is not None:
+            return _dead(DeadLetterReason.AMOUNT_OVERFLOW), too_large
+        for key, minor in moved.items():
+            self.totals[key] = self.totals.get(key, 0) + minor
+        return decision, detail
+
     def _take(self, state: PartyState, decision: Decision) -> None:
         state.apply(decision)
         for share in decision.activity:
@@ -224,22 +239,34 @@ class Batch:
             sums[1] += share.after_sales
 
     def _settle_lane_input(self, state: PartyState, message: Input, now: datetime) -> None:
-        """`clock.ticked` and `terms.published`: they concern the lane, not a party."""
+        """Messages that concern the lane, not a party."""
         known = state.seen.get(message.event_hash)
         detail = ""
         if known is not None:
             decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
         else:
-            decision = Decision(Outcome.APPLIED)
-            if isinstance(message.body, TermsPublished):
-                try:
-                    published = TermsBook.parse(message.body.terms)
-                    self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
-                except TermsError as wrong:
-                    decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
-            if decision.outcome is Outcome.APPLIED:
+            try:
+                decision = self._of_lane(state, message.body, min(message.occurred_at, now))
+                state.apply(decision)
                 state.seen[message.event_hash] = message.fingerprint
+            except TermsError as wrong:
+                decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
         self.results.append(Settled(decision, now, input=message, detail=detail, is_repeat=known is not None))
+
+    def _of_lane(self, state: PartyState, body: Body, occurred_at: datetime) -> Decision:
+        """What a message means for the lane.
+
+        Raises:
+            TermsError: it publishes terms that can't be used.
+        """
+        match body:
+            case TermsPublished():
+                published = TermsBook.parse(body.terms)
+                self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
+            case ShopSettingsChanged():
+                state.find(ShopSettings, body.merchant_id)  # to write, it must be known whether there are any
+                return Decision(Outcome.APPLIED, entities=(settings_of(body, occurred_at),))
+        return Decision(Outcome.APPLIED)
 
     def _fire(self, state: PartyState, timer: Timer) -> None:
         key = (timer.kind, timer.subject_id)
@@ -250,11 +277,12 @@ class Batch:
             return
         detail = ""
         try:
-            decision = fire(state, timer, self.rules)
+            decision = fire(state, timer, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only
             decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
+        decision, detail = self._storable(decision, detail, None)
         self._take(state, decision)
         self.results.append(Settled(decision, timer.due_at, timer=timer, detail=detail))
         self._wake(state, decision, timer.due_at, timer.kind.rank)
@@ -346,6 +374,21 @@ def time_after(lane_time: datetime | None, message: Input) -> datetime:
     return lane_time
 
 
+def _messages_of(payable_minor: int, after_sales: int) -> Iterator[tuple[int, int]]:
+    """What is handed to a merchant, in as many messages as it takes."""
+    while payable_minor or after_sales:
+        part_minor = max(-LARGEST_ACTIVITY_MINOR, min(payable_minor, LARGEST_ACTIVITY_MINOR))
+        yield part_minor, after_sales
+        payable_minor, after_sales = payable_minor - part_minor, 0
+
+
+def _unmatched(waits_for: str) -> tuple[Decision, str]:
+    """The decision on an input that has waited in vain, and its detail."""
+    hours = PARKING_TIME // timedelta(hours=1)
+    detail = f"{waits_for} did not become known within {hours} hours"
+    return replace(_dead(DeadLetterReason.UNMATCHED), waits_for=waits_for), detail
+
+
 def _dead(reason: DeadLetterReason) -> Decision:
     return Decision(Outcome.DEAD_LETTERED, reason=reason)
 
@@ -353,6 +396,7 @@ def _dead(reason: DeadLetterReason) -> Decision:
 def _subjects_of(decision: Decision) -> set[str]:
     """Subject keys of all that a decision made, changed or declined."""
     subjects = {subject_key(type(entity), entity.entity_id) for entity in decision.entities}
+    subjects.update(decision.wakes)
     if decision.declined_subject is not None:
         subjects.add(decision.declined_subject)
     return subjects

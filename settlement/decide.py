@@ -23,6 +23,7 @@ from settlement.rules import (
     debit,
     deposit,
     deposit_escalation,
+    discount,
     due_day,
     extension,
     lowering,
@@ -36,6 +37,7 @@ from settlement.rules import (
     reversal,
     settlement_cycle,
     shop_balance,
+    suspense,
     unfreezing,
 )
 from settlement.state import PartyState
@@ -68,6 +70,11 @@ def _merchant(draft: Draft) -> Decision | None:
     if merchant.is_known(draft.find(Merchant, draft.party.id)):
         return None
     return draft.missing(Merchant, draft.party.id)
+
+
+def _unless(suspended: Callable[[Draft, Any], Decision | None], rule: Rule) -> Rule:
+    """A rule about money of a known account; of an unknown one it is decided otherwise."""
+    return lambda draft, body: suspended(draft, body) or rule(draft, body)
 
 
 def _either(draft: Draft) -> Decision | None:
@@ -114,16 +121,16 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.ReturnReviewed: (_account, returns.reviewed),
     messages.ReturnWithdrawn: (_account, returns.withdrawn),
     messages.ParcelInspected: (_account, returns.parcel_inspected),
-    messages.RepaymentReceived: (_account, repayment.received),
+    messages.RepaymentReceived: (_nothing, _unless(suspense.received, repayment.received)),
     messages.RepaymentFailed: (_account, repayment.failed),
-    messages.RepaymentReversed: (_account, reversal.reversed_),
+    messages.RepaymentReversed: (_nothing, _unless(suspense.reversed_, reversal.reversed_)),
     messages.DebitRequested: (_account, _of_party(due_day.debit_requested)),
     messages.PenaltyWaived: (_account, _unruled),
     messages.DebtRescheduled: (_account, _unruled),
     messages.DebtChargedOff: (_account, _unruled),
     messages.RepaymentReinstated: (_account, repayment.reinstated),
-    messages.SuspenseReleased: (_account, _unruled),
-    messages.PurchaseCredited: (_account, _unruled),
+    messages.SuspenseReleased: (_nothing, suspense.released),
+    messages.PurchaseCredited: (_account, discount.credited),
     messages.MerchantRegistered: (_nothing, merchant.registered),
     messages.SettlementCycleChanged: (_merchant, settlement_cycle.changed),
     messages.DepositPaid: (_merchant, deposit.paid),
@@ -139,8 +146,10 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
 }
 """Every message of a party: what must be known before it, and its rule."""
 
-WAITED_IN_VAIN: Mapping[type[messages.Body], Rule] = {messages.RepaymentReceived: repayment.unmatched}
-"""Messages of a known account that are decided all the same when what they name does not become known in time."""
+WAITED_IN_VAIN: Mapping[type[messages.Body], Rule] = {
+    messages.RepaymentReceived: _unless(suspense.kept, repayment.unmatched)
+}
+"""Messages that are decided all the same when what they name does not become known in time."""
 
 LANE_BODIES = (messages.ClockTicked, messages.TermsPublished, messages.ShopSettingsChanged)
 """Messages of no party: the batch deals with them itself."""
@@ -166,25 +175,23 @@ TIMER_RULES: Mapping[TimerKind, TimerRule] = {
 """Every kind of timer and its rule, but for `PARKING_EXPIRY`: the batch ends the wait of an input itself."""
 
 
-def decide(state: PartyState, message: Input, moment: Moment, rules: Rules) -> Decision:
+def decide(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision:
     """Decide an input of a party. Repeated event ids are recognised by the caller (`batch`)."""
     party = message.party
     if party is None or isinstance(message.body, LANE_BODIES):
         raise InvariantBrokenError(f"{message.type} concerns a lane, not a party")
     unknown, rule = RULES[type(message.body)]
-    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either))
+    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=unknown is _either), lane)
     waiting = unknown(draft)
     return _closed(draft, rule(draft, message.body)) if waiting is None else waiting
 
 
-def expire(state: PartyState, message: Input, moment: Moment, rules: Rules) -> Decision | None:
+def expire(state: PartyState, message: Input, moment: Moment, rules: Rules, lane: PartyState) -> Decision | None:
     """Decide an input whose wait is over; None: it has waited in vain."""
     party, rule = message.party, WAITED_IN_VAIN.get(type(message.body))
     if party is None or rule is None:
         return None
-    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=False))
-    if draft.find(Account, party.id) is None:
-        return None
+    draft = Draft(state, party, moment, rules, _cause(message, party, of_either=False), lane)
     return _closed(draft, rule(draft, message.body))
 
 
@@ -192,7 +199,7 @@ def _closed(draft: Draft, decision: Decision) -> Decision:
     """See after what takes effect that no credit rests and nothing due stays unasked."""
     if decision.outcome is not Outcome.APPLIED or draft.party.kind is not PartyKind.ACCOUNT:
         return decision
-    if not due_day.close(draft):
+    if draft.find(Account, draft.party.id) is None or not due_day.close(draft):
         return decision
     return draft.applied(AppliedReason(decision.reason) if decision.reason is not None else None)
 
@@ -204,14 +211,13 @@ def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
     return Cause(f"{message.source.topic}\0{owner}\0{message.event_id}", message.event_id, message.fingerprint)
 
 
-def fire(state: PartyState, timer: Timer, rules: Rules) -> Decision:
+def fire(state: PartyState, timer: Timer, rules: Rules, lane: PartyState) -> Decision:
     """Decide a due timer as of its due time."""
     timer_id = timer.timer_id
     if timer.kind is TimerKind.PARKING_EXPIRY:
         raise InvariantBrokenError(f"{timer_id} ends the wait of an input: no rule decides it")
-    draft = Draft(
-        state, timer.party, Moment(timer.due_at, timer.due_at, timer.kind.rank), rules, Cause(timer_id, timer_id)
-    )
+    moment = Moment(timer.due_at, timer.due_at, timer.kind.rank)
+    draft = Draft(state, timer.party, moment, rules, Cause(timer_id, timer_id), lane)
     TIMER_RULES[timer.kind](draft, timer.subject_id)
     if timer.party.kind is PartyKind.ACCOUNT:
         due_day.close(draft)

@@ -96,7 +96,7 @@ class Decision:
 
     `reasons` are all reasons of a refusal, the first being `reason`. `entities` are new versions of what changed.
     `waits_for` is the subject key a parked input waits for; `declined_subject` is the subject key that a declined
-    message would have made.
+    message would have made. `wakes` are subject keys of what there will be no entity of.
     """
 
     outcome: Outcome
@@ -110,6 +110,7 @@ class Decision:
     activity: tuple[ActivityShare, ...] = ()
     waits_for: str | None = None
     declined_subject: str | None = None
+    wakes: tuple[str, ...] = ()
 
 
 class InvariantBrokenError(Exception):

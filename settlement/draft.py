@@ -57,7 +57,10 @@ class Cause:
 
 
 class Draft:
-    """One decision on one party in the making."""
+    """One decision on one party in the making.
+
+    `lane` is what the lane itself keeps, whoever is decided on.
+    """
 
     __slots__ = (
         "_activity",
@@ -68,15 +71,20 @@ class Draft:
         "_outputs",
         "_postings",
         "_timers",
+        "_wakes",
         "cause",
+        "lane",
         "moment",
         "party",
         "rules",
         "state",
     )
 
-    def __init__(self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause) -> None:
+    def __init__(
+        self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause, lane: PartyState
+    ) -> None:
         self.state = state
+        self.lane = lane
         self.party = party
         self.moment = moment
         self.rules = rules
@@ -89,6 +97,7 @@ class Draft:
         self._timers: dict[tuple[TimerKind, str], Timer | None] = {}
         self._outputs: list[Output] = []
         self._activity: list[ActivityShare] = []
+        self._wakes: list[str] = []
 
     # What rules read.
 
@@ -271,6 +280,10 @@ class Draft:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""
         self._activity.append(ActivityShare(merchant_id, self.currency, payable_minor, after_sales))
 
+    def wake(self, kind: type[Entity], entity_id: str) -> None:
+        """Let what waits for something be decided again, although it will not become known."""
+        self._wakes.append(subject_key(kind, entity_id))
+
     # How rules end.
 
     def applied(self, reason: AppliedReason | None = None) -> Decision:
@@ -289,6 +302,7 @@ class Draft:
             cancelled=tuple([key for key, timer in self._timers.items() if timer is None]),
             outputs=tuple(self._outputs),
             activity=tuple(self._activity),
+            wakes=tuple(self._wakes),
         )
 
     def declined(

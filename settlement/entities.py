@@ -47,8 +47,8 @@ class Entity:
 
     subject: ClassVar[str]
     """What its kind is called where it is waited for (`subject_key`); unique within a kind of party."""
-    party_kind: ClassVar[PartyKind]
-    """Of whose things it is one."""
+    party_kind: ClassVar[PartyKind | None]
+    """Of whose things it is one; None: the lane's own."""
     id_field: ClassVar[str]
     """The field that names it within its party, under which messages name it as well."""
     entity_id: str
@@ -62,7 +62,7 @@ ENTITIES: list[type[Entity]] = []
 
 
 @dataclass_transform(frozen_default=True)
-def entity(subject: str, party_kind: PartyKind, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
+def entity(subject: str, party_kind: PartyKind | None, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
     """Make a class of values, and say what they are called, whose they are, and which field tells them apart."""
 
     def called(kind: type[EntityT]) -> type[EntityT]:
@@ -135,7 +135,7 @@ class Order(Entity):
 
     `under_return_minor` is the part under the open returns `open_return_ids`, not yet in `returned_minor`. `due_on` is
     the first due date, of a trial its end. `obligation_ids` are all that its capture made, paid or not.
-    `extension_days` is None as long as no extension was granted.
+    `extension_days` is None as long as no extension was granted. `credited_minor` was taken off by discounts.
     """
 
     account_id: str
@@ -159,6 +159,12 @@ class Order(Entity):
     open_return_ids: tuple[str, ...]
     fingerprint: bytes
     extension_days: int | None = None
+    credited_minor: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """What was neither sent back nor taken off by a discount."""
+        return self.amount_minor - self.returned_minor - self.credited_minor
 
 
 @entity("obligation", PartyKind.ACCOUNT, "obligation_id")

@@ -14,6 +14,7 @@ from typing import cast
 
 from settlement import timeline
 from settlement.changes import ChangeKind
+from settlement.concession import Concession
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -37,8 +38,10 @@ from settlement.entities import (
 )
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
+from settlement.shop import ShopSettings
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import PayoutStatus
+from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
@@ -69,16 +72,22 @@ class ReadSet:
     Args:
         parties: whose states are wanted.
         event_hashes: of the inputs, by party (None: the lane's own).
-        entities: what the inputs name, by party; the obligation `*` stands for all open ones.
+        entities: what the inputs name, by party (None: the lane's own); the obligation `*` stands for all open ones.
         timers_until: load the parties' timers due at or before this lane time; None loads none.
         timer_limit: how many of one party at most; `Loaded.more_timers` tells whose were more.
     """
 
     parties: set[Party] = field(default_factory=set)
     event_hashes: dict[Party | None, set[bytes]] = field(default_factory=dict)
-    entities: dict[Party, set[Reference]] = field(default_factory=dict)
+    entities: dict[Party | None, set[Reference]] = field(default_factory=dict)
     timers_until: datetime | None = None
     timer_limit: int = 1000
+
+    def name(self, party: Party | None, references: Iterable[Reference]) -> None:
+        """Ask for things that an input of a party names; of the lane's own, whoever names them."""
+        for kind, entity_id in references:
+            owner = None if kind.party_kind is None else party
+            self.entities.setdefault(owner, set()).add((kind, entity_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,7 @@ class _Loading:
         self.read_set = read_set
         self.restore = restore
         self.references = references
-        self.states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
+        self.states: dict[Party | None, PartyState] = {None: PartyState(None)}
         self.accounts: dict[str, PartyState] = {}
         self.merchants: dict[str, PartyState] = {}
         for party in read_set.parties:
@@ -163,6 +172,8 @@ class _Loading:
         """What to fetch by (party id, entity id); taken out again when it is fetched."""
         self.asked: list[tuple[PartyState, type[Entity], str]] = []
         """What the batch, its timers and its parked inputs name: its absence is noted."""
+        self.shops = {entity_id for kind, entity_id in read_set.entities.get(None, ()) if kind is ShopSettings}
+        """Those whose settings are named."""
 
     async def run(self) -> Loaded:
         if self.read_set.parties:
@@ -172,10 +183,12 @@ class _Loading:
             await self._parked()
             await self._timers()
             for party, entities in self.read_set.entities.items():
-                self._name(self._state(party.kind, party.id), entities)
+                if party is not None:
+                    self._name(self._state(party.kind, party.id), entities)
             await self._of_accounts()
             await self._of_merchants()
             await self._declined(self._note_absent())
+        await self._of_lane()
         return Loaded(self.states, self.known, self.more_timers)
 
     async def _parties(self) -> None:
@@ -249,6 +262,8 @@ class _Loading:
             return
         cash_outs = await self._cash_outs_paid_out()
         await self._fetch(Appeal)
+        await self._fetch(SuspenseEntry)
+        await self._fetch(Concession)
         repayments = await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
@@ -296,6 +311,16 @@ class _Loading:
                 self._name_missing(DepositRefund, deposit.merchant_id, [deposit.open_request_id])
         await self._fetch(DepositRefund)
 
+    async def _of_lane(self) -> None:
+        """What the lane itself keeps of what is named."""
+        if not self.shops:
+            return
+        rows = await self.connection.fetch(_SQL["shop_settings"], self.lane, arrays.texts(list(self.shops)))
+        found = {each.entity_id: each for each in TABLES[ShopSettings].entities(rows)}
+        state = self.states[None]
+        state.entities[ShopSettings] = found
+        state.absent |= {subject_key(ShopSettings, shop) for shop in self.shops - found.keys()}
+
     async def _open_obligations(self) -> list[Obligation]:
         """The earliest open obligations of accounts that owe anything; all where all are asked for."""
         at_most = {
@@ -304,7 +329,7 @@ class _Loading:
             if not state.whole and _owes(state.entities[Account][account_id])
         }
         for party, entities in self.read_set.entities.items():
-            if party.id in at_most and (Obligation, ALL_OPEN) in entities:
+            if party is not None and party.id in at_most and (Obligation, ALL_OPEN) in entities:
                 at_most[party.id] = NO_LIMIT
         if not at_most:
             return []
@@ -327,6 +352,8 @@ class _Loading:
         """What was paid lately, or was ever overdue, where a rule asks for it; and the repayments that paid it."""
         since: dict[str, datetime] = {}
         for party, entities in self.read_set.entities.items():
+            if party is None:
+                continue
             state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
             asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
             if state is not None and asked:
@@ -363,13 +390,15 @@ class _Loading:
             self._state(PartyKind(row["party_kind"]), row["party_id"]).declined.add(row["subject"])
 
     def _name(self, state: PartyState, references: Iterable[Reference]) -> None:
-        """Take up what is named of a party; of one that has no row there is nothing to fetch."""
+        """Take up what is named of a party; of one that has no row there is nothing to fetch but money in suspense."""
         party = _party_of(state)
         for kind, entity_id in references:
+            if kind is ShopSettings:
+                self.shops.add(entity_id)
             if kind.party_kind is not party.kind or entity_id == ALL_OPEN or entity_id.startswith(PAST_SINCE):
                 continue
             self.asked.append((state, kind, entity_id))
-            if not state.whole and kind not in _WITH_PARTY:
+            if kind is SuspenseEntry or (not state.whole and kind not in _WITH_PARTY):
                 self.named[kind].add((party.id, entity_id))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
@@ -397,7 +426,7 @@ class _Loading:
         kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
         return arrays.texts(kinds), arrays.texts([*self.accounts, *self.merchants])
 
-    def _of_kind(self, kind: PartyKind) -> dict[str, PartyState]:
+    def _of_kind(self, kind: PartyKind | None) -> dict[str, PartyState]:
         return self.accounts if kind is PartyKind.ACCOUNT else self.merchants
 
     def _state(self, kind: PartyKind, party_id: str) -> PartyState:

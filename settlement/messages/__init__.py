@@ -5,7 +5,7 @@ Field meanings are those of docs/messages.md. One body class per message type.
 
 from datetime import datetime
 
-from settlement.messages.accounts import (
+from settlement.messages.account import (
     AccountBody,
     AmountLowered,
     AppealDecided,
@@ -42,7 +42,7 @@ from settlement.messages.accounts import (
     SuspenseReleased,
     UnfreezeRequested,
 )
-from settlement.messages.lanes import (
+from settlement.messages.lane import (
     ClockTicked,
     LaneBody,
     PayoutBody,
@@ -51,7 +51,7 @@ from settlement.messages.lanes import (
     ShopSettingsChanged,
     TermsPublished,
 )
-from settlement.messages.merchants import (
+from settlement.messages.merchant import (
     CaseClosed,
     CaseOpened,
     DepositPaid,

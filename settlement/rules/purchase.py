@@ -14,6 +14,7 @@ from settlement.rules import debit, due_day, reminder
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.refund import take_back
 from settlement.rules.schedule import capture, obligations_of
+from settlement.shop import ShopSettings
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import CapturedOn, Programme
 from settlement.timers import TimerKind
@@ -130,7 +131,7 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
         draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
-    take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled", keeps_nothing=True)
+    take_back(draft, order, order.left_minor, "cancelled", keeps_nothing=True)
     draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
 
@@ -231,9 +232,16 @@ def _refusal(draft: Draft, account: Account, programme: Programme, body: Purchas
     reason = buyer_refusal(draft, account, programme)
     if reason is not None:
         return reason
+    shop = draft.lane.find(ShopSettings, body.merchant_id)
     if not body.item_eligible or (body.item_plans is not None and body.plan.kind not in body.item_plans):
+        return DeclineReason.NOT_SUPPORTED
+    if shop is not None and not shop.enabled:
         return DeclineReason.NOT_SUPPORTED
     offered = programme.plans.get(body.plan.kind)
     if offered is None or not offered.include(body.plan.days, body.plan.periods):
         return DeclineReason.PLAN_NOT_OFFERED
+    if shop is not None and not shop.takes(body.plan):
+        return DeclineReason.PLAN_NOT_OFFERED
+    if shop is not None and shop.is_exceeded(body.amount_minor, body.currency):
+        return DeclineReason.ABOVE_SHOP_MAXIMUM
     return amount_refusal(account, body.amount_minor, body.currency)

@@ -7,12 +7,13 @@ from datetime import date, datetime
 from functools import partial
 from typing import NamedTuple
 
-from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligation, Order, PlanKind, Return
+from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligation, Order, Return
 from settlement.party import PartyKind
 from settlement.statuses import DebitStatus, LineStatus, ObligationStatus, OrderStatus, ReturnStatus
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told
+from storage.stories.plan import PlanStory
 from storage.stories.story import Story
 
 _SQL = read("stories/account")
@@ -25,15 +26,6 @@ class OwedStory(Story):
     principal_minor: int
     fee_minor: int
     penalty_minor: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanStory(Story):
-    """How an order is paid later; days or periods where its kind has any."""
-
-    kind: PlanKind
-    days: int | None = None
-    periods: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +51,7 @@ class OrderStory(Story):
     status: OrderStatus
     amount_minor: int
     returned_minor: int
+    credited_minor: int
     placed_at: datetime
     obligations: tuple[ObligationStory, ...]
 

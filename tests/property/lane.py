@@ -33,6 +33,7 @@ from settlement.state import ALL_OPEN, PAST_SINCE, NotLoadedError, Parked, Party
 from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
+from settlement.totals import Totals
 
 CREDIT_GOES_OUT = (LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING)
 ALWAYS_LOADED = (Account, Merchant, MerchantBalance)
@@ -181,6 +182,7 @@ class Lane:
         self.whole = whole
         self.time: datetime | None = None
         self.rules = RULES
+        self.totals: Totals = {}
         self.tables: dict[Party | None, Tables] = {None: Tables(None)}
         self.results: list[Settled] = []
         self.told_merchants: Counter[tuple[str, str]] = Counter()
@@ -190,7 +192,7 @@ class Lane:
     def copy(self) -> "Lane":
         """One to try something on, apart from this one; entities never change, so they are shared."""
         other = Lane(whole=self.whole)
-        other.time, other.rules, other.batches = self.time, self.rules, self.batches
+        other.time, other.rules, other.totals, other.batches = self.time, self.rules, self.totals, self.batches
         other.tables = {party: tables.copy() for party, tables in self.tables.items()}
         return other
 
@@ -214,7 +216,7 @@ class Lane:
         until = max((message.occurred_at for message in messages), default=None)
         until = max(filter(None, (until, self.time)), default=None)
         states = {party: tables.load(wanted[party], until, whole=self.whole) for party, tables in self.tables.items()}
-        batch = Batch(states, self.rules, self.time, event_clock=True)
+        batch = Batch(states, self.rules, self.time, event_clock=True, totals=self.totals)
         for message in messages:
             batch.receive(message)
         for party in states:
@@ -223,7 +225,7 @@ class Lane:
         return batch
 
     def _commit(self, batch: Batch) -> None:
-        self.time, self.rules = batch.lane_time, batch.rules
+        self.time, self.rules, self.totals = batch.lane_time, batch.rules, batch.totals
         for each in batch.results:
             party = each.input.party if each.input is not None else each.timer.party
             fails = each.decision.reason == DeadLetterReason.INTERNAL_ERROR

@@ -249,3 +249,34 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = named.merchant_id AND payout_id = named.payout_id
     OFFSET 0
 ) AS found;
+
+-- name: shop_settings
+-- The settings of these shops, as the lane knows them.
+SELECT found.*
+FROM unnest($2::text::text[]) AS named (merchant_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM shop_settings
+    WHERE lane = $1 AND merchant_id = named.merchant_id
+    OFFSET 0
+) AS found;
+
+-- name: suspense_entry
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, suspense_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM suspense_entry
+    WHERE lane = $1 AND account_id = named.account_id AND suspense_id = named.suspense_id
+    OFFSET 0
+) AS found;
+
+-- name: concession
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, concession_key)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM concession
+    WHERE lane = $1 AND account_id = named.account_id AND concession_key = named.concession_key
+    OFFSET 0
+) AS found;

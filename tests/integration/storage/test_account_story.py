@@ -1,5 +1,6 @@
 """The story of an account has exactly the shape that the commands' documentation promises."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from settlement.messages import (
@@ -205,3 +206,57 @@ async def test_cash_outs_are_told_with_their_obligations_and_what_is_overdue_as_
 
 async def test_an_account_nobody_opened_has_no_story(connection):
     assert await account_story(connection, "nobody") is None
+
+
+async def test_a_history_tells_every_outcome_in_its_order(lane):
+    sent = lane.message(opened("kuaishou"), BUYER, "opened")
+    repeated = [replace(sent, source=replace(sent.source, offset=offset)) for offset in (20, 21)]
+    inputs = [
+        sent,
+        repeated[0],
+        lane.message(deferred("o", 100), BUYER, "placed"),
+        replace(repeated[1], fingerprint=b"another"),
+        lane.message(PurchaseReceived("unknown"), BUYER, "waits"),
+        lane.message(deferred("o", 100), BUYER, "placed again"),
+    ]
+    await lane.settle(inputs)
+    await lane.settle([replace(repeated[1], source=replace(sent.source, offset=22))])
+    late = lane.message(PurchaseReceived("never"), BUYER, "never", START + timedelta(hours=1))
+    await lane.settle([late])
+    await lane.settle(until=START + timedelta(hours=72))
+    history = (await account_story(lane.connection, BUYER.id)).document()["history"]
+    told = [(each["event_id"], each["outcome"], each["reason"]) for each in history]
+    assert told[:5] == [
+        ("opened", "applied", None),
+        ("opened", "duplicate", None),
+        ("placed", "applied", None),
+        ("opened", "conflict", None),
+        ("placed again", "duplicate", None),
+    ]
+    assert told[5:] == [
+        ("opened", "duplicate", None),
+        ("never", "parked", None),
+        ("waits", "dead_lettered", "unmatched"),
+    ]
+    (waiting,) = [each for each in history if each["outcome"] == "parked"]
+    since = START + timedelta(hours=1)
+    assert (waiting["waits_for"], waiting["decided_at"], waiting["until"]) == (
+        "order:never",
+        since,
+        since + timedelta(hours=72),
+    )
+    assert not [each for each in history if each is not waiting and "until" in each]
+
+
+async def test_a_history_tells_of_records_with_its_key_that_were_not_understood(lane):
+    await lane.settle([lane.message(opened("kuaishou"), BUYER, "opened")])
+    for topic, key in (("purchase", b"buyer"), ("purchase", b"another"), ("merchant", b"buyer"), ("clock", b"buyer")):
+        lane.rejected.append(replace(lane.reject(topic, b"{"), key=key))
+        del lane.rejected[-2]
+    await lane.settle([lane.message(deferred("o", 100), BUYER, "placed")])
+    history = (await account_story(lane.connection, BUYER.id)).document()["history"]
+    assert [(each["topic"], each["event_id"], each["outcome"], each["reason"]) for each in history] == [
+        ("credit-line", "opened", "applied", None),
+        ("purchase", "placed", "applied", None),
+        ("purchase", None, "dead_lettered", "not_json"),
+    ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from settlement.messages.accounts import Plan
+from settlement.messages.account import Plan
 from settlement.values import dataclass
 
 
