@@ -55,7 +55,6 @@ TIMERS_PROBED = 500
 """Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
 
 NO_LIMIT = 2**31
-
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
 
@@ -414,9 +413,10 @@ class _Loading:
         pairs = self.named.pop(kind, None)
         if not pairs:
             return []
-        columns = map(arrays.texts, zip(*pairs, strict=True))
-        rows = await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *columns)
-        return cast("list[EntityT]", self._keep(kind, rows))
+        named = map(arrays.texts, zip(*pairs, strict=True))
+        return cast(
+            "list[EntityT]", self._keep(kind, await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *named))
+        )
 
     def _party_arrays(self) -> tuple[str, str]:
         kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
