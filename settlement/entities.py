@@ -169,7 +169,7 @@ class Obligation(Entity):
     `asks` are the debits that ask for it (`settlement.asks.Ask`); `exhausted`: a series that did has failed for good.
     `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
     penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
-    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`), `paid_at` its last payment's.
+    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment.
     """
 
     account_id: str

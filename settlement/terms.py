@@ -154,6 +154,12 @@ class TermsBook:
         self._starts = [version.effective_from for version in versions]
         self._by_start = {version.effective_from: version for version in versions}
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TermsBook) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @classmethod
     def builtin(cls) -> "TermsBook":
         """The terms that come with this release; a new database starts with them."""

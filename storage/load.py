@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
-from settlement import timeline
-from settlement.changes import ChangeKind
 from settlement.concession import Concession
 from settlement.entities import (
     Account,
@@ -30,7 +28,6 @@ from settlement.entities import (
     MerchantPayout,
     Obligation,
     Order,
-    Payout,
     Repayment,
     Return,
     ShopWithdrawal,
@@ -39,11 +36,11 @@ from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
-from settlement.statuses import PayoutStatus
 from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
+from storage.naming import asking_for, may_come_back, paid_by, repayments_of
 from storage.parked import ParkedRow, parked_of
 from storage.queries import read
 from storage.read_set import Loaded, ReadSet, Reference
@@ -60,7 +57,6 @@ TIMERS_PROBED = 500
 """Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
 
 NO_LIMIT = 2**31
-
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
 
@@ -238,7 +234,7 @@ class _Loading:
             self._name_missing(Obligation, debit.account_id, debit.obligation_ids)
         for repayment in repayments:
             if repayment.reversed_at is None:
-                self._name_missing(Obligation, repayment.account_id, _paid_by(repayment))
+                self._name_missing(Obligation, repayment.account_id, paid_by(repayment))
         for obligation in [*obligations, *await self._fetch(Obligation)]:
             self._name_what_hangs_on(obligation)
         for order in await self._fetch(Order):
@@ -254,7 +250,7 @@ class _Loading:
         undone = {
             (each.account_id, each.source_id)
             for each in await self._fetch(AccountPayout)
-            if each.source_id is not None and _may_come_back(each, "cash_out")
+            if each.source_id is not None and may_come_back(each, "cash_out")
         }
         self.named[CashOut] |= undone
         return [each for each in await self._fetch(CashOut) if (each.account_id, each.cash_out_id) in undone]
@@ -265,7 +261,7 @@ class _Loading:
         await self._fetch(MerchantCase)
         await self._fetch(ShopWithdrawal)
         for payout in await self._fetch(MerchantPayout):
-            if payout.source_id is not None and _may_come_back(payout, "deposit_refund"):
+            if payout.source_id is not None and may_come_back(payout, "deposit_refund"):
                 self.named[DepositRefund].add((payout.merchant_id, payout.source_id))
         for refund in await self._fetch(DepositRefund):
             self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
@@ -327,10 +323,10 @@ class _Loading:
         rows = await self.connection.fetch(_SQL["past_obligations"], self.lane, asked_of, instants)
         found = cast("list[Obligation]", self._keep(Obligation, rows))
         for each in found:
-            self._name_missing(Repayment, each.account_id, _repayments_of(each))
+            self._name_missing(Repayment, each.account_id, repayments_of(each))
         for repayment in await self._fetch(Repayment):
-            for kind, entity_id in ((Debit, repayment.debit_id), (Order, repayment.order_id)):
-                self._name_missing(kind, repayment.account_id, () if entity_id is None else (entity_id,))
+            self._name_missing(Debit, repayment.account_id, filter(None, (repayment.debit_id,)))
+            self._name_missing(Order, repayment.account_id, filter(None, (repayment.order_id,)))
         return found
 
     def _note_absent(self) -> list[tuple[str, str, str]]:
@@ -372,18 +368,18 @@ class _Loading:
                 self.named[kind].add((party_id, entity_id))
 
     def _name_what_hangs_on(self, obligation: Obligation) -> None:
-        if obligation.order_id is not None:
-            self._name_missing(Order, obligation.account_id, (obligation.order_id,))
-        self._name_missing(Debit, obligation.account_id, _asking_for(obligation))
+        self._name_missing(Order, obligation.account_id, filter(None, (obligation.order_id,)))
+        self._name_missing(Debit, obligation.account_id, asking_for(obligation))
 
     async def _fetch(self, kind: type[EntityT]) -> list[EntityT]:
         """Fetch what is named of a class; returns what was found."""
         pairs = self.named.pop(kind, None)
         if not pairs:
             return []
-        columns = map(arrays.texts, zip(*pairs, strict=True))
-        rows = await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *columns)
-        return cast("list[EntityT]", self._keep(kind, rows))
+        named = map(arrays.texts, zip(*pairs, strict=True))
+        return cast(
+            "list[EntityT]", self._keep(kind, await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *named))
+        )
 
     def _party_arrays(self) -> tuple[str, str]:
         kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
@@ -404,31 +400,9 @@ class _Loading:
         return entities
 
 
-def _asking_for(obligation: Obligation) -> list[str]:
-    """Debits that ask for an obligation."""
-    return [ask.partition(" ")[0] for ask in obligation.asks]
-
-
-def _repayments_of(obligation: Obligation) -> list[str]:
-    """Repayments that paid an obligation."""
-    changes = timeline.changes_of(obligation)
-    return [each.source for each in changes if each.kind is ChangeKind.PAID and each.source]
-
-
-def _paid_by(repayment: Repayment) -> list[str]:
-    """Obligations that a repayment paid, should it be reversed: a share begins with the obligation's id."""
-    return [share.partition(" ")[0] for share in repayment.shares]
-
-
-def _may_come_back(payout: Payout, reason: str) -> bool:
-    """Whether what a payout of this reason came from must be there, should it fail."""
-    return payout.reason == reason and payout.status is PayoutStatus.REQUESTED
-
-
 def _party_of(state: PartyState) -> Party:
     if state.party is None:
-        msg = "the lane itself has no entities, no timers and nothing parked"
-        raise TypeError(msg)
+        raise TypeError("the lane itself has no entities, no timers and nothing parked")
     return state.party
 
 

@@ -4,12 +4,13 @@ What counts from an instant that has passed comes before all that was paid later
 spread, and then what was taken back is spread again, each as of its own instant and for its own purpose.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import takewhile
 
 from settlement import timeline
+from settlement.asks import Parts
 from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
 from settlement.dates import business_date
 from settlement.draft import Draft
@@ -55,7 +56,8 @@ class Money:
 
     `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is
     of one order where it `is_for_order` (an order unknown owes nothing), and only what is due by `due_by` where that is
-    given. What is `displaced_from` obligations pays only what was open at its own instant, and these due or not.
+    given. What is `displaced_from` obligations pays of these what it paid before, due or not, and else only what was
+    open at its own instant.
     """
 
     position: Position
@@ -65,7 +67,7 @@ class Money:
     is_for_order: bool = False
     order_id: str | None = None
     due_by: date | None = None
-    displaced_from: frozenset[str] | None = None
+    displaced_from: Mapping[str, Parts] | None = None
 
     def may_pay(self, obligation: Obligation) -> bool:
         """Whether an obligation is due, where only what is due is paid."""
@@ -97,7 +99,7 @@ class Allocation:
         if until is None or until < position.at or (until == position.at and position.rank >= BY_MESSAGE):
             return
         amounts: dict[tuple[Position, str], int] = {}
-        paid: dict[tuple[Position, str], set[str]] = {}
+        paid: dict[tuple[Position, str], dict[str, Parts]] = {}
         for obligation in draft.past_since(position.at):
             moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, position)]
             if not moved:
@@ -105,11 +107,12 @@ class Allocation:
             for change in moved:
                 key = (change.position, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
-                paid.setdefault(key, set()).add(obligation.obligation_id)
+                had = Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
+                paid.setdefault(key, {})[obligation.obligation_id] = had
             without = timeline.taken_out(obligation, lambda change: self._is_movable(change, position))
             self.work_on(obligation, timeline.derived(without, position, penalty.rate(draft, obligation)))
         self.displaced = [
-            revised(self._again(*key, amount_minor), displaced_from=frozenset(paid[key]))
+            revised(self._again(*key, amount_minor), displaced_from=paid[key])
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
         ]
 
@@ -182,7 +185,9 @@ class Allocation:
         place = money.position
         parts = timeline.payable_at(obligation, place)
         if money.displaced_from is not None:  # it pays nothing that was made owed later
-            parts = parts.within(timeline.open_parts_at(obligation, place))
+            had = money.displaced_from.get(obligation_id, Parts())
+            is_due = money.due_by is None or obligation.due_on <= money.due_by
+            parts = parts.within(had.or_more(timeline.open_parts_at(obligation, place)) if is_due else had)
         penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)

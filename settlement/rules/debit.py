@@ -287,9 +287,9 @@ def _restate(draft: Draft, obligation: Obligation, debit: Debit, state: AskState
 def _exhaust(draft: Draft, debit: Debit, asked: Iterable[Obligation]) -> None:
     """A series has failed for good: what it asked for is asked for again only when something changes.
 
-    Unless a newer debit asks for it.
+    What of an obligation nobody had asked for keeps its next 00:00, which asks for all that is open of it.
     """
     for obligation in asked:
-        others = [ask for ask in asks_of(obligation) if ask.debit_id != debit.debit_id]
-        newer = any(draft.get(Debit, ask.debit_id).no > debit.no for ask in others)
-        draft.put(revised(obligation, asks=tuple(map(str, others)), exhausted=not newer or obligation.exhausted))
+        was_all_asked = not uncovered(obligation).amount_minor
+        others = tuple([str(ask) for ask in asks_of(obligation) if ask.debit_id != debit.debit_id])
+        draft.put(revised(obligation, asks=others, exhausted=was_all_asked or obligation.exhausted))

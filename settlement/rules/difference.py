@@ -90,7 +90,9 @@ def _unpaid(obligation: Obligation) -> int:
 
 def _post(draft: Draft, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int) -> None:
     """Post an amount or, when it is below 0, the opposite."""
-    if amount_minor >= 0:
+    if not amount_minor:
+        return
+    if amount_minor > 0:
         draft.post(debit, credit, amount_minor, draft.currency)
     else:
         draft.post(credit, debit, -amount_minor, draft.currency)

@@ -137,19 +137,28 @@ def close(draft: Draft) -> bool:
         Whether there was anything to do.
     """
     touched = draft.touched(Obligation)
+    has_credit = bool(draft.account.customer_credit_minor)
+    if not touched and not has_credit:
+        return False
     today = business_date(draft.moment.now)
-    if draft.account.customer_credit_minor:
+    if has_credit:
         spend_credit(draft)
         touched = draft.touched(Obligation)
-    waiting = [each for each in touched if each.due_on <= today and _is_to_ask(draft, each)]
+    is_waiting = any(each.due_on <= today and _is_to_ask(draft, each) for each in touched)
+    unanswered = [each for each in draft.touched(Debit) if each.unanswered_at == draft.moment.now]
+    if not is_waiting and not unanswered:
+        return has_credit
     is_before_debits = draft.moment.now == midnight(today) and draft.moment.rank < TimerKind.DEBIT.rank
-    if is_before_debits and any(each.unanswered_at == draft.moment.now for each in draft.touched(Debit)):
+    if is_before_debits and unanswered:
         draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, draft.moment.now)
     elif draft.is_due(TimerKind.DEBIT, WHOLE_ACCOUNT):
         pass
-    elif any(each.due_on < today or not is_before_debits for each in waiting):  # what is due now has its own timer
+    elif any(
+        each.due_on <= today and _is_to_ask(draft, each) and (each.due_on < today or not is_before_debits)
+        for each in touched  # what is due now has its own timer
+    ):
         draft.schedule(TimerKind.DEBIT, WHOLE_ACCOUNT, midnight(days_after(today, 1)))
-    return bool(touched)
+    return True
 
 
 def _refused(draft: Draft, reason: DeclineReason) -> Decision:

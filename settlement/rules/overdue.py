@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import assert_never
 
 from settlement import timeline
+from settlement.changes import Position
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Account, Obligation
@@ -145,7 +146,7 @@ def _cleared(draft: Draft, account: Account) -> None:
             restore(draft, "cleared")
         case RestoredWhen.DAYS_AFTER_CLEARING:
             restored_at = account.cleared_at + timedelta(days=terms.days)
-            if restored_at > draft.moment.now:
+            if Position(restored_at, TimerKind.RESTORE.rank) > draft.place:
                 draft.schedule(TimerKind.RESTORE, WHOLE_ACCOUNT, restored_at)
             else:
                 restore(draft, "cleared")

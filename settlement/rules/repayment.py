@@ -2,16 +2,17 @@
 
 from settlement import timeline
 from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
-from settlement.dates import business_date
+from settlement.dates import business_date, days_after
 from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived, RepaymentReinstated
-from settlement.rules import debit, due_day, payoff, penalty
-from settlement.rules.allocation import Allocation, Share, money_of, recorded
+from settlement.rules import debit, due_day, overdue, payoff, penalty
+from settlement.rules.allocation import Allocation, Money, Share, money_of, recorded
 from settlement.rules.payout_request import pay_out
-from settlement.statuses import DebitStatus
+from settlement.rules.schedule import is_under_return
+from settlement.statuses import DebitStatus, ObligationStatus
 from settlement.values import revised
 
 PAYOFF = "payoff"
@@ -149,6 +150,10 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     is_after_all = repayment.due_by is not None
     out_minor = left_minor if is_after_all else 0
     out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
+    today = business_date(draft.moment.now)
+    out_minor = allocation.spread(
+        Money(draft.place, out_minor, due_by=today)
+    )  # nothing goes out while something is due
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)
@@ -156,6 +161,16 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, out_minor, draft.currency)
         pay_out(draft, out_minor, "overpayment")
     due_day.settle(draft, before, "repaid")
+    _fall_again(draft, before)
+
+
+def _fall_again(draft: Draft, before: list[Obligation]) -> None:
+    """What was moved is open past its due date: it is overdue from now on."""
+    today = business_date(draft.moment.now)
+    found = [draft.get(Obligation, each.obligation_id) for each in before]
+    late = [each for each in found if each.status is ObligationStatus.OPEN and each.due_on < today]
+    late = [each for each in late if not is_under_return(draft, each)]
+    overdue.fall(draft, late, penalized_from=days_after(today, 1))
 
 
 def _place_of(repayment: Repayment) -> Position:

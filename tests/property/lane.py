@@ -181,8 +181,8 @@ class Lane:
     def __init__(self, *, whole: bool = True) -> None:
         self.whole = whole
         self.time: datetime | None = None
-        self.totals: Totals = {}
         self.rules = RULES
+        self.totals: Totals = {}
         self.tables: dict[Party | None, Tables] = {None: Tables(None)}
         self.results: list[Settled] = []
         self.told_merchants: Counter[tuple[str, str]] = Counter()
@@ -192,8 +192,7 @@ class Lane:
     def copy(self) -> "Lane":
         """One to try something on, apart from this one; entities never change, so they are shared."""
         other = Lane(whole=self.whole)
-        other.time, other.totals, other.batches = self.time, self.totals, self.batches
-        other.rules = self.rules
+        other.time, other.rules, other.totals, other.batches = self.time, self.rules, self.totals, self.batches
         other.tables = {party: tables.copy() for party, tables in self.tables.items()}
         return other
 
@@ -226,7 +225,7 @@ class Lane:
         return batch
 
     def _commit(self, batch: Batch) -> None:
-        self.time, self.totals, self.rules = batch.lane_time, batch.totals, batch.rules
+        self.time, self.rules, self.totals = batch.lane_time, batch.rules, batch.totals
         for each in batch.results:
             party = each.input.party if each.input is not None else each.timer.party
             fails = each.decision.reason == DeadLetterReason.INTERNAL_ERROR
