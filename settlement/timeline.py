@@ -232,11 +232,13 @@ def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obliga
     return _recharged(obligation, falls, runs)
 
 
-def lowered(obligation: Obligation, rate_bps: int) -> Obligation:
-    """Return an obligation whose penalties are, from a lowering or a credit on, held to what is left of it."""
-    before_minor = charged_minor(obligation)
-    after = revised(obligation, lowered_bps=rate_bps)
-    return _with_penalty(after, obligation.penalty_minor + charged_minor(after) - before_minor)
+def lowered(before: Obligation, cut: Obligation, rate_bps: int) -> Obligation:
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
+
+    `before` is the same before it was cut: an earlier lowering has held its penalties to more.
+    """
+    after = revised(cut, lowered_bps=rate_bps)
+    return _with_penalty(after, cut.penalty_minor + charged_minor(after) - charged_minor(before))
 
 
 def daily_penalty(unpaid_minor: int, bps: int) -> int:

@@ -39,8 +39,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
         "customer_credit_minor": 0,
         "payoff_minor": 0,
     }
-    assert story["freeze_reasons"] == ["security"]
-    assert story["owed"] == {"principal_minor": 0, "fee_minor": 0, "penalty_minor": 0}
+    assert story["freeze_reasons"] == ["security"] and not any(story["owed"].values())
     assert story["orders"] == [
         {
             "order_id": "b-first",

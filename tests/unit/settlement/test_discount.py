@@ -167,3 +167,14 @@ def test_a_credit_id_is_taken_once_and_free_after_a_refusal():
     assert lane.send("2026-01-11", credited(3_000)).outcome is Outcome.DUPLICATE
     assert lane.send("2026-01-11", credited(3_001)).outcome is Outcome.CONFLICT
     assert lane.get(Order, "order").credited_minor == 3_000
+
+
+def test_a_second_discount_holds_penalties_to_what_it_leaves():
+    lane = lane_owing()
+    lane.tick("2026-03-01 00:00")
+    lane.send("2026-03-01", credited(9_900, "first"))
+    days = lane.obligations[0].penalty_minor
+    assert days > 20  # one a day
+    lane.send("2026-03-01", credited(97, "second"))
+    owed = lane.obligations[0]
+    assert (owed.principal_minor, owed.penalty_minor) == (3, 3)
