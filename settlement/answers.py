@@ -34,6 +34,7 @@ LINE_ANSWERS: Answers = {
         "applied card_not_linked identity_not_verified limit_exceeded not_offered recent_overdue", "line_frozen"
     ),
     "credit_line.bill_instalment_requested": _line("applied not_offered too_late wrong_state", "line_frozen"),
+    "penalty.waived": _line("nothing_due", "applied nothing_due", "nothing_due"),
     "credit_line.close_requested": _line("applied outstanding", "applied outstanding", "duplicate"),
 }
 

@@ -36,6 +36,7 @@ HAPPENED = {
     "repayment.received": "a payment arrives",
     "repayment.failed": "the bank refuses the debit",
     "repayment.reversed": "the bank takes a payment back",
+    "penalty.waived": "penalties are waived",
     "suspense.released": "money of an unknown account is released",
     "merchant.registered": "the shop registers",
     "merchant.settlement_cycle_changed": "the shop is paid on another cycle from now on",

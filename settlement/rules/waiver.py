@@ -1,4 +1,4 @@
-"""Penalties that are waived for a buyer in hardship. Source: docs/rules.md, Hardship."""
+"""Penalties that are waived for a buyer in hardship. Source: docs/rules.md, Overdue."""
 
 from itertools import takewhile
 

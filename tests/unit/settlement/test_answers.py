@@ -37,6 +37,7 @@ from settlement.messages import (
     LineUnfrozen,
     PayoutFailed,
     PayoutSucceeded,
+    PenaltyWaived,
     PurchaseCancelled,
     PurchaseCredited,
     PurchaseKept,
@@ -221,6 +222,7 @@ def line_messages(lane: Lane) -> dict[str, list[Body]]:
         "credit_line.unfreeze_requested": [UnfreezeRequested()],
         "credit_line.appeal_decided": [AppealDecided("appeal", "upheld", "a mistake")],
         "credit_line.cash_out_requested": [CashOutRequested("cash-out", 1_000, "CNY")],
+        "penalty.waived": [PenaltyWaived("waiver", None, "CNY", "illness", "an operator")],
         "credit_line.bill_instalment_requested": [
             BillInstalmentRequested(date(2026, 1, 1), 3),
             BillInstalmentRequested(date(2026, 2, 6), 3),

@@ -1,4 +1,4 @@
-"""Waived penalties: docs/rules.md, Hardship."""
+"""Waived penalties: docs/rules.md, Overdue."""
 
 from settlement.concession import Concession
 from settlement.decision import Outcome
