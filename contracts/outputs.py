@@ -89,7 +89,7 @@ class LimitReleased(OutputMessage):
     """How much."""
     currency: Currency
     """Of the amounts."""
-    reason: Literal["cancelled", "amount_lowered", "returned", "repaid"]
+    reason: Literal["cancelled", "amount_lowered", "returned", "repaid", "credited"]
     """Why."""
     available_minor: int
     """Available after it; negative when the limit was lowered below what is used."""

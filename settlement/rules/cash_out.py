@@ -8,7 +8,7 @@ from settlement.draft import Draft
 from settlement.entities import Account, CashOut, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested
-from settlement.rules import debit
+from settlement.rules import due_day
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import new_obligation, statement_dates
@@ -43,7 +43,7 @@ def requested(draft: Draft, body: CashOutRequested) -> Decision:
         currency=body.currency,
         due_on=due_on.isoformat(),
     )
-    debit.expect_due_day(draft, due_on)
+    due_day.expect(draft, due_on)
     return draft.applied()
 
 

@@ -27,7 +27,10 @@ async def test_account_show_gives_every_documented_field(shop):
         120_000,
         "open",
     )
-    assert [(each["event_id"], each["outcome"], each["reason"]) for each in story["history"]] == [
+    told = [(each["event_id"], each["outcome"], each["reason"]) for each in story["history"]]
+    undecided = {("p-e9", "parked", None), (None, "dead_lettered", "nul")}  # batches tell which comes first
+    assert undecided <= set(told)
+    assert [each for each in told if each not in undecided] == [
         ("c-e1", "applied", None),
         ("p-e1", "applied", None),
         ("p-e2", "applied", None),

@@ -300,3 +300,27 @@ async def test_a_message_of_no_known_time_does_not_hold_up_the_event_clock(timed
     await timed.settled(4)
     assert await timed.outcomes() == {"applied": 2, "dead_lettered": 2}
     assert {letter["reason"] for letter in await timed.outputs(Topic.DEAD_LETTER)} == {"not_json", "time_jump"}
+
+
+async def test_a_record_that_the_database_refuses_costs_itself_and_not_its_lane(made):
+    messages = Messages()
+    accounts = [name for name in (f"acc-{n}" for n in range(100)) if home_of(name, 2) == 0][:3]
+    async with made.database() as connection:
+        await connection.execute("ALTER TABLE purchase_order ADD CHECK (order_id <> 'poison')")
+    orders = [
+        messages.purchase_placed(account, "poison" if n == 7 and account is accounts[1] else f"order-{n}")
+        for n in range(20)
+        for account in accounts
+    ]
+    await made.send([messages.line_opened(account) for account in accounts])
+    await made.send(orders)
+    worker = made.worker()
+    await made.settled(len(accounts) + len(orders))
+    (letter,) = await made.outputs(Topic.DEAD_LETTER)
+    assert (letter["reason"], letter["input_event_id"]) == ("internal_error", json.loads(orders[22].value)["event_id"])
+    assert "CheckViolationError" in letter["detail"]
+    assert await made.count("SELECT count(*) FROM purchase_order") == len(orders) - 1
+    assert worker.log.read_text().count("the database refuses a record") == 1
+    assert "lane stopped" not in worker.log.read_text()
+    assert await worker.stopped() == 0
+    await made.require_sound()

@@ -1,0 +1,367 @@
+"""What happened to an obligation, each thing at the instant it counts from, and what follows from it.
+
+An obligation keeps its changes (`changes`), when it fell overdue (`falls`) and the penalties charged (`penalty_runs`).
+Its sums follow from them: whoever puts something in at an instant that has passed, or takes something out, derives what
+came after that instant anew (`derived`), and the difference between the two is what is posted and told. Of rows from
+before there were changes, what was paid counts as paid before everything.
+
+Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue and Repayment.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+
+from settlement.asks import Parts, open_parts
+from settlement.changes import PENALTIES, Change, ChangeKind, Fall, Position, Run
+from settlement.dates import business_date, days_after, midnight
+from settlement.entities import Obligation
+from settlement.values import revised
+
+Rate = Callable[[date], int]
+"""The penalty in bps a day, by the date at whose 00:00 it is charged."""
+
+# What an obligation's texts say.
+
+
+def changes_of(obligation: Obligation) -> list[Change]:
+    """Its changes in the order they count."""
+    return sorted(map(Change.parse, obligation.changes), key=lambda each: each.position)
+
+
+def falls_of(obligation: Obligation) -> list[Fall]:
+    """When it fell overdue, in order."""
+    return [Fall.parse(text) for text in obligation.falls]
+
+
+def runs_of(obligation: Obligation) -> list[Run]:
+    """The penalties charged on it, in order."""
+    return [Run.parse(text) for text in obligation.penalty_runs]
+
+
+# How an obligation stood.
+
+
+def principal_unpaid_at(obligation: Obligation, position: Position) -> int:
+    """What was unpaid of its principal right after a position."""
+    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+    return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in later))
+
+
+def payable_at(obligation: Obligation, position: Position) -> Parts:
+    """What money that counts from a position can pay: penalties charged by then, and what is open of the rest."""
+    parts = open_parts(obligation)
+    if not obligation.penalty_runs:
+        return parts
+    penalty_minor = max(0, parts.penalty_minor - charged_after(obligation, position))
+    return revised(parts, penalty_minor=penalty_minor)
+
+
+def open_parts_at(obligation: Obligation, position: Position) -> Parts:
+    """What was open of it right after a position, part by part."""
+    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+    parts = open_parts(obligation)
+    charged_minor = charged_after(obligation, position)
+    return Parts(
+        max(0, parts.penalty_minor - charged_minor + sum(_opened(each) * each.penalty_minor for each in later)),
+        max(0, parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)),
+    )
+
+
+def open_at(obligation: Obligation, position: Position) -> int:
+    """What was open of it right after a position: penalties charged until then, fee and principal."""
+    return open_parts_at(obligation, position).amount_minor
+
+
+def charged_after(obligation: Obligation, position: Position) -> int:
+    """The penalties charged after a position that still stand."""
+    return charged_minor(obligation) - _charged_until(obligation, position)
+
+
+def charged_minor(obligation: Obligation) -> int:
+    """All penalties charged that stand: those of its runs, within what a lowering leaves."""
+    return _within_lowering(obligation, sum(run.days * run.daily_minor for run in runs_of(obligation)))
+
+
+def is_overdue(obligation: Obligation) -> bool:
+    """Tell whether the last time it fell overdue has not ended."""
+    return bool(obligation.falls) and ended_at(obligation, Fall.parse(obligation.falls[-1])) is None
+
+
+def ended_at(obligation: Obligation, fall: Fall) -> datetime | None:
+    """When something that fell overdue was no longer so: by what left nothing open of it; None while it is."""
+    if fall.ended_at is not None:
+        return fall.ended_at
+    changes = changes_of(obligation)
+    open_minor = obligation.open_minor - sum(_opened(each) * -each.amount_minor for each in changes)
+    for change in changes:
+        open_minor -= _opened(change) * change.amount_minor
+        if change.position > fall.position and open_minor <= charged_after(obligation, change.position):
+            return change.position.at
+    # Of rows from before there were changes, what paid it is not known.
+    return None if obligation.open_minor else fall.position.at
+
+
+# What is put in and taken out.
+
+
+def put_in(obligation: Obligation, change: Change) -> Obligation:
+    """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
+    paid, owed = _PAID[change.kind], _OWED[change.kind]
+    changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
+    return revised(
+        obligation,
+        penalty_minor=obligation.penalty_minor + owed * change.penalty_minor,
+        fee_minor=obligation.fee_minor + owed * change.fee_minor,
+        principal_minor=obligation.principal_minor + owed * change.principal_minor,
+        paid_penalty_minor=obligation.paid_penalty_minor + paid * change.penalty_minor,
+        paid_fee_minor=obligation.paid_fee_minor + paid * change.fee_minor,
+        paid_principal_minor=obligation.paid_principal_minor + paid * change.principal_minor,
+        changes=(*changes, str(change)),
+        paid_at=_later(obligation.paid_at, change.position.at)
+        if change.kind is ChangeKind.PAID
+        else obligation.paid_at,
+    )
+
+
+def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obligation:
+    """Return an obligation without some of its payments and reversals, as if they had never been."""
+    kept: list[Change] = []
+    gone: list[Change] = []
+    for text in obligation.changes:
+        change = Change.parse(text)
+        (gone if is_meant(change) else kept).append(change)
+    if not gone:
+        return obligation
+    return revised(
+        obligation,
+        paid_penalty_minor=obligation.paid_penalty_minor - sum(_PAID[each.kind] * each.penalty_minor for each in gone),
+        paid_fee_minor=obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in gone),
+        paid_principal_minor=obligation.paid_principal_minor
+        - sum(_PAID[each.kind] * each.principal_minor for each in gone),
+        changes=tuple(map(str, kept)),
+        paid_at=max((each.position.at for each in kept if each.kind is ChangeKind.PAID), default=None),
+    )
+
+
+def fallen(obligation: Obligation, position: Position) -> Obligation:
+    """Return an obligation that falls overdue at a position, now."""
+    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    return revised(
+        obligation,
+        overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
+        falls=(*obligation.falls, str(Fall(position, unpaid_minor))),
+    )
+
+
+def fallen_again(obligation: Obligation) -> Obligation:
+    """Return what was overdue, and was paid in between after all until a reversal: it is overdue since that."""
+    if is_overdue(obligation) or not obligation.open_minor or not obligation.falls:
+        return obligation
+    *_, last = falls_of(obligation)
+    ended = ended_at(obligation, last)
+    for change in changes_of(obligation):
+        if change.kind is ChangeKind.UNPAID and ended is not None and change.position.at >= ended:
+            unpaid_minor = principal_unpaid_at(obligation, change.position)
+            if unpaid_minor:
+                fall = Fall(change.position, unpaid_minor)
+                return revised(obligation, falls=(*obligation.falls, str(fall)))
+    return obligation
+
+
+def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
+    """Return an obligation that is no longer overdue from an instant on, though something of it is open."""
+    *earlier, last = obligation.falls
+    return revised(obligation, falls=(*earlier, str(revised(Fall.parse(last), ended_at=instant))))
+
+
+def without_falls_after(obligation: Obligation, position: Position) -> Obligation:
+    """Return an obligation as if it had not fallen overdue after a position, which undoes the penalties since too."""
+    falls = [fall for fall in falls_of(obligation) if fall.position <= position]
+    if len(falls) == len(obligation.falls):
+        return obligation
+    first_undone = falls_of(obligation)[len(falls)].position
+    kept = [run for run in runs_of(obligation) if Position(midnight(run.first_on), PENALTIES) < first_undone]
+    return _recharged(obligation, falls, kept)
+
+
+def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
+    """Return an overdue obligation with the penalty of 00:00 of a date, which is now."""
+    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    runs = runs_of(obligation)
+    daily_minor = min(daily_penalty(unpaid_minor, rate(day)), _room(obligation, runs))
+    if daily_minor <= 0:
+        return obligation
+    return _recharged(obligation, falls_of(obligation), _extended(runs, day, daily_minor))
+
+
+def derived(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
+    """Return an obligation with all that a change at a position means for what came after it.
+
+    A fall with nothing unpaid at its instant is undone, or moved to where a reversal made something owed again. Each
+    penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
+    does not count as paid; whose money that is, the caller sees by the difference.
+    """
+    if not obligation.falls and not obligation.penalty_runs:
+        return obligation
+    after = _derived_once(obligation, since, rate)
+    while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
+        obligation, after = after, _derived_once(after, since, rate)
+    return after
+
+
+def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
+    falls = [moved for fall in falls_of(obligation) if (moved := _moved(obligation, fall, since)) is not None]
+    cap = max((fall.principal_minor for fall in falls), default=0)
+    runs: list[Run] = []
+    sum_minor, is_fallen = 0, True
+    for run in runs_of(obligation):
+        for number in range(run.days):
+            day = days_after(run.first_on, number)
+            charged_at = Position(midnight(day), PENALTIES)
+            daily_minor = run.daily_minor
+            if charged_at > since:
+                is_fallen = any(fall.position < charged_at for fall in falls)
+                unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
+                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), cap - sum_minor)
+            if charged_at <= since or is_fallen:
+                daily_minor = max(0, daily_minor)  # of 0, it is charged again when what was paid then is taken back
+                sum_minor += daily_minor
+                runs = _extended(runs, day, daily_minor)
+    return _recharged(obligation, falls, runs)
+
+
+def lowered(before: Obligation, cut: Obligation, rate_bps: int) -> Obligation:
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
+
+    `before` is the same before it was cut: an earlier lowering has held its penalties to more.
+    """
+    after = revised(cut, lowered_bps=rate_bps)
+    return _with_penalty(after, cut.penalty_minor + charged_minor(after) - charged_minor(before))
+
+
+def daily_penalty(unpaid_minor: int, bps: int) -> int:
+    """A day's penalty on so much unpaid principal: half up, at least 1 while there is any."""
+    if not unpaid_minor or not bps:
+        return 0
+    return max(1, (unpaid_minor * bps + 5_000) // 10_000)
+
+
+_PAID = {ChangeKind.PAID: 1, ChangeKind.KEPT: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
+_OWED = {ChangeKind.PAID: 0, ChangeKind.KEPT: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+
+
+def _opened(change: Change) -> int:
+    """How much more was open before a change, for each unit of it."""
+    return _PAID[change.kind] - _OWED[change.kind]
+
+
+def _later(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else max(one, other)
+
+
+def _charged_until(obligation: Obligation, position: Position) -> int:
+    day = business_date(position.at)
+    if position >= Position(midnight(day), PENALTIES):
+        day = days_after(day, 1)
+    sums = [max(0, min(run.days, (day - run.first_on).days)) * run.daily_minor for run in runs_of(obligation)]
+    return min(sum(sums), charged_minor(obligation))
+
+
+def _within_lowering(obligation: Obligation, sum_minor: int) -> int:
+    if obligation.lowered_bps is None:
+        return sum_minor
+    days = sum(run.days for run in runs_of(obligation) if run.daily_minor)
+    limit_minor = days * max(daily_penalty(obligation.principal_minor, obligation.lowered_bps), 1)
+    return min(sum_minor, obligation.principal_minor, limit_minor)
+
+
+def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
+    """What the next penalty may be at most: all together at most what was unpaid when it fell overdue."""
+    known_minor = max(obligation.penalty_minor, sum(run.days * run.daily_minor for run in runs))
+    return (obligation.overdue_principal_minor or 0) - known_minor
+
+
+def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
+    if fall.position < since:
+        return fall
+    if open_at(obligation, fall.position):
+        return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.position)))
+    for change in changes_of(obligation):
+        if change.kind is ChangeKind.UNPAID and change.position > fall.position:
+            unpaid_minor = principal_unpaid_at(obligation, change.position)
+            if unpaid_minor:
+                return Fall(change.position, unpaid_minor)
+    return None
+
+
+def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
+    """Add a day's penalty to runs, to the last one where it goes on."""
+    known = list(runs)
+    if known and known[-1].daily_minor == daily_minor and days_after(known[-1].first_on, known[-1].days) == day:
+        return [*known[:-1], revised(known[-1], days=known[-1].days + 1)]
+    return [*known, Run(day, 1, daily_minor)]
+
+
+def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
+    """Return an obligation with other falls and penalties, and its sums by them."""
+    before_minor = charged_minor(obligation)
+    if len(falls) < len(obligation.falls) or any(
+        str(fall) != text for fall, text in zip(falls, obligation.falls, strict=False)
+    ):
+        bound_minor = max((fall.principal_minor for fall in falls), default=None)
+    else:
+        bound_minor = obligation.overdue_principal_minor
+    after = revised(
+        obligation,
+        falls=tuple(map(str, falls)),
+        penalty_runs=tuple(map(str, runs)),
+        overdue_principal_minor=bound_minor,
+    )
+    return _with_penalty(after, obligation.penalty_minor + charged_minor(after) - before_minor)
+
+
+def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
+    """Set what its penalties are; of what was paid of more than that, the last payments did not pay it after all."""
+    penalty_minor = max(0, penalty_minor)
+    excess_minor = obligation.paid_penalty_minor - penalty_minor
+    if excess_minor <= 0:
+        return revised(obligation, penalty_minor=penalty_minor)
+    changes = list(_unpaid_from_the_last(changes_of(obligation), excess_minor))[::-1]
+    return revised(
+        obligation,
+        penalty_minor=penalty_minor,
+        paid_penalty_minor=penalty_minor,
+        changes=tuple(map(str, changes)),
+    )
+
+
+def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
+    """The changes of an obligation, of whose payments the last went back to the buyer."""
+    left = [refunded.penalty_minor, refunded.fee_minor, refunded.principal_minor]
+    changes = changes_of(obligation)
+    reversed_ones = {each.source for each in changes if each.kind is ChangeKind.UNPAID}
+    kept: list[Change] = []
+    for change in reversed(changes):
+        if change.kind is not ChangeKind.PAID or (change.source and change.source in reversed_ones):
+            kept.append(change)
+            continue
+        parts = (change.penalty_minor, change.fee_minor, change.principal_minor)
+        back = [min(part, rest) for part, rest in zip(parts, left, strict=True)]
+        left = [rest - part for rest, part in zip(left, back, strict=True)]
+        there = [part - minor for part, minor in zip(parts, back, strict=True)]
+        for kind, (penalty, fee, principal) in ((ChangeKind.PAID, there), (ChangeKind.KEPT, back)):
+            if penalty or fee or principal:
+                kept.append(Change(kind, change.position, penalty, fee, principal, change.source))
+    return tuple(map(str, reversed(kept)))
+
+
+def _unpaid_from_the_last(changes: Sequence[Change], excess_minor: int) -> Iterator[Change]:
+    for change in reversed(changes):
+        if change.kind is ChangeKind.PAID:
+            less_minor = min(change.penalty_minor, excess_minor)
+            excess_minor -= less_minor
+            yield revised(change, penalty_minor=change.penalty_minor - less_minor)
+        else:
+            yield change

@@ -1,0 +1,177 @@
+"""What has become of an obligation over time: its principal, what was paid of it, and the penalties that follow.
+
+No penalty is kept: each is worked out from the instants at which one was charged and from what was unpaid then, so
+whatever changes the past of the payments changes them too.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import count
+
+from tests.property.model.facts import PENALTY_BPS, Facts, half_up
+
+Place = tuple[datetime, int]
+"""An instant, and which of those told of it this is."""
+JUST = timedelta(microseconds=1)
+"""Between steps of one instant: what comes just before a step of that instant, or just after."""
+
+
+TOLD = count()
+
+
+def place_at(instant: datetime) -> Place:
+    """Among what there is: after all of that instant that was told before."""
+    return instant, next(TOLD)
+
+
+def instant_of(place: datetime) -> datetime:
+    """The instant itself of what comes just before its steps; messages are told to the second."""
+    return place + JUST if place.microsecond == 999_999 else place
+
+
+def change_principal(owed: Facts, by: int, now: datetime) -> None:
+    if by:
+        owed["principal"] += by
+        owed["changes"].append((now, by))
+
+
+def log_payment(owed: Facts, part: str, amount: int, at: datetime, by: Facts | None = None) -> Facts:
+    """Count an amount, which may be negative, as paid from an instant on."""
+    owed["paid"][part] += amount
+    place = by["place"] if by else place_at(at)
+    entry = {"at": at, "part": part, "amount": amount, "by": by, "place": place}
+    owed["payments"].append(entry)
+    return entry
+
+
+def paid_before(owed: Facts, part: str, instant: datetime) -> int:
+    return sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["at"] < instant)
+
+
+def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
+    """What there was to pay of a part for money of a place, by what is known now of all that came before it."""
+    paid = sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["place"] < place)
+    return max(_there_is(owed, part, place[0]) - owed["lost"][part] - paid, 0)
+
+
+def principal_at(owed: Facts, instant: datetime) -> int:
+    """What was unpaid of the principal when the steps of an instant were taken."""
+    whole = sum(by for changed_at, by in owed["changes"] if changed_at < instant)
+    return max(whole - paid_before(owed, "principal", instant), 0)
+
+
+def was_open_at(owed: Facts, instant: datetime) -> bool:
+    penalties, _ = penalties_of(owed, instant - JUST)
+    return (
+        principal_at(owed, instant) > 0
+        or owed["fee"] > paid_before(owed, "fee", instant)
+        or penalties > paid_before(owed, "penalty", instant)
+    )
+
+
+def penalties_of(owed: Facts, until: datetime | None = None) -> tuple[int, list[tuple[datetime, int]]]:
+    """What the penalties come to by an instant (by now), and what each 00:00 charged."""
+    steps = [(fall["at"], 0, "fall", None) for fall in owed["falls"]]
+    steps += [(at, 1, "charge", None) for at in owed["charges"]]
+    steps += [(at, 2, kind, what) for at, kind, what in owed["lessened"]]
+    total = counted = most = 0
+    charged = []
+    for at, _, kind, what in sorted(steps, key=lambda step: step[:2]):  # stable: as told
+        if until is not None and at > until:
+            break
+        match kind:
+            case "fall":
+                most = max(most, principal_at(owed, at))
+            case "charge":
+                base = principal_at(owed, at)
+                amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
+                amount = max(min(amount, most - counted), 0)
+                counted += amount
+                total += amount
+                charged.append((at, amount))
+            case "waived":
+                total = max(total - what, 0)
+            case "limited":
+                limit, principal = what
+                most, counted, total = min(most, principal), min(counted, limit), min(total, limit)
+    return total, charged
+
+
+def look_again(owed: Facts) -> int:
+    """Work the penalties out anew. Returns what was paid of them and is no penalty any more: it has to go somewhere."""
+    owed["penalty"], owed["charged"] = penalties_of(owed)
+    too_much = max(owed["paid"]["penalty"] - owed["penalty"], 0)
+    owed["paid"]["penalty"] -= too_much
+    left = too_much
+    for entry in owed["payments"][::-1]:
+        if entry["part"] == "penalty" and entry["amount"] > 0:
+            less = min(entry["amount"], left)
+            entry["amount"] -= less
+            left -= less
+    return too_much
+
+
+def charge(owed: Facts, now: datetime) -> tuple[int, bool]:
+    """Charge the penalty of an instant. Returns it, and whether it is less than the rate says."""
+    before = owed["penalty"]
+    owed["charges"].append(now)
+    look_again(owed)
+    base = principal_at(owed, now)
+    amount = owed["penalty"] - before
+    return amount, bool(base) and amount < max(half_up(base, PENALTY_BPS), 1)
+
+
+def limit_penalty(owed: Facts, now: datetime) -> int:
+    """After the principal was lowered. Returns what was paid above."""
+    principal = owed["principal"]
+    day = max(half_up(principal, PENALTY_BPS), 1) if principal else 0
+    owed["lessened"].append((now, "limited", (min(principal, day * len(owed["charges"])), principal)))
+    return look_again(owed)
+
+
+def forget_penalty(owed: Facts, now: datetime, *, but: int = 0) -> int:
+    """Nothing is a penalty any more but so much. Returns what was paid above."""
+    if owed["penalty"] > but:
+        owed["lessened"].append((now, "limited", (but, owed["principal"])))
+    return look_again(owed)
+
+
+def waive_penalty(owed: Facts, amount: int, now: datetime) -> None:
+    owed["lessened"].append((now, "waived", amount))
+    look_again(owed)
+
+
+def waive_rest(owed: Facts, now: datetime) -> None:
+    """Where no principal is left, fee and penalty are what was paid of them."""
+    if not owed["principal"]:
+        owed["fee"] = owed["paid"]["fee"] + owed["lost"]["fee"]
+        forget_penalty(owed, now, but=owed["paid"]["penalty"] + owed["lost"]["penalty"])
+
+
+# Falls into overdue, and how they end.
+
+
+def standing_fall(owed: Facts) -> Facts | None:
+    return next((fall for fall in owed["falls"] if fall["cleared_at"] is None), None)
+
+
+def drop_falls(owed: Facts, kept: Iterable[Facts]) -> bool:
+    """Keep only some falls. Returns whether any was dropped."""
+    kept = list(kept)
+    dropped = len(kept) < len(owed["falls"])
+    owed["falls"] = kept
+    return dropped
+
+
+def last_payment_at(owed: Facts) -> datetime | None:
+    return max((each["at"] for each in owed["payments"] if each["amount"] > 0), default=None)
+
+
+def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
+    """What there is to pay of a part for money of an instant: of penalties only what was charged by then."""
+    return max(_there_is(owed, part, at) - owed["paid"][part] - owed["lost"][part], 0)
+
+
+def _there_is(owed: Facts, part: str, at: datetime) -> int:
+    """All that there was to pay by an instant: of fee and principal also what was made later."""
+    return min(penalties_of(owed, at)[0], owed["penalty"]) if part == "penalty" else owed[part]
