@@ -139,6 +139,16 @@ def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: L
     assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
 
 
+def test_what_is_paid_at_the_instant_of_a_reversal_was_overdue_until_then(life: Life):
+    """Taobao frees the line three days after."""
+    paid = life.repay("03-10 09:00", 100_000)
+    life.reverse("03-14 09:00", paid)
+    life.repay("03-14 09:00", 100_000)
+    assert (owed_in_all(life.account), life.account["freezes"]) == (0, {"overdue"})
+    life.tick("03-17 09:00")
+    assert life.account["freezes"] == set()
+
+
 def test_a_reversal_that_is_undone_never_was(life: Life):
     paid = life.repay("03-09 09:00", 100_000)
     life.reverse("03-20 09:00", paid)
