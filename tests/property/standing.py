@@ -68,6 +68,11 @@ def told(entity: object, name: str, otherwise: object) -> object:
     return getattr(entity, name, otherwise)
 
 
+def entities_called(name: str) -> list[type]:
+    """The core's class of that name, wherever it is; none in a core that has no such thing."""
+    return [kind for kind in entities.ENTITIES if kind.__name__ == name]
+
+
 def core_state(lane: Lane, party: Party) -> dict:
     if party.kind is PartyKind.MERCHANT:
         return _core_merchant(lane, party)
@@ -256,7 +261,6 @@ PLANS = tuple(
 
 def core_shops(lane: Lane) -> dict:
     """What the lane keeps of shops: whether one takes part, by which plans, and its maximum."""
-    kinds = [kind for kind in entities.ENTITIES if kind.__name__ == "ShopSettings"]
     return {
         name: (
             row.enabled,
@@ -264,7 +268,7 @@ def core_shops(lane: Lane) -> dict:
             row.max_order_minor,
             row.currency,
         )
-        for kind in kinds
+        for kind in entities_called("ShopSettings")
         for name, row in lane.tables[None].entities.get(kind, {}).items()
     }
 
@@ -330,10 +334,13 @@ def in_suspense(model: Model, party: Party) -> int:
 
 
 def _core_suspense(lane: Lane, party: Party) -> dict:
-    """The rows of money in suspense, by whatever name the core has for them: amount, and whether it is still there."""
-    kind = getattr(entities, "SuspenseEntry", None)
-    rows = lane.rows(party, kind) if kind is not None else []
-    kept = {each.suspense_id: (each.amount_minor, each.released_at is None) for each in rows}
+    """The rows of money in suspense: amount, and whether it is still there."""
+    kinds = entities_called("SuspenseEntry")
+    kept = {
+        each.suspense_id: (each.amount_minor, each.released_at is None)
+        for kind in kinds
+        for each in lane.rows(party, kind)
+    }
     return {"suspense": kept} if kept else {}
 
 
