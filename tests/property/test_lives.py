@@ -6,6 +6,7 @@ from datetime import timedelta
 from settlement.entities import PlanKind
 from settlement.messages import (
     BillInstalmentRequested,
+    CreditLineOpened,
     DebtChargedOff,
     DebtRescheduled,
     DepositPaid,
@@ -157,6 +158,16 @@ def test_a_reversal_that_is_undone_never_was(life: Life):
     assert life.say("03-25 10:00", RepaymentReinstated(paid, "won")) == APPLIED
     assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
     assert life.say("03-25 11:00", RepaymentReinstated(paid, "won")) == ("duplicate", None)
+
+
+def test_money_of_an_account_whose_opening_was_declined_goes_to_suspense():
+    life, nobody = Life(), Party(PartyKind.ACCOUNT, "nobody")
+    line = CreditLineOpened("nippon", 1000, "CNY", None, card_linked=False, identity_verified=False)
+    assert life.say("03-01 08:00", line, nobody) == ("declined", "not_supported")
+    money = RepaymentReceived("r1", 500, "CNY", "account", None, None, "manual")
+    assert life.say("03-01 09:00", money, nobody) == ("parked", None)
+    life.tick("03-04 09:00")
+    assert life.verdict_of(RepaymentReceived) == ("applied", "reference_unknown")
 
 
 def test_money_of_an_unknown_account_waits_in_suspense():
