@@ -6,6 +6,7 @@ from datetime import timedelta
 from settlement.entities import PlanKind
 from settlement.messages import (
     BillInstalmentRequested,
+    CreditLineOpened,
     DebtChargedOff,
     DebtRescheduled,
     DepositPaid,
@@ -139,6 +140,16 @@ def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: L
     assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
 
 
+def test_what_is_paid_at_the_instant_of_a_reversal_was_overdue_until_then(life: Life):
+    """Taobao frees the line three days after."""
+    paid = life.repay("03-10 09:00", 100_000)
+    life.reverse("03-14 09:00", paid)
+    life.repay("03-14 09:00", 100_000)
+    assert (owed_in_all(life.account), life.account["freezes"]) == (0, {"overdue"})
+    life.tick("03-17 09:00")
+    assert life.account["freezes"] == set()
+
+
 def test_a_reversal_that_is_undone_never_was(life: Life):
     paid = life.repay("03-09 09:00", 100_000)
     life.reverse("03-20 09:00", paid)
@@ -147,6 +158,16 @@ def test_a_reversal_that_is_undone_never_was(life: Life):
     assert life.say("03-25 10:00", RepaymentReinstated(paid, "won")) == APPLIED
     assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
     assert life.say("03-25 11:00", RepaymentReinstated(paid, "won")) == ("duplicate", None)
+
+
+def test_money_of_an_account_whose_opening_was_declined_goes_to_suspense():
+    life, nobody = Life(), Party(PartyKind.ACCOUNT, "nobody")
+    line = CreditLineOpened("nippon", 1000, "CNY", None, card_linked=False, identity_verified=False)
+    assert life.say("03-01 08:00", line, nobody) == ("declined", "not_supported")
+    money = RepaymentReceived("r1", 500, "CNY", "account", None, None, "manual")
+    assert life.say("03-01 09:00", money, nobody) == ("parked", None)
+    life.tick("03-04 09:00")
+    assert life.verdict_of(RepaymentReceived) == ("applied", "reference_unknown")
 
 
 def test_money_of_an_unknown_account_waits_in_suspense():

@@ -104,7 +104,9 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             self.taken[_id_of(message)] = message.body
         self._record(message, verdict, self.lane_time)
         if verdict == PARKED:
-            self.parked.append({"party": party, "message": message, "since": self.lane_time, "missing": self.missing})
+            self.parked.append(
+                {"party": party, "message": message, "since": self.lane_time, "missing": self.missing, "tried": False}
+            )
         self._aftermath(party, self.lane_time, message.occurred_at)
 
     def _aftermath(self, party: Party, now: datetime, at: datetime) -> None:
@@ -118,7 +120,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
                 if waiting["missing"] and not self._has_come(party, *waiting["missing"]):
                     continue
                 verdict = self._decide(party, waiting["message"], now)
-                waiting["missing"] = self.missing
+                waiting["missing"], waiting["tried"] = self.missing, True
                 if verdict != PARKED:
                     self.parked.remove(waiting)
                     if _leaves_its_event_id(verdict):
@@ -143,7 +145,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         things = [
             (each["since"] + PARKING, 10, "parking", place, each)
             for place, each in enumerate(self.parked)  # in arrival order
-            if each["party"] == party and not (each["missing"] and self._has_come(party, *each["missing"]))
+            if each["party"] == party and not self._is_decided_now(party, each)
         ]
         known = self.parties.get(party)
         if known and party.kind is PartyKind.MERCHANT:
@@ -268,6 +270,10 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             return declined("subject_declined")
         self.missing = (kind, name)
         return PARKED
+
+    def _is_decided_now(self, party: Party, waiting: Facts) -> bool:
+        """What it waited for has just come: it is decided, not given up."""
+        return bool(waiting["missing"]) and not waiting["tried"] and self._has_come(party, *waiting["missing"])
 
     def _has_come(self, party: Party, kind: str, name: str) -> bool:
         if (party, kind, name) in self.refused:

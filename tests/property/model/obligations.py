@@ -193,7 +193,7 @@ class ObligationRules(DebitRules):
     ) -> None:
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            owed["falls"].append({"at": fell_at, "cleared_at": None, "is_past": False})
+            owed["falls"].append({"at": fell_at, "place": place_at(fell_at), "cleared_at": None, "is_past": False})
             owed["next_penalty_at"] = first_penalty_at
             look_again(owed)
         if late and "overdue" not in account["freezes"]:
@@ -417,7 +417,7 @@ class ObligationRules(DebitRules):
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
         """A fall into overdue with nothing unpaid at its instant was none."""
-        if drop_falls(owed, (fall for fall in owed["falls"] if was_open_at(owed, fall["at"]))):
+        if drop_falls(owed, (fall for fall in owed["falls"] if was_open_at(owed, fall))):
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 

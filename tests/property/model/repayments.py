@@ -25,7 +25,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.returns import ReturnRules
-from tests.property.model.timeline import JUST, log_payment
+from tests.property.model.timeline import log_payment
 
 REFERENCE_UNKNOWN = ("applied", "reference_unknown")
 
@@ -205,7 +205,7 @@ class RepaymentRules(ReturnRules):
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
-            self.fall_overdue(account, late, late[0]["due_on"], now, now + JUST, next_midnight(now))
+            self.fall_overdue(account, late, late[0]["due_on"], now, now, next_midnight(now))
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)

@@ -16,7 +16,7 @@ JUST = timedelta(microseconds=1)
 """Between steps of one instant: what comes just before a step of that instant, or just after."""
 
 
-TOLD = count()
+STEPS, TOLD = 0, count(1)
 
 
 def place_at(instant: datetime) -> Place:
@@ -44,34 +44,38 @@ def log_payment(owed: Facts, part: str, amount: int, at: datetime, by: Facts | N
     return entry
 
 
-def paid_before(owed: Facts, part: str, instant: datetime) -> int:
-    return sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["at"] < instant)
+def paid_before(owed: Facts, part: str, place: Place) -> int:
+    return sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["place"] < place)
 
 
 def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
     """What there was to pay of a part for money of a place, by what is known now of all that came before it."""
-    paid = sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["place"] < place)
-    return max(_there_is(owed, part, place[0]) - owed["lost"][part] - paid, 0)
+    return max(_there_is(owed, part, place[0]) - owed["lost"][part] - paid_before(owed, part, place), 0)
+
+
+def principal_before(owed: Facts, place: Place) -> int:
+    """What was unpaid of the principal."""
+    whole = sum(by for changed_at, by in owed["changes"] if changed_at < place[0])
+    return max(whole - paid_before(owed, "principal", place), 0)
 
 
 def principal_at(owed: Facts, instant: datetime) -> int:
-    """What was unpaid of the principal when the steps of an instant were taken."""
-    whole = sum(by for changed_at, by in owed["changes"] if changed_at < instant)
-    return max(whole - paid_before(owed, "principal", instant), 0)
+    """What was unpaid of the principal when the steps of a 00:00 were taken."""
+    return principal_before(owed, (instant, STEPS))
 
 
-def was_open_at(owed: Facts, instant: datetime) -> bool:
-    penalties, _ = penalties_of(owed, instant - JUST)
+def was_open_at(owed: Facts, fall: Facts) -> bool:
+    penalties, _ = penalties_of(owed, fall["at"] - JUST)
     return (
-        principal_at(owed, instant) > 0
-        or owed["fee"] > paid_before(owed, "fee", instant)
-        or penalties > paid_before(owed, "penalty", instant)
+        principal_before(owed, fall["place"]) > 0
+        or owed["fee"] > paid_before(owed, "fee", fall["place"])
+        or penalties > paid_before(owed, "penalty", fall["place"])
     )
 
 
 def penalties_of(owed: Facts, until: datetime | None = None) -> tuple[int, list[tuple[datetime, int]]]:
     """What the penalties come to by an instant (by now), and what each 00:00 charged."""
-    steps = [(fall["at"], 0, "fall", None) for fall in owed["falls"]]
+    steps = [(fall["at"], 0, "fall", fall["place"]) for fall in owed["falls"]]
     steps += [(at, 1, "charge", None) for at in owed["charges"]]
     steps += [(at, 2, kind, what) for at, kind, what in owed["lessened"]]
     total = counted = most = 0
@@ -81,7 +85,7 @@ def penalties_of(owed: Facts, until: datetime | None = None) -> tuple[int, list[
             break
         match kind:
             case "fall":
-                most = max(most, principal_at(owed, at))
+                most = max(most, principal_before(owed, what))
             case "charge":
                 base = principal_at(owed, at)
                 amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
