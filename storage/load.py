@@ -350,6 +350,8 @@ class _Loading:
         """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
         since: dict[str, datetime] = {}
         for party, entities in self.read_set.entities.items():
+            if party is None:  # the lane itself
+                continue
             state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
             asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
             if state is not None and asked:
