@@ -84,6 +84,15 @@ ORDER_ANSWERS: Answers = {
         OrderStatus.RETURNED: "wrong_state",
         OrderStatus.CANCELLED: "wrong_state",
     },
+    "purchase.credited": {
+        OrderStatus.HELD: "wrong_state",
+        OrderStatus.TRIAL: "wrong_state",
+        OrderStatus.OWED: "applied amount_exceeds_order",
+        OrderStatus.OVERDUE: "applied amount_exceeds_order",
+        OrderStatus.SETTLED: "applied",
+        OrderStatus.RETURNED: "wrong_state",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
     "return.requested": {
         OrderStatus.HELD: "applied amount_exceeds_order",
         OrderStatus.TRIAL: "applied amount_exceeds_order",

@@ -136,7 +136,7 @@ class Order(Entity):
 
     `under_return_minor` is the part under the open returns `open_return_ids`, not yet in `returned_minor`. `due_on` is
     the first due date, of a trial its end. `obligation_ids` are all that its capture made, paid or not.
-    `extension_days` is None as long as no extension was granted.
+    `extension_days` is None as long as no extension was granted. `credited_minor` was taken off by discounts.
     """
 
     account_id: str
@@ -160,6 +160,12 @@ class Order(Entity):
     open_return_ids: tuple[str, ...]
     fingerprint: bytes
     extension_days: int | None = None
+    credited_minor: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """What was neither sent back nor taken off by a discount."""
+        return self.amount_minor - self.returned_minor - self.credited_minor
 
 
 @entity("obligation", PartyKind.ACCOUNT, "obligation_id")

@@ -1,25 +1,38 @@
 """What an input names, so that it can be loaded before it is decided."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import get_args
 
 import settlement.shop  # noqa: F401  its class is one of ENTITIES
+from settlement.concession import Concession, ConcessionKind, concession_key
 from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, Repayment, case_key
 from settlement.messages import (
     Body,
     CaseClosed,
     CaseOpened,
+    DebtChargedOff,
+    DebtRescheduled,
     DepositPaid,
     DepositRefundRequested,
     Input,
     MerchantActivity,
     MerchantRegistered,
+    PenaltyWaived,
+    PurchaseCredited,
     ShopWithdrawalRequested,
 )
 from settlement.suspense import SuspenseEntry
 
 Reference = tuple[type[Entity], str]
+
+_CONCEDED: Mapping[type[Body], tuple[ConcessionKind, str]] = {
+    PurchaseCredited: (ConcessionKind.CREDIT, "credit_id"),
+    PenaltyWaived: (ConcessionKind.WAIVER, "waiver_id"),
+    DebtRescheduled: (ConcessionKind.PLAN, "plan_id"),
+    DebtChargedOff: (ConcessionKind.CHARGE_OFF, "charge_off_id"),
+}
+"""What kind of concession a message makes, and the field with its id."""
 
 _ABOUT_A_BALANCE = (
     DepositPaid,
@@ -42,6 +55,10 @@ def references(message: Input) -> Iterable[Reference]:
     if isinstance(body, CaseOpened | CaseClosed):
         return ((MerchantCase, case_key(body.kind, body.case_id)),)
     named = [(kind, getattr(body, field)) for kind, field in _NAMED[type(body)]]
+    conceded = _CONCEDED.get(type(body))
+    if conceded is not None:
+        concession_kind, field = conceded
+        named.append((Concession, concession_key(concession_kind, getattr(body, field))))
     return [(kind, entity_id) for kind, entity_id in named if entity_id is not None]
 
 

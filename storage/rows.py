@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
+from settlement.concession import Concession
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -167,6 +168,11 @@ TABLES: Mapping[type[Entity], Table] = {
         ),
         _table(CashOut, "cash_out", "no", "amount_minor", "requested_at", "fingerprint"),
         _table(Appeal, "appeal"),
+        _table(
+            Concession,
+            "concession",
+            *("no", "kind", "reason", "order_id", "approved_by", "decided_at", "fingerprint"),
+        ),
         _table(Merchant, "merchant"),
         _table(MerchantBalance, "merchant_balance"),
         _table(MerchantCase, "merchant_case"),

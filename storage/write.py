@@ -40,6 +40,7 @@ from storage.rows import TABLES
 __all__ = ["BatchToWrite", "write"]
 
 _SQL = read("write")
+_UPDATES = read("update")
 
 _NORMAL_SIDES: Mapping[str, Side] = {account.value: account.normal_side for account in owned_by(None)}
 
@@ -136,7 +137,7 @@ async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
         rows = [table.row(batch.lane, entity) for entity in made[kind]]
         await _copy(connection, table.name, ("lane", *table.columns), rows)
         if changed[kind]:
-            await connection.execute(_SQL[table.name], batch.lane, *table.arrays(changed[kind]))
+            await connection.execute(_UPDATES[table.name], batch.lane, *table.arrays(changed[kind]))
 
 
 _PARKED: tuple[Callable[[Sequence[Any]], Any], ...] = (

@@ -28,6 +28,7 @@ HAPPENED = {
     "purchase.amount_lowered": "the order gets cheaper",
     "purchase.cancelled": "the order is cancelled",
     "purchase.extension_requested": "the buyer asks for more time",
+    "purchase.credited": "the order gets a discount",
     "return.requested": "the buyer sends goods back",
     "return.reviewed": "the complaint is looked into",
     "return.parcel_inspected": "the returned parcel is inspected",

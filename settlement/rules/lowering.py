@@ -39,7 +39,7 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         lowered_by_minor=lowered_by_minor,
         currency=body.currency,
     )
-    if order.returned_minor == order.amount_minor:
+    if not order.left_minor and not order.credited_minor:
         purchase.returned_in_full(draft, order)
     else:
         restate_orders(draft, [order.order_id])
@@ -59,7 +59,7 @@ def _refusal(draft: Draft, order: Order, obligations: list[Obligation], body: Am
         return DeclineReason.NOT_LOWER
     if any(_is_paid_or_debited(obligation) for obligation in obligations):
         return DeclineReason.ALREADY_PAID
-    if body.amount_minor < order.returned_minor + order.under_return_minor:
+    if body.amount_minor < order.returned_minor + order.credited_minor + order.under_return_minor:
         return DeclineReason.BELOW_RETURNED
     return None
 
@@ -76,7 +76,7 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
     It has as many shares as obligations: where an amount was too small for all instalments, it still is. A share that a
     return emptied stays empty: what is left of the order falls by no more than the shares before it.
     """
-    left_minor = order.amount_minor - order.returned_minor
+    left_minor = order.left_minor
     after = []
     for known, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
         obligation = known

@@ -131,7 +131,7 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
         draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
-    take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled", keeps_nothing=True)
+    take_back(draft, order, order.left_minor, "cancelled", keeps_nothing=True)
     draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
 

@@ -1,24 +1,34 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
 from settlement import timeline
+from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.rules import credit_line, difference, due_day, fees, overdue
+from settlement.rules import credit_line, difference, due_day, fees, overdue, penalty
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
 from settlement.timeline import Change, ChangeKind
 
 
-def take_back(draft: Draft, order: Order, amount_minor: int, reason: str, *, keeps_nothing: bool = False) -> int:
+def take_back(
+    draft: Draft,
+    order: Order,
+    amount_minor: int,
+    reason: str,
+    *,
+    keeps_nothing: bool = False,
+    holds_penalties: bool = False,
+) -> int:
     """Give back an amount of an order: hold, unpaid principal from the last due date backwards, then what was paid.
 
     Args:
         draft: the decision.
         order: held or captured; its own amounts and status are the caller's to change.
         amount_minor: at most what is left of the order.
-        reason: `returned` or `cancelled`.
+        reason: `returned`, `cancelled` or `credited`.
         keeps_nothing: the fees and penalties that were paid for the order go back as well.
+        holds_penalties: those of what is cut are held to what is left of it; what was paid above goes back.
 
     Returns:
         How much is paid out to the buyer, charges that go back included.
@@ -30,10 +40,13 @@ def take_back(draft: Draft, order: Order, amount_minor: int, reason: str, *, kee
     before = obligations_of(draft, order)
     after, unpaid_minor = _without_unpaid(draft, before, amount_minor)
     paid_minor = amount_minor - unpaid_minor
-    after = fees.adjusted(draft, order, _without_paid(draft, after, paid_minor))
-    charges_minor = 0
+    after = _without_paid(draft, after, paid_minor)
+    if holds_penalties:
+        after = [_held(draft, earlier, later) for earlier, later in zip(before, after, strict=True)]
+    charges_minor = sum(each.paid_penalty_minor for each in before) - sum(each.paid_penalty_minor for each in after)
+    after = fees.adjusted(draft, order, after)
     if keeps_nothing:
-        charges_minor = sum(each.paid_fee_minor + each.paid_penalty_minor for each in after)
+        charges_minor += sum(each.paid_fee_minor + each.paid_penalty_minor for each in after)
         after = [_without_charges(draft, each) for each in after]
     for earlier, later in zip(before, after, strict=True):
         if later != earlier:
@@ -66,6 +79,13 @@ def _without_paid(draft: Draft, obligations: list[Obligation], amount_minor: int
         left_minor -= cut_minor
         after.append(_changed(draft, obligation, ChangeKind.REFUNDED, principal_minor=cut_minor))
     return after[::-1]
+
+
+def _held(draft: Draft, earlier: Obligation, later: Obligation) -> Obligation:
+    """Hold the penalties of what was cut to what is left of it."""
+    if later.principal_minor == earlier.principal_minor:
+        return later
+    return timeline.lowered(later, penalty.rate(draft, later)(business_date(draft.moment.now)))
 
 
 def _without_charges(draft: Draft, obligation: Obligation) -> Obligation:

@@ -66,7 +66,7 @@ def trial_ends_soon(draft: Draft, order_id: str) -> None:
     draft.notify(
         "trial_ending",
         order_id=order_id,
-        amount_minor=order.amount_minor - order.returned_minor,
+        amount_minor=order.left_minor,
         currency=draft.currency,
         due_on=order.due_on.isoformat(),
     )

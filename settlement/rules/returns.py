@@ -149,7 +149,7 @@ def _refusal(draft: Draft, order: Order, programme: Programme, body: ReturnReque
         return DeclineReason.WRONG_STATE
     if body.currency != draft.currency:
         return DeclineReason.CURRENCY_MISMATCH
-    if body.amount_minor > order.amount_minor - order.returned_minor - order.under_return_minor:
+    if body.amount_minor > order.left_minor - order.under_return_minor:
         return DeclineReason.AMOUNT_EXCEEDS_ORDER
     if body.reason == QUALITY_ISSUE:
         return None if body.evidence else DeclineReason.EVIDENCE_MISSING
@@ -278,11 +278,10 @@ def _close(draft: Draft, ended: Return) -> Order:
 def _refund(draft: Draft, accepted: Return) -> None:
     """Give back what was returned; what is left of the order goes on."""
     order = _close(draft, accepted)
-    returned_minor = order.returned_minor + accepted.amount_minor
-    is_all = returned_minor == order.amount_minor
+    is_all = accepted.amount_minor == order.left_minor
     keeps_nothing = is_all and accepted.reason == QUALITY_ISSUE
     paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned", keeps_nothing=keeps_nothing)
-    order = revised(order, returned_minor=returned_minor)
+    order = revised(order, returned_minor=order.returned_minor + accepted.amount_minor)
     if is_all:
         purchase.returned_in_full(draft, order)
     else:

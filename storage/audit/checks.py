@@ -62,6 +62,7 @@ OF_EACH_LANE: Sequence[Statement] = (
     Statement("repayments are what they paid", _BUYERS["repayments"]),
     Statement("cash-outs are what they are owed as", _BUYERS["cash_outs"]),
     Statement("held is promised to orders", _BUYERS["held"]),
+    Statement("orders cost less by their discounts", _BUYERS["discounts"]),
     Statement("merchants agree with their cases and deposits", _MERCHANTS["merchants"]),
     Statement("deposits agree with their refunds", _MERCHANTS["deposits"]),
     Statement("shop balances are what came and was not withdrawn", _MERCHANTS["shop_balances"]),

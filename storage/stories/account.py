@@ -51,6 +51,7 @@ class OrderStory(Story):
     status: OrderStatus
     amount_minor: int
     returned_minor: int
+    credited_minor: int
     placed_at: datetime
     obligations: tuple[ObligationStory, ...]
 

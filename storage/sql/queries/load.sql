@@ -270,3 +270,13 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = named.account_id AND suspense_id = named.suspense_id
     OFFSET 0
 ) AS found;
+
+-- name: concession
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, concession_key)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM concession
+    WHERE lane = $1 AND account_id = named.account_id AND concession_key = named.concession_key
+    OFFSET 0
+) AS found;

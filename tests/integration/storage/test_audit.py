@@ -25,6 +25,7 @@ NAMES = {
     "repayments are what they paid",
     "cash-outs are what they are owed as",
     "held is promised to orders",
+    "orders cost less by their discounts",
     "merchants agree with their cases and deposits",
     "deposits agree with their refunds",
     "shop balances are what came and was not withdrawn",

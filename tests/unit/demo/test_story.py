@@ -24,6 +24,7 @@ ORDER = OrderStory(
     status="settled",
     amount_minor=100,
     returned_minor=0,
+    credited_minor=0,
     placed_at=NOW,
     obligations=(PART,),
 )

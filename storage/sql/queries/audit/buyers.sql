@@ -238,17 +238,18 @@ WITH made AS (
 )
 SELECT format('order %s of account %s', order_id, account_id) AS subject,
     format('%s, with %s obligations named, %s of %s left', status, jsonb_array_length(obligation_ids),
-        amount_minor - returned_minor, amount_minor) AS expected,
+        amount_minor - returned_minor - credited_minor, amount_minor) AS expected,
     format('%s obligations, %s of them open, %s overdue, over %s', obligations, open_obligations, overdue_obligations,
         principal_minor) AS found
 FROM compared
 WHERE jsonb_array_length(obligation_ids) <> obligations
-    OR returned_minor + under_return_minor > amount_minor
+    OR returned_minor + credited_minor + under_return_minor > amount_minor
     OR (status = 'overdue') <> (overdue_obligations > 0)
     OR CASE
         WHEN status IN ('owed', 'overdue') THEN
-            open_obligations = 0 OR principal_minor <> amount_minor - returned_minor
-        WHEN status = 'settled' THEN open_obligations > 0 OR principal_minor <> amount_minor - returned_minor
+            open_obligations = 0 OR principal_minor <> amount_minor - returned_minor - credited_minor
+        WHEN status = 'settled' THEN
+            open_obligations > 0 OR principal_minor <> amount_minor - returned_minor - credited_minor
         WHEN status IN ('held', 'trial') THEN obligations > 0
         ELSE open_obligations > 0
     END
@@ -266,4 +267,19 @@ SELECT 'account ' || account_id AS subject, format('%s held, by its orders', coa
     held_minor::text AS found
 FROM account LEFT JOIN promised USING (account_id)
 WHERE lane = $2 AND held_minor <> coalesce(minor, 0)
+LIMIT $1;
+
+-- name: discounts
+-- What discounts took off an order is what they were given as.
+WITH given AS (
+    SELECT account_id, order_id, sum(amount_minor) AS minor
+    FROM concession
+    WHERE lane = $2 AND kind = 'credit'
+    GROUP BY account_id, order_id
+)
+SELECT format('order %s of account %s', order_id, account_id) AS subject,
+    format('%s taken off by discounts', coalesce(minor, 0)) AS expected, coalesce(credited_minor, 0)::text AS found
+FROM (SELECT account_id, order_id, credited_minor FROM purchase_order WHERE lane = $2) AS orders
+FULL JOIN given USING (account_id, order_id)
+WHERE coalesce(minor, 0) <> coalesce(credited_minor, 0)
 LIMIT $1;
