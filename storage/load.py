@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import cast
 
 from settlement import timeline
+from settlement.concession import Concession
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -262,6 +263,7 @@ class _Loading:
         cash_outs = await self._cash_outs_paid_out()
         await self._fetch(Appeal)
         await self._fetch(SuspenseEntry)
+        await self._fetch(Concession)
         repayments = await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
@@ -350,7 +352,7 @@ class _Loading:
         """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
         since: dict[str, datetime] = {}
         for party, entities in self.read_set.entities.items():
-            if party is None:  # the lane itself
+            if party is None:
                 continue
             state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
             asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
