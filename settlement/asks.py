@@ -41,6 +41,14 @@ class Parts:
             max(0, self.principal_minor - other.principal_minor),
         )
 
+    def within(self, other: "Parts") -> "Parts":
+        """The smaller one of each part."""
+        return Parts(
+            min(self.penalty_minor, other.penalty_minor),
+            min(self.fee_minor, other.fee_minor),
+            min(self.principal_minor, other.principal_minor),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -87,8 +95,8 @@ def not_asked(obligation: Obligation, *, but_by: str = "") -> Parts:
 def uncovered(obligation: Obligation) -> Parts:
     """What a new debit would ask for of an obligation that is due.
 
-    Nothing while a retry is pending, which will ask for all. Penalties wait while the principal is being asked for: they
-    go into a debit only with principal or fee, or once no principal is open.
+    Nothing while a retry is pending, which will ask for all. Penalties wait while the principal is being asked for:
+    they go into a debit only with principal or fee, or once no principal is open.
     """
     if not obligation.asks:
         return open_parts(obligation)

@@ -85,10 +85,10 @@ class Account(Entity):
     `granted_minor` is the limit as granted; `limit_minor` is below it while unused limit is reclaimed. `overdue_until`
     is when something was last overdue, None if nothing ever was. `cleared_at` is the same instant while the line waits
     to be restored after it. `appeal_upheld`: an appeal is upheld that lifts the freeze the moment nothing is overdue.
-    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was. `overdue_since` is when
-    the freeze for what is overdue began, None while there is none. `paid_until` is the latest instant at which something
-    counts as paid. `penalty_noticed_on` is the date of the last notice of penalties due in this overdue time, None
-    before the first; `penalty_unnoticed_minor` was charged since.
+    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was. `overdue_since` is
+    when the freeze for what is overdue began, None while there is none. `paid_until` is the latest instant at which
+    something counts as paid. `penalty_noticed_on` is the date of the last notice of penalties in this overdue time,
+    None before the first; `penalty_unnoticed_minor` was charged since.
     """
 
     account_id: str
@@ -223,8 +223,8 @@ class Debit(Entity):
     """One request to debit the buyer's card.
 
     `first_requested_at` is when attempt 1 of its series was requested. `requested_at` is when this one was, and
-    `requested_rank` which place that has among what happened at that instant (`settlement.timeline.Position`); of rows
-    from before, None. `unanswered_at` is when it stopped standing in the way of others, nobody having told what became of it.
+    `requested_rank` the place of that among what happened at that instant (`settlement.timeline.Position`); of rows
+    from before, None. `unanswered_at` is when it stopped standing in the way of others, nobody having answered it.
     """
 
     account_id: str

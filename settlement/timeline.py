@@ -2,8 +2,8 @@
 
 An obligation keeps its changes (`changes`), when it fell overdue (`falls`) and the penalties charged (`penalty_runs`).
 Its sums follow from them: whoever puts something in at an instant that has passed, or takes something out, derives what
-came after that instant anew (`derived`), and the difference between the two is what is posted and told. Of rows from before there
-were changes, what was paid counts as paid before everything.
+came after that instant anew (`derived`), and the difference between the two is what is posted and told. Of rows from
+before there were changes, what was paid counts as paid before everything.
 
 Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue and Repayment.
 """
@@ -66,7 +66,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of an obligation; `source` is the repayment, return, waiver … it came from, empty where there is none."""
+    """One change of an obligation; `source` is the repayment, return, waiver … it came from, or empty."""
 
     kind: ChangeKind
     position: Position
@@ -160,7 +160,7 @@ def principal_unpaid_at(obligation: Obligation, position: Position) -> int:
 
 
 def payable_at(obligation: Obligation, position: Position) -> Parts:
-    """What money that counts from a position can pay: penalties charged by then, and what is open of fee and principal."""
+    """What money that counts from a position can pay: penalties charged by then, and what is open of the rest."""
     parts = open_parts(obligation)
     if not obligation.penalty_runs:
         return parts
@@ -168,11 +168,21 @@ def payable_at(obligation: Obligation, position: Position) -> Parts:
     return revised(parts, penalty_minor=penalty_minor)
 
 
+def open_parts_at(obligation: Obligation, position: Position) -> Parts:
+    """What was open of it right after a position, part by part."""
+    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+    parts = open_parts(obligation)
+    charged_minor = charged_after(obligation, position)
+    return Parts(
+        max(0, parts.penalty_minor - charged_minor + sum(_opened(each) * each.penalty_minor for each in later)),
+        max(0, parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)),
+    )
+
+
 def open_at(obligation: Obligation, position: Position) -> int:
     """What was open of it right after a position: penalties charged until then, fee and principal."""
-    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
-    opened_minor = sum(_opened(each) * each.amount_minor for each in later)
-    return max(0, obligation.open_minor - charged_after(obligation, position) + opened_minor)
+    return open_parts_at(obligation, position).amount_minor
 
 
 def charged_after(obligation: Obligation, position: Position) -> int:
@@ -278,7 +288,7 @@ def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
 
 
 def without_falls_after(obligation: Obligation, position: Position) -> Obligation:
-    """Return an obligation as if it had not fallen overdue after a position, which undoes the penalties since as well."""
+    """Return an obligation as if it had not fallen overdue after a position, which undoes the penalties since too."""
     falls = [fall for fall in falls_of(obligation) if fall.position <= position]
     if len(falls) == len(obligation.falls):
         return obligation
@@ -397,13 +407,10 @@ def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
     """Add a day's penalty to runs, to the last one where it goes on."""
-    known = [*runs]
-    if not known:
-        return [Run(day, 1, daily_minor)]
-    *earlier, last = known
-    if last.daily_minor == daily_minor and days_after(last.first_on, last.days) == day:
-        return [*earlier, Run(last.first_on, last.days + 1, daily_minor)]
-    return [*earlier, last, Run(day, 1, daily_minor)]
+    known = list(runs)
+    if known and known[-1].daily_minor == daily_minor and days_after(known[-1].first_on, known[-1].days) == day:
+        return [*known[:-1], revised(known[-1], days=known[-1].days + 1)]
+    return [*known, Run(day, 1, daily_minor)]
 
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
@@ -452,12 +459,10 @@ def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
         parts = (change.penalty_minor, change.fee_minor, change.principal_minor)
         back = [min(part, rest) for part, rest in zip(parts, left, strict=True)]
         left = [rest - part for rest, part in zip(left, back, strict=True)]
-        for kind, amounts in (
-            (ChangeKind.PAID, [part - minor for part, minor in zip(parts, back, strict=True)]),
-            (ChangeKind.KEPT, back),
-        ):
-            if any(amounts):
-                kept.append(Change(kind, change.position, *amounts, change.source))
+        there = [part - minor for part, minor in zip(parts, back, strict=True)]
+        for kind, (penalty, fee, principal) in ((ChangeKind.PAID, there), (ChangeKind.KEPT, back)):
+            if penalty or fee or principal:
+                kept.append(Change(kind, change.position, penalty, fee, principal, change.source))
     return tuple(map(str, reversed(kept)))
 
 

@@ -18,9 +18,9 @@ from settlement.values import dataclass
 class TimerKind(StrEnum):
     """What a timer does: its name, its rank among those due at one instant, and what its subject is.
 
-    Ranks: expiries and trial ends 10, unanswered debits 15, customer credit 20, debits 30, overdue 40, penalties 50, retries 60, restores 70,
-    deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id. The subject is an entity, a date, the
-    party as a whole, or an input, which is named by its event hash.
+    Ranks: expiries and trial ends 10, unanswered debits 15, customer credit 20, debits 30, overdue 40, penalties 50,
+    retries 60, restores 70, deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id. The subject is
+    an entity, a date, the party as a whole, or an input, which is named by its event hash.
     """
 
     rank: int

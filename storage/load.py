@@ -37,7 +37,6 @@ from settlement.entities import (
 )
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
-from settlement.asks import asks_of
 from settlement.shop import ShopSettings
 from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import PayoutStatus
@@ -349,7 +348,7 @@ class _Loading:
         return [each for obligations in found.values() for each in obligations]
 
     async def _past_obligations(self) -> list[Obligation]:
-        """What was paid lately, or was ever overdue, of accounts for which a rule asks for it; and by which repayments."""
+        """What was paid lately, or was ever overdue, where a rule asks for it; and the repayments that paid it."""
         since: dict[str, datetime] = {}
         for party, entities in self.read_set.entities.items():
             if party is None:
@@ -446,7 +445,7 @@ class _Loading:
 
 def _asking_for(obligation: Obligation) -> list[str]:
     """Debits that ask for an obligation."""
-    return [ask.debit_id for ask in asks_of(obligation)]
+    return [ask.partition(" ")[0] for ask in obligation.asks]
 
 
 def _repayments_of(obligation: Obligation) -> list[str]:

@@ -1,7 +1,7 @@
 """Spreading money over what is owed, as of the instant it counts from. Source: docs/rules.md, Repayment.
 
-What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is spread,
-and then what was taken back is spread again, each as of its own instant and for its own purpose.
+What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is
+spread, and then what was taken back is spread again, each as of its own instant and for its own purpose.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,8 +53,9 @@ class Share:
 class Money:
     """Money to spread, and what for.
 
-    `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is of
-    one order where `order_id` is given (an order unknown owes nothing), and only what is due where `due_by` is.
+    `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is
+    of one order where it `is_for_order` (an order unknown owes nothing), and only what is due by `due_by` where that is
+    given. What is `displaced_from` obligations pays only what was open at its own instant, and these due or not.
     """
 
     position: Position
@@ -64,6 +65,13 @@ class Money:
     is_for_order: bool = False
     order_id: str | None = None
     due_by: date | None = None
+    displaced_from: frozenset[str] | None = None
+
+    def may_pay(self, obligation: Obligation) -> bool:
+        """Whether an obligation is due, where only what is due is paid."""
+        if self.due_by is None or obligation.due_on <= self.due_by:
+            return True
+        return self.displaced_from is not None and obligation.obligation_id in self.displaced_from
 
 
 @dataclass(slots=True)
@@ -89,6 +97,7 @@ class Allocation:
         if until is None or until < position.at or (until == position.at and position.rank >= BY_MESSAGE):
             return
         amounts: dict[tuple[Position, str], int] = {}
+        paid: dict[tuple[Position, str], set[str]] = {}
         for obligation in draft.past_since(position.at):
             moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, position)]
             if not moved:
@@ -96,11 +105,12 @@ class Allocation:
             for change in moved:
                 key = (change.position, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
+                paid.setdefault(key, set()).add(obligation.obligation_id)
             without = timeline.taken_out(obligation, lambda change: self._is_movable(change, position))
             self.work_on(obligation, timeline.derived(without, position, penalty.rate(draft, obligation)))
         self.displaced = [
-            self._again(place, source, amount_minor)
-            for (place, source), amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
+            revised(self._again(*key, amount_minor), displaced_from=frozenset(paid[key]))
+            for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
         ]
 
     def spread(self, money: Money) -> int:
@@ -120,7 +130,7 @@ class Allocation:
         """Spread again what was taken back, each as of its instant; returns what of the rest goes out at once.
 
         Args:
-            due_by: it pays only what is due by then, and the rest goes out.
+            due_by: it pays only what is due by then, and what it paid before; the rest goes out.
         """
         out_minor = 0
         for money in self.displaced:
@@ -144,8 +154,7 @@ class Allocation:
         """
         draft = self.draft
         before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
-        after = [draft.get(Obligation, each.obligation_id) for each in before]
-        pairs = list(zip(before, after, strict=True))
+        pairs = [(each, draft.get(Obligation, each.obligation_id)) for each in before]
         spread_minor = sum(_paid(later) - _paid(earlier) for earlier, later in pairs)
         hub = self.come_from
         if hub is not LedgerAccount.CUSTOMER_CREDIT:
@@ -173,6 +182,8 @@ class Allocation:
         obligation = self.draft.get(Obligation, obligation_id)
         place = money.position
         parts = timeline.payable_at(obligation, place)
+        if money.displaced_from is not None:  # it pays nothing that was made owed later
+            parts = parts.within(timeline.open_parts_at(obligation, place))
         penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)
@@ -199,13 +210,11 @@ class Allocation:
             yield from sorted(own, key=lambda each: (each.due_on, each.no))
         if money.is_for_order:
             order = draft.find(Order, money.order_id) if money.order_id is not None else None
-            of_order = obligations_of(draft, order) if order is not None else ()
-            yield from [each for each in of_order if money.due_by is None or each.due_on <= money.due_by]
-        elif money.due_by is None:
-            yield from draft.open_obligations()
+            yield from filter(money.may_pay, obligations_of(draft, order) if order is not None else ())
+        elif money.due_by is None or money.displaced_from:
+            yield from filter(money.may_pay, draft.open_obligations())
         else:
-            due_by = money.due_by
-            yield from takewhile(lambda each: each.due_on <= due_by, draft.open_obligations())
+            yield from takewhile(money.may_pay, draft.open_obligations())
 
     def _is_movable(self, change: Change, position: Position) -> bool:
         """Whether a change is a payment after a position; what was reversed stays where it was."""

@@ -1,6 +1,6 @@
-"""Auto-debits: what they ask for, what changes a requested one, successes, failures, retries. Source: docs/rules.md, Debits.
+"""Auto-debits: what they ask for, what changes a requested one, successes, failures, retries.
 
-Nothing that is due stays unasked: `close` sees to it after every decision.
+Nothing that is due stays unasked: `due_day.close` sees to it after every decision. Source: docs/rules.md, Debits.
 """
 
 from collections.abc import Iterable, Sequence
@@ -126,7 +126,8 @@ def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:
 
 def leave_out(draft: Draft, obligations: Iterable[Obligation], reason: str) -> None:
     """Take obligations out of the debits that ask for them; those go on with the others, whatever these are by now."""
-    before = [draft.get(Obligation, each.obligation_id) for each in obligations]
+    found = [draft.get(Obligation, each.obligation_id) for each in obligations]
+    before = [each for each in found if each.open_minor]  # of the others nothing is asked for any more
     debits = _debits_of(draft, before)
     for obligation in before:
         if obligation.asks:

@@ -1,7 +1,7 @@
 """What an obligation was and what it is by its time line: the difference is posted, and its state follows.
 
-Whoever changes an obligation's time line (`settlement.timeline`) hands what comes of it to `take_over`, and tells when all
-is done by `conclude`. Source: docs/rules.md, Repayment and Overdue.
+Whoever changes an obligation's time line (`settlement.timeline`) hands what comes of it to `take_over`, and tells when
+all is done by `conclude`. Source: docs/rules.md, Repayment and Overdue.
 """
 
 from collections.abc import Iterable, Sequence

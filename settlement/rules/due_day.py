@@ -1,4 +1,7 @@
-"""What is due: customer credit pays it, debits ask for what is left, now or at the next 00:00. Source: docs/rules.md, Debits."""
+"""What is due: customer credit pays it, debits ask for what is left, now or at the next 00:00.
+
+Source: docs/rules.md, Debits.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -107,7 +110,7 @@ def spend(draft: Draft) -> list[Obligation]:
 
 
 def settle(draft: Draft, touched: Sequence[Obligation], reason: str) -> None:
-    """After a change: customer credit pays what is due, debits ask for what is left, and credit goes out if nothing is owed.
+    """After a change: customer credit pays what is due, debits ask for the rest, credit goes out if nothing is owed.
 
     Args:
         draft: the decision, in which the change is made already.
@@ -124,7 +127,7 @@ def settle_credit(draft: Draft) -> None:
 
 
 def close(draft: Draft) -> bool:
-    """After a decision: customer credit pays what is due by now, and what is due and not asked for is at the next 00:00.
+    """After a decision: customer credit pays what is due, and what is due and not asked for is at the next 00:00.
 
     Returns:
         Whether there was anything to do.

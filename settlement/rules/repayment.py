@@ -28,9 +28,9 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
     if body.debit_id is not None and draft.find(Debit, body.debit_id) is None:
         return draft.missing(Debit, body.debit_id, subject=(Repayment, body.repayment_id))
-    if body.order_id is not None and draft.find(Order, body.order_id) is None:
-        if not draft.was_declined(Order, body.order_id):
-            return draft.wait(Order, body.order_id)
+    order_id = body.order_id
+    if order_id is not None and draft.find(Order, order_id) is None and not draft.was_declined(Order, order_id):
+        return draft.wait(Order, order_id)
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
     _take(draft, _recorded(draft, body, body.purpose, body.order_id, body.debit_id))
@@ -93,8 +93,8 @@ def _recorded(
 ) -> Repayment:
     """The record of a repayment that has paid nothing yet.
 
-    A debit's success counts from its request. One of a debit that had been cancelled, or has succeeded already, pays what
-    is due in the order it is paid; one that came too late pays what its debit asked for first.
+    A debit's success counts from its request. One of a debit that had been cancelled, or has succeeded already, pays
+    what is due in the order it is paid; one that came too late pays what its debit asked for first.
     """
     place = Position(draft.moment.occurred_at, BY_MESSAGE)
     is_over = is_late = False
@@ -146,7 +146,9 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
     left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
-    out_minor = allocation.spread_displaced(repayment.due_by) + (left_minor if repayment.due_by is not None else 0)
+    is_after_all = repayment.due_by is not None
+    out_minor = left_minor if is_after_all else 0
+    out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from settlement.batch import Batch, Settled
 from settlement.calendar import WorkingDays
+from settlement.dead_letter import DeadLetterReason
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.draft import Rules
 from settlement.entities import (
@@ -33,9 +34,7 @@ from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
 from settlement.totals import Totals
-from tests.unit.settlement.builders import FAILURES
 
-CALENDAR_UNKNOWN = "calendar_unknown"
 CREDIT_GOES_OUT = (LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING)
 ALWAYS_LOADED = (Account, Merchant, MerchantBalance)
 UNPAID = (ObligationStatus.OPEN, ObligationStatus.OVERDUE)
@@ -182,6 +181,7 @@ class Lane:
     def __init__(self, *, whole: bool = True) -> None:
         self.whole = whole
         self.time: datetime | None = None
+        self.rules = RULES
         self.totals: Totals = {}
         self.tables: dict[Party | None, Tables] = {None: Tables(None)}
         self.results: list[Settled] = []
@@ -192,7 +192,7 @@ class Lane:
     def copy(self) -> "Lane":
         """One to try something on, apart from this one; entities never change, so they are shared."""
         other = Lane(whole=self.whole)
-        other.time, other.totals, other.batches = self.time, self.totals, self.batches
+        other.time, other.rules, other.totals, other.batches = self.time, self.rules, self.totals, self.batches
         other.tables = {party: tables.copy() for party, tables in self.tables.items()}
         return other
 
@@ -216,7 +216,7 @@ class Lane:
         until = max((message.occurred_at for message in messages), default=None)
         until = max(filter(None, (until, self.time)), default=None)
         states = {party: tables.load(wanted[party], until, whole=self.whole) for party, tables in self.tables.items()}
-        batch = Batch(states, RULES, self.time, event_clock=True, totals=self.totals)
+        batch = Batch(states, self.rules, self.time, event_clock=True, totals=self.totals)
         for message in messages:
             batch.receive(message)
         for party in states:
@@ -225,10 +225,10 @@ class Lane:
         return batch
 
     def _commit(self, batch: Batch) -> None:
-        self.time, self.totals = batch.lane_time, batch.totals
+        self.time, self.rules, self.totals = batch.lane_time, batch.rules, batch.totals
         for each in batch.results:
             party = each.input.party if each.input is not None else each.timer.party
-            fails = each.decision.reason in FAILURES - {CALENDAR_UNKNOWN}
+            fails = each.decision.reason == DeadLetterReason.INTERNAL_ERROR
             assert not fails, f"{each.input or each.timer}\n{each.detail}"
             self.tables[party].take(each)
         for party, state in batch.states.items():

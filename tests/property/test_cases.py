@@ -1,5 +1,7 @@
 """Situations that real platforms met, told to the model alone: it gives their right values."""
 
+from dataclasses import replace
+
 from settlement.entities import PlanKind
 from settlement.messages import (
     CreditLineOpened,
@@ -8,9 +10,11 @@ from settlement.messages import (
     RepaymentReceived,
     ReturnRequested,
     ReturnReviewed,
+    TermsPublished,
 )
 from tests.property.lives import Life
 from tests.property.model.facts import owed_in_all
+from tests.property.tellers.programmes import BUILTIN, NIPPON, UNUSABLE, WITH_NIPPON, with_programmes
 
 
 def test_a_part_that_bounces_while_the_rest_is_debited_is_debited_beside_it():
@@ -88,6 +92,28 @@ def test_a_fee_goes_back_when_the_goods_were_not_good():
     assert returned_whole("quality_issue").paid_out() == [(30540, "order_refund")]
 
 
-def test_a_programme_that_no_terms_know_is_not_supported():
+def test_a_programme_is_not_supported_until_published_terms_name_it():
+    life = Life()
     line = CreditLineOpened("nippon", 1000, "JPY", None, card_linked=False, identity_verified=False)
-    assert Life().say("02-20 09:00", line) == ("declined", "not_supported")
+    assert life.say("02-20 09:00", line) == ("declined", "not_supported")
+    published = TermsPublished(with_programmes(nippon=NIPPON | {"currency": "JPY"}))
+    assert life.say("02-20 10:00", published) == ("applied", None)
+    assert life.say("02-20 11:00", replace(line, currency="CNY")) == ("declined", "currency_mismatch")
+    assert life.say("02-20 11:00", line) == ("applied", None)
+
+
+def test_a_programme_of_published_terms_keeps_its_currency_and_never_goes():
+    life = Life()
+    for unusable in UNUSABLE:
+        assert life.say("02-20 09:00", TermsPublished(unusable)) == ("dead_lettered", "terms_invalid")
+    assert life.say("02-20 10:00", TermsPublished(WITH_NIPPON)) == ("applied", None)
+    assert life.say("02-20 11:00", TermsPublished(BUILTIN)) == ("dead_lettered", "terms_invalid")
+    life.open("nippon")
+    life.buy(10_000, Plan(PlanKind.DEFERRED, 14))
+    life.tick("03-07 00:00")  # due on 6 March, 14 days after 20 February
+    assert (life.penalties, life.account["freezes"]) == (5, {"overdue"})
+    life.repay("03-07 09:00", 10_005)
+    life.tick("03-08 08:59")
+    assert life.account["freezes"] == {"overdue"}
+    life.tick("03-08 09:00")
+    assert life.account["freezes"] == set()

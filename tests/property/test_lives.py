@@ -3,19 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from settlement.entities import PlanKind
 from settlement.messages import (
     BillInstalmentRequested,
-    CardLinked,
-    DebitRequested,
     DebtChargedOff,
     DebtRescheduled,
     DepositPaid,
     DepositRefundRequested,
     MerchantActivity,
     MerchantRegistered,
+    PayoutSucceeded,
     PenaltyWaived,
     Plan,
     PurchaseCredited,
@@ -31,154 +28,12 @@ from settlement.messages import (
 from settlement.party import Party, PartyKind
 from tests.property.lives import Life, at
 from tests.property.model.facts import available, credit, obligation_status, owed_in_all
-from tests.property.model.invariants import check_account
 
 APPLIED = ("applied", None)
 
 
-@pytest.fixture
-def life():
-    """One order of 1000.00, due on 10 March; what must always hold is checked at the end."""
-    told = Life()
-    told.open("taobao")
-    told.buy(100_000)
-    yield told
-    check_account(told.account, told.model.lane_time)
-
-
 def statuses(life: Life) -> list[str]:
     return [debit[-1] for debit in life.debits()]
-
-
-# Debits.
-
-
-def test_a_debit_that_succeeds_after_midnight_leaves_nothing(life: Life):
-    life.tick("03-11 00:00")
-    assert (life.penalties, life.account["freezes"]) == (50, {"overdue"})
-    life.repay("03-11 09:00", 100_000, debit="d1")
-    assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
-
-
-def test_the_rest_of_a_partial_success_is_asked_for_at_the_next_midnight(life: Life):
-    life.tick("03-10 00:00")
-    life.repay("03-10 09:00", 60_000, debit="d1")
-    assert len(life.debits()) == 1
-    life.tick("03-11 00:00")
-    assert life.debits()[1] == ("d2", 40_000, "2026-03-10", 1, "due", "requested")
-    assert life.sent("payment_overdue")[0][2:] == (40_000, at("03-10 00:00").date())
-    life.tick("03-15 00:00")
-    assert len(life.debits()) == 2  # penalties wait: never a debit a day
-
-
-def test_what_was_asked_for_in_vain_is_asked_for_on_request_and_by_a_further_card(life: Life):
-    assert life.say("03-09 09:00", DebitRequested()) == ("declined", "nothing_due")
-    assert life.say("03-10 09:00", DebitRequested()) == ("declined", "in_progress")
-    assert life.say("03-10 10:00", CardLinked()) == ("duplicate", None)
-    life.fail("03-10 11:00", "d1")
-    life.tick("03-13 00:00")
-    assert statuses(life) == ["failed"]
-    assert life.say("03-13 09:00", DebitRequested()) == APPLIED
-    assert life.debits()[1] == ("d2", 100_150, "2026-03-10", 1, "due", "requested")
-    life.fail("03-13 10:00", "d2")
-    assert life.say("03-13 11:00", CardLinked()) == APPLIED
-    assert life.debits()[2][1:] == (100_150, "2026-03-10", 1, "due", "requested")
-
-
-def test_what_was_asked_for_in_vain_goes_with_the_next_due_day(life: Life):
-    life.buy(5_000, when="03-05 10:00", order_id="o2")
-    life.fail("03-10 11:00", "d1")
-    life.tick("04-10 00:00")
-    assert life.debits()[1:] == [("d2", 5_000 + 100_000 + 30 * 50, "2026-04-10", 1, "due", "requested")]
-
-
-def test_a_retry_asks_for_what_bounced_meanwhile(life: Life):
-    paid = life.repay("03-09 09:00", 30_000)
-    life.fail("03-10 11:00", "d1", retryable=True)
-    life.reverse("03-10 12:00", paid)
-    life.tick("03-11 00:00")
-    assert life.debits()[1:] == [("d2", 100_050, "2026-03-10", 2, "retry", "requested")]
-
-
-def test_two_debits_of_one_obligation_are_lowered_the_newer_first(life: Life):
-    paid = life.repay("03-10 09:00", 30_000)  # the debit of the day is requested anew for 700.00
-    life.reverse("03-10 12:00", paid)
-    life.tick("03-11 00:00")
-    assert [(debit[1], debit[-1]) for debit in life.debits()[1:]] == [(70_000, "requested"), (30_000, "requested")]
-    life.repay("03-11 12:00", 20_050)
-    assert [(debit[1], debit[-1]) for debit in life.debits()[1:]] == [
-        (70_000, "requested"),
-        (30_000, "cancelled"),
-        (10_000, "requested"),
-    ]
-
-
-def test_a_debit_is_not_replaced_by_one_that_asks_for_the_same(life: Life):
-    paid = life.repay("03-10 09:00", 50_000)
-    life.fail("03-10 10:00", "d2", retryable=True)
-    life.tick("03-11 00:00")
-    life.reverse("03-11 12:00", paid)
-    life.tick("03-12 00:00")
-    both = [(50_025, "requested"), (50_000, "requested")]
-    assert [(debit[1], debit[-1]) for debit in life.debits()[2:]] == both
-    assert life.say("03-12 10:00", PenaltyWaived("v1", 70, "CNY", "ill", "chief")) == APPLIED
-    assert owed_in_all(life.account) == 100_005
-    assert [(debit[1], debit[-1]) for debit in life.debits()[2:]] == both
-    life.repay("03-12 11:00", 15)  # 0.10 of principal: the newer gives way
-    assert [(debit[1], debit[-1]) for debit in life.debits()[3:]] == [(50_000, "cancelled"), (49_990, "requested")]
-
-
-def test_what_bounced_is_asked_for_though_the_debit_of_the_rest_fails_for_good(life: Life):
-    paid = life.repay("03-10 09:00", 30_000)
-    life.reverse("03-10 12:00", paid)
-    life.fail("03-10 12:00", "d2")
-    life.tick("03-11 00:00")
-    assert life.debits()[2:] == [("d3", 100_000, "2026-03-10", 1, "due", "requested")]
-
-
-def test_what_bounced_and_was_asked_for_by_a_retry_in_vain_is_left_alone(life: Life):
-    paid = life.repay("03-10 09:00", 30_000)
-    life.tick("03-11 09:00")
-    life.reverse("03-11 12:00", paid)
-    life.fail("03-11 12:00", "d2", retryable=True)  # 24 hours are over: the next attempt comes at once, for all
-    assert life.debits()[2] == ("d3", 100_035, "2026-03-10", 2, "retry", "requested")
-    life.fail("03-11 12:00", "d3")
-    life.tick("03-12 00:00")
-    assert len(life.debits()) == 3
-
-
-def test_a_debit_that_nobody_answers_stands_in_the_way_for_seven_days(life: Life):
-    life.tick("03-16 23:59")
-    assert statuses(life) == ["requested"]
-    life.tick("03-17 00:00")
-    assert life.debits() == [
-        ("d1", 100_000, "2026-03-10", 1, "due", "unanswered"),
-        ("d2", 100_300, "2026-03-10", 1, "due", "requested"),
-    ]
-    assert life.sent("debit_unanswered")[0][2:] == ("d1", 100_000, at("03-10 00:00").date(), "to operators")
-    life.repay("03-18 09:00", 100_300, debit="d2")
-    assert (owed_in_all(life.account), life.penalties) == (0, 350 - 50)
-    life.repay("03-19 09:00", 100_000, debit="d1")  # it was taken on the due day: nothing was ever overdue
-    assert (owed_in_all(life.account), life.penalties, life.account["freezes"]) == (0, 0, set())
-    assert sum(amount for amount, _ in life.paid_out()) == 100_300
-
-
-def test_a_cancelled_debit_that_succeeds_pays_what_is_due_and_the_rest_goes_out(life: Life):
-    life.buy(7_000, when="03-05 10:00", order_id="o2")
-    life.repay("03-10 09:00", 40_000)
-    assert statuses(life) == ["cancelled", "requested"]
-    life.repay("03-10 10:00", 100_000, debit="d1")
-    assert statuses(life) == ["succeeded", "cancelled"]
-    assert life.paid_out() == [(40_000, "overpayment")]
-    assert owed_in_all(life.account) == 7_000
-
-
-def test_what_a_debit_after_all_leaves_and_displaces_goes_out_at_once(life: Life):
-    life.tick("03-10 00:00")
-    assert life.say("03-10 08:00", PurchaseCredited("o1", "g1", 10_000, "CNY", "goodwill", None)) == APPLIED
-    life.repay("03-10 09:00", 40_000)
-    life.repay("03-10 10:00", 100_000, debit="d1")
-    assert (owed_in_all(life.account), life.paid_out()) == (0, [(50_000, "overpayment")])
 
 
 # Late money.
@@ -205,6 +60,36 @@ def test_the_order_in_which_money_is_told_does_not_matter():
     assert states[0] == states[1]
 
 
+def test_what_is_displaced_pays_of_what_was_open_at_its_own_time(life: Life):
+    """What a reversal opens again was paid then: else money that came would make something else overdue."""
+    life.buy(10_000, order_id="o2")
+    first = life.repay("03-08 09:00", 100_000, order="o1")
+    life.repay("03-09 09:00", 10_000)
+    life.reverse("03-15 09:00", first)
+    life.tick("03-16 09:00")
+    assert [(owed["paid"]["principal"], len(owed["falls"])) for owed in life.account["obligations"]] == [
+        (0, 1),
+        (10_000, 0),
+    ]
+    life.repay("03-08 12:00", 5_000)
+    assert [(owed["paid"]["principal"], len(owed["falls"])) for owed in life.account["obligations"]] == [
+        (5_000, 1),
+        (10_000, 0),
+    ]
+    assert len(life.sent("payment_overdue")) == 1
+
+
+def test_what_is_displaced_goes_on_paying_what_it_paid(life: Life):
+    """Also what a reversal had opened when it came."""
+    first = life.repay("03-10 12:00", 100_000)
+    life.reverse("03-12 09:00", first)
+    life.repay("03-11 09:00", 100_000)
+    assert (owed_in_all(life.account), statuses(life)) == (0, ["cancelled"])
+    life.repay("03-13 09:00", 30_000, debit="d1")
+    assert (owed_in_all(life.account), life.paid_out()) == (0, [(30_000, "overpayment")])
+    assert all(fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"])
+
+
 def test_released_is_told_in_the_order_of_the_obligations_that_are_paid():
     life, instalments = Life(), Plan(PlanKind.INSTALMENT, None, 3)
     life.open("taobao")
@@ -228,6 +113,15 @@ def test_what_waited_equally_long_is_decided_in_the_order_of_arrival():
     assert [each.repayment_id for each in money[-3:]] == names
 
 
+def test_what_comes_when_two_waits_end_ends_the_second():
+    life = Life()
+    life.open("taobao")
+    life.repay("02-20 11:00", 5, order="typo")
+    assert life.say("02-20 11:00", PayoutSucceeded("d1")) == ("parked", None)
+    life.tick("02-23 11:00")  # the money goes out as payout d1
+    assert life.verdict_of(PayoutSucceeded) == APPLIED
+
+
 def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
     paid = life.repay("03-12 09:00", 50_100)  # two penalties of 0.50, and half of it
     life.tick("03-14 09:00")
@@ -235,6 +129,14 @@ def test_a_reversal_brings_no_penalties_for_the_days_that_are_gone(life: Life):
     life.reverse("03-14 10:00", paid)
     life.tick("03-15 09:00")
     assert (life.penalties, owed_in_all(life.account)) == (150 + 50, 100_000 + 200)
+
+
+def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: Life):
+    paid = life.repay("03-12 09:00", 50_100)
+    life.reverse("03-14 00:00", paid)
+    life.tick("03-15 00:00")
+    assert life.penalties == 100 + 2 * 25 + 50
+    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
 
 
 def test_a_reversal_that_is_undone_never_was(life: Life):
@@ -269,6 +171,28 @@ def test_a_return_asked_for_in_time_and_told_late_undoes_overdue(life: Life):
     assert life.say("03-10 23:00", returned) == APPLIED
     assert (life.penalties, life.account["freezes"]) == (0, set())
     assert owed_in_all(life.account) == 100_000 - 200
+
+
+def test_a_return_asked_for_in_time_gives_the_limit_back_before_it_releases():
+    life = Life()
+    life.open("kuaishou")
+    life.buy(100_000, Plan(PlanKind.DEFERRED, 30))
+    life.tick("03-24 09:00")  # due on 22 March; what was unused is gone
+    assert life.account["limit"] == 100_000
+    assert life.say("03-20 09:00", ReturnRequested("t1", "o1", 100_000, "CNY", "other", (), None)) == APPLIED
+    assert life.sent("limit.restored")[0][1:] == (900_000, "cleared", 900_000, 1_000_000)
+    assert life.sent("limit.released")[0][1:] == ("o1", 100_000, "returned", 1_000_000, 1_000_000)
+
+
+def test_a_paid_penalty_that_is_none_pays_what_is_returned_first():
+    """As it would where the parcel has to be waited for."""
+    life = Life()
+    life.open("kuaishou")
+    life.buy(100_000, Plan(PlanKind.DEFERRED, 30))
+    life.repay("03-23 09:00", 50)
+    assert (life.penalties, owed_in_all(life.account)) == (50, 100_000)
+    assert life.say("03-22 20:00", ReturnRequested("t1", "o1", 100_000, "CNY", "other", (), None)) == APPLIED
+    assert (owed_in_all(life.account), life.paid_out()) == (0, [(50, "order_refund")])
 
 
 def test_a_return_told_late_but_asked_for_late_is_declined(life: Life):

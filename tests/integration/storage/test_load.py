@@ -196,7 +196,7 @@ async def test_a_named_repayment_brings_what_it_paid_with_its_orders_and_debits(
     await settle_each(lane, opened("kuaishou"), deferred("order", 10_000), PurchaseReceived("order"), repaid(10_000))
     (paid,) = (await read_naming(lane, (Order, "order"))).entities[Obligation].values()
     debit = Debit("buyer", "debit", 5, 10, date(2026, 1, 1), 1, "due", DebitStatus.FAILED, START, ("o-0001",))
-    other = obligation(1, status=ObligationStatus.PAID, debit_id="debit")
+    other = obligation(1, status=ObligationStatus.PAID, asks=("debit retry 0 0 10",))
     unpaid = obligation(2, status=ObligationStatus.PAID)
     await keep(lane, debit, other, unpaid, repayment(f"{paid.obligation_id} 0 0 90", "o-0001 1 2 7"))
     assert not (await lane.read(ReadSet(parties={BUYER})))[BUYER].entities.get(Obligation)

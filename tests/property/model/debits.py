@@ -23,6 +23,8 @@ from tests.property.model.facts import (
 from tests.property.model.outputs import Outputs
 from tests.property.model.timeline import JUST
 
+DUE_DAY = 30
+"""The rank of debits within an instant: customer credit is applied first."""
 Asks = list[tuple[Facts, dict[str, int]]]
 """Obligations, and what is asked for of each by part."""
 
@@ -35,6 +37,8 @@ class DebitRules(Outputs):
         self.parties: dict[Party, Facts] = {}
         self.refused: set[tuple[Party, str, str]] = set()
         self.missing: tuple[str, str] | None = None
+        self.before_overdue = False
+        """What is being done comes before what falls overdue at its instant."""
 
     def refuse(self, party: Party, kind: str, name: str, reason: str) -> Verdict:
         """Decline what would have made something, for ever unknown until it is sent anew."""
@@ -118,7 +122,7 @@ class DebitRules(Outputs):
         for due_on in sorted({owed["due_on"] for owed, _ in asks}):
             self.debit(account, [each for each in asks if each[0]["due_on"] == due_on], due_on, 1, "due", now, now)
 
-    def debit(self, account, asks: Asks, due_on, attempt, reason, first_at, now, *, counts_from=None) -> None:
+    def debit(self, account, asks: Asks, due_on, attempt, reason, first_at, now) -> None:
         asks = [(owed, parts) for owed, parts in asks if any(parts.values())]
         if not asks:
             return
@@ -144,7 +148,7 @@ class DebitRules(Outputs):
                 "unanswered": False,
                 "first_at": first_at,
                 "requested_at": now,
-                "counts_from": counts_from or now,
+                "counts_from": before_the_steps_of(now) if self.before_overdue else now,
                 "retry_at": None,
             }
         )

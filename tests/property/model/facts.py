@@ -28,7 +28,7 @@ PROGRAMMES: dict[str, Facts] = {
         "currency": "CNY",
         "plans": {("deferred", days, None) for days in (30, 60, 90)},
         "captured": "receipt",
-        "inspects": False,
+        "uninspected": {"no_longer_wanted", "other", "quality_issue"},
         "reclaims": True,
         "restore": "cleared",
     },
@@ -193,7 +193,7 @@ def under_return(account: Facts, order: Facts) -> int:
 
 
 def programme(account: Facts) -> Facts:
-    return PROGRAMMES[account["opening"].programme]
+    return account["terms"]
 
 
 def held(account: Facts) -> int:

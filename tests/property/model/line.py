@@ -7,7 +7,6 @@ from tests.property.model.facts import (
     CONFLICT,
     DUPLICATE,
     PARKED,
-    PROGRAMMES,
     Facts,
     Verdict,
     anything_overdue,
@@ -23,11 +22,12 @@ from tests.property.model.facts import (
     used,
 )
 from tests.property.model.hardship import HardshipRules
+from tests.property.model.terms import TermsRules
 
 UPHELD_LIFTS = ("security", "binding_changes", "credit_review")
 
 
-class LineRules(HardshipRules):
+class LineRules(HardshipRules, TermsRules):
     """Everything that comes by `credit-line`."""
 
     def on_credit_line_opened(self, party, body, now, at) -> Verdict:
@@ -36,7 +36,7 @@ class LineRules(HardshipRules):
             return declined("line_closed")
         if known:
             return DUPLICATE if known["opening"] == body else CONFLICT
-        terms = PROGRAMMES.get(body.programme)
+        terms = self.programmes.get(body.programme)
         if terms is None:
             return self.refuse(party, "party", party.id, "not_supported")
         if body.currency != terms["currency"]:
@@ -45,6 +45,7 @@ class LineRules(HardshipRules):
             "party": party,
             "known": True,
             "opening": body,
+            "terms": terms,
             "currency": body.currency,
             "limit": body.limit_minor,
             "granted": body.limit_minor,

@@ -17,8 +17,10 @@ from settlement.messages import (
     RepaymentReversed,
     ShopSettingsChanged,
     SuspenseReleased,
+    TermsPublished,
 )
 from settlement.party import Party, PartyKind
+from tests.property.model.debits import DUE_DAY, before_the_steps_of
 from tests.property.model.facts import APPLIED, AUTOMATIC_RECEIPT, CONFLICT, DUPLICATE, PARKED, Facts, Verdict, declined
 from tests.property.model.line import LineRules
 from tests.property.model.payouts import PayoutRules
@@ -81,12 +83,20 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         if known is not None:
             self._record(message, DUPLICATE if known == message.body else CONFLICT, self.lane_time)
         elif message.party is None:
-            self.taken[_id_of(message)] = message.body
-            if isinstance(message.body, ShopSettingsChanged):
-                self.on_shop_settings_changed(message.body)
-            self._record(message, APPLIED, self.lane_time)
+            self._decide_of_lane(message)
         else:
             self._decide_now(message.party, message)
+
+    def _decide_of_lane(self, message: Input) -> None:
+        verdict = APPLIED
+        match message.body:
+            case ShopSettingsChanged():
+                self.on_shop_settings_changed(message.body)
+            case TermsPublished():
+                verdict = self.on_terms_published(message.body)
+        if not _leaves_its_event_id(verdict):
+            self.taken[_id_of(message)] = message.body
+        self._record(message, verdict, self.lane_time)
 
     def _decide_now(self, party: Party, message: Input) -> None:
         verdict = self._decide(party, message, self.lane_time)
@@ -133,7 +143,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         things = [
             (each["since"] + PARKING, 10, "parking", place, each)
             for place, each in enumerate(self.parked)  # in arrival order
-            if each["party"] == party
+            if each["party"] == party and not (each["missing"] and self._has_come(party, *each["missing"]))
         ]
         known = self.parties.get(party)
         if known and party.kind is PartyKind.MERCHANT:
@@ -152,16 +162,21 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             now: the instant, or lane time for what comes about only then.
             at: the instant, or when it occurred that brought it about.
         """
-        instant, _, kind, _, what = thing
+        instant, rank, kind, _, what = thing
+        self.before_overdue = rank <= DUE_DAY
         if kind == "parking":
             self._give_up_waiting_for(party, what, now)
-            return
-        known = self.parties[party]
-        self.fired[kind] += 1
-        if party.kind is PartyKind.MERCHANT:
+        elif party.kind is PartyKind.MERCHANT:
+            self.fired[kind] += 1
             self.fired[f"{kind}, told late"] += now > instant
-            self.do_of_merchant(party, known, kind, what, now)
-            return
+            self.do_of_merchant(party, self.parties[party], kind, what, now)
+        else:
+            self._do_of_account(self.parties[party], thing, now, at)
+        self.before_overdue = False
+
+    def _do_of_account(self, known: Facts, thing: tuple, now: datetime, at: datetime) -> None:
+        instant, rank, kind, _, what = thing
+        self.fired[kind] += 1
         does: dict[str, Callable[[], object]] = {
             "automatic_receipt": lambda: self.receive_order(known, what, now, what["placed_at"] + AUTOMATIC_RECEIPT),
             "parcel": lambda: self.expire(known, what, now),
@@ -176,7 +191,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             "trial_reminder": lambda: self.remind_of_trial(known, what, now),
         }
         does[kind]()
-        self.settle_up(known, now, at)
+        self.settle_up(known, now, at, credit_at=before_the_steps_of(now) if rank < DUE_DAY else now)
 
     def _give_up_waiting_for(self, party: Party, waiting: Facts, now: datetime) -> None:
         """Money is taken all the same; everything else is a dead letter."""

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from tests.property.model.debits import DebitRules, before_the_steps_of
+from tests.property.model.debits import DUE_DAY, DebitRules, before_the_steps_of
 from tests.property.model.facts import (
     DAY,
     LEAST_NOTICE,
@@ -31,12 +31,15 @@ from tests.property.model.facts import (
 from tests.property.model.timeline import (
     charge,
     drop_falls,
+    instant_of,
     last_payment_at,
     log_payment,
     look_again,
+    place_at,
     standing_fall,
     unpaid_at,
     was_open_at,
+    was_unpaid_before,
 )
 
 
@@ -112,7 +115,7 @@ class ObligationRules(DebitRules):
         for owed in filter(open_amount, account["obligations"]):
             if not owed["debit_done"]:
                 key = (owed["due_on"], owed["debit_on"])
-                things.append((midnight(owed["debit_on"]), 30, "due", owed["due_on"].isoformat(), key))
+                things.append((midnight(owed["debit_on"]), DUE_DAY, "due", owed["due_on"].isoformat(), key))
             if not is_overdue(owed) and not open_returns(account, owed["order"] or {}):
                 instant = self._overdue_instant(owed)
                 things.append((instant, 40, "overdue", owed["due_on"].isoformat(), (owed["due_on"], instant)))
@@ -152,7 +155,7 @@ class ObligationRules(DebitRules):
                 group.append((owed, parts))
         trial_ended = any(owed["trial_ended_at"] == now for owed, parts in group if any(parts.values()))
         reason = "trial_ended" if trial_ended else "due"
-        self.debit(account, group, due_on, 1, reason, now, now, counts_from=before_the_steps_of(now))
+        self.debit(account, group, due_on, 1, reason, now, now)
 
     def remind(self, account: Facts, due_on: date, now: datetime) -> None:
         amount = 0
@@ -237,19 +240,20 @@ class ObligationRules(DebitRules):
 
     # What follows from every change of what is owed.
 
-    def settle_up(self, account: Facts, now: datetime, at: datetime) -> None:
+    def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
         """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
         Args:
             account: the account.
             now: the decision's time.
             at: when it happened that was decided; clearing counts from there.
+            credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
-        self.use_credit(account, now, now)
+        self.use_credit(account, now, credit_at or now)
         for owed in account["obligations"]:
             fall = standing_fall(owed)
             while fall is not None and not open_amount(owed):
-                fall["cleared_at"] = max(filter(None, (at, last_payment_at(owed))))
+                fall["cleared_at"] = instant_of(max(filter(None, (at, last_payment_at(owed)))))
                 fall = standing_fall(owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
@@ -307,21 +311,26 @@ class ObligationRules(DebitRules):
             rest: what becomes of the rest: `credit`, or it is paid `out`.
             recovers: whether the rest first recovers what was charged off.
         """
-        facts = {"at": at, "left": amount, "pays": pays, "first": list(first), "rest": rest}
+        facts = {"at": at, "place": place_at(at), "left": amount, "pays": pays, "first": list(first), "rest": rest}
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
     def place(self, account: Facts, money: Facts, now: datetime) -> None:
         """Pay with it as of its instant: what was paid later is taken back, and paid again after it."""
         before = self._principal_paid(account)
-        later = sorted((each for each in account["money"] if each["at"] > money["at"]), key=lambda each: each["at"])
+        later = sorted(
+            (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
+        )
+        had_paid = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
         goes_out = self._pay_with(account, money, now)
-        for each in later:
-            goes_out += self._pay_with(account, each, now, twice=money["rest"] == "out")
-        self.pay_out(account, now, goes_out, "card", "overpayment")
+        for each, shares in zip(later, had_paid, strict=True):
+            goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
+        due = sum(open_amount(owed) for owed in account["obligations"] if is_due(owed, now))
+        account["credits"].append(min(goes_out, due))  # it pays that at once, as all credit does
+        self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
         self._release_repaid(account, before, now)
@@ -352,23 +361,32 @@ class ObligationRules(DebitRules):
             self.fired["paid penalty given back"] += 1
             account["credits"].append(too_much)
 
-    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, twice: bool = False) -> int:
-        """In pay order; what a debit that came after all has paid `twice` pays only what is due, and goes out.
+    def _pay_again(self, account: Facts, money: Facts, shares: list, now: datetime, *, twice: bool) -> int:
+        """With what was displaced. Returns what goes out.
 
-        Returns what goes out.
+        It pays what it paid before, and of what was open at its own time; but what a debit that came after all has
+        paid `twice` pays nothing more that is not due, and goes out.
         """
-        goes_to = [
-            owed
-            for owed in by_due_date(account["obligations"])
-            if money["pays"](owed) and (is_due(owed, now) or not twice)
-        ]
+
+        def most(owed: Facts, part: str) -> int:
+            had_paid = sum(parts[part] for each, parts in shares if each is owed)
+            if twice and not is_due(owed, now):
+                return had_paid
+            return max(had_paid, was_unpaid_before(owed, part, money["place"]))
+
+        return self._pay_with(account, money, now, most, rest="out" if twice else money["rest"])
+
+    def _pay_with(self, account: Facts, money: Facts, now: datetime, most=None, *, rest: str | None = None) -> int:
+        """In pay order, of an obligation's part at `most` so much. Returns what goes out."""
+        goes_to = list(filter(money["pays"], by_due_date(account["obligations"])))
         first = [owed for owed in goes_to if any(owed is each for each in money["first"])]
         others = [owed for owed in goes_to if not any(owed is each for each in first)]
         for owed in (*first, *others):
             parts = {}
             penalty_before = owed["penalty"]
             for part in PARTS:
-                parts[part] = min(money["left"], unpaid_at(owed, part, money["at"]))
+                room = unpaid_at(owed, part, money["at"])
+                parts[part] = min(money["left"], room, most(owed, part) if most else room)
                 money["left"] -= parts[part]
                 if parts[part]:
                     log_payment(owed, part, parts[part], money["at"], money)
@@ -377,7 +395,7 @@ class ObligationRules(DebitRules):
                 self.look_back(account, owed)
                 self.fired["late penalties undone"] += owed["penalty"] < penalty_before
                 self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
-        return self._rest_of(account, money, now, rest="out" if twice else money["rest"])
+        return self._rest_of(account, money, now, rest=rest or money["rest"])
 
     def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> int:
         """What finds nothing to pay: it recovers what was charged off, then it is the buyer's, or goes out."""

@@ -96,7 +96,14 @@ class RepaymentRules(ReturnRules):
         if unexpected:
             day = business_date(now)
             first = debit["goes_to"] if debit["unanswered"] else ()
-            return self.money(amount, at, lambda owed: owed["due_on"] <= day, first=first, rest="out", recovers=True)
+            return self.money(
+                amount,
+                at,
+                lambda owed: owed["due_on"] <= day or is_in(owed, first),
+                first=first,
+                rest="out",
+                recovers=True,
+            )
         return self.money(amount, at, lambda owed: True, first=debit["goes_to"], recovers=True)
 
     def _pay_off(self, account: Facts, body, now, at) -> list[tuple[Facts, int]]:
@@ -175,7 +182,7 @@ class RepaymentRules(ReturnRules):
                 back = min(amount, owed["paid"][part])
                 gone += amount - back
                 if back:
-                    repayment["undone"].append((owed, log_payment(owed, part, -back, now - JUST)))
+                    repayment["undone"].append((owed, log_payment(owed, part, -back, now)))
             unpaid_again.append(owed)
         for owed, fee in repayment["waived"]:
             owed["fee"] += fee
@@ -198,7 +205,7 @@ class RepaymentRules(ReturnRules):
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
-            self.fall_overdue(account, late, late[0]["due_on"], now, now, next_midnight(now))
+            self.fall_overdue(account, late, late[0]["due_on"], now, now + JUST, next_midnight(now))
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)

@@ -56,6 +56,7 @@ class ReturnRules(ChangeRules):
         if not self._is_outside(account, order, at):
             self._undo_what_it_prevents(account, order, at)
         self.take_out_of_debits(account, obligations_of(account, order), now)
+        self.settle_up(account, now, at)
         if body.reason != "quality_issue":
             self._approve(account, back, now, at)
         return APPLIED
@@ -94,7 +95,7 @@ class ReturnRules(ChangeRules):
     def _approve(self, account: Facts, back: Facts, now: datetime, at: datetime) -> None:
         back["review"], back["status"], back["approved_at"] = "approved", "awaiting_parcel", at
         self.notify(account, now, "return_approved")
-        if not programme(account).get("inspects", True):
+        if back["request"].reason in programme(account).get("uninspected", ()):
             self._refund(account, back, now, at)
 
     def on_return_reviewed(self, account, body, now, at) -> Verdict:

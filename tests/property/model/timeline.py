@@ -6,11 +6,27 @@ whatever changes the past of the payments changes them too.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import count
 
-from tests.property.model.facts import PENALTY_BPS, Facts, half_up, unpaid
+from tests.property.model.facts import PENALTY_BPS, Facts, half_up
 
+Place = tuple[datetime, int]
+"""An instant, and which of those told of it this is."""
 JUST = timedelta(microseconds=1)
 """Between steps of one instant: what comes just before a step of that instant, or just after."""
+
+
+TOLD = count()
+
+
+def place_at(instant: datetime) -> Place:
+    """Among what there is: after all of that instant that was told before."""
+    return instant, next(TOLD)
+
+
+def instant_of(place: datetime) -> datetime:
+    """The instant itself of what comes just before its steps; messages are told to the second."""
+    return place + JUST if place.microsecond == 999_999 else place
 
 
 def change_principal(owed: Facts, by: int, now: datetime) -> None:
@@ -22,13 +38,20 @@ def change_principal(owed: Facts, by: int, now: datetime) -> None:
 def log_payment(owed: Facts, part: str, amount: int, at: datetime, by: Facts | None = None) -> Facts:
     """Count an amount, which may be negative, as paid from an instant on."""
     owed["paid"][part] += amount
-    entry = {"at": at, "part": part, "amount": amount, "by": by}
+    place = by["place"] if by else place_at(at)
+    entry = {"at": at, "part": part, "amount": amount, "by": by, "place": place}
     owed["payments"].append(entry)
     return entry
 
 
 def paid_before(owed: Facts, part: str, instant: datetime) -> int:
     return sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["at"] < instant)
+
+
+def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
+    """What there was to pay of a part for money of a place, by what is known now of all that came before it."""
+    paid = sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["place"] < place)
+    return max(_there_is(owed, part, place[0]) - owed["lost"][part] - paid, 0)
 
 
 def principal_at(owed: Facts, instant: datetime) -> int:
@@ -146,7 +169,9 @@ def last_payment_at(owed: Facts) -> datetime | None:
 
 def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
     """What there is to pay of a part for money of an instant: of penalties only what was charged by then."""
-    if part != "penalty":
-        return unpaid(owed, part)
-    by_then = min(penalties_of(owed, at)[0], owed["penalty"])
-    return max(by_then - owed["paid"]["penalty"] - owed["lost"]["penalty"], 0)
+    return max(_there_is(owed, part, at) - owed["paid"][part] - owed["lost"][part], 0)
+
+
+def _there_is(owed: Facts, part: str, at: datetime) -> int:
+    """All that there was to pay by an instant: of fee and principal also what was made later."""
+    return min(penalties_of(owed, at)[0], owed["penalty"]) if part == "penalty" else owed[part]

@@ -155,7 +155,15 @@ class BuyerTeller(PayeeTeller):
 
     def line(self) -> CreditLineOpened:
         return CreditLineOpened(
-            self.weighted({"tmall": 12, "kuaishou": 8, "taobao": 12, "douyin": 8, "nippon": 1}),
+            self.weighted(
+                {
+                    "tmall": 12,
+                    "kuaishou": 8,
+                    "taobao": 12,
+                    "douyin": 8,
+                    "nippon": 12 if self.lane.rules.terms.offers("nippon") else 1,
+                }
+            ),
             self.weighted({1000: 4, 5000: 4, 300_000: 6, 300: 1, 0: 1}),
             self.weighted({"CNY": 19, "USD": 1}),
             self.weighted({700: 8, 650: 1, 649: 1, None: 1}),
@@ -221,6 +229,8 @@ class BuyerTeller(PayeeTeller):
         match self.programme_of(party):
             case "tmall":
                 return Plan(PlanKind.TRIAL, self.weighted({7: 8, 14: 3, 30: 1}))
+            case "nippon":
+                return Plan(PlanKind.DEFERRED, self.one(14, 14, 45))
             case "kuaishou":
                 return Plan(PlanKind.DEFERRED, self.weighted({30: 8, 60: 3, 90: 1}))
             case "douyin" if self.chance(7):

@@ -28,9 +28,11 @@ from settlement.messages import (
     ReturnRequested,
     ShopSettingsChanged,
     SuspenseReleased,
+    TermsPublished,
 )
 from settlement.party import Party
 from tests.property.tellers.buyers import LIVING, PHOTOS, BuyerTeller
+from tests.property.tellers.programmes import BUILTIN, UNUSABLE, WITH_NIPPON
 
 SHOP_PLANS: tuple[tuple[Plan, ...] | None, ...] = (
     None,
@@ -61,6 +63,7 @@ class OperatorTeller(BuyerTeller):
             self.paying_for_something_unknown: 4 if known else 12,
             self.releasing: 3 if known else 10,
             self.setting_shop: 3,
+            self.publishing: 1 if known else 12,
             self.bouncing_while_debited: 15 if self.paid_in_part(party) else 0,
             self.returning_too_late: 10 if overdue else 0,
             self.answering_late: 20 if failed or self.lane.rows(party, Debit) else 0,
@@ -139,7 +142,10 @@ class OperatorTeller(BuyerTeller):
         came = [each.body.repayment_id for each in self.history if is_money(each.body) and each.party == party]
         return SuspenseReleased(self.one(*(came or ["p1"])), "assigned")
 
-    # Orders and shops.
+    # Terms, orders and shops.
+
+    def publishing(self, party: Party) -> Body:
+        return TermsPublished(self.one(*[WITH_NIPPON] * 4, BUILTIN, *UNUSABLE))
 
     def crediting(self, party: Party) -> Body:
         order_id, amounts = self.an_order(party, *LIVING), {100, 1}

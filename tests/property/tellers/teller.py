@@ -43,6 +43,7 @@ from settlement.messages import (
     ShopWithdrawalRequested,
     Source,
     SuspenseReleased,
+    TermsPublished,
 )
 from settlement.outputs import PayoutRequested
 from settlement.party import Party
@@ -85,9 +86,10 @@ TOPICS: dict[type, str] = {
     PayoutFailed: "payout-result",
     ClockTicked: "clock",
     ShopSettingsChanged: "terms",
+    TermsPublished: "terms",
 }
 """Topics by body; all others come by `credit-line`."""
-OF_NO_PARTY = ClockTicked | ShopSettingsChanged
+OF_NO_PARTY = ClockTicked | ShopSettingsChanged | TermsPublished
 
 
 def message_of(body: Body, party: Party | None, occurred_at: datetime, event_id: str, offset: int) -> Input:
