@@ -19,14 +19,14 @@ BY_MESSAGE = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Place:
     """A place in the order of all that happens: an instant and, within it, a rank."""
 
     at: datetime
     rank: int
 
     @classmethod
-    def parse(cls, at: str, rank: str) -> "Position":
+    def parse(cls, at: str, rank: str) -> "Place":
         """Read what `str` wrote."""
         return cls(datetime.fromisoformat(at), int(rank))
 
@@ -54,7 +54,7 @@ class Change:
     """One change of an obligation; `source` is the repayment, return, waiver … it came from, or empty."""
 
     kind: ChangeKind
-    position: Position
+    place: Place
     penalty_minor: int
     fee_minor: int
     principal_minor: int
@@ -64,11 +64,11 @@ class Change:
     def parse(cls, text: str) -> "Change":
         """Read what `str` wrote."""
         kind, at, rank, penalty, fee, principal, source = text.split(" ", 6)
-        return cls(ChangeKind(kind), Position.parse(at, rank), int(penalty), int(fee), int(principal), source)
+        return cls(ChangeKind(kind), Place.parse(at, rank), int(penalty), int(fee), int(principal), source)
 
     def __str__(self) -> str:
         amounts = f"{self.penalty_minor} {self.fee_minor} {self.principal_minor}"
-        return f"{self.kind} {self.position} {amounts} {self.source}"
+        return f"{self.kind} {self.place} {amounts} {self.source}"
 
     @property
     def amount_minor(self) -> int:
@@ -83,7 +83,7 @@ class Fall:
     `ended_at` is when something else than paying all of it ended it (a rescheduling); None: paying it does.
     """
 
-    position: Position
+    place: Place
     principal_minor: int
     ended_at: datetime | None = None
 
@@ -91,11 +91,11 @@ class Fall:
     def parse(cls, text: str) -> "Fall":
         """Read what `str` wrote."""
         at, rank, principal, *ended = text.split()
-        return cls(Position.parse(at, rank), int(principal), datetime.fromisoformat(ended[0]) if ended else None)
+        return cls(Place.parse(at, rank), int(principal), datetime.fromisoformat(ended[0]) if ended else None)
 
     def __str__(self) -> str:
         ended = f" {self.ended_at.astimezone(UTC).isoformat()}" if self.ended_at is not None else ""
-        return f"{self.position} {self.principal_minor}{ended}"
+        return f"{self.place} {self.principal_minor}{ended}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
-from settlement.changes import BY_MESSAGE, Position
+from settlement.changes import BY_MESSAGE, Place
 from settlement.decision import ActivityShare, AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
 from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
 from settlement.ids import derived_id
@@ -180,9 +180,9 @@ class Draft:
         return [cast("EntityT", entity) for key, entity in self._entities.items() if key[0] is kind]
 
     @property
-    def place(self) -> Position:
+    def place(self) -> Place:
         """From where what this decision changes of an obligation counts: now."""
-        return Position(self.moment.now, self.moment.rank)
+        return Place(self.moment.now, self.moment.rank)
 
     def balance(self, currency: str) -> MerchantBalance:
         """The merchant's balances in one currency, up to date; zeros before the first posting."""

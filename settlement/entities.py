@@ -249,7 +249,7 @@ class Repayment(Entity):
     """One repayment that arrived.
 
     `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit. It
-    counts from `counts_at` and `counts_rank` (`settlement.changes.Position`; None: from `received_at`), `own_first` for
+    counts from `counts_at` and `counts_rank` (`settlement.changes.Place`; None: from `received_at`), `own_first` for
     its debit's obligations, and only for what is due by `due_by`.
     """
 

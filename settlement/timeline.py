@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 from settlement.asks import Parts, open_parts
-from settlement.changes import PENALTIES, Change, ChangeKind, Fall, Position, Run
+from settlement.changes import PENALTIES, Change, ChangeKind, Fall, Place, Run
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
 from settlement.values import revised
@@ -25,7 +25,7 @@ Rate = Callable[[date], int]
 
 def changes_of(obligation: Obligation) -> list[Change]:
     """Its changes in the order they count."""
-    return sorted(map(Change.parse, obligation.changes), key=lambda each: each.position)
+    return sorted(map(Change.parse, obligation.changes), key=lambda each: each.place)
 
 
 def falls_of(obligation: Obligation) -> list[Fall]:
@@ -41,27 +41,27 @@ def runs_of(obligation: Obligation) -> list[Run]:
 # How an obligation stood.
 
 
-def principal_unpaid_at(obligation: Obligation, position: Position) -> int:
-    """What was unpaid of its principal right after a position."""
+def principal_unpaid_at(obligation: Obligation, place: Place) -> int:
+    """What was unpaid of its principal right after a place."""
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+    later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
     return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in later))
 
 
-def payable_at(obligation: Obligation, position: Position) -> Parts:
-    """What money that counts from a position can pay: penalties charged by then, and what is open of the rest."""
+def payable_at(obligation: Obligation, place: Place) -> Parts:
+    """What money that counts from a place can pay: penalties charged by then, and what is open of the rest."""
     parts = open_parts(obligation)
     if not obligation.penalty_runs:
         return parts
-    penalty_minor = max(0, parts.penalty_minor - charged_after(obligation, position))
+    penalty_minor = max(0, parts.penalty_minor - charged_after(obligation, place))
     return revised(parts, penalty_minor=penalty_minor)
 
 
-def open_parts_at(obligation: Obligation, position: Position) -> Parts:
-    """What was open of it right after a position, part by part."""
-    later = [each for each in map(Change.parse, obligation.changes) if each.position > position]
+def open_parts_at(obligation: Obligation, place: Place) -> Parts:
+    """What was open of it right after a place, part by part."""
+    later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
     parts = open_parts(obligation)
-    charged_minor = charged_after(obligation, position)
+    charged_minor = charged_after(obligation, place)
     return Parts(
         max(0, parts.penalty_minor - charged_minor + sum(_opened(each) * each.penalty_minor for each in later)),
         max(0, parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)),
@@ -69,14 +69,14 @@ def open_parts_at(obligation: Obligation, position: Position) -> Parts:
     )
 
 
-def open_at(obligation: Obligation, position: Position) -> int:
-    """What was open of it right after a position: penalties charged until then, fee and principal."""
-    return open_parts_at(obligation, position).amount_minor
+def open_at(obligation: Obligation, place: Place) -> int:
+    """What was open of it right after a place: penalties charged until then, fee and principal."""
+    return open_parts_at(obligation, place).amount_minor
 
 
-def charged_after(obligation: Obligation, position: Position) -> int:
-    """The penalties charged after a position that still stand."""
-    return charged_minor(obligation) - _charged_until(obligation, position)
+def charged_after(obligation: Obligation, place: Place) -> int:
+    """The penalties charged after a place that still stand."""
+    return charged_minor(obligation) - _charged_until(obligation, place)
 
 
 def charged_minor(obligation: Obligation) -> int:
@@ -97,10 +97,10 @@ def ended_at(obligation: Obligation, fall: Fall) -> datetime | None:
     open_minor = obligation.open_minor - sum(_opened(each) * -each.amount_minor for each in changes)
     for change in changes:
         open_minor -= _opened(change) * change.amount_minor
-        if change.position > fall.position and open_minor <= charged_after(obligation, change.position):
-            return change.position.at
+        if change.place > fall.place and open_minor <= charged_after(obligation, change.place):
+            return change.place.at
     # Of rows from before there were changes, what paid it is not known.
-    return None if obligation.open_minor else fall.position.at
+    return None if obligation.open_minor else fall.place.at
 
 
 # What is put in and taken out.
@@ -119,9 +119,7 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         paid_fee_minor=obligation.paid_fee_minor + paid * change.fee_minor,
         paid_principal_minor=obligation.paid_principal_minor + paid * change.principal_minor,
         changes=(*changes, str(change)),
-        paid_at=_later(obligation.paid_at, change.position.at)
-        if change.kind is ChangeKind.PAID
-        else obligation.paid_at,
+        paid_at=_later(obligation.paid_at, change.place.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
     )
 
 
@@ -141,17 +139,17 @@ def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obl
         paid_principal_minor=obligation.paid_principal_minor
         - sum(_PAID[each.kind] * each.principal_minor for each in gone),
         changes=tuple(map(str, kept)),
-        paid_at=max((each.position.at for each in kept if each.kind is ChangeKind.PAID), default=None),
+        paid_at=max((each.place.at for each in kept if each.kind is ChangeKind.PAID), default=None),
     )
 
 
-def fallen(obligation: Obligation, position: Position) -> Obligation:
-    """Return an obligation that falls overdue at a position, now."""
+def fallen(obligation: Obligation, place: Place) -> Obligation:
+    """Return an obligation that falls overdue at a place, now."""
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
     return revised(
         obligation,
         overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
-        falls=(*obligation.falls, str(Fall(position, unpaid_minor))),
+        falls=(*obligation.falls, str(Fall(place, unpaid_minor))),
     )
 
 
@@ -162,10 +160,10 @@ def fallen_again(obligation: Obligation) -> Obligation:
     *_, last = falls_of(obligation)
     ended = ended_at(obligation, last)
     for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and ended is not None and change.position.at >= ended:
-            unpaid_minor = principal_unpaid_at(obligation, change.position)
+        if change.kind is ChangeKind.UNPAID and ended is not None and change.place.at >= ended:
+            unpaid_minor = principal_unpaid_at(obligation, change.place)
             if unpaid_minor:
-                fall = Fall(change.position, unpaid_minor)
+                fall = Fall(change.place, unpaid_minor)
                 return revised(obligation, falls=(*obligation.falls, str(fall)))
     return obligation
 
@@ -176,13 +174,13 @@ def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
     return revised(obligation, falls=(*earlier, str(revised(Fall.parse(last), ended_at=instant))))
 
 
-def without_falls_after(obligation: Obligation, position: Position) -> Obligation:
-    """Return an obligation as if it had not fallen overdue after a position, which undoes the penalties since too."""
-    falls = [fall for fall in falls_of(obligation) if fall.position <= position]
+def without_falls_after(obligation: Obligation, place: Place) -> Obligation:
+    """Return an obligation as if it had not fallen overdue after a place, which undoes the penalties since too."""
+    falls = [fall for fall in falls_of(obligation) if fall.place <= place]
     if len(falls) == len(obligation.falls):
         return obligation
-    first_undone = falls_of(obligation)[len(falls)].position
-    kept = [run for run in runs_of(obligation) if Position(midnight(run.first_on), PENALTIES) < first_undone]
+    first_undone = falls_of(obligation)[len(falls)].place
+    kept = [run for run in runs_of(obligation) if Place(midnight(run.first_on), PENALTIES) < first_undone]
     return _recharged(obligation, falls, kept)
 
 
@@ -196,8 +194,8 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     return _recharged(obligation, falls_of(obligation), _extended(runs, day, daily_minor))
 
 
-def derived(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
-    """Return an obligation with all that a change at a position means for what came after it.
+def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
+    """Return an obligation with all that a change at a place means for what came after it.
 
     A fall with nothing unpaid at its instant is undone, or moved to where a reversal made something owed again. Each
     penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
@@ -211,7 +209,7 @@ def derived(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
     return after
 
 
-def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obligation:
+def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
     falls = [moved for fall in falls_of(obligation) if (moved := _moved(obligation, fall, since)) is not None]
     cap = max((fall.principal_minor for fall in falls), default=0)
     runs: list[Run] = []
@@ -219,10 +217,10 @@ def _derived_once(obligation: Obligation, since: Position, rate: Rate) -> Obliga
     for run in runs_of(obligation):
         for number in range(run.days):
             day = days_after(run.first_on, number)
-            charged_at = Position(midnight(day), PENALTIES)
+            charged_at = Place(midnight(day), PENALTIES)
             daily_minor = run.daily_minor
             if charged_at > since:
-                is_fallen = any(fall.position < charged_at for fall in falls)
+                is_fallen = any(fall.place < charged_at for fall in falls)
                 unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
                 daily_minor = min(daily_penalty(unpaid_minor, rate(day)), cap - sum_minor)
             if charged_at <= since or is_fallen:
@@ -261,9 +259,9 @@ def _later(one: datetime | None, other: datetime) -> datetime:
     return other if one is None else max(one, other)
 
 
-def _charged_until(obligation: Obligation, position: Position) -> int:
-    day = business_date(position.at)
-    if position >= Position(midnight(day), PENALTIES):
+def _charged_until(obligation: Obligation, place: Place) -> int:
+    day = business_date(place.at)
+    if place >= Place(midnight(day), PENALTIES):
         day = days_after(day, 1)
     sums = [max(0, min(run.days, (day - run.first_on).days)) * run.daily_minor for run in runs_of(obligation)]
     return min(sum(sums), charged_minor(obligation))
@@ -283,16 +281,16 @@ def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
     return (obligation.overdue_principal_minor or 0) - known_minor
 
 
-def _moved(obligation: Obligation, fall: Fall, since: Position) -> Fall | None:
-    if fall.position < since:
+def _moved(obligation: Obligation, fall: Fall, since: Place) -> Fall | None:
+    if fall.place < since:
         return fall
-    if open_at(obligation, fall.position):
-        return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.position)))
+    if open_at(obligation, fall.place):
+        return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.place)))
     for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and change.position > fall.position:
-            unpaid_minor = principal_unpaid_at(obligation, change.position)
+        if change.kind is ChangeKind.UNPAID and change.place > fall.place:
+            unpaid_minor = principal_unpaid_at(obligation, change.place)
             if unpaid_minor:
-                return Fall(change.position, unpaid_minor)
+                return Fall(change.place, unpaid_minor)
     return None
 
 
@@ -353,7 +351,7 @@ def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
         there = [part - minor for part, minor in zip(parts, back, strict=True)]
         for kind, (penalty, fee, principal) in ((ChangeKind.PAID, there), (ChangeKind.KEPT, back)):
             if penalty or fee or principal:
-                kept.append(Change(kind, change.position, penalty, fee, principal, change.source))
+                kept.append(Change(kind, change.place, penalty, fee, principal, change.source))
     return tuple(map(str, reversed(kept)))
 
 

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from settlement import timeline
 from settlement.asks import Parts
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
@@ -60,7 +60,7 @@ class Money:
     open at its own instant.
     """
 
-    position: Position
+    place: Place
     amount_minor: int
     source: str = ""
     first_ids: tuple[str, ...] = ()
@@ -92,25 +92,25 @@ class Allocation:
     displaced: list[Money] = field(default_factory=list)
     """What counts later and was taken back, to be spread again."""
 
-    def make_room(self, position: Position) -> None:
-        """Take back what counts as paid after a position, if anything does."""
+    def make_room(self, place: Place) -> None:
+        """Take back what counts as paid after a place, if anything does."""
         draft = self.draft
         until = draft.account.paid_until
-        if until is None or until < position.at or (until == position.at and position.rank >= BY_MESSAGE):
+        if until is None or until < place.at or (until == place.at and place.rank >= BY_MESSAGE):
             return
-        amounts: dict[tuple[Position, str], int] = {}
-        paid: dict[tuple[Position, str], dict[str, Parts]] = {}
-        for obligation in draft.past_since(position.at):
-            moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, position)]
+        amounts: dict[tuple[Place, str], int] = {}
+        paid: dict[tuple[Place, str], dict[str, Parts]] = {}
+        for obligation in draft.past_since(place.at):
+            moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, place)]
             if not moved:
                 continue
             for change in moved:
-                key = (change.position, change.source)
+                key = (change.place, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
                 had = Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
                 paid.setdefault(key, {})[obligation.obligation_id] = had
-            without = timeline.taken_out(obligation, lambda change: self._is_movable(change, position))
-            self.work_on(obligation, timeline.derived(without, position, penalty.rate(draft, obligation)))
+            without = timeline.taken_out(obligation, lambda change: self._is_movable(change, place))
+            self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
         self.displaced = [
             revised(self._again(*key, amount_minor), displaced_from=paid[key])
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
@@ -182,7 +182,7 @@ class Allocation:
     def _pay_one(self, obligation_id: str, money: Money, left_minor: int) -> int:
         """Pay what is open of an obligation at the money's instant; returns how much that was."""
         obligation = self.draft.get(Obligation, obligation_id)
-        place = money.position
+        place = money.place
         parts = timeline.payable_at(obligation, place)
         if money.displaced_from is not None:  # it pays nothing that was made owed later
             had = money.displaced_from.get(obligation_id, Parts())
@@ -220,27 +220,27 @@ class Allocation:
         else:
             yield from takewhile(money.may_pay, draft.open_obligations())
 
-    def _is_movable(self, change: Change, position: Position) -> bool:
-        """Whether a change is a payment after a position; what was reversed stays where it was."""
-        if change.kind is not ChangeKind.PAID or change.position <= position:
+    def _is_movable(self, change: Change, place: Place) -> bool:
+        """Whether a change is a payment after a place; what was reversed stays where it was."""
+        if change.kind is not ChangeKind.PAID or change.place <= place:
             return False
         return not change.source or self.draft.get(Repayment, change.source).reversed_at is None
 
-    def _order(self, key: tuple[Position, str]) -> tuple[Position, bool, int]:
+    def _order(self, key: tuple[Place, str]) -> tuple[Place, bool, int]:
         place, source = key
         return (place, not source, self.draft.get(Repayment, source).no if source else 0)  # credit comes of repayments
 
-    def _again(self, place: Position, source: str, amount_minor: int) -> Money:
+    def _again(self, place: Place, source: str, amount_minor: int) -> Money:
         if not source:
             return Money(place, amount_minor, due_by=business_date(place.at))
         return money_of(self.draft, self.draft.get(Repayment, source), amount_minor, place)
 
 
-def money_of(draft: Draft, repayment: Repayment, amount_minor: int, position: Position) -> Money:
+def money_of(draft: Draft, repayment: Repayment, amount_minor: int, place: Place) -> Money:
     """What a repayment is for, by its record."""
     debit = draft.get(Debit, repayment.debit_id) if repayment.debit_id is not None else None
     return Money(
-        position,
+        place,
         amount_minor,
         repayment.repayment_id,
         first_ids=debit.obligation_ids if debit is not None and repayment.own_first else (),

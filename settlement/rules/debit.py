@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from settlement.asks import Ask, AskState, Parts, asks_of, not_asked, open_parts, uncovered
-from settlement.changes import Position
+from settlement.changes import Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation
@@ -100,11 +100,11 @@ def request_together(draft: Draft, obligations: Iterable[Obligation], due_on: da
     request(draft, wanted, due_on=due_on, attempt=1, reason=reason, first_requested_at=draft.moment.now)
 
 
-def place_of(debit: Debit) -> Position | None:
+def place_of(debit: Debit) -> Place | None:
     """From where its success counts: its request; None where that is not known."""
     if debit.requested_at is None:
         return None
-    return Position(debit.requested_at, debit.requested_rank)
+    return Place(debit.requested_at, debit.requested_rank)
 
 
 def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import takewhile
 
 from settlement.asks import uncovered
-from settlement.changes import CREDIT, Position
+from settlement.changes import CREDIT, Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -106,7 +106,7 @@ def spend(draft: Draft) -> list[Obligation]:
     allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
     place, today = draft.place, business_date(draft.moment.now)
     if place.rank == TimerKind.DEBIT.rank:
-        place = Position(place.at, CREDIT)
+        place = Place(place.at, CREDIT)
     allocation.spread(Money(place, credit_minor, due_by=today))
     return allocation.finish(credit_minor)
 

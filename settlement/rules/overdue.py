@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import assert_never
 
 from settlement import timeline
-from settlement.changes import Position
+from settlement.changes import Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Account, Obligation
@@ -123,7 +123,7 @@ def note_changed(draft: Draft, before: Iterable[Obligation]) -> None:
 def _ends(obligations: Iterable[Obligation], since: datetime | None) -> set[datetime]:
     """When what fell overdue, at an instant or later, was no longer so."""
     falls = [(each, fall) for each in obligations for fall in timeline.falls_of(each)]
-    ends = [timeline.ended_at(each, fall) for each, fall in falls if since is None or fall.position.at >= since]
+    ends = [timeline.ended_at(each, fall) for each, fall in falls if since is None or fall.place.at >= since]
     return {end for end in ends if end is not None}
 
 
@@ -146,7 +146,7 @@ def _cleared(draft: Draft, account: Account) -> None:
             restore(draft, "cleared")
         case RestoredWhen.DAYS_AFTER_CLEARING:
             restored_at = account.cleared_at + timedelta(days=terms.days)
-            if Position(restored_at, TimerKind.RESTORE.rank) > draft.place:
+            if Place(restored_at, TimerKind.RESTORE.rank) > draft.place:
                 draft.schedule(TimerKind.RESTORE, WHOLE_ACCOUNT, restored_at)
             else:
                 restore(draft, "cleared")

@@ -1,7 +1,7 @@
 """Paying off everything at once. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Obligation, Repayment
@@ -13,7 +13,7 @@ def amount_minor(draft: Draft) -> int:
     """What it takes, or took when a payment was made, to be rid of all that is owed, unbilled fees left out."""
     paid_at = draft.moment.occurred_at
     today = business_date(paid_at)
-    place = Position(paid_at, BY_MESSAGE)
+    place = Place(paid_at, BY_MESSAGE)
     return sum(
         timeline.payable_at(each, place).amount_minor - unbilled_fee_minor(each, today)
         for each in draft.open_obligations()

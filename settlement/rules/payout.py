@@ -2,7 +2,7 @@
 
 from settlement import timeline
 from settlement.asks import open_parts
-from settlement.changes import Change, ChangeKind, Position
+from settlement.changes import Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
@@ -135,7 +135,7 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
 
 
 def _undone(draft: Draft, obligation: Obligation) -> Obligation:
-    open_ones, place = open_parts(obligation), Position(draft.moment.occurred_at, draft.moment.rank)
+    open_ones, place = open_parts(obligation), Place(draft.moment.occurred_at, draft.moment.rank)
     less = Change(ChangeKind.LESS, place, open_ones.penalty_minor, open_ones.fee_minor, open_ones.principal_minor)
     obligation = timeline.put_in(obligation, less)
     paid = Change(

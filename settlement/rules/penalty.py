@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from settlement import timeline
-from settlement.changes import PENALTIES, Position
+from settlement.changes import PENALTIES, Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
@@ -41,7 +41,7 @@ def note_charged(draft: Draft, before: Obligation, after: Obligation) -> None:
         return
     account = draft.account
     noticed = account.penalty_noticed_on
-    since = Position(midnight(noticed), PENALTIES) if noticed is not None else None
+    since = Place(midnight(noticed), PENALTIES) if noticed is not None else None
     if since is None:
         more_minor = timeline.charged_minor(after) - timeline.charged_minor(before)
     else:

@@ -1,7 +1,7 @@
 """Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Position
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
 from settlement.dates import business_date, days_after
 from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
@@ -97,7 +97,7 @@ def _recorded(
     A debit's success counts from its request. One of a debit that had been cancelled, or has succeeded already, pays
     what is due in the order it is paid; one that came too late pays what its debit asked for first.
     """
-    place = Position(draft.moment.occurred_at, BY_MESSAGE)
+    place = Place(draft.moment.occurred_at, BY_MESSAGE)
     is_over = is_late = False
     if debit_id is not None:
         answered = draft.get(Debit, debit_id)
@@ -173,13 +173,13 @@ def _fall_again(draft: Draft, before: list[Obligation]) -> None:
     overdue.fall(draft, late, penalized_from=days_after(today, 1))
 
 
-def _place_of(repayment: Repayment) -> Position:
+def _place_of(repayment: Repayment) -> Place:
     if repayment.counts_at is None:
-        return Position(repayment.received_at, BY_MESSAGE)
-    return Position(repayment.counts_at, repayment.counts_rank)
+        return Place(repayment.received_at, BY_MESSAGE)
+    return Place(repayment.counts_at, repayment.counts_rank)
 
 
-def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: Position) -> list[Share]:
+def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: Place) -> list[Share]:
     """Take what a repayment paid, and its reversal, out of what happened; the fees it made go away go once more.
 
     Returns:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from settlement import timeline
-from settlement.changes import BY_MESSAGE, Position
+from settlement.changes import BY_MESSAGE, Place
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -177,7 +177,7 @@ def _was_overdue(draft: Draft, order: Order) -> bool:
     for obligation in obligations_of(draft, order):
         for fall in timeline.falls_of(obligation):
             ended_at = timeline.ended_at(obligation, fall)
-            if fall.position <= place and (ended_at is None or ended_at > place.at):
+            if fall.place <= place and (ended_at is None or ended_at > place.at):
                 return True
     return False
 
@@ -197,8 +197,8 @@ def _undo_falls(draft: Draft, order: Order) -> list[Obligation]:
     return before
 
 
-def _place(draft: Draft) -> Position:
-    return Position(draft.moment.occurred_at, BY_MESSAGE)
+def _place(draft: Draft) -> Place:
+    return Place(draft.moment.occurred_at, BY_MESSAGE)
 
 
 def _approval(programme: Programme, reason: str) -> str:
