@@ -94,6 +94,10 @@ async def requested(made, number):
     return len(await made.outputs(Topic.AUTO_DEBIT)) >= number
 
 
+async def fired(made):
+    return await made.fetch("SELECT decided_at FROM decision WHERE kind = 'timer'")
+
+
 async def test_under_the_wall_clock_an_idle_lane_wakes_up_for_its_next_timer(made):
     messages = Messages()
     account = account_on(0)
@@ -107,9 +111,8 @@ async def test_under_the_wall_clock_an_idle_lane_wakes_up_for_its_next_timer(mad
     soon = await made.count("SELECT clock_timestamp() + $1", timedelta(seconds=5) + 3 * start_took)
     await made.fetch("UPDATE timer SET due_at = $1 WHERE kind = 'trial_end'", soon)
     made.worker()
-    await eventually(lambda: requested(made, 1), state=made.state)
-    fired = await made.fetch("SELECT decided_at FROM decision WHERE kind = 'timer'")
-    assert fired[0]["decided_at"] == soon
+    await eventually(lambda: fired(made), state=made.state)
+    assert (await fired(made))[0]["decided_at"] == soon
     (batch,) = await made.fetch("SELECT committed_at FROM batch ORDER BY committed_at DESC LIMIT 1")
     assert timedelta() <= batch["committed_at"] - soon < timedelta(seconds=2)
 
