@@ -17,7 +17,6 @@ from settlement.entities import (
     Debit,
     Deposit,
     DepositRefund,
-    Entity,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -28,6 +27,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.entity import Entity
 from settlement.shop import ShopSettings
 from settlement.suspense import SuspenseEntry
 from storage import arrays
