@@ -131,7 +131,8 @@ class Obligation(Entity):
     `asks` are the debits that ask for it (`settlement.asks.Ask`); `exhausted`: a series that did has failed for good.
     `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
     penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
-    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment.
+    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment. A part
+    of rescheduled debt bears its `plan_id`, and no further penalty; debt of a cash-out bears its `cash_out_id`.
     """
 
     account_id: str
@@ -157,6 +158,8 @@ class Obligation(Entity):
     paid_at: datetime | None = None
     asks: tuple[str, ...] = ()
     exhausted: bool = False
+    plan_id: str | None = None
+    cash_out_id: str | None = None
 
     @property
     def open_minor(self) -> int:

@@ -149,7 +149,7 @@ TABLES: Mapping[type[Entity], Table] = {
             "purchase_order",
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
-        _table(Obligation, "obligation", "no", "order_id"),
+        _table(Obligation, "obligation", "no", "order_id", "cash_out_id"),
         _table(
             Debit,
             "debit",
