@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from settlement.entities import Entity, entity
+from settlement.entity import Entity, entity
 from settlement.party import PartyKind
 
 

@@ -33,6 +33,7 @@ from settlement.rules import (
     purchase,
     reminder,
     repayment,
+    rescheduling,
     returns,
     reversal,
     settlement_cycle,
@@ -127,7 +128,7 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.RepaymentReversed: (_nothing, _unless(suspense.reversed_, reversal.reversed_)),
     messages.DebitRequested: (_account, _of_party(due_day.debit_requested)),
     messages.PenaltyWaived: (_account, waiver.waived),
-    messages.DebtRescheduled: (_account, _unruled),
+    messages.DebtRescheduled: (_account, rescheduling.rescheduled),
     messages.DebtChargedOff: (_account, _unruled),
     messages.RepaymentReinstated: (_account, repayment.reinstated),
     messages.SuspenseReleased: (_nothing, suspense.released),
@@ -198,11 +199,17 @@ def expire(state: PartyState, message: Input, moment: Moment, rules: Rules, lane
 
 def _closed(draft: Draft, decision: Decision) -> Decision:
     """See after what takes effect that no credit rests and nothing due stays unasked."""
-    if decision.outcome is not Outcome.APPLIED or draft.party.kind is not PartyKind.ACCOUNT:
-        return decision
-    if draft.find(Account, draft.party.id) is None or not due_day.close(draft):
+    if decision.outcome is not Outcome.APPLIED or not _goes_on(draft):
         return decision
     return draft.applied(AppliedReason(decision.reason) if decision.reason is not None else None)
+
+
+def _goes_on(draft: Draft) -> bool:
+    """What every decision about an account brings about besides; tells whether that was anything."""
+    if draft.party.kind is not PartyKind.ACCOUNT or draft.find(Account, draft.party.id) is None:
+        return False
+    is_called_in = rescheduling.call_in(draft)
+    return due_day.close(draft) or is_called_in
 
 
 def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:
@@ -220,6 +227,5 @@ def fire(state: PartyState, timer: Timer, rules: Rules, lane: PartyState) -> Dec
     moment = Moment(timer.due_at, timer.due_at, timer.kind.rank)
     draft = Draft(state, timer.party, moment, rules, Cause(timer_id, timer_id), lane)
     TIMER_RULES[timer.kind](draft, timer.subject_id)
-    if timer.party.kind is PartyKind.ACCOUNT:
-        due_day.close(draft)
+    _goes_on(draft)
     return draft.applied()

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.ledger import Posting
 from settlement.outputs import Output
 from settlement.timers import Timer, TimerKind

@@ -11,7 +11,8 @@ from settlement import notices
 from settlement.calendar import WorkingDays
 from settlement.changes import BY_MESSAGE, Place
 from settlement.decision import ActivityShare, AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
-from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
+from settlement.entities import Account, Merchant, MerchantBalance, Obligation
+from settlement.entity import Entity, EntityT
 from settlement.ids import derived_id
 from settlement.ledger import LedgerAccount, Posting, Side
 from settlement.notices import Param

@@ -4,11 +4,10 @@ Amounts are minor units of the account's or merchant's currency. `no` is the run
 lists are shown, and obligations paid, in that order.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from settlement.entity import Entity, entity
 from settlement.party import PartyKind
 from settlement.statuses import (
     DebitStatus,
@@ -19,7 +18,6 @@ from settlement.statuses import (
     PayoutStatus,
     ReturnStatus,
 )
-from settlement.values import dataclass
 
 
 class PlanKind(StrEnum):
@@ -37,42 +35,6 @@ class CaseKind(StrEnum):
     PROMOTION = "promotion"
     DISPUTE = "dispute"
     VIOLATION = "violation"
-
-
-class Entity:
-    """One thing that postpay remembers of a party."""
-
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    subject: ClassVar[str]
-    """What its kind is called where it is waited for (`subject_key`); unique within a kind of party."""
-    party_kind: ClassVar[PartyKind | None]
-    """Of whose things it is one; None: the lane's own."""
-    id_field: ClassVar[str]
-    """The field that names it within its party, under which messages name it as well."""
-    entity_id: str
-    """What stands in that field."""
-
-
-EntityT = TypeVar("EntityT", bound=Entity)
-
-ENTITIES: list[type[Entity]] = []
-"""Every class of entities."""
-
-
-@dataclass_transform(frozen_default=True)
-def entity(subject: str, party_kind: PartyKind | None, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
-    """Make a class of values, and say what they are called, whose they are, and which field tells them apart."""
-
-    def called(kind: type[EntityT]) -> type[EntityT]:
-        kind = dataclass(frozen=True, slots=True)(kind)
-        kind.subject, kind.party_kind, kind.id_field = subject, party_kind, id_field
-        kind.entity_id = getattr(kind, id_field)  # the slot itself under a second name: as fast to read as the field
-        ENTITIES.append(kind)
-        return kind
-
-    return called
 
 
 @entity("account", PartyKind.ACCOUNT, "account_id")
@@ -169,7 +131,8 @@ class Obligation(Entity):
     `asks` are the debits that ask for it (`settlement.asks.Ask`); `exhausted`: a series that did has failed for good.
     `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
     penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
-    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment.
+    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment. A part
+    of rescheduled debt bears its `plan_id`, and no further penalty; debt of a cash-out bears its `cash_out_id`.
     """
 
     account_id: str
@@ -195,6 +158,8 @@ class Obligation(Entity):
     paid_at: datetime | None = None
     asks: tuple[str, ...] = ()
     exhausted: bool = False
+    plan_id: str | None = None
+    cash_out_id: str | None = None
 
     @property
     def open_minor(self) -> int:

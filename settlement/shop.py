@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from settlement.entities import Entity, PlanKind, entity
+from settlement.entities import PlanKind
+from settlement.entity import Entity, entity
 from settlement.messages import Plan, ShopSettingsChanged
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import cast
 
 from settlement.decision import Decision
-from settlement.entities import Entity, EntityT
+from settlement.entity import Entity, EntityT
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.timers import Timer, TimerKind

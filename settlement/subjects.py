@@ -6,7 +6,8 @@ from typing import get_args
 
 import settlement.shop  # noqa: F401  its class is one of ENTITIES
 from settlement.concession import Concession, ConcessionKind, concession_key
-from settlement.entities import ENTITIES, Entity, MerchantBalance, MerchantCase, Repayment, case_key
+from settlement.entities import MerchantBalance, MerchantCase, Repayment, case_key
+from settlement.entity import ENTITIES, Entity
 from settlement.messages import (
     Body,
     CaseClosed,

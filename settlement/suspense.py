@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from settlement.entities import Entity, entity
+from settlement.entity import Entity, entity
 from settlement.party import PartyKind
 
 

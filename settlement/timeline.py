@@ -185,7 +185,9 @@ def without_falls_after(obligation: Obligation, place: Place) -> Obligation:
 
 
 def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
-    """Return an overdue obligation with the penalty of 00:00 of a date, which is now."""
+    """Return an overdue obligation with the penalty of 00:00 of a date, which is now; a part of a plan bears none."""
+    if obligation.plan_id is not None:
+        return obligation
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
     runs = runs_of(obligation)
     daily_minor = min(daily_penalty(unpaid_minor, rate(day)), _room(obligation, runs))

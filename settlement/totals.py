@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from settlement.decision import Decision
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.ledger import Side
 from settlement.messages import Body, MerchantActivity
 

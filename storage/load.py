@@ -20,8 +20,6 @@ from settlement.entities import (
     Debit,
     Deposit,
     DepositRefund,
-    Entity,
-    EntityT,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -32,6 +30,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.entity import Entity, EntityT
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings

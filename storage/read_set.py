@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.party import Party
 from settlement.state import PartyState
 

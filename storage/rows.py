@@ -17,7 +17,6 @@ from settlement.entities import (
     Debit,
     Deposit,
     DepositRefund,
-    Entity,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -28,6 +27,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.entity import Entity
 from settlement.shop import ShopSettings
 from settlement.suspense import SuspenseEntry
 from storage import arrays
@@ -149,7 +149,7 @@ TABLES: Mapping[type[Entity], Table] = {
             "purchase_order",
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
-        _table(Obligation, "obligation", "no", "order_id"),
+        _table(Obligation, "obligation", "no", "order_id", "cash_out_id"),
         _table(
             Debit,
             "debit",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from settlement.batch import Settled
 from settlement.dead_letter import DeadLetter
 from settlement.decision import Outcome
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.ledger import Side, owned_by
 from settlement.messages import MerchantActivity
 from settlement.outputs import MerchantActivityRecorded, Output

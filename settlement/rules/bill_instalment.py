@@ -76,6 +76,7 @@ def _can_be_split(obligation: Obligation, today: date) -> bool:
         obligation.status is ObligationStatus.OPEN
         and obligation.order_id is not None
         and not obligation.in_instalments
+        and obligation.plan_id is None
         and obligation.billed_on is not None
         and obligation.billed_on <= today
     )

@@ -51,7 +51,9 @@ def _owe(draft: Draft, programme: Programme, body: CashOutRequested) -> date:
     """Record a cash-out and what it makes the buyer owe; returns its due date."""
     account, day = draft.account, business_date(draft.moment.occurred_at)
     ((billed_on, due_on),) = statement_dates(programme.plans[PlanKind.STATEMENT], day, 1)
-    obligation = new_obligation(draft, None, body.amount_minor, due_on=due_on, billed_on=billed_on)
+    obligation = new_obligation(
+        draft, None, body.amount_minor, due_on=due_on, billed_on=billed_on, cash_out_id=body.cash_out_id
+    )
     draft.put(obligation)
     draft.put(
         CashOut(

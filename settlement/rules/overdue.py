@@ -30,6 +30,11 @@ def is_overdue(draft: Draft) -> bool:
     return any(each.status is ObligationStatus.OVERDUE for each in _past_due(draft))
 
 
+def overdue_ones(draft: Draft) -> list[Obligation]:
+    """What is overdue, in the order it is paid."""
+    return [each for each in _past_due(draft) if each.status is ObligationStatus.OVERDUE]
+
+
 def expect(draft: Draft, due_on: date) -> None:
     """See to it that what is still unpaid of a due date falls overdue, at the next 00:00 at the earliest."""
     last_day = max(due_on, business_date(draft.moment.now))
@@ -73,7 +78,7 @@ def fall(draft: Draft, unpaid: Sequence[Obligation], *, penalized_from: date) ->
 
 def charge_penalties(draft: Draft) -> None:
     """00:00 of a day on which something is overdue: another day's penalty on each obligation."""
-    is_charged = penalty.charge(draft, _overdue_ones(draft))
+    is_charged = penalty.charge(draft, overdue_ones(draft))
     penalty.notify(draft)
     tomorrow = days_after(business_date(draft.moment.now), 1)
     next_on = tomorrow if is_charged else penalty.notice_due_on(draft)
@@ -176,7 +181,3 @@ def _past_due(draft: Draft) -> Iterator[Obligation]:
     """Open and overdue obligations whose due date is over, in the order they are paid."""
     today = business_date(draft.moment.now)
     return takewhile(lambda each: each.due_on < today, draft.open_obligations())
-
-
-def _overdue_ones(draft: Draft) -> list[Obligation]:
-    return [each for each in _past_due(draft) if each.status is ObligationStatus.OVERDUE]

@@ -66,6 +66,8 @@ def new_obligation(
     fee_minor: int = 0,
     in_instalments: bool = False,
     split_no: int = 0,
+    plan_id: str | None = None,
+    cash_out_id: str | None = None,
 ) -> Obligation:
     """Return an obligation of which nothing is paid yet; recording and posting it are the caller's.
 
@@ -78,6 +80,8 @@ def new_obligation(
         fee_minor: likewise minor units.
         in_instalments: whether it is one of several parts that bear a fee.
         split_no: of which split, 0 for the capture.
+        plan_id: of the plan it is a part of.
+        cash_out_id: of the cash-out that is owed.
     """
     return Obligation(
         account_id=draft.party.id,
@@ -95,6 +99,8 @@ def new_obligation(
         billed_on=billed_on,
         in_instalments=in_instalments,
         split_no=split_no,
+        plan_id=plan_id,
+        cash_out_id=cash_out_id,
     )
 
 

@@ -1,12 +1,9 @@
-"""Penalties that are waived for a buyer in hardship. Source: docs/rules.md, Overdue."""
-
-from itertools import takewhile
+"""Penalties that are waived for a buyer in hardship. Source: docs/rules.md, Hardship."""
 
 from settlement import timeline
 from settlement.asks import open_parts
 from settlement.changes import Change, ChangeKind
 from settlement.concession import Concession, ConcessionKind, concession_key
-from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.ledger import LedgerAccount
@@ -22,9 +19,7 @@ def waived(draft: Draft, body: PenaltyWaived) -> Decision:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Concession, key))
-    today = business_date(draft.moment.now)
-    late = takewhile(lambda each: each.due_on < today, draft.open_obligations())
-    penalized = [each for each in late if open_parts(each).penalty_minor]
+    penalized = [each for each in draft.open_obligations() if open_parts(each).penalty_minor]
     if not penalized:
         return draft.declined(DeclineReason.NOTHING_DUE, subject=(Concession, key))
     open_minor = sum(open_parts(each).penalty_minor for each in penalized)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from settlement.entities import EntityT, Payout
+from settlement.entities import Payout
+from settlement.entity import EntityT
 from settlement.party import PartyKind
 from settlement.statuses import PayoutStatus
 from storage.database import Connection, Row

@@ -14,17 +14,8 @@ from settlement.calendar import WorkingDays
 from settlement.dead_letter import DeadLetterReason
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.draft import Rules
-from settlement.entities import (
-    ENTITIES,
-    Account,
-    AccountPayout,
-    Deposit,
-    Entity,
-    Merchant,
-    MerchantBalance,
-    MerchantPayout,
-    Obligation,
-)
+from settlement.entities import Account, AccountPayout, Deposit, Merchant, MerchantBalance, MerchantPayout, Obligation
+from settlement.entity import ENTITIES, Entity
 from settlement.ledger import Book, LedgerAccount, Posting, Side, owned_by
 from settlement.messages import Input, PayoutFailed
 from settlement.outputs import MerchantActivityRecorded

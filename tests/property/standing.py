@@ -3,7 +3,6 @@
 from collections import Counter
 from datetime import date, datetime, timedelta
 
-from settlement import entities
 from settlement.decision import Outcome
 from settlement.entities import (
     Account,
@@ -21,6 +20,7 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.entity import ENTITIES
 from settlement.ledger import LedgerAccount
 from settlement.messages import Plan, RepaymentReceived
 from settlement.outputs import NotificationRequested
@@ -257,7 +257,7 @@ PLANS = tuple(
 
 def core_shops(lane: Lane) -> dict:
     """What the lane keeps of shops: whether one takes part, by which plans, and its maximum."""
-    kinds = [kind for kind in entities.ENTITIES if kind.__name__ == "ShopSettings"]
+    kinds = [kind for kind in ENTITIES if kind.__name__ == "ShopSettings"]
     return {
         name: (
             row.enabled,

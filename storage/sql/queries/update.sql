@@ -63,16 +63,18 @@ UPDATE obligation SET
     new.paid_fee_minor, paid_penalty_minor = new.paid_penalty_minor, billed_on = new.billed_on, in_instalments =
     new.in_instalments, overdue_principal_minor = new.overdue_principal_minor, penalty_runs =
     new.penalty_runs::jsonb, split_no = new.split_no, lowered_bps = new.lowered_bps, falls = new.falls::jsonb,
-    changes = new.changes::jsonb, paid_at = new.paid_at, asks = new.asks::jsonb, exhausted = new.exhausted
+    changes = new.changes::jsonb, paid_at = new.paid_at, asks = new.asks::jsonb, exhausted = new.exhausted,
+    plan_id = new.plan_id
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::date[], $5::text::text[], $6::text::bigint[], $7::text::bigint[],
     $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::date[],
     $13::text::boolean[], $14::text::bigint[], $15::text::text[], $16::text::bigint[], $17::text::bigint[],
-    $18::text::text[], $19::text::text[], $20::text::timestamptz[], $21::text::text[], $22::text::boolean[]
+    $18::text::text[], $19::text::text[], $20::text::timestamptz[], $21::text::text[], $22::text::boolean[],
+    $23::text::text[]
 ) AS new (
     account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
     paid_fee_minor, paid_penalty_minor, billed_on, in_instalments, overdue_principal_minor, penalty_runs, split_no,
-    lowered_bps, falls, changes, paid_at, asks, exhausted
+    lowered_bps, falls, changes, paid_at, asks, exhausted, plan_id
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place

@@ -113,7 +113,7 @@ class HardshipRules(ObligationRules):
                 self.move_due_date(owed, due_on, now)
             elif part:
                 new = self.make_obligation(account, owed["order"], due_on, billed_on, part, now)
-                new["plan"] = body.plan_id
+                new.update(plan=body.plan_id, cash_out=owed["cash_out"])
 
     def _dates(self, account: Facts, periods: int, at: datetime) -> list[tuple]:
         """(due on, billed on) of the next statements, or every 30 days where there are none."""

@@ -212,7 +212,8 @@ class LineRules(HardshipRules, TermsRules):
         billed_on = next_first(business_date(at))
         due_on = billed_on.replace(day=programme(account)["due_day"])
         owed = self.make_obligation(account, None, due_on, billed_on, body.amount_minor, now)
-        account["cash_outs"][body.cash_out_id] = {"request": body, "on": business_date(at), "owed": owed}
+        owed["cash_out"] = body.cash_out_id
+        account["cash_outs"][body.cash_out_id] = {"request": body, "on": business_date(at)}
         self.pay_out(account, now, body.amount_minor, "card", "cash_out", body.cash_out_id)
         self.notify(account, now, "cash_out_paid", body.amount_minor)
         return APPLIED

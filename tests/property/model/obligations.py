@@ -17,6 +17,7 @@ from tests.property.model.facts import (
     clearings,
     credit,
     is_due,
+    is_in,
     is_overdue,
     midnight,
     next_midnight,
@@ -76,6 +77,7 @@ class ObligationRules(DebitRules):
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
             "plan": None,
+            "cash_out": None,
             "exhausted": False,
             "trial_ended_at": now if trial_ended else None,
         }
@@ -179,8 +181,6 @@ class ObligationRules(DebitRules):
             and not open_returns(account, owed["order"] or {})
         ]
         self.fall_overdue(account, late, due_on, now, now, now)
-        for plan in {owed["plan"] for owed in late} - {None}:
-            self._all_of_plan_due(account, plan, now)
 
     def fall_overdue(
         self,
@@ -202,6 +202,8 @@ class ObligationRules(DebitRules):
             unused = available(account)
             account["limit"] -= unused
             self.reclaimed(account, unused, "overdue", now)
+        for plan in {owed["plan"] for owed in late} - {None}:
+            self._all_of_plan_due(account, plan, now)
 
     def _all_of_plan_due(self, account: Facts, plan: str, now: datetime) -> None:
         """One part was missed: all others are due today."""
@@ -364,8 +366,8 @@ class ObligationRules(DebitRules):
     def _pay_again(self, account: Facts, money: Facts, shares: list, now: datetime, *, twice: bool) -> int:
         """With what was displaced. Returns what goes out.
 
-        It pays what it paid before, and of what was open at its own time; but what a debit that came after all has
-        paid `twice` pays nothing more that is not due, and goes out.
+        It pays what it paid before, though that may be due on a later day by now, and of what was open at its own time;
+        but what a debit that came after all has paid `twice` pays nothing more that is not due, and goes out.
         """
 
         def most(owed: Facts, part: str) -> int:
@@ -374,11 +376,14 @@ class ObligationRules(DebitRules):
                 return had_paid
             return max(had_paid, was_unpaid_before(owed, part, money["place"]))
 
-        return self._pay_with(account, money, now, most, rest="out" if twice else money["rest"])
+        had = [owed for owed, _ in shares]
+        return self._pay_with(account, money, now, most, had=had, rest="out" if twice else money["rest"])
 
-    def _pay_with(self, account: Facts, money: Facts, now: datetime, most=None, *, rest: str | None = None) -> int:
-        """In pay order, of an obligation's part at `most` so much. Returns what goes out."""
-        goes_to = list(filter(money["pays"], by_due_date(account["obligations"])))
+    def _pay_with(
+        self, account: Facts, money: Facts, now: datetime, most=None, *, had: list[Facts] = (), rest: str | None = None
+    ) -> int:
+        """In pay order, of an obligation's part at `most` so much; also what it `had` paid. Returns what goes out."""
+        goes_to = [owed for owed in by_due_date(account["obligations"]) if money["pays"](owed) or is_in(owed, had)]
         first = [owed for owed in goes_to if any(owed is each for each in money["first"])]
         others = [owed for owed in goes_to if not any(owed is each for each in first)]
         for owed in (*first, *others):

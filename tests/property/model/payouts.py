@@ -55,10 +55,11 @@ class PayoutRules(MerchantRules):
 
     def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime) -> None:
         """It was never handed out: nothing is owed for it, what was repaid of it is the buyer's."""
-        owed, amount = cash_out["owed"], cash_out["request"].amount_minor
-        released = unpaid(owed, "principal")
-        account["credits"].append(self.undo_obligation(account, owed, now))
+        request = cash_out["request"]
+        theirs = [owed for owed in account["obligations"] if owed["cash_out"] == request.cash_out_id]
+        released = sum(unpaid(owed, "principal") for owed in theirs)
+        account["credits"].append(sum(self.undo_obligation(account, owed, now) for owed in theirs))
         account["credit_rests"] = True
         if cash_out["on"] == max(account["cash_out_days"]):
-            account["cash_out_days"][cash_out["on"]] -= amount
+            account["cash_out_days"][cash_out["on"]] -= request.amount_minor
         self.released(account, None, released, "cancelled", now)

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from settlement import entities
-from settlement.entities import ENTITIES, Entity
+from settlement.entity import ENTITIES, Entity
 
 
 def test_every_class_of_entities_says_what_they_are_called():

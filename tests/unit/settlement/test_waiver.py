@@ -1,4 +1,4 @@
-"""Waived penalties: docs/rules.md, Overdue."""
+"""Waived penalties: docs/rules.md, Hardship."""
 
 from settlement.concession import Concession
 from settlement.decision import Outcome

@@ -212,7 +212,7 @@ SELECT format('cash-out %s of account %s', cash_out_id, account_id) AS subject,
         count(*) FILTER (WHERE order_id IS NOT NULL OR is_shared)) AS found
 FROM expected
 LEFT JOIN (
-    SELECT made.account_id, cash_out_id, order_id, principal_minor,
+    SELECT made.account_id, made.cash_out_id, order_id, principal_minor,
         count(*) OVER (PARTITION BY made.account_id, obligation_id) > 1 AS is_shared
     FROM made JOIN (SELECT * FROM obligation WHERE lane = $2) AS owed USING (account_id, obligation_id)
 ) AS owed USING (account_id, cash_out_id)
