@@ -57,21 +57,28 @@ def payable_at(obligation: Obligation, place: Place) -> Parts:
     return revised(parts, penalty_minor=penalty_minor)
 
 
-def open_parts_at(obligation: Obligation, place: Place) -> Parts:
-    """What was open of it right after a place, part by part."""
+def unpaid_at(obligation: Obligation, place: Place) -> Parts:
+    """What had not been paid right after a place of all that there is by now, of penalties of what was charged then."""
     later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
     parts = open_parts(obligation)
-    charged_minor = charged_after(obligation, place)
     return Parts(
-        max(0, parts.penalty_minor - charged_minor + sum(_opened(each) * each.penalty_minor for each in later)),
-        max(0, parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)),
-        max(0, parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)),
+        max(
+            0,
+            parts.penalty_minor
+            - charged_after(obligation, place)
+            + sum(_PAID[each.kind] * each.penalty_minor for each in later),
+        ),
+        max(0, parts.fee_minor + sum(_PAID[each.kind] * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_PAID[each.kind] * each.principal_minor for each in later)),
     )
 
 
-def open_at(obligation: Obligation, place: Place) -> int:
-    """What was open of it right after a place: penalties charged until then, fee and principal."""
-    return open_parts_at(obligation, place).amount_minor
+def was_open_at(obligation: Obligation, place: Place) -> bool:
+    """Tell whether anything was open of it right after a place; a fee or penalty waived since was not."""
+    if principal_unpaid_at(obligation, place):
+        return True
+    unpaid = unpaid_at(obligation, place)
+    return bool(unpaid.penalty_minor or unpaid.fee_minor)
 
 
 def charged_after(obligation: Obligation, place: Place) -> int:
@@ -80,7 +87,7 @@ def charged_after(obligation: Obligation, place: Place) -> int:
 
 
 def charged_minor(obligation: Obligation) -> int:
-    """All penalties charged that stand: those of its runs, within what a lowering leaves."""
+    """All penalties charged that stand, waived or not: those of its runs, within what a lowering leaves."""
     return _within_lowering(obligation, sum(run.days * run.daily_minor for run in runs_of(obligation)))
 
 
@@ -110,9 +117,8 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
     """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
     paid, owed = _PAID[change.kind], _OWED[change.kind]
     changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
-    return revised(
+    after = revised(
         obligation,
-        penalty_minor=obligation.penalty_minor + owed * change.penalty_minor,
         fee_minor=obligation.fee_minor + owed * change.fee_minor,
         principal_minor=obligation.principal_minor + owed * change.principal_minor,
         paid_penalty_minor=obligation.paid_penalty_minor + paid * change.penalty_minor,
@@ -121,6 +127,7 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         changes=(*changes, str(change)),
         paid_at=_later(obligation.paid_at, change.place.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
     )
+    return _repenalized(obligation, after) if owed and (obligation.penalty_runs or change.penalty_minor) else after
 
 
 def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obligation:
@@ -230,13 +237,9 @@ def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligatio
     return _recharged(obligation, falls, runs)
 
 
-def lowered(before: Obligation, cut: Obligation, rate_bps: int) -> Obligation:
-    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
-
-    `before` is the same before it was cut: an earlier lowering has held its penalties to more.
-    """
-    after = revised(cut, lowered_bps=rate_bps)
-    return _with_penalty(after, cut.penalty_minor + charged_minor(after) - charged_minor(before))
+def lowered(cut: Obligation, rate_bps: int) -> Obligation:
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it."""
+    return _repenalized(cut, revised(cut, lowered_bps=rate_bps))
 
 
 def daily_penalty(unpaid_minor: int, bps: int) -> int:
@@ -284,7 +287,7 @@ def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
 def _moved(obligation: Obligation, fall: Fall, since: Place) -> Fall | None:
     if fall.place < since:
         return fall
-    if open_at(obligation, fall.place):
+    if was_open_at(obligation, fall.place):
         return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.place)))
     for change in changes_of(obligation):
         if change.kind is ChangeKind.UNPAID and change.place > fall.place:
@@ -304,7 +307,6 @@ def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
     """Return an obligation with other falls and penalties, and its sums by them."""
-    before_minor = charged_minor(obligation)
     if len(falls) < len(obligation.falls) or any(
         str(fall) != text for fall, text in zip(falls, obligation.falls, strict=False)
     ):
@@ -317,7 +319,22 @@ def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run
         penalty_runs=tuple(map(str, runs)),
         overdue_principal_minor=bound_minor,
     )
-    return _with_penalty(after, obligation.penalty_minor + charged_minor(after) - before_minor)
+    return _repenalized(obligation, after)
+
+
+def _not_waived(obligation: Obligation) -> int:
+    """What was charged and stands less what was waived of it or went back; below 0 where more was than there is now."""
+    changes = map(Change.parse, obligation.changes)
+    return charged_minor(obligation) + sum(_OWED[each.kind] * each.penalty_minor for each in changes)
+
+
+def _repenalized(before: Obligation, after: Obligation) -> Obligation:
+    """Return an obligation with the penalties that its past gives; those of `before` are right.
+
+    Of rows from before there were changes, some of it is known by these alone.
+    """
+    unknown_minor = before.penalty_minor - max(0, _not_waived(before))
+    return _with_penalty(after, unknown_minor + _not_waived(after))
 
 
 def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:

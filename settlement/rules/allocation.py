@@ -187,7 +187,7 @@ class Allocation:
         if money.displaced_from is not None:  # it pays nothing that was made owed later
             had = money.displaced_from.get(obligation_id, Parts())
             is_due = money.due_by is None or obligation.due_on <= money.due_by
-            parts = parts.within(had.or_more(timeline.open_parts_at(obligation, place)) if is_due else had)
+            parts = parts.within(had.or_more(timeline.unpaid_at(obligation, place)) if is_due else had)
         penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)

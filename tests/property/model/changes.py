@@ -77,8 +77,8 @@ class ChangeRules(OrderRules):
             back -= less
         for owed, part in zip(by_date, parts, strict=True):
             change_principal(owed, part - owed["principal"], now)
-            limit_penalty(owed, now)  # nothing was paid
-        self.recompute_fees(theirs, now)
+            limit_penalty(owed)  # nothing was paid
+        self.recompute_fees(theirs)
 
     def on_purchase_credited(self, account, body, now, at) -> Verdict:
         known = account["given_credits"].get(body.credit_id)
@@ -106,10 +106,10 @@ class ChangeRules(OrderRules):
         released, out = self.take_back_principal(account, theirs, body.amount_minor, now)
         for owed, principal in zip(theirs, was, strict=True):
             if owed["principal"] < principal:
-                back = limit_penalty(owed, now)
+                back = limit_penalty(owed)
                 self.fired["paid penalty goes out with a credit"] += back > 0
                 out += back
-        self.recompute_fees(theirs, now)
+        self.recompute_fees(theirs)
         self.released(account, order["order_id"], released, "credited", now)
         self.pay_out(account, now, out, "card", "order_refund", order["order_id"])
         self.notify(account, now, "purchase_credited", body.amount_minor, out)
@@ -147,7 +147,7 @@ class ChangeRules(OrderRules):
         for part in ("fee", "principal"):
             log_payment(owed, part, -owed["paid"][part], now)
         owed["fee"] = 0
-        forget_penalty(owed, now)
+        forget_penalty(owed)
         return paid
 
     # A bill in instalments.

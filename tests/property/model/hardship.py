@@ -78,7 +78,7 @@ class HardshipRules(ObligationRules):
         for owed in open_penalties:
             less = unpaid(owed, "penalty") if left is None else min(unpaid(owed, "penalty"), left - waived)
             if less:
-                waive_penalty(owed, less, now)
+                waive_penalty(owed, less)
             waived += less
         self.notify(account, now, "penalty_waived", waived)
         return APPLIED

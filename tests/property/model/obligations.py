@@ -29,6 +29,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.timeline import (
+    JUST,
     charge,
     drop_falls,
     instant_of,
@@ -36,6 +37,7 @@ from tests.property.model.timeline import (
     log_payment,
     look_again,
     place_at,
+    standing,
     standing_fall,
     unpaid_at,
     was_open_at,
@@ -70,8 +72,8 @@ class ObligationRules(DebitRules):
             "payments": [],
             "falls": [],
             "charges": [],
-            "charged": [],
-            "lessened": [],
+            "waived": 0,
+            "lowered": False,
             "paid": dict.fromkeys(PARTS, 0),
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
@@ -220,12 +222,8 @@ class ObligationRules(DebitRules):
     def _tell_penalties(self, account: Facts, now: datetime) -> None:
         """The first of an overdue time, then every 7th day what has come since, if it is worth telling."""
         told, today = account["penalties_told"], business_date(now)
-        since = sum(
-            amount
-            for owed in account["obligations"]
-            for charged_at, amount in owed["charged"]
-            if charged_at <= now and (charged_at == now if told is None else charged_at > told["at"])
-        )
+        until = told["at"] if told else now - JUST
+        since = sum(standing(owed) - standing(owed, until) for owed in account["obligations"])
         if told is None and since:
             account["penalties_told"] = {"first_on": today, "at": now}
         elif told and since >= LEAST_NOTICE and today > told["first_on"] and self._is_seventh(told, today):

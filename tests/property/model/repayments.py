@@ -189,7 +189,7 @@ class RepaymentRules(ReturnRules):
             unpaid_again.append(owed)
         for order in account["orders"].values():
             if any(owed["order"] is order for owed in unpaid_again):
-                self.recompute_fees(obligations_of(account, order), now)
+                self.recompute_fees(obligations_of(account, order))
         return unpaid_again, gone
 
     def _fall_due_again(self, account: Facts, unpaid_again: list[Facts], now: datetime) -> None:

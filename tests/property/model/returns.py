@@ -170,7 +170,7 @@ class ReturnRules(ChangeRules):
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
             released, out = self.take_back_principal(account, theirs, amount, now)
-            self.recompute_fees(theirs, now)
+            self.recompute_fees(theirs)
             if not left_of(order) and back["request"].reason == "quality_issue":
                 out += self._give_charges_back(theirs, now)
         self.released(account, order["order_id"], released, "returned", now)
@@ -183,7 +183,7 @@ class ReturnRules(ChangeRules):
         """What was paid of fees and penalties of an order that was sent back whole because it was not good."""
         back = 0
         for owed in theirs:
-            back += owed["paid"]["fee"] + forget_penalty(owed, now, but=owed["lost"]["penalty"])
+            back += owed["paid"]["fee"] + forget_penalty(owed, but=owed["lost"]["penalty"])
             owed["fee"] -= owed["paid"]["fee"]
             log_payment(owed, "fee", -owed["paid"]["fee"], now)
         self.fired["fees and penalties given back for quality"] += back > 0

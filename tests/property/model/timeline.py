@@ -65,45 +65,49 @@ def principal_at(owed: Facts, instant: datetime) -> int:
 
 
 def was_open_at(owed: Facts, fall: Facts) -> bool:
-    penalties, _ = penalties_of(owed, fall["at"] - JUST)
     return (
         principal_before(owed, fall["place"]) > 0
         or owed["fee"] > paid_before(owed, "fee", fall["place"])
-        or penalties > paid_before(owed, "penalty", fall["place"])
+        or penalty_of(owed, fall["at"] - JUST) > paid_before(owed, "penalty", fall["place"])
     )
 
 
-def penalties_of(owed: Facts, until: datetime | None = None) -> tuple[int, list[tuple[datetime, int]]]:
-    """What the penalties come to by an instant (by now), and what each 00:00 charged."""
-    steps = [(fall["at"], 0, "fall", fall["place"]) for fall in owed["falls"]]
-    steps += [(at, 1, "charge", None) for at in owed["charges"]]
-    steps += [(at, 2, kind, what) for at, kind, what in owed["lessened"]]
-    total = counted = most = 0
+def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
+    """What each 00:00 charged: in sum at most the principal that was unpaid when it fell overdue."""
+    steps = [(fall["at"], 0, fall["place"]) for fall in owed["falls"]]
+    steps += [(at, 1, None) for at in owed["charges"]]
+    counted = most = 0
     charged = []
-    for at, _, kind, what in sorted(steps, key=lambda step: step[:2]):  # stable: as told
-        if until is not None and at > until:
-            break
-        match kind:
-            case "fall":
-                most = max(most, principal_before(owed, what))
-            case "charge":
-                base = principal_at(owed, at)
-                amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
-                amount = max(min(amount, most - counted), 0)
-                counted += amount
-                total += amount
-                charged.append((at, amount))
-            case "waived":
-                total = max(total - what, 0)
-            case "limited":
-                limit, principal = what
-                most, counted, total = min(most, principal), min(counted, limit), min(total, limit)
-    return total, charged
+    for at, _, fall in sorted(steps, key=lambda step: step[:2]):  # stable: as told
+        if fall is not None:
+            most = max(most, principal_before(owed, fall))
+            continue
+        base = principal_at(owed, at)
+        amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
+        amount = max(min(amount, most - counted), 0)
+        counted += amount
+        charged.append((at, amount))
+    return charged
+
+
+def standing(owed: Facts, until: datetime | None = None) -> int:
+    """What stands of the penalties charged by an instant (by now), waived or not."""
+    charged = charges_of(owed)
+    amount = sum(amount for at, amount in charged if until is None or at <= until)
+    if owed["lowered"]:
+        principal, days = owed["principal"], sum(amount > 0 for _, amount in charged)
+        amount = min(amount, principal, days * max(half_up(principal, PENALTY_BPS), 1))
+    return amount
+
+
+def penalty_of(owed: Facts, until: datetime | None = None) -> int:
+    """The penalties by an instant (by now): the oldest ones are those that were waived."""
+    return max(standing(owed, until) - owed["waived"], 0)
 
 
 def look_again(owed: Facts) -> int:
     """Work the penalties out anew. Returns what was paid of them and is no penalty any more: it has to go somewhere."""
-    owed["penalty"], owed["charged"] = penalties_of(owed)
+    owed["penalty"] = penalty_of(owed)
     too_much = max(owed["paid"]["penalty"] - owed["penalty"], 0)
     owed["paid"]["penalty"] -= too_much
     left = too_much
@@ -125,31 +129,28 @@ def charge(owed: Facts, now: datetime) -> tuple[int, bool]:
     return amount, bool(base) and amount < max(half_up(base, PENALTY_BPS), 1)
 
 
-def limit_penalty(owed: Facts, now: datetime) -> int:
+def limit_penalty(owed: Facts) -> int:
     """After the principal was lowered. Returns what was paid above."""
-    principal = owed["principal"]
-    day = max(half_up(principal, PENALTY_BPS), 1) if principal else 0
-    owed["lessened"].append((now, "limited", (min(principal, day * len(owed["charges"])), principal)))
+    owed["lowered"] = True
     return look_again(owed)
 
 
-def forget_penalty(owed: Facts, now: datetime, *, but: int = 0) -> int:
+def forget_penalty(owed: Facts, *, but: int = 0) -> int:
     """Nothing is a penalty any more but so much. Returns what was paid above."""
-    if owed["penalty"] > but:
-        owed["lessened"].append((now, "limited", (but, owed["principal"])))
+    owed["waived"] += max(owed["penalty"] - but, 0)
     return look_again(owed)
 
 
-def waive_penalty(owed: Facts, amount: int, now: datetime) -> None:
-    owed["lessened"].append((now, "waived", amount))
+def waive_penalty(owed: Facts, amount: int) -> None:
+    owed["waived"] += amount
     look_again(owed)
 
 
-def waive_rest(owed: Facts, now: datetime) -> None:
+def waive_rest(owed: Facts) -> None:
     """Where no principal is left, fee and penalty are what was paid of them."""
     if not owed["principal"]:
         owed["fee"] = owed["paid"]["fee"] + owed["lost"]["fee"]
-        forget_penalty(owed, now, but=owed["paid"]["penalty"] + owed["lost"]["penalty"])
+        forget_penalty(owed, but=owed["paid"]["penalty"] + owed["lost"]["penalty"])
 
 
 # Falls into overdue, and how they end.
@@ -178,4 +179,4 @@ def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
 
 def _there_is(owed: Facts, part: str, at: datetime) -> int:
     """All that there was to pay by an instant: of fee and principal also what was made later."""
-    return min(penalties_of(owed, at)[0], owed["penalty"]) if part == "penalty" else owed[part]
+    return penalty_of(owed, at) if part == "penalty" else owed[part]
