@@ -71,6 +71,7 @@ class LineRules(HardshipRules, TermsRules):
             "schedules": 0,
             "money": [],
             "penalties_told": None,
+            "paid_before": [],
             "given_credits": {},
             "waivers": {},
             "plans": {},

@@ -248,6 +248,7 @@ class ObligationRules(DebitRules):
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
         self.use_credit(account, now, credit_at or now)
+        self._release_repaid(account, now)
         for owed in account["obligations"]:
             fall = standing_fall(owed)
             while fall is not None and not open_amount(owed):
@@ -313,8 +314,12 @@ class ObligationRules(DebitRules):
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
     def place(self, account: Facts, money: Facts, now: datetime) -> None:
-        """Pay with it as of its instant: what was paid later is taken back, and paid again after it."""
-        before = self._principal_paid(account)
+        """Pay with it as of its instant: what was paid later is taken back, and paid again after it.
+
+        What limit that releases is told once for all of a decision, by `settle_up`.
+        """
+        if not account["paid_before"]:
+            account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )
@@ -331,7 +336,6 @@ class ObligationRules(DebitRules):
         self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
-        self._release_repaid(account, before, now)
 
     def take_back(self, account: Facts, money: Facts) -> None:
         """Un-pay what it paid as if it never had; what does not count as paid any more stays `gone`."""
@@ -419,16 +423,13 @@ class ObligationRules(DebitRules):
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 
-    def _principal_paid(self, account: Facts) -> list[tuple[str | None, int]]:
-        """Of each obligation, in pay order, its order and what was paid."""
-        return [(order_id_of(owed), owed["paid"]["principal"]) for owed in by_due_date(account["obligations"])]
-
-    def _release_repaid(self, account: Facts, before: list[tuple[str | None, int]], now: datetime) -> None:
+    def _release_repaid(self, account: Facts, now: datetime) -> None:
         """One release for each order that more was paid of, in the order of the obligations that more was paid of."""
         rises: dict[str | None, int] = {}
+        before, account["paid_before"] = account["paid_before"], []
         changes = [
-            (order_id, paid - was)
-            for (order_id, paid), (_, was) in zip(self._principal_paid(account), before, strict=True)
+            (order_id_of(owed), owed["paid"]["principal"] - was)
+            for owed, was in sorted(before, key=lambda each: each[0]["due_on"])  # stable: as made
         ]
         for order_id, by in sorted(changes, key=lambda change: change[1] <= 0):  # stable: falls last
             rises[order_id] = rises.get(order_id, 0) + by
