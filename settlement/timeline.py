@@ -42,9 +42,9 @@ def runs_of(obligation: Obligation) -> list[Run]:
 
 
 def principal_unpaid_at(obligation: Obligation, place: Place) -> int:
-    """What was unpaid of its principal right after a place."""
+    """What was unpaid of its principal right after a place; what was paid at the very same place came later."""
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
+    later = [each for each in map(Change.parse, obligation.changes) if _in_order(each) >= (place, _PAYMENTS)]
     return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in later))
 
 
@@ -73,14 +73,6 @@ def unpaid_at(obligation: Obligation, place: Place) -> Parts:
     )
 
 
-def was_open_at(obligation: Obligation, place: Place) -> bool:
-    """Tell whether anything was open of it right after a place; a fee or penalty waived since was not."""
-    if principal_unpaid_at(obligation, place):
-        return True
-    unpaid = unpaid_at(obligation, place)
-    return bool(unpaid.penalty_minor or unpaid.fee_minor)
-
-
 def charged_after(obligation: Obligation, place: Place) -> int:
     """The penalties charged after a place that still stand."""
     return charged_minor(obligation) - _charged_until(obligation, place)
@@ -100,14 +92,35 @@ def ended_at(obligation: Obligation, fall: Fall) -> datetime | None:
     """When something that fell overdue was no longer so: by what left nothing open of it; None while it is."""
     if fall.ended_at is not None:
         return fall.ended_at
-    changes = changes_of(obligation)
-    open_minor = obligation.open_minor - sum(_opened(each) * -each.amount_minor for each in changes)
-    for change in changes:
-        open_minor -= _opened(change) * change.amount_minor
-        if change.place > fall.place and open_minor <= charged_after(obligation, change.place):
-            return change.place.at
+    end = _end_of(obligation, fall)
+    if end is not None:
+        return end.at
     # Of rows from before there were changes, what paid it is not known.
     return None if obligation.open_minor else fall.place.at
+
+
+def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
+    """Where something that fell overdue was paid or waived, if it was.
+
+    A waiver counts from where it was given; a fee that was lowered since counts as if it had never been more.
+    """
+    changes = sorted(map(Change.parse, obligation.changes), key=_in_order)
+    principal_minor = obligation.principal_minor - obligation.paid_principal_minor
+    principal_minor += sum(_opened(each) * each.principal_minor for each in changes)
+    paid_fee_minor = obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in changes)
+    settled_minor = obligation.paid_penalty_minor - sum(_PAID[each.kind] * each.penalty_minor for each in changes)
+    for change in changes:
+        principal_minor -= _opened(change) * change.principal_minor
+        paid_fee_minor += _PAID[change.kind] * change.fee_minor
+        settled_minor += _opened(change) * change.penalty_minor
+        if (
+            _in_order(change) >= (fall.place, _PAYMENTS)
+            and principal_minor <= 0
+            and paid_fee_minor >= obligation.fee_minor
+            and settled_minor >= _charged_until(obligation, change.place)
+        ):
+            return change.place
+    return None
 
 
 # What is put in and taken out.
@@ -151,28 +164,13 @@ def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obl
 
 
 def fallen(obligation: Obligation, place: Place) -> Obligation:
-    """Return an obligation that falls overdue at a place, now."""
+    """Return an obligation that falls overdue at a place, now; by a reversal it does again while it is overdue."""
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
     return revised(
         obligation,
         overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
         falls=(*obligation.falls, str(Fall(place, unpaid_minor))),
     )
-
-
-def fallen_again(obligation: Obligation) -> Obligation:
-    """Return what was overdue, and was paid in between after all until a reversal: it is overdue since that."""
-    if is_overdue(obligation) or not obligation.open_minor or not obligation.falls:
-        return obligation
-    *_, last = falls_of(obligation)
-    ended = ended_at(obligation, last)
-    for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and ended is not None and change.place.at >= ended:
-            unpaid_minor = principal_unpaid_at(obligation, change.place)
-            if unpaid_minor:
-                fall = Fall(change.place, unpaid_minor)
-                return revised(obligation, falls=(*obligation.falls, str(fall)))
-    return obligation
 
 
 def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
@@ -204,8 +202,7 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
 def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing unpaid at its instant is undone, or moved to where a reversal made something owed again. Each
-    penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
+    A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
     does not count as paid; whose money that is, the caller sees by the difference.
     """
     if not obligation.falls and not obligation.penalty_runs:
@@ -217,8 +214,11 @@ def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
 
 
 def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
-    falls = [moved for fall in falls_of(obligation) if (moved := _moved(obligation, fall, since)) is not None]
-    cap = max((fall.principal_minor for fall in falls), default=0)
+    falls = [
+        fall if fall.place < since else revised(fall, principal_minor=principal_unpaid_at(obligation, fall.place))
+        for fall in falls_of(obligation)
+        if fall.place < since or _was_open_at(obligation, fall.place)
+    ]
     runs: list[Run] = []
     sum_minor, is_fallen = 0, True
     for run in runs_of(obligation):
@@ -227,9 +227,10 @@ def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligatio
             charged_at = Place(midnight(day), PENALTIES)
             daily_minor = run.daily_minor
             if charged_at > since:
-                is_fallen = any(fall.place < charged_at for fall in falls)
+                fallen_minor = [fall.principal_minor for fall in falls if fall.place < charged_at]
+                is_fallen = bool(fallen_minor)
                 unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
-                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), cap - sum_minor)
+                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), max(fallen_minor, default=0) - sum_minor)
             if charged_at <= since or is_fallen:
                 daily_minor = max(0, daily_minor)  # of 0, it is charged again when what was paid then is taken back
                 sum_minor += daily_minor
@@ -251,6 +252,14 @@ def daily_penalty(unpaid_minor: int, bps: int) -> int:
 
 _PAID = {ChangeKind.PAID: 1, ChangeKind.KEPT: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
 _OWED = {ChangeKind.PAID: 0, ChangeKind.KEPT: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+
+
+_PAYMENTS = 1
+"""Payments come after all else of their place: after the reversal of its instant, after what fell overdue then."""
+
+
+def _in_order(change: Change) -> tuple[Place, int]:
+    return change.place, _PAYMENTS if change.kind is ChangeKind.PAID else 0
 
 
 def _opened(change: Change) -> int:
@@ -284,17 +293,12 @@ def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
     return (obligation.overdue_principal_minor or 0) - known_minor
 
 
-def _moved(obligation: Obligation, fall: Fall, since: Place) -> Fall | None:
-    if fall.place < since:
-        return fall
-    if was_open_at(obligation, fall.place):
-        return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.place)))
-    for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and change.place > fall.place:
-            unpaid_minor = principal_unpaid_at(obligation, change.place)
-            if unpaid_minor:
-                return Fall(change.place, unpaid_minor)
-    return None
+def _was_open_at(obligation: Obligation, place: Place) -> bool:
+    """Tell whether anything was open of it right after a place; a fee or penalty waived since was not."""
+    if principal_unpaid_at(obligation, place):
+        return True
+    unpaid = unpaid_at(obligation, place)
+    return bool(unpaid.penalty_minor or unpaid.fee_minor)
 
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
@@ -307,12 +311,9 @@ def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
     """Return an obligation with other falls and penalties, and its sums by them."""
-    if len(falls) < len(obligation.falls) or any(
-        str(fall) != text for fall, text in zip(falls, obligation.falls, strict=False)
-    ):
-        bound_minor = max((fall.principal_minor for fall in falls), default=None)
-    else:
-        bound_minor = obligation.overdue_principal_minor
+    bound_minor = max((fall.principal_minor for fall in falls), default=None)
+    if not falls and not obligation.falls:
+        bound_minor = obligation.overdue_principal_minor  # of rows from before falls were kept
     after = revised(
         obligation,
         falls=tuple(map(str, falls)),

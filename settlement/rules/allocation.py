@@ -180,8 +180,7 @@ class Allocation:
                 left_minor = amount_minor - spread_minor
                 draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
         for earlier, later in pairs:
-            after = timeline.fallen_again(later) if earlier.status is ObligationStatus.OVERDUE else later
-            difference.take_over(draft, earlier, revised(after, status=earlier.status), money=hub)
+            difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
         credit_line.released(draft, _released(pairs), "repaid")
         return before
 

@@ -78,7 +78,7 @@ class ChangeRules(OrderRules):
         for owed, part in zip(by_date, parts, strict=True):
             change_principal(owed, part - owed["principal"], now)
             limit_penalty(owed)  # nothing was paid
-        self.recompute_fees(theirs)
+        self.recompute_fees(theirs, now)
 
     def on_purchase_credited(self, account, body, now, at) -> Verdict:
         known = account["given_credits"].get(body.credit_id)
@@ -109,7 +109,7 @@ class ChangeRules(OrderRules):
                 back = limit_penalty(owed)
                 self.fired["paid penalty goes out with a credit"] += back > 0
                 out += back
-        self.recompute_fees(theirs)
+        self.recompute_fees(theirs, now)
         self.released(account, order["order_id"], released, "credited", now)
         self.pay_out(account, now, out, "card", "order_refund", order["order_id"])
         self.notify(account, now, "purchase_credited", body.amount_minor, out)
@@ -147,7 +147,7 @@ class ChangeRules(OrderRules):
         for part in ("fee", "principal"):
             log_payment(owed, part, -owed["paid"][part], now)
         owed["fee"] = 0
-        forget_penalty(owed)
+        forget_penalty(owed, now)
         return paid
 
     # A bill in instalments.

@@ -72,6 +72,7 @@ class LineRules(HardshipRules, TermsRules):
             "money": [],
             "penalties_told": None,
             "paid_before": [],
+            "frozen_at": None,
             "given_credits": {},
             "waivers": {},
             "plans": {},

@@ -31,14 +31,12 @@ from tests.property.model.facts import (
 from tests.property.model.timeline import (
     JUST,
     charge,
-    drop_falls,
-    instant_of,
-    last_payment_at,
+    fall,
     log_payment,
+    look_at_falls,
     look_again,
     place_at,
     standing,
-    standing_fall,
     unpaid_at,
     was_open_at,
     was_unpaid_before,
@@ -68,11 +66,11 @@ class ObligationRules(DebitRules):
             "principal": principal,
             "fee": fee,
             "penalty": 0,
-            "changes": [(now, principal)],
+            "changes": [(place_at(now), principal)],
             "payments": [],
             "falls": [],
             "charges": [],
-            "waived": 0,
+            "waivers": [],
             "lowered": False,
             "paid": dict.fromkeys(PARTS, 0),
             "lost": dict.fromkeys(PARTS, 0),
@@ -195,11 +193,12 @@ class ObligationRules(DebitRules):
     ) -> None:
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            owed["falls"].append({"at": fell_at, "place": place_at(fell_at), "cleared_at": None, "is_past": False})
+            fall(owed, fell_at)
             owed["next_penalty_at"] = first_penalty_at
             look_again(owed)
         if late and "overdue" not in account["freezes"]:
             account["freezes"].add("overdue")
+            account["frozen_at"] = now
         if late and programme(account).get("reclaims") and available(account) > 0:
             unused = available(account)
             account["limit"] -= unused
@@ -250,10 +249,7 @@ class ObligationRules(DebitRules):
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
-            fall = standing_fall(owed)
-            while fall is not None and not open_amount(owed):
-                fall["cleared_at"] = instant_of(max(filter(None, (at, last_payment_at(owed)))))
-                fall = standing_fall(owed)
+            look_at_falls(owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
         self.lower_debits(account, now)
@@ -277,9 +273,6 @@ class ObligationRules(DebitRules):
     def end_overdue_freeze(self, account: Facts, reason: str, now: datetime) -> None:
         account["freezes"].discard("overdue")
         account["upheld"] = False
-        for owed in account["obligations"]:
-            for fall in owed["falls"]:
-                fall["is_past"] = True
         rise = account["granted"] - account["limit"]
         account["limit"] = account["granted"]
         self.restored(account, rise or (0 if account["freezes"] else available(account)), reason, now)
@@ -350,8 +343,6 @@ class ObligationRules(DebitRules):
                         less = min(back, entry["amount"])
                         entry["amount"] -= less
                         back -= less
-            for fall in owed["falls"]:
-                fall["cleared_at"] = fall["cleared_at"] if fall["is_past"] else None  # it is cleared anew
         money["shares"] = []
         for owed in account["obligations"]:
             self.look_back(account, owed)
@@ -419,7 +410,7 @@ class ObligationRules(DebitRules):
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
         """A fall into overdue with nothing unpaid at its instant was none."""
-        if drop_falls(owed, (fall for fall in owed["falls"] if was_open_at(owed, fall))):
+        if look_at_falls(owed):
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 

@@ -187,14 +187,14 @@ class OrderRules(ObligationRules):
                 self.move_due_date(owed, max(owed["due_on"], day), now)
                 owed["remind_of"] = remind_of
 
-    def recompute_fees(self, theirs: list[Facts]) -> None:
+    def recompute_fees(self, theirs: list[Facts], now: datetime) -> None:
         """Of each schedule 60 bps of the principal left in it; never more than it was, nor less than was paid."""
         for owed in theirs:
             if owed["schedule"] is not None:
                 whole = sum(each["principal"] for each in theirs if each["schedule"] == owed["schedule"])
                 settled = owed["paid"]["fee"] + owed["lost"]["fee"]
                 owed["fee"] = min(owed["fee"], max(half_up(whole, FEE_BPS), settled))
-            waive_rest(owed)
+            waive_rest(owed, now)
 
     def on_extension_requested(self, account, body, now, at) -> Verdict:
         order = self.find_order(account, body.order_id)

@@ -26,7 +26,7 @@ from tests.property.model.facts import (
     under_return,
     unpaid,
 )
-from tests.property.model.timeline import change_principal, drop_falls, forget_penalty, log_payment
+from tests.property.model.timeline import change_principal, forget_penalty, log_payment
 
 
 class ReturnRules(ChangeRules):
@@ -87,7 +87,9 @@ class ReturnRules(ChangeRules):
 
     def _undo_what_it_prevents(self, account: Facts, order: Facts, at: datetime) -> None:
         for owed in obligations_of(account, order):
-            if drop_falls(owed, (fall for fall in owed["falls"] if fall["at"] <= at)):
+            falls = [fall for fall in owed["falls"] if fall["at"] <= at]
+            if len(falls) < len(owed["falls"]):
+                owed["falls"] = falls
                 self.fired["late-told return undoes overdue"] += 1
                 owed["charges"] = [charged_at for charged_at in owed["charges"] if charged_at <= at]
                 self.look_back(account, owed)
@@ -170,7 +172,7 @@ class ReturnRules(ChangeRules):
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
             released, out = self.take_back_principal(account, theirs, amount, now)
-            self.recompute_fees(theirs)
+            self.recompute_fees(theirs, now)
             if not left_of(order) and back["request"].reason == "quality_issue":
                 out += self._give_charges_back(theirs, now)
         self.released(account, order["order_id"], released, "returned", now)
@@ -183,7 +185,7 @@ class ReturnRules(ChangeRules):
         """What was paid of fees and penalties of an order that was sent back whole because it was not good."""
         back = 0
         for owed in theirs:
-            back += owed["paid"]["fee"] + forget_penalty(owed, but=owed["lost"]["penalty"])
+            back += owed["paid"]["fee"] + forget_penalty(owed, now, but=owed["lost"]["penalty"])
             owed["fee"] -= owed["paid"]["fee"]
             log_payment(owed, "fee", -owed["paid"]["fee"], now)
         self.fired["fees and penalties given back for quality"] += back > 0

@@ -29,10 +29,14 @@ def instant_of(place: datetime) -> datetime:
     return place + JUST if place.microsecond == 999_999 else place
 
 
+def right_after(place: Place) -> Place:
+    return place[0], place[1] + 1
+
+
 def change_principal(owed: Facts, by: int, now: datetime) -> None:
     if by:
         owed["principal"] += by
-        owed["changes"].append((now, by))
+        owed["changes"].append((place_at(now), by))
 
 
 def log_payment(owed: Facts, part: str, amount: int, at: datetime, by: Facts | None = None) -> Facts:
@@ -55,7 +59,7 @@ def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
 
 def principal_before(owed: Facts, place: Place) -> int:
     """What was unpaid of the principal."""
-    whole = sum(by for changed_at, by in owed["changes"] if changed_at < place[0])
+    whole = sum(by for changed, by in owed["changes"] if changed < place)
     return max(whole - paid_before(owed, "principal", place), 0)
 
 
@@ -65,11 +69,30 @@ def principal_at(owed: Facts, instant: datetime) -> int:
 
 
 def was_open_at(owed: Facts, fall: Facts) -> bool:
+    """Whether anything was, by what is known now; fees and penalties that were waived since were not."""
     return (
         principal_before(owed, fall["place"]) > 0
         or owed["fee"] > paid_before(owed, "fee", fall["place"])
         or penalty_of(owed, fall["at"] - JUST) > paid_before(owed, "penalty", fall["place"])
     )
+
+
+def end_of(owed: Facts, fall: Facts) -> datetime | None:
+    """When a time overdue ended: with the first payment, cut or waiver after which nothing was open."""
+    happened = [each["place"] for each in owed["payments"]]
+    happened += [place for place, _ in (*owed["changes"], *owed["waivers"])]
+    for place in sorted(happened):
+        if place < fall["place"]:
+            continue
+        then = right_after(place)
+        waived = sum(amount for waived_at, amount in owed["waivers"] if waived_at < then)
+        if (
+            not principal_before(owed, then)
+            and owed["fee"] <= paid_before(owed, "fee", then)
+            and standing(owed, place[0]) - waived <= paid_before(owed, "penalty", then)
+        ):
+            return instant_of(place[0])
+    return None
 
 
 def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
@@ -102,7 +125,7 @@ def standing(owed: Facts, until: datetime | None = None) -> int:
 
 def penalty_of(owed: Facts, until: datetime | None = None) -> int:
     """The penalties by an instant (by now): the oldest ones are those that were waived."""
-    return max(standing(owed, until) - owed["waived"], 0)
+    return max(standing(owed, until) - sum(amount for _, amount in owed["waivers"]), 0)
 
 
 def look_again(owed: Facts) -> int:
@@ -135,41 +158,39 @@ def limit_penalty(owed: Facts) -> int:
     return look_again(owed)
 
 
-def forget_penalty(owed: Facts, *, but: int = 0) -> int:
+def forget_penalty(owed: Facts, now: datetime, *, but: int = 0) -> int:
     """Nothing is a penalty any more but so much. Returns what was paid above."""
-    owed["waived"] += max(owed["penalty"] - but, 0)
+    owed["waivers"].append((place_at(now), max(owed["penalty"] - but, 0)))
     return look_again(owed)
 
 
-def waive_penalty(owed: Facts, amount: int) -> None:
-    owed["waived"] += amount
+def waive_penalty(owed: Facts, amount: int, now: datetime) -> None:
+    owed["waivers"].append((place_at(now), amount))
     look_again(owed)
 
 
-def waive_rest(owed: Facts) -> None:
+def waive_rest(owed: Facts, now: datetime) -> None:
     """Where no principal is left, fee and penalty are what was paid of them."""
     if not owed["principal"]:
         owed["fee"] = owed["paid"]["fee"] + owed["lost"]["fee"]
-        forget_penalty(owed, but=owed["paid"]["penalty"] + owed["lost"]["penalty"])
+        forget_penalty(owed, now, but=owed["paid"]["penalty"] + owed["lost"]["penalty"])
 
 
 # Falls into overdue, and how they end.
 
 
-def standing_fall(owed: Facts) -> Facts | None:
-    return next((fall for fall in owed["falls"] if fall["cleared_at"] is None), None)
+def fall(owed: Facts, at: datetime) -> None:
+    owed["falls"].append({"at": at, "place": place_at(at), "cleared_at": None, "ended_at": None})
 
 
-def drop_falls(owed: Facts, kept: Iterable[Facts]) -> bool:
-    """Keep only some falls. Returns whether any was dropped."""
-    kept = list(kept)
+def look_at_falls(owed: Facts) -> bool:
+    """Which falls there were, and when each ended, by what is known now. Returns whether one turns out to be none."""
+    kept = [each for each in owed["falls"] if was_open_at(owed, each)]
     dropped = len(kept) < len(owed["falls"])
     owed["falls"] = kept
+    for each in kept:
+        each["cleared_at"] = each["ended_at"] or end_of(owed, each)
     return dropped
-
-
-def last_payment_at(owed: Facts) -> datetime | None:
-    return max((each["at"] for each in owed["payments"] if each["amount"] > 0), default=None)
 
 
 def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
