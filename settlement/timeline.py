@@ -42,9 +42,9 @@ def runs_of(obligation: Obligation) -> list[Run]:
 
 
 def principal_unpaid_at(obligation: Obligation, place: Place) -> int:
-    """What was unpaid of its principal right after a place."""
+    """What was unpaid of its principal right after a place; what was paid at the very same place came later."""
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
+    later = [each for each in map(Change.parse, obligation.changes) if _in_order(each) >= (place, _PAYMENTS)]
     return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in later))
 
 
@@ -57,21 +57,20 @@ def payable_at(obligation: Obligation, place: Place) -> Parts:
     return revised(parts, penalty_minor=penalty_minor)
 
 
-def open_parts_at(obligation: Obligation, place: Place) -> Parts:
-    """What was open of it right after a place, part by part."""
+def unpaid_at(obligation: Obligation, place: Place) -> Parts:
+    """What had not been paid right after a place of all that there is by now, of penalties of what was charged then."""
     later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
     parts = open_parts(obligation)
-    charged_minor = charged_after(obligation, place)
     return Parts(
-        max(0, parts.penalty_minor - charged_minor + sum(_opened(each) * each.penalty_minor for each in later)),
-        max(0, parts.fee_minor + sum(_opened(each) * each.fee_minor for each in later)),
-        max(0, parts.principal_minor + sum(_opened(each) * each.principal_minor for each in later)),
+        max(
+            0,
+            parts.penalty_minor
+            - charged_after(obligation, place)
+            + sum(_PAID[each.kind] * each.penalty_minor for each in later),
+        ),
+        max(0, parts.fee_minor + sum(_PAID[each.kind] * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_PAID[each.kind] * each.principal_minor for each in later)),
     )
-
-
-def open_at(obligation: Obligation, place: Place) -> int:
-    """What was open of it right after a place: penalties charged until then, fee and principal."""
-    return open_parts_at(obligation, place).amount_minor
 
 
 def charged_after(obligation: Obligation, place: Place) -> int:
@@ -80,7 +79,7 @@ def charged_after(obligation: Obligation, place: Place) -> int:
 
 
 def charged_minor(obligation: Obligation) -> int:
-    """All penalties charged that stand: those of its runs, within what a lowering leaves."""
+    """All penalties charged that stand, waived or not: those of its runs, within what a lowering leaves."""
     return _within_lowering(obligation, sum(run.days * run.daily_minor for run in runs_of(obligation)))
 
 
@@ -93,14 +92,35 @@ def ended_at(obligation: Obligation, fall: Fall) -> datetime | None:
     """When something that fell overdue was no longer so: by what left nothing open of it; None while it is."""
     if fall.ended_at is not None:
         return fall.ended_at
-    changes = changes_of(obligation)
-    open_minor = obligation.open_minor - sum(_opened(each) * -each.amount_minor for each in changes)
-    for change in changes:
-        open_minor -= _opened(change) * change.amount_minor
-        if change.place > fall.place and open_minor <= charged_after(obligation, change.place):
-            return change.place.at
+    end = _end_of(obligation, fall)
+    if end is not None:
+        return end.at
     # Of rows from before there were changes, what paid it is not known.
     return None if obligation.open_minor else fall.place.at
+
+
+def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
+    """Where something that fell overdue was paid or waived, if it was.
+
+    A waiver counts from where it was given; a fee that was lowered since counts as if it had never been more.
+    """
+    changes = sorted(map(Change.parse, obligation.changes), key=_in_order)
+    principal_minor = obligation.principal_minor - obligation.paid_principal_minor
+    principal_minor += sum(_opened(each) * each.principal_minor for each in changes)
+    paid_fee_minor = obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in changes)
+    settled_minor = obligation.paid_penalty_minor - sum(_PAID[each.kind] * each.penalty_minor for each in changes)
+    for change in changes:
+        principal_minor -= _opened(change) * change.principal_minor
+        paid_fee_minor += _PAID[change.kind] * change.fee_minor
+        settled_minor += _opened(change) * change.penalty_minor
+        if (
+            _in_order(change) >= (fall.place, _PAYMENTS)
+            and principal_minor <= 0
+            and paid_fee_minor >= obligation.fee_minor
+            and settled_minor >= _charged_until(obligation, change.place)
+        ):
+            return change.place
+    return None
 
 
 # What is put in and taken out.
@@ -110,9 +130,8 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
     """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
     paid, owed = _PAID[change.kind], _OWED[change.kind]
     changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
-    return revised(
+    after = revised(
         obligation,
-        penalty_minor=obligation.penalty_minor + owed * change.penalty_minor,
         fee_minor=obligation.fee_minor + owed * change.fee_minor,
         principal_minor=obligation.principal_minor + owed * change.principal_minor,
         paid_penalty_minor=obligation.paid_penalty_minor + paid * change.penalty_minor,
@@ -121,6 +140,7 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         changes=(*changes, str(change)),
         paid_at=_later(obligation.paid_at, change.place.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
     )
+    return _repenalized(obligation, after) if owed and (obligation.penalty_runs or change.penalty_minor) else after
 
 
 def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obligation:
@@ -144,28 +164,13 @@ def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obl
 
 
 def fallen(obligation: Obligation, place: Place) -> Obligation:
-    """Return an obligation that falls overdue at a place, now."""
+    """Return an obligation that falls overdue at a place, now; by a reversal it does again while it is overdue."""
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
     return revised(
         obligation,
         overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
         falls=(*obligation.falls, str(Fall(place, unpaid_minor))),
     )
-
-
-def fallen_again(obligation: Obligation) -> Obligation:
-    """Return what was overdue, and was paid in between after all until a reversal: it is overdue since that."""
-    if is_overdue(obligation) or not obligation.open_minor or not obligation.falls:
-        return obligation
-    *_, last = falls_of(obligation)
-    ended = ended_at(obligation, last)
-    for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and ended is not None and change.place.at >= ended:
-            unpaid_minor = principal_unpaid_at(obligation, change.place)
-            if unpaid_minor:
-                fall = Fall(change.place, unpaid_minor)
-                return revised(obligation, falls=(*obligation.falls, str(fall)))
-    return obligation
 
 
 def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
@@ -199,8 +204,7 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
 def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing unpaid at its instant is undone, or moved to where a reversal made something owed again. Each
-    penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
+    A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
     does not count as paid; whose money that is, the caller sees by the difference.
     """
     if not obligation.falls and not obligation.penalty_runs:
@@ -212,8 +216,11 @@ def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
 
 
 def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
-    falls = [moved for fall in falls_of(obligation) if (moved := _moved(obligation, fall, since)) is not None]
-    cap = max((fall.principal_minor for fall in falls), default=0)
+    falls = [
+        fall if fall.place < since else revised(fall, principal_minor=principal_unpaid_at(obligation, fall.place))
+        for fall in falls_of(obligation)
+        if fall.place < since or _was_open_at(obligation, fall.place)
+    ]
     runs: list[Run] = []
     sum_minor, is_fallen = 0, True
     for run in runs_of(obligation):
@@ -222,9 +229,10 @@ def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligatio
             charged_at = Place(midnight(day), PENALTIES)
             daily_minor = run.daily_minor
             if charged_at > since:
-                is_fallen = any(fall.place < charged_at for fall in falls)
+                fallen_minor = [fall.principal_minor for fall in falls if fall.place < charged_at]
+                is_fallen = bool(fallen_minor)
                 unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
-                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), cap - sum_minor)
+                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), max(fallen_minor, default=0) - sum_minor)
             if charged_at <= since or is_fallen:
                 daily_minor = max(0, daily_minor)  # of 0, it is charged again when what was paid then is taken back
                 sum_minor += daily_minor
@@ -232,13 +240,9 @@ def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligatio
     return _recharged(obligation, falls, runs)
 
 
-def lowered(before: Obligation, cut: Obligation, rate_bps: int) -> Obligation:
-    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
-
-    `before` is the same before it was cut: an earlier lowering has held its penalties to more.
-    """
-    after = revised(cut, lowered_bps=rate_bps)
-    return _with_penalty(after, cut.penalty_minor + charged_minor(after) - charged_minor(before))
+def lowered(cut: Obligation, rate_bps: int) -> Obligation:
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it."""
+    return _repenalized(cut, revised(cut, lowered_bps=rate_bps))
 
 
 def daily_penalty(unpaid_minor: int, bps: int) -> int:
@@ -250,6 +254,14 @@ def daily_penalty(unpaid_minor: int, bps: int) -> int:
 
 _PAID = {ChangeKind.PAID: 1, ChangeKind.KEPT: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
 _OWED = {ChangeKind.PAID: 0, ChangeKind.KEPT: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+
+
+_PAYMENTS = 1
+"""Payments come after all else of their place: after the reversal of its instant, after what fell overdue then."""
+
+
+def _in_order(change: Change) -> tuple[Place, int]:
+    return change.place, _PAYMENTS if change.kind is ChangeKind.PAID else 0
 
 
 def _opened(change: Change) -> int:
@@ -283,17 +295,12 @@ def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
     return (obligation.overdue_principal_minor or 0) - known_minor
 
 
-def _moved(obligation: Obligation, fall: Fall, since: Place) -> Fall | None:
-    if fall.place < since:
-        return fall
-    if open_at(obligation, fall.place):
-        return revised(fall, principal_minor=min(fall.principal_minor, principal_unpaid_at(obligation, fall.place)))
-    for change in changes_of(obligation):
-        if change.kind is ChangeKind.UNPAID and change.place > fall.place:
-            unpaid_minor = principal_unpaid_at(obligation, change.place)
-            if unpaid_minor:
-                return Fall(change.place, unpaid_minor)
-    return None
+def _was_open_at(obligation: Obligation, place: Place) -> bool:
+    """Tell whether anything was open of it right after a place; a fee or penalty waived since was not."""
+    if principal_unpaid_at(obligation, place):
+        return True
+    unpaid = unpaid_at(obligation, place)
+    return bool(unpaid.penalty_minor or unpaid.fee_minor)
 
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
@@ -306,20 +313,31 @@ def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
     """Return an obligation with other falls and penalties, and its sums by them."""
-    before_minor = charged_minor(obligation)
-    if len(falls) < len(obligation.falls) or any(
-        str(fall) != text for fall, text in zip(falls, obligation.falls, strict=False)
-    ):
-        bound_minor = max((fall.principal_minor for fall in falls), default=None)
-    else:
-        bound_minor = obligation.overdue_principal_minor
+    bound_minor = max((fall.principal_minor for fall in falls), default=None)
+    if not falls and not obligation.falls:
+        bound_minor = obligation.overdue_principal_minor  # of rows from before falls were kept
     after = revised(
         obligation,
         falls=tuple(map(str, falls)),
         penalty_runs=tuple(map(str, runs)),
         overdue_principal_minor=bound_minor,
     )
-    return _with_penalty(after, obligation.penalty_minor + charged_minor(after) - before_minor)
+    return _repenalized(obligation, after)
+
+
+def _not_waived(obligation: Obligation) -> int:
+    """What was charged and stands less what was waived of it or went back; below 0 where more was than there is now."""
+    changes = map(Change.parse, obligation.changes)
+    return charged_minor(obligation) + sum(_OWED[each.kind] * each.penalty_minor for each in changes)
+
+
+def _repenalized(before: Obligation, after: Obligation) -> Obligation:
+    """Return an obligation with the penalties that its past gives; those of `before` are right.
+
+    Of rows from before there were changes, some of it is known by these alone.
+    """
+    unknown_minor = before.penalty_minor - max(0, _not_waived(before))
+    return _with_penalty(after, unknown_minor + _not_waived(after))
 
 
 def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from settlement import timeline
 from settlement.asks import Parts
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
+from settlement.changes import BY_MESSAGE, CREDIT, Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
@@ -19,6 +19,7 @@ from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
+from settlement.timers import TimerKind
 from settlement.values import dataclass as value
 from settlement.values import revised
 
@@ -146,6 +147,17 @@ class Allocation:
                 self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
         return out_minor
 
+    def spend_credit(self, credit_minor: int) -> int:
+        """Let money that has become the buyer's pay all that is due by now; returns what is left of it."""
+        place = self.draft.place
+        if place.rank == TimerKind.DEBIT.rank:
+            place = Place(place.at, CREDIT)
+        return self.spread(Money(place, credit_minor, due_by=business_date(place.at)))
+
+    def left_minor(self, amount_minor: int) -> int:
+        """What is left of an amount that came, and of what was taken back of earlier ones."""
+        return amount_minor - sum(_paid(later) - _paid(earlier) for earlier, later in self._pairs())
+
     def finish(self, amount_minor: int) -> list[Obligation]:
         """Post what changed, and tell what limit became available; `difference.conclude` is left to the caller.
 
@@ -156,9 +168,9 @@ class Allocation:
             What changed, each as it was before, in the order it is paid. Debits still ask for it.
         """
         draft = self.draft
-        before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
-        pairs = [(each, draft.get(Obligation, each.obligation_id)) for each in before]
-        spread_minor = sum(_paid(later) - _paid(earlier) for earlier, later in pairs)
+        pairs = self._pairs()
+        before = [earlier for earlier, _ in pairs]
+        spread_minor = amount_minor - self.left_minor(amount_minor)
         hub = self.come_from
         if hub is not LedgerAccount.CUSTOMER_CREDIT:
             if any(_falls_back(earlier, later) for earlier, later in pairs) or spread_minor > amount_minor:
@@ -168,8 +180,7 @@ class Allocation:
                 left_minor = amount_minor - spread_minor
                 draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
         for earlier, later in pairs:
-            after = timeline.fallen_again(later) if earlier.status is ObligationStatus.OVERDUE else later
-            difference.take_over(draft, earlier, revised(after, status=earlier.status), money=hub)
+            difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
         credit_line.released(draft, _released(pairs), "repaid")
         return before
 
@@ -179,6 +190,11 @@ class Allocation:
         status = ObligationStatus.OPEN if later.open_minor else ObligationStatus.PAID  # until it is known for good
         self.draft.put(revised(later, status=status))
 
+    def _pairs(self) -> list[tuple[Obligation, Obligation]]:
+        """What changed, each as it was before and as it is by now, in the order it is paid."""
+        before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
+        return [(each, self.draft.get(Obligation, each.obligation_id)) for each in before]
+
     def _pay_one(self, obligation_id: str, money: Money, left_minor: int) -> int:
         """Pay what is open of an obligation at the money's instant; returns how much that was."""
         obligation = self.draft.get(Obligation, obligation_id)
@@ -187,7 +203,7 @@ class Allocation:
         if money.displaced_from is not None:  # it pays nothing that was made owed later
             had = money.displaced_from.get(obligation_id, Parts())
             is_due = money.due_by is None or obligation.due_on <= money.due_by
-            parts = parts.within(had.or_more(timeline.open_parts_at(obligation, place)) if is_due else had)
+            parts = parts.within(had.or_more(timeline.unpaid_at(obligation, place)) if is_due else had)
         penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)

@@ -8,14 +8,13 @@ from datetime import date
 from itertools import takewhile
 
 from settlement.asks import uncovered
-from settlement.changes import CREDIT, Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.rules import debit, difference, overdue, reminder
-from settlement.rules.allocation import Allocation, Money
+from settlement.rules.allocation import Allocation
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import ObligationStatus
@@ -52,8 +51,10 @@ def debit_due(draft: Draft) -> None:
 
     What a series asked for in vain goes with the debit of the date, where something falls due on it.
     """
-    settle_credit(draft)
     today = business_date(draft.moment.now)
+    if not any(_due_by(draft, today)):  # what was to be asked for is paid: credit that rests goes on resting
+        return
+    settle_credit(draft)
     due = list(_due_by(draft, today))
     is_due_day = any(each.due_on == today for each in due)
     asked: dict[date, list[Obligation]] = {}
@@ -104,10 +105,7 @@ def spend(draft: Draft) -> list[Obligation]:
     if not credit_minor:
         return []
     allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
-    place, today = draft.place, business_date(draft.moment.now)
-    if place.rank == TimerKind.DEBIT.rank:
-        place = Place(place.at, CREDIT)
-    allocation.spread(Money(place, credit_minor, due_by=today))
+    allocation.spend_credit(credit_minor)
     return allocation.finish(credit_minor)
 
 

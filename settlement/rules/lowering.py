@@ -85,7 +85,7 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
         if cut_minor:
             change = Change(ChangeKind.LESS, draft.place, 0, 0, cut_minor)
             bps = penalty.rate(draft, obligation)(business_date(draft.moment.now))
-            obligation = timeline.lowered(obligation, timeline.put_in(obligation, change), bps)
+            obligation = timeline.lowered(timeline.put_in(obligation, change), bps)
         after.append(obligation)
     for earlier, later in zip(obligations, fees.adjusted(draft, order, after), strict=True):
         if later != earlier:

@@ -84,7 +84,7 @@ def _held(draft: Draft, earlier: Obligation, later: Obligation) -> Obligation:
     """Hold the penalties of what was cut to what is left of it."""
     if later.principal_minor == earlier.principal_minor:
         return later
-    return timeline.lowered(earlier, later, penalty.rate(draft, later)(business_date(draft.moment.now)))
+    return timeline.lowered(later, penalty.rate(draft, later)(business_date(draft.moment.now)))
 
 
 def _without_charges(draft: Draft, obligation: Obligation) -> Obligation:

@@ -9,7 +9,7 @@ from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived, RepaymentReinstated
 from settlement.rules import debit, due_day, overdue, payoff, penalty
-from settlement.rules.allocation import Allocation, Money, Share, money_of, recorded
+from settlement.rules.allocation import Allocation, Share, money_of, recorded
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import DebitStatus, ObligationStatus
@@ -150,10 +150,9 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     is_after_all = repayment.due_by is not None
     out_minor = left_minor if is_after_all else 0
     out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
-    today = business_date(draft.moment.now)
-    out_minor = allocation.spread(
-        Money(draft.place, out_minor, due_by=today)
-    )  # nothing goes out while something is due
+    out_minor = allocation.spend_credit(out_minor)  # nothing goes out while something is due
+    credit_minor = draft.account.customer_credit_minor + allocation.left_minor(repayment.amount_minor) - out_minor
+    allocation.spend_credit(credit_minor)
     shares = tuple(map(str, waived))
     draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
     before = allocation.finish(repayment.amount_minor)

@@ -94,10 +94,16 @@ def _take_credit(draft: Draft, gone_minor: int) -> None:
 
 
 def _fall(draft: Draft, before: list[Obligation]) -> None:
-    """What is open again and past due is overdue, from now on; what is due later goes its way."""
+    """What is open again and past due is overdue, from now on; what is due later goes its way.
+
+    Of what is overdue already more is so: that counts if what it was overdue for before turns out to be paid in time.
+    """
     today = business_date(draft.moment.now)
     tomorrow = days_after(today, 1)
     found = [draft.get(Obligation, each.obligation_id) for each in before]
+    for earlier, later in zip(before, found, strict=True):
+        if later.status is ObligationStatus.OVERDUE and later.open_minor > earlier.open_minor:
+            draft.put(timeline.fallen(later, draft.place))
     reopened = [each for each in found if each.status is ObligationStatus.OPEN and not is_under_return(draft, each)]
     overdue.fall(draft, [each for each in reopened if each.due_on < today], penalized_from=tomorrow)
     if overdue.is_overdue(draft):  # of something on which only a penalty was left, there may be principal again

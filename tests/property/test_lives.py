@@ -137,7 +137,7 @@ def test_a_reversal_at_midnight_comes_after_the_penalty_of_that_midnight(life: L
     life.reverse("03-14 00:00", paid)
     life.tick("03-15 00:00")
     assert life.penalties == 100 + 2 * 25 + 50
-    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None]
+    assert [fall["cleared_at"] for owed in life.account["obligations"] for fall in owed["falls"]] == [None, None]
 
 
 def test_what_is_paid_at_the_instant_of_a_reversal_was_overdue_until_then(life: Life):

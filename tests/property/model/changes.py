@@ -77,7 +77,7 @@ class ChangeRules(OrderRules):
             back -= less
         for owed, part in zip(by_date, parts, strict=True):
             change_principal(owed, part - owed["principal"], now)
-            limit_penalty(owed, now)  # nothing was paid
+            limit_penalty(owed)  # nothing was paid
         self.recompute_fees(theirs, now)
 
     def on_purchase_credited(self, account, body, now, at) -> Verdict:
@@ -106,7 +106,7 @@ class ChangeRules(OrderRules):
         released, out = self.take_back_principal(account, theirs, body.amount_minor, now)
         for owed, principal in zip(theirs, was, strict=True):
             if owed["principal"] < principal:
-                back = limit_penalty(owed, now)
+                back = limit_penalty(owed)
                 self.fired["paid penalty goes out with a credit"] += back > 0
                 out += back
         self.recompute_fees(theirs, now)

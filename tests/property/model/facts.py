@@ -230,7 +230,7 @@ def clearings(account: Facts, *, of_this_freeze: bool = False) -> list[datetime]
         fall["cleared_at"]
         for owed in account["obligations"]
         for fall in owed["falls"]
-        if fall["cleared_at"] is not None and not (of_this_freeze and fall["is_past"])
+        if fall["cleared_at"] is not None and not (of_this_freeze and fall["at"] < account["frozen_at"])
     ]
 
 

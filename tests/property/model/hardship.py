@@ -104,7 +104,7 @@ class HardshipRules(ObligationRules):
         whole = unpaid(owed, "principal")
         change_principal(owed, -whole, now)
         for fall in owed["falls"]:
-            fall["cleared_at"] = fall["cleared_at"] or at
+            fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
         dates = self._dates(account, body.periods, at)
         for number, (part, (due_on, billed_on)) in enumerate(zip(parts_of(whole, body.periods), dates, strict=True)):
             if not number:
@@ -146,7 +146,7 @@ class HardshipRules(ObligationRules):
         account["upheld"] = False
         for owed in account["obligations"]:
             for fall in owed["falls"]:
-                fall.update(cleared_at=fall["cleared_at"] or at, is_past=True)
+                fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
         if not account["closed"]:
             account["closed"] = True
             limit, account["granted"], account["limit"] = account["limit"], 0, 0

@@ -71,6 +71,8 @@ class LineRules(HardshipRules, TermsRules):
             "schedules": 0,
             "money": [],
             "penalties_told": None,
+            "paid_before": [],
+            "frozen_at": None,
             "given_credits": {},
             "waivers": {},
             "plans": {},

@@ -30,14 +30,14 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.timeline import (
+    JUST,
     charge,
-    drop_falls,
-    instant_of,
-    last_payment_at,
+    fall,
     log_payment,
+    look_at_falls,
     look_again,
     place_at,
-    standing_fall,
+    standing,
     unpaid_at,
     was_open_at,
     was_unpaid_before,
@@ -67,12 +67,12 @@ class ObligationRules(DebitRules):
             "principal": principal,
             "fee": fee,
             "penalty": 0,
-            "changes": [(now, principal)],
+            "changes": [(place_at(now), principal)],
             "payments": [],
             "falls": [],
             "charges": [],
-            "charged": [],
-            "lessened": [],
+            "waivers": [],
+            "lowered": False,
             "paid": dict.fromkeys(PARTS, 0),
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
@@ -193,11 +193,12 @@ class ObligationRules(DebitRules):
     ) -> None:
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            owed["falls"].append({"at": fell_at, "place": place_at(fell_at), "cleared_at": None, "is_past": False})
+            fall(owed, fell_at)
             owed["next_penalty_at"] = first_penalty_at
             look_again(owed)
         if late and "overdue" not in account["freezes"]:
             account["freezes"].add("overdue")
+            account["frozen_at"] = now
         if late and programme(account).get("reclaims") and available(account) > 0:
             unused = available(account)
             account["limit"] -= unused
@@ -222,12 +223,8 @@ class ObligationRules(DebitRules):
     def _tell_penalties(self, account: Facts, now: datetime) -> None:
         """The first of an overdue time, then every 7th day what has come since, if it is worth telling."""
         told, today = account["penalties_told"], business_date(now)
-        since = sum(
-            amount
-            for owed in account["obligations"]
-            for charged_at, amount in owed["charged"]
-            if charged_at <= now and (charged_at == now if told is None else charged_at > told["at"])
-        )
+        until = told["at"] if told else now - JUST
+        since = sum(standing(owed) - standing(owed, until) for owed in account["obligations"])
         if told is None and since:
             account["penalties_told"] = {"first_on": today, "at": now}
         elif told and since >= LEAST_NOTICE and today > told["first_on"] and self._is_seventh(told, today):
@@ -252,11 +249,9 @@ class ObligationRules(DebitRules):
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
         self.use_credit(account, now, credit_at or now)
+        self._release_repaid(account, now)
         for owed in account["obligations"]:
-            fall = standing_fall(owed)
-            while fall is not None and not open_amount(owed):
-                fall["cleared_at"] = instant_of(max(filter(None, (at, last_payment_at(owed)))))
-                fall = standing_fall(owed)
+            look_at_falls(owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
         self.lower_debits(account, now)
@@ -280,9 +275,6 @@ class ObligationRules(DebitRules):
     def end_overdue_freeze(self, account: Facts, reason: str, now: datetime) -> None:
         account["freezes"].discard("overdue")
         account["upheld"] = False
-        for owed in account["obligations"]:
-            for fall in owed["falls"]:
-                fall["is_past"] = True
         rise = account["granted"] - account["limit"]
         account["limit"] = account["granted"]
         self.restored(account, rise or (0 if account["freezes"] else available(account)), reason, now)
@@ -317,8 +309,12 @@ class ObligationRules(DebitRules):
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
     def place(self, account: Facts, money: Facts, now: datetime) -> None:
-        """Pay with it as of its instant: what was paid later is taken back, and paid again after it."""
-        before = self._principal_paid(account)
+        """Pay with it as of its instant: what was paid later is taken back, and paid again after it.
+
+        What limit that releases is told once for all of a decision, by `settle_up`.
+        """
+        if not account["paid_before"]:
+            account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )
@@ -335,7 +331,6 @@ class ObligationRules(DebitRules):
         self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
-        self._release_repaid(account, before, now)
 
     def take_back(self, account: Facts, money: Facts) -> None:
         """Un-pay what it paid as if it never had; what does not count as paid any more stays `gone`."""
@@ -350,8 +345,6 @@ class ObligationRules(DebitRules):
                         less = min(back, entry["amount"])
                         entry["amount"] -= less
                         back -= less
-            for fall in owed["falls"]:
-                fall["cleared_at"] = fall["cleared_at"] if fall["is_past"] else None  # it is cleared anew
         money["shares"] = []
         for owed in account["obligations"]:
             self.look_back(account, owed)
@@ -422,20 +415,17 @@ class ObligationRules(DebitRules):
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
         """A fall into overdue with nothing unpaid at its instant was none."""
-        if drop_falls(owed, (fall for fall in owed["falls"] if was_open_at(owed, fall))):
+        if look_at_falls(owed):
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 
-    def _principal_paid(self, account: Facts) -> list[tuple[str | None, int]]:
-        """Of each obligation, in pay order, its order and what was paid."""
-        return [(order_id_of(owed), owed["paid"]["principal"]) for owed in by_due_date(account["obligations"])]
-
-    def _release_repaid(self, account: Facts, before: list[tuple[str | None, int]], now: datetime) -> None:
+    def _release_repaid(self, account: Facts, now: datetime) -> None:
         """One release for each order that more was paid of, in the order of the obligations that more was paid of."""
         rises: dict[str | None, int] = {}
+        before, account["paid_before"] = account["paid_before"], []
         changes = [
-            (order_id, paid - was)
-            for (order_id, paid), (_, was) in zip(self._principal_paid(account), before, strict=True)
+            (order_id_of(owed), owed["paid"]["principal"] - was)
+            for owed, was in sorted(before, key=lambda each: each[0]["due_on"])  # stable: as made
         ]
         for order_id, by in sorted(changes, key=lambda change: change[1] <= 0):  # stable: falls last
             rises[order_id] = rises.get(order_id, 0) + by

@@ -16,6 +16,7 @@ from tests.property.model.facts import (
     by_due_date,
     credit,
     is_in,
+    is_overdue,
     next_midnight,
     obligation_status,
     obligations_of,
@@ -25,7 +26,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.returns import ReturnRules
-from tests.property.model.timeline import log_payment
+from tests.property.model.timeline import fall, log_payment
 
 REFERENCE_UNKNOWN = ("applied", "reference_unknown")
 
@@ -200,6 +201,8 @@ class RepaymentRules(ReturnRules):
             if owed["debit_on"] <= today:  # a later day, set by an earlier reversal, stays
                 owed["debit_done"] = True
             owed["exhausted"] = False
+            if is_overdue(owed):
+                fall(owed, now)  # more of it is overdue since now
             returned = open_returns(account, owed["order"] or {})
             if obligation_status(owed) == "open" and owed["due_on"] < today and not returned:
                 late.append(owed)

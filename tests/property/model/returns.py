@@ -26,7 +26,7 @@ from tests.property.model.facts import (
     under_return,
     unpaid,
 )
-from tests.property.model.timeline import change_principal, drop_falls, forget_penalty, log_payment
+from tests.property.model.timeline import change_principal, forget_penalty, log_payment
 
 
 class ReturnRules(ChangeRules):
@@ -87,7 +87,9 @@ class ReturnRules(ChangeRules):
 
     def _undo_what_it_prevents(self, account: Facts, order: Facts, at: datetime) -> None:
         for owed in obligations_of(account, order):
-            if drop_falls(owed, (fall for fall in owed["falls"] if fall["at"] <= at)):
+            falls = [fall for fall in owed["falls"] if fall["at"] <= at]
+            if len(falls) < len(owed["falls"]):
+                owed["falls"] = falls
                 self.fired["late-told return undoes overdue"] += 1
                 owed["charges"] = [charged_at for charged_at in owed["charges"] if charged_at <= at]
                 self.look_back(account, owed)

@@ -29,10 +29,14 @@ def instant_of(place: datetime) -> datetime:
     return place + JUST if place.microsecond == 999_999 else place
 
 
+def right_after(place: Place) -> Place:
+    return place[0], place[1] + 1
+
+
 def change_principal(owed: Facts, by: int, now: datetime) -> None:
     if by:
         owed["principal"] += by
-        owed["changes"].append((now, by))
+        owed["changes"].append((place_at(now), by))
 
 
 def log_payment(owed: Facts, part: str, amount: int, at: datetime, by: Facts | None = None) -> Facts:
@@ -55,7 +59,7 @@ def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
 
 def principal_before(owed: Facts, place: Place) -> int:
     """What was unpaid of the principal."""
-    whole = sum(by for changed_at, by in owed["changes"] if changed_at < place[0])
+    whole = sum(by for changed, by in owed["changes"] if changed < place)
     return max(whole - paid_before(owed, "principal", place), 0)
 
 
@@ -65,45 +69,68 @@ def principal_at(owed: Facts, instant: datetime) -> int:
 
 
 def was_open_at(owed: Facts, fall: Facts) -> bool:
-    penalties, _ = penalties_of(owed, fall["at"] - JUST)
+    """Whether anything was, by what is known now; fees and penalties that were waived since were not."""
     return (
         principal_before(owed, fall["place"]) > 0
         or owed["fee"] > paid_before(owed, "fee", fall["place"])
-        or penalties > paid_before(owed, "penalty", fall["place"])
+        or penalty_of(owed, fall["at"] - JUST) > paid_before(owed, "penalty", fall["place"])
     )
 
 
-def penalties_of(owed: Facts, until: datetime | None = None) -> tuple[int, list[tuple[datetime, int]]]:
-    """What the penalties come to by an instant (by now), and what each 00:00 charged."""
-    steps = [(fall["at"], 0, "fall", fall["place"]) for fall in owed["falls"]]
-    steps += [(at, 1, "charge", None) for at in owed["charges"]]
-    steps += [(at, 2, kind, what) for at, kind, what in owed["lessened"]]
-    total = counted = most = 0
+def end_of(owed: Facts, fall: Facts) -> datetime | None:
+    """When a time overdue ended: with the first payment, cut or waiver after which nothing was open."""
+    happened = [each["place"] for each in owed["payments"]]
+    happened += [place for place, _ in (*owed["changes"], *owed["waivers"])]
+    for place in sorted(happened):
+        if place < fall["place"]:
+            continue
+        then = right_after(place)
+        waived = sum(amount for waived_at, amount in owed["waivers"] if waived_at < then)
+        if (
+            not principal_before(owed, then)
+            and owed["fee"] <= paid_before(owed, "fee", then)
+            and standing(owed, place[0]) - waived <= paid_before(owed, "penalty", then)
+        ):
+            return instant_of(place[0])
+    return None
+
+
+def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
+    """What each 00:00 charged: in sum at most the principal that was unpaid when it fell overdue."""
+    steps = [(fall["at"], 0, fall["place"]) for fall in owed["falls"]]
+    steps += [(at, 1, None) for at in owed["charges"]]
+    counted = most = 0
     charged = []
-    for at, _, kind, what in sorted(steps, key=lambda step: step[:2]):  # stable: as told
-        if until is not None and at > until:
-            break
-        match kind:
-            case "fall":
-                most = max(most, principal_before(owed, what))
-            case "charge":
-                base = principal_at(owed, at)
-                amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
-                amount = max(min(amount, most - counted), 0)
-                counted += amount
-                total += amount
-                charged.append((at, amount))
-            case "waived":
-                total = max(total - what, 0)
-            case "limited":
-                limit, principal = what
-                most, counted, total = min(most, principal), min(counted, limit), min(total, limit)
-    return total, charged
+    for at, _, fall in sorted(steps, key=lambda step: step[:2]):  # stable: as told
+        if fall is not None:
+            most = max(most, principal_before(owed, fall))
+            continue
+        base = principal_at(owed, at)
+        amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
+        amount = max(min(amount, most - counted), 0)
+        counted += amount
+        charged.append((at, amount))
+    return charged
+
+
+def standing(owed: Facts, until: datetime | None = None) -> int:
+    """What stands of the penalties charged by an instant (by now), waived or not."""
+    charged = charges_of(owed)
+    amount = sum(amount for at, amount in charged if until is None or at <= until)
+    if owed["lowered"]:
+        principal, days = owed["principal"], sum(amount > 0 for _, amount in charged)
+        amount = min(amount, principal, days * max(half_up(principal, PENALTY_BPS), 1))
+    return amount
+
+
+def penalty_of(owed: Facts, until: datetime | None = None) -> int:
+    """The penalties by an instant (by now): the oldest ones are those that were waived."""
+    return max(standing(owed, until) - sum(amount for _, amount in owed["waivers"]), 0)
 
 
 def look_again(owed: Facts) -> int:
     """Work the penalties out anew. Returns what was paid of them and is no penalty any more: it has to go somewhere."""
-    owed["penalty"], owed["charged"] = penalties_of(owed)
+    owed["penalty"] = penalty_of(owed)
     too_much = max(owed["paid"]["penalty"] - owed["penalty"], 0)
     owed["paid"]["penalty"] -= too_much
     left = too_much
@@ -125,23 +152,20 @@ def charge(owed: Facts, now: datetime) -> tuple[int, bool]:
     return amount, bool(base) and amount < max(half_up(base, PENALTY_BPS), 1)
 
 
-def limit_penalty(owed: Facts, now: datetime) -> int:
+def limit_penalty(owed: Facts) -> int:
     """After the principal was lowered. Returns what was paid above."""
-    principal = owed["principal"]
-    day = max(half_up(principal, PENALTY_BPS), 1) if principal else 0
-    owed["lessened"].append((now, "limited", (min(principal, day * len(owed["charges"])), principal)))
+    owed["lowered"] = True
     return look_again(owed)
 
 
 def forget_penalty(owed: Facts, now: datetime, *, but: int = 0) -> int:
     """Nothing is a penalty any more but so much. Returns what was paid above."""
-    if owed["penalty"] > but:
-        owed["lessened"].append((now, "limited", (but, owed["principal"])))
+    owed["waivers"].append((place_at(now), max(owed["penalty"] - but, 0)))
     return look_again(owed)
 
 
 def waive_penalty(owed: Facts, amount: int, now: datetime) -> None:
-    owed["lessened"].append((now, "waived", amount))
+    owed["waivers"].append((place_at(now), amount))
     look_again(owed)
 
 
@@ -155,20 +179,18 @@ def waive_rest(owed: Facts, now: datetime) -> None:
 # Falls into overdue, and how they end.
 
 
-def standing_fall(owed: Facts) -> Facts | None:
-    return next((fall for fall in owed["falls"] if fall["cleared_at"] is None), None)
+def fall(owed: Facts, at: datetime) -> None:
+    owed["falls"].append({"at": at, "place": place_at(at), "cleared_at": None, "ended_at": None})
 
 
-def drop_falls(owed: Facts, kept: Iterable[Facts]) -> bool:
-    """Keep only some falls. Returns whether any was dropped."""
-    kept = list(kept)
+def look_at_falls(owed: Facts) -> bool:
+    """Which falls there were, and when each ended, by what is known now. Returns whether one turns out to be none."""
+    kept = [each for each in owed["falls"] if was_open_at(owed, each)]
     dropped = len(kept) < len(owed["falls"])
     owed["falls"] = kept
+    for each in kept:
+        each["cleared_at"] = each["ended_at"] or end_of(owed, each)
     return dropped
-
-
-def last_payment_at(owed: Facts) -> datetime | None:
-    return max((each["at"] for each in owed["payments"] if each["amount"] > 0), default=None)
 
 
 def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
@@ -178,4 +200,4 @@ def unpaid_at(owed: Facts, part: str, at: datetime) -> int:
 
 def _there_is(owed: Facts, part: str, at: datetime) -> int:
     """All that there was to pay by an instant: of fee and principal also what was made later."""
-    return min(penalties_of(owed, at)[0], owed["penalty"]) if part == "penalty" else owed[part]
+    return penalty_of(owed, at) if part == "penalty" else owed[part]
