@@ -204,8 +204,9 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
 def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at its instant. What was paid of penalties that are no more
-    does not count as paid; whose money that is, the caller sees by the difference.
+    A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at
+    its instant. What was paid of penalties that are no more does not count as paid; whose money that is, the caller
+    sees by the difference.
     """
     if not obligation.falls and not obligation.penalty_runs:
         return obligation

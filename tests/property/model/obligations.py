@@ -34,12 +34,11 @@ from tests.property.model.timeline import (
     charge,
     fall,
     log_payment,
-    look_at_falls,
     look_again,
+    look_at_falls,
     place_at,
     standing,
     unpaid_at,
-    was_open_at,
     was_unpaid_before,
 )
 
