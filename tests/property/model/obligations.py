@@ -75,6 +75,7 @@ class ObligationRules(DebitRules):
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
             "plan": None,
+            "cash_out": None,
             "exhausted": False,
             "trial_ended_at": now if trial_ended else None,
         }
@@ -178,8 +179,6 @@ class ObligationRules(DebitRules):
             and not open_returns(account, owed["order"] or {})
         ]
         self.fall_overdue(account, late, due_on, now, now, now)
-        for plan in {owed["plan"] for owed in late} - {None}:
-            self._all_of_plan_due(account, plan, now)
 
     def fall_overdue(
         self,
@@ -202,6 +201,8 @@ class ObligationRules(DebitRules):
             unused = available(account)
             account["limit"] -= unused
             self.reclaimed(account, unused, "overdue", now)
+        for plan in {owed["plan"] for owed in late} - {None}:
+            self._all_of_plan_due(account, plan, now)
 
     def _all_of_plan_due(self, account: Facts, plan: str, now: datetime) -> None:
         """One part was missed: all others are due today."""
