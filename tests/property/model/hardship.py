@@ -27,7 +27,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.obligations import ObligationRules
-from tests.property.model.timeline import change_principal, waive_penalty
+from tests.property.model.timeline import change_principal, place_at, waive_penalty
 
 EVERY = 30 * DAY
 
@@ -142,6 +142,7 @@ class HardshipRules(ObligationRules):
                 self.cancel_debit(account, debit, now)
         amount = owed_in_all(account)
         self.charge_off(account, account["obligations"], now)
+        account["given_up"] = {"obligations": [*account["obligations"]], "at": now, "place": place_at(now)}
         account["freezes"].discard("overdue")
         account["upheld"] = False
         for owed in account["obligations"]:

@@ -34,12 +34,11 @@ from tests.property.model.timeline import (
     charge,
     fall,
     log_payment,
-    look_at_falls,
     look_again,
+    look_at_falls,
     place_at,
     standing,
     unpaid_at,
-    was_open_at,
     was_unpaid_before,
 )
 
@@ -315,6 +314,9 @@ class ObligationRules(DebitRules):
         """
         if not account["paid_before"]:
             account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
+        given_up = account["given_up"]
+        if given_up and money["place"] < given_up["place"]:  # what was given up stays as it is: the money recovers it
+            money.update(at=given_up["at"], place=given_up["place"])
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )

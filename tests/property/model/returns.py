@@ -174,19 +174,21 @@ class ReturnRules(ChangeRules):
             released, out = self.take_back_principal(account, theirs, amount, now)
             self.recompute_fees(theirs, now)
             if not left_of(order) and back["request"].reason == "quality_issue":
-                out += self._give_charges_back(theirs, now)
+                out += self._give_charges_back(account, theirs, now)
         self.released(account, order["order_id"], released, "returned", now)
         self.pay_out(account, now, out, "card", "order_refund", order["order_id"])
         self.notify(account, now, "return_refunded", amount, out)
         self.settle_up(account, now, at)
         self.goes_on(account, order, now, at)
 
-    def _give_charges_back(self, theirs: list[Facts], now: datetime) -> int:
+    def _give_charges_back(self, account: Facts, theirs: list[Facts], now: datetime) -> int:
         """What was paid of fees and penalties of an order that was sent back whole because it was not good."""
         back = 0
         for owed in theirs:
-            back += owed["paid"]["fee"] + forget_penalty(owed, now, but=owed["lost"]["penalty"])
-            owed["fee"] -= owed["paid"]["fee"]
+            for part in ("penalty", "fee"):
+                self.lose(account, owed, part, -owed["lost"][part], now)
+            back += owed["paid"]["fee"] + forget_penalty(owed, now)
+            owed["fee"] = 0
             log_payment(owed, "fee", -owed["paid"]["fee"], now)
         self.fired["fees and penalties given back for quality"] += back > 0
         return back
