@@ -247,8 +247,15 @@ def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligatio
 
 
 def lowered(cut: Obligation, rate_bps: int) -> Obligation:
-    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it."""
-    return _repenalized(cut, revised(cut, lowered_bps=rate_bps))
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
+
+    What has moved to other parts of its plan by now is not left of it.
+    """
+    changes = [
+        revised(each, kind=ChangeKind.LESS) if each.kind is ChangeKind.MOVED else each
+        for each in map(Change.parse, cut.changes)
+    ]
+    return _repenalized(cut, revised(cut, lowered_bps=rate_bps, changes=tuple(map(str, changes))))
 
 
 def daily_penalty(unpaid_minor: int, bps: int) -> int:
@@ -264,7 +271,7 @@ _PAID = dict.fromkeys(ChangeKind, 0) | {
     ChangeKind.UNPAID: -1,
     ChangeKind.REFUNDED: -1,
 }
-_OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+_OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1, ChangeKind.MOVED: -1}
 _CHARGED_OFF = dict.fromkeys(ChangeKind, 0) | {ChangeKind.CHARGED_OFF: 1}
 
 
@@ -302,8 +309,10 @@ def _within_lowering(obligation: Obligation, sum_minor: int) -> int:
     if obligation.lowered_bps is None:
         return sum_minor
     days = sum(run.days for run in runs_of(obligation) if run.daily_minor)
-    limit_minor = days * max(daily_penalty(obligation.principal_minor, obligation.lowered_bps), 1)
-    return min(sum_minor, obligation.principal_minor, limit_minor)
+    moved = [each for each in map(Change.parse, obligation.changes) if each.kind is ChangeKind.MOVED]
+    principal_minor = obligation.principal_minor + sum(each.principal_minor for each in moved)
+    limit_minor = days * max(daily_penalty(principal_minor, obligation.lowered_bps), 1)
+    return min(sum_minor, principal_minor, limit_minor)
 
 
 def _room(obligation: Obligation, runs: Sequence[Run]) -> int:

@@ -16,7 +16,6 @@ from tests.property.model.facts import (
     by_due_date,
     first_due_date,
     first_of,
-    is_overdue,
     left_of,
     midnight,
     obligations_of,
@@ -78,8 +77,9 @@ class ReturnRules(ChangeRules):
         """Of the window, by the time it was requested: whatever happened since does not count."""
         day = first_due_date(account, order)
         overdue = any(
-            is_overdue(owed) and any(fall["cleared_at"] is None and fall["at"] <= at for fall in owed["falls"])
+            fall["at"] <= at and (fall["cleared_at"] is None or fall["cleared_at"] > at)
             for owed in obligations_of(account, order)
+            for fall in owed["falls"]
         )
         if day is None or overdue:
             return overdue
