@@ -41,14 +41,6 @@ class Parts:
             max(0, self.principal_minor - other.principal_minor),
         )
 
-    def or_more(self, other: "Parts") -> "Parts":
-        """The larger one of each part."""
-        return Parts(
-            max(self.penalty_minor, other.penalty_minor),
-            max(self.fee_minor, other.fee_minor),
-            max(self.principal_minor, other.principal_minor),
-        )
-
     def within(self, other: "Parts") -> "Parts":
         """The smaller one of each part."""
         return Parts(

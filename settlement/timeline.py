@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 from settlement.asks import Parts, open_parts
-from settlement.changes import PENALTIES, Change, ChangeKind, Fall, Place, Run
+from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
 from settlement.values import revised
@@ -42,10 +42,9 @@ def runs_of(obligation: Obligation) -> list[Run]:
 
 
 def principal_unpaid_at(obligation: Obligation, place: Place) -> int:
-    """What was unpaid of its principal right after a place; what was paid at the very same place came later."""
+    """What was unpaid of its principal right after a place."""
     unpaid_minor = obligation.open_principal_minor
-    later = [each for each in map(Change.parse, obligation.changes) if _in_order(each) >= (place, _PAYMENTS)]
-    return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in later))
+    return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in _after(obligation, place)))
 
 
 def payable_at(obligation: Obligation, place: Place) -> Parts:
@@ -59,8 +58,7 @@ def payable_at(obligation: Obligation, place: Place) -> Parts:
 
 def unpaid_at(obligation: Obligation, place: Place) -> Parts:
     """What had not been paid right after a place of all that there is by now, of penalties of what was charged then."""
-    later = [each for each in map(Change.parse, obligation.changes) if each.place > place]
-    parts = open_parts(obligation)
+    later, parts = _after(obligation, place), open_parts(obligation)
     return Parts(
         max(
             0,
@@ -104,20 +102,17 @@ def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
 
     A waiver counts from where it was given; a fee that was lowered since counts as if it had never been more.
     """
-    changes = sorted(map(Change.parse, obligation.changes), key=_in_order)
-    principal_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in changes)
-    fee_minor = obligation.open_fee_minor + sum(_settled(each) * each.fee_minor for each in changes)
-    settled_minor = obligation.paid_penalty_minor - sum(_PAID[each.kind] * each.penalty_minor for each in changes)
-    for change in changes:
+    later = _after(obligation, fall.place)
+    principal_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in later)
+    fee_minor = obligation.open_fee_minor + sum(_settled(each) * each.fee_minor for each in later)
+    waived_minor = -sum(_OWED[each.kind] * each.penalty_minor for each in map(Change.parse, obligation.changes))
+    settled_minor = obligation.paid_penalty_minor + obligation.charged_off_penalty_minor + waived_minor
+    settled_minor -= sum(_opened(each) * each.penalty_minor for each in later)
+    for change in later:
         principal_minor -= _opened(change) * change.principal_minor
         fee_minor -= _settled(change) * change.fee_minor
         settled_minor += _opened(change) * change.penalty_minor
-        if (
-            _in_order(change) >= (fall.place, _PAYMENTS)
-            and principal_minor <= 0
-            and fee_minor <= 0
-            and settled_minor >= _charged_until(obligation, change.place)
-        ):
+        if principal_minor <= 0 and fee_minor <= 0 and settled_minor >= _charged_until(obligation, change.place):
             return change.place
     return None
 
@@ -210,8 +205,8 @@ def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
     A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at
-    its instant. What was paid of penalties that are no more does not count as paid; whose money that is, the
-    difference tells the caller.
+    its instant. What was paid of penalties that are no more does not count as paid; whose money that is, the caller
+    sees by the difference.
     """
     if not obligation.falls and not obligation.penalty_runs:
         return obligation
@@ -275,12 +270,18 @@ _OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS
 _CHARGED_OFF = dict.fromkeys(ChangeKind, 0) | {ChangeKind.CHARGED_OFF: 1}
 
 
-_PAYMENTS = 1
-"""Payments come after all else of their place: after the reversal of its instant, after what fell overdue then."""
+def _after(obligation: Obligation, place: Place) -> list[Change]:
+    """Its changes after a place, in the order they count.
 
-
-def _in_order(change: Change) -> tuple[Place, int]:
-    return change.place, _PAYMENTS if change.kind is ChangeKind.PAID else 0
+    At one place they were put in as they came: what follows a reversal there is later than what that let fall overdue;
+    what credit pays at a timer's place comes after the timer.
+    """
+    changes = changes_of(obligation)
+    there = [number for number, each in enumerate(changes) if each.place == place]
+    reversals = [number for number in there if changes[number].kind is ChangeKind.UNPAID]
+    if reversals:
+        return changes[reversals[-1] + 1 :]
+    return [each for each in changes if each.place > place or (each.place == place and place.rank < BY_MESSAGE)]
 
 
 def _opened(change: Change) -> int:

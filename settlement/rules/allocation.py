@@ -1,7 +1,8 @@
 """Spreading money over what is owed, as of the instant it counts from. Source: docs/rules.md, Repayment.
 
 What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is
-spread, and then what was taken back is spread again, each as of its own instant and for its own purpose.
+spread, and then what was taken back is spread again, each as of its own instant: over what it paid before, as far as
+that is open, and what is left for its own purpose. So no money that comes takes from anything what was paid of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,8 +58,7 @@ class Money:
 
     `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is
     of one order where it `is_for_order` (an order unknown owes nothing), and only what is due by `due_by` where that is
-    given. What is `displaced_from` obligations pays of these what it paid before, due or not, and else only what was
-    open at its own instant.
+    given.
     """
 
     place: Place
@@ -68,13 +68,10 @@ class Money:
     is_for_order: bool = False
     order_id: str | None = None
     due_by: date | None = None
-    displaced_from: Mapping[str, Parts] | None = None
 
     def may_pay(self, obligation: Obligation) -> bool:
         """Whether an obligation is due, where only what is due is paid."""
-        if self.due_by is None or obligation.due_on <= self.due_by:
-            return True
-        return self.displaced_from is not None and obligation.obligation_id in self.displaced_from
+        return self.due_by is None or obligation.due_on <= self.due_by
 
 
 @dataclass(slots=True)
@@ -92,8 +89,8 @@ class Allocation:
     """What each source got, in the order it was spread."""
     recovered: dict[str, int] = field(default_factory=dict)
     """How much of what was charged off each source has recovered; minor units."""
-    displaced: list[Money] = field(default_factory=list)
-    """What counts later and was taken back, to be spread again."""
+    displaced: list[tuple[Money, Mapping[str, Parts]]] = field(default_factory=list)
+    """What counts later and was taken back, to be spread again, with what it paid of each obligation."""
 
     def make_room(self, place: Place) -> None:
         """Take back what counts as paid after a place, if anything does."""
@@ -115,7 +112,7 @@ class Allocation:
             without = timeline.taken_out(obligation, lambda change: self._is_movable(change, place))
             self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
         self.displaced = [
-            revised(self._again(*key, amount_minor), displaced_from=paid[key])
+            (self._again(*key, amount_minor), paid[key])
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
         ]
 
@@ -129,7 +126,7 @@ class Allocation:
         """
         left_minor = money.amount_minor
         for obligation in self._meant(money) if left_minor else ():
-            left_minor -= self._pay_one(obligation.obligation_id, money, left_minor)
+            left_minor -= self._pay_one(obligation, money, left_minor)
             if not left_minor:  # nothing more need be loaded
                 break
         return left_minor - self._recover(money.source, left_minor)
@@ -138,12 +135,16 @@ class Allocation:
         """Spread again what was taken back, each as of its instant; returns what of the rest goes out at once.
 
         Args:
-            due_by: it pays only what is due by then, and what it paid before; the rest goes out.
+            due_by: beyond what it paid before it pays only what is due by then; the rest goes out.
         """
         out_minor = 0
-        for money in self.displaced:
+        for money, paid in self.displaced:
+            left_minor = money.amount_minor
+            had = [self.draft.get(Obligation, obligation_id) for obligation_id in paid]
+            for obligation in sorted(had, key=lambda each: (each.due_on, each.no)):
+                left_minor -= self._pay_one(obligation, money, left_minor, paid[obligation.obligation_id])
             dates = [day for day in (due_by, money.due_by) if day is not None]
-            left_minor = self.spread(revised(money, due_by=min(dates, default=None)))
+            left_minor = self.spread(revised(money, amount_minor=left_minor, due_by=min(dates, default=None)))
             if due_by is not None or (money.source and money.due_by is not None):
                 out_minor += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
@@ -207,15 +208,12 @@ class Allocation:
         before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
         return [(each, self.draft.get(Obligation, each.obligation_id)) for each in before]
 
-    def _pay_one(self, obligation_id: str, money: Money, left_minor: int) -> int:
-        """Pay what is open of an obligation at the money's instant; returns how much that was."""
-        obligation = self.draft.get(Obligation, obligation_id)
+    def _pay_one(self, obligation: Obligation, money: Money, left_minor: int, most: Parts | None = None) -> int:
+        """Pay what is open of an obligation at the money's instant, at `most` so much; returns how much that was."""
         place = money.place
         parts = timeline.payable_at(obligation, place)
-        if money.displaced_from is not None:  # it pays nothing that was made owed later
-            had = money.displaced_from.get(obligation_id, Parts())
-            is_due = money.due_by is None or obligation.due_on <= money.due_by
-            parts = parts.within(had.or_more(timeline.unpaid_at(obligation, place)) if is_due else had)
+        if most is not None:
+            parts = parts.within(most)
         penalty_minor = min(left_minor, parts.penalty_minor)
         fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
         principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)
@@ -227,7 +225,7 @@ class Allocation:
         if after.falls or after.penalty_runs:
             after = timeline.derived(after, place, penalty.rate(self.draft, after))
         self.work_on(obligation, after)
-        share = Share(obligation_id, penalty_minor, fee_minor, principal_minor)
+        share = Share(obligation.obligation_id, penalty_minor, fee_minor, principal_minor)
         self.shares.setdefault(money.source, []).append(share)
         account = self.draft.account
         if account.paid_until is None or account.paid_until < place.at:
@@ -252,8 +250,6 @@ class Allocation:
         if money.is_for_order:
             order = draft.find(Order, money.order_id) if money.order_id is not None else None
             yield from filter(money.may_pay, obligations_of(draft, order) if order is not None else ())
-        elif money.due_by is None or money.displaced_from:
-            yield from filter(money.may_pay, draft.open_obligations())
         else:
             yield from takewhile(money.may_pay, draft.open_obligations())
 

@@ -93,8 +93,8 @@ class CashOutStory(Story):
 class AccountStory(Story):
     """Everything of an account; lists are oldest first, obligations by due date.
 
-    `payoff_minor` is what a payoff takes now, by the lane's time; `charged_off_minor` is what was given up and not taken
-    back by a return, recovered or not.
+    `payoff_minor` is what a payoff takes now, by the lane's time; `charged_off_minor` is what was given up and not
+    taken back by a return, recovered or not.
 
     `other_obligations` are of no order and no cash-out.
     """

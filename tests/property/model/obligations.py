@@ -39,7 +39,6 @@ from tests.property.model.timeline import (
     place_at,
     standing,
     unpaid_at,
-    was_unpaid_before,
 )
 
 
@@ -325,7 +324,7 @@ class ObligationRules(DebitRules):
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
-        goes_out = self._pay_with(account, money, now)
+        goes_out = self._pay_with(account, money, now, rest=money["rest"])
         for each, shares in zip(later, had_paid, strict=True):
             goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
         due = sum(open_amount(owed) for owed in account["obligations"] if is_due(owed, now))
@@ -359,43 +358,38 @@ class ObligationRules(DebitRules):
             account["credits"].append(too_much)
 
     def _pay_again(self, account: Facts, money: Facts, shares: list, now: datetime, *, twice: bool) -> int:
-        """With what was displaced. Returns what goes out.
+        """With what was displaced, first what it paid before. Returns what goes out.
 
-        It pays what it paid before, though that may be due on a later day by now, and of what was open at its own time;
-        but what a debit that came after all has paid `twice` pays nothing more that is not due, and goes out.
+        What a debit that came after all has paid `twice` pays nothing more that is not due, and goes out.
         """
+        for owed, parts in sorted(shares, key=lambda share: share[0]["due_on"]):  # stable: as made
+            self._pay_one(account, owed, money, parts)
+        return self._pay_with(account, money, now, only_due=twice, rest="out" if twice else money["rest"])
 
-        def most(owed: Facts, part: str) -> int:
-            had_paid = sum(parts[part] for each, parts in shares if each is owed)
-            if twice and not is_due(owed, now):
-                return had_paid
-            return max(had_paid, was_unpaid_before(owed, part, money["place"]))
+    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, rest: str, only_due: bool = False) -> int:
+        """In pay order. Returns what goes out."""
+        goes_to = list(filter(money["pays"], by_due_date(account["obligations"])))
+        first = [owed for owed in goes_to if is_in(owed, money["first"])]
+        for owed in (*first, *(owed for owed in goes_to if not is_in(owed, first))):
+            if not only_due or is_due(owed, now):
+                self._pay_one(account, owed, money)
+        return self._rest_of(account, money, now, rest=rest)
 
-        had = [owed for owed, _ in shares]
-        return self._pay_with(account, money, now, most, had=had, rest="out" if twice else money["rest"])
-
-    def _pay_with(
-        self, account: Facts, money: Facts, now: datetime, most=None, *, had: list[Facts] = (), rest: str | None = None
-    ) -> int:
-        """In pay order, of an obligation's part at `most` so much; also what it `had` paid. Returns what goes out."""
-        goes_to = [owed for owed in by_due_date(account["obligations"]) if money["pays"](owed) or is_in(owed, had)]
-        first = [owed for owed in goes_to if any(owed is each for each in money["first"])]
-        others = [owed for owed in goes_to if not any(owed is each for each in first)]
-        for owed in (*first, *others):
-            parts = {}
-            penalty_before = owed["penalty"]
-            for part in PARTS:
-                room = unpaid_at(owed, part, money["at"])
-                parts[part] = min(money["left"], room, most(owed, part) if most else room)
-                money["left"] -= parts[part]
-                if parts[part]:
-                    log_payment(owed, part, parts[part], money["at"], money)
-            if any(parts.values()):
-                money["shares"].append((owed, parts))
-                self.look_back(account, owed)
-                self.fired["late penalties undone"] += owed["penalty"] < penalty_before
-                self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
-        return self._rest_of(account, money, now, rest=rest or money["rest"])
+    def _pay_one(self, account: Facts, owed: Facts, money: Facts, most: dict[str, int] | None = None) -> None:
+        """What is open of it at the money's time, of each part at `most` so much."""
+        parts = {}
+        penalty_before = owed["penalty"]
+        for part in PARTS:
+            room = unpaid_at(owed, part, money["at"])
+            parts[part] = min(money["left"], room, most[part] if most else room)
+            money["left"] -= parts[part]
+            if parts[part]:
+                log_payment(owed, part, parts[part], money["at"], money)
+        if any(parts.values()):
+            money["shares"].append((owed, parts))
+            self.look_back(account, owed)
+            self.fired["late penalties undone"] += owed["penalty"] < penalty_before
+            self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
 
     def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> int:
         """What finds nothing to pay: it recovers what was charged off, then it is the buyer's, or goes out."""

@@ -51,11 +51,6 @@ def paid_before(owed: Facts, part: str, place: Place) -> int:
     return sum(each["amount"] for each in owed["payments"] if each["part"] == part and each["place"] < place)
 
 
-def was_unpaid_before(owed: Facts, part: str, place: Place) -> int:
-    """What there was to pay of a part for money of a place, by what is known now of all that came before it."""
-    return max(_there_is(owed, part, place[0]) - owed["lost"][part] - paid_before(owed, part, place), 0)
-
-
 def principal_before(owed: Facts, place: Place) -> int:
     """What was unpaid of the principal."""
     whole = sum(by for changed, by in owed["changes"] if changed < place)
