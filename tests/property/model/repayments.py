@@ -162,13 +162,13 @@ class RepaymentRules(ReturnRules):
         account["credits"].append(-from_credit)
         before = account["given_up"] and account["given_up"]["obligations"]
         if before:
-            self.charge_off(account, [owed for owed in unpaid_again if is_in(owed, before)], now)
+            self.charge_off(account, [owed for owed in unpaid_again if is_in(owed, before)])
         if gone > from_credit:
             self.fired["reversal of money gone"] += 1
             lost = self.make_obligation(account, None, business_date(now) + DAY, None, gone - from_credit, now)
             unpaid_again.append(lost)
             if before:
-                self.charge_off(account, [lost], now)
+                self.charge_off(account, [lost])
         self._fall_due_again(account, unpaid_again, now)
         self.notify(account, now, "repayment_reversed", body.repayment_id, repayment["body"].amount_minor)
         return APPLIED

@@ -186,7 +186,7 @@ class ReturnRules(ChangeRules):
         back = 0
         for owed in theirs:
             for part in ("penalty", "fee"):
-                self.lose(account, owed, part, -owed["lost"][part], now)
+                self.lose(account, owed, part, -owed["lost"][part])
             back += owed["paid"]["fee"] + forget_penalty(owed, now)
             owed["fee"] = 0
             log_payment(owed, "fee", -owed["paid"]["fee"], now)
@@ -218,7 +218,7 @@ class ReturnRules(ChangeRules):
     def _take_lost(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
         less = min(owed["lost"]["principal"], most)
         change_principal(owed, -less, now)
-        self.lose(account, owed, "principal", -less, now)
+        self.lose(account, owed, "principal", -less)
         return less
 
     def _take_paid(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
