@@ -76,11 +76,7 @@ def asks_of(obligation: Obligation) -> list[Ask]:
 
 def open_parts(obligation: Obligation) -> Parts:
     """What is open of an obligation."""
-    return Parts(
-        obligation.penalty_minor - obligation.paid_penalty_minor,
-        obligation.fee_minor - obligation.paid_fee_minor,
-        obligation.principal_minor - obligation.paid_principal_minor,
-    )
+    return Parts(obligation.open_penalty_minor, obligation.open_fee_minor, obligation.open_principal_minor)
 
 
 def not_asked(obligation: Obligation, *, but_by: str = "") -> Parts:
@@ -103,6 +99,6 @@ def uncovered(obligation: Obligation) -> Parts:
     if any(ask.state is AskState.RETRY for ask in asks_of(obligation)):
         return Parts()
     left = not_asked(obligation)
-    if left.fee_minor or left.principal_minor or obligation.principal_minor == obligation.paid_principal_minor:
+    if left.fee_minor or left.principal_minor or not obligation.open_principal_minor:
         return left
     return Parts()

@@ -46,7 +46,11 @@ class ChangeKind(StrEnum):
     REFUNDED = "refunded"
     """What was paid went back to the buyer: it is neither owed nor paid any more."""
     LESS = "less"
-    """Less is owed: cut, waived, charged off. Of negative amounts more is owed."""
+    """Less is owed: cut or waived. Of negative amounts more is owed."""
+    MOVED = "moved"
+    """Less is owed of it, and as much more of other parts of its plan."""
+    CHARGED_OFF = "charged_off"
+    """It is owed no more, but remembered as charged off. Of negative amounts less is charged off, and open again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ before there were changes, what was paid counts as paid before everything.
 Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue and Repayment.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 from settlement.asks import Parts, open_parts
@@ -43,7 +43,7 @@ def runs_of(obligation: Obligation) -> list[Run]:
 
 def principal_unpaid_at(obligation: Obligation, place: Place) -> int:
     """What was unpaid of its principal right after a place."""
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in _after(obligation, place)))
 
 
@@ -64,10 +64,10 @@ def unpaid_at(obligation: Obligation, place: Place) -> Parts:
             0,
             parts.penalty_minor
             - charged_after(obligation, place)
-            + sum(_PAID[each.kind] * each.penalty_minor for each in later),
+            + sum(_settled(each) * each.penalty_minor for each in later),
         ),
-        max(0, parts.fee_minor + sum(_PAID[each.kind] * each.fee_minor for each in later)),
-        max(0, parts.principal_minor + sum(_PAID[each.kind] * each.principal_minor for each in later)),
+        max(0, parts.fee_minor + sum(_settled(each) * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_settled(each) * each.principal_minor for each in later)),
     )
 
 
@@ -103,21 +103,16 @@ def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
     A waiver counts from where it was given; a fee that was lowered since counts as if it had never been more.
     """
     later = _after(obligation, fall.place)
-    principal_minor = obligation.principal_minor - obligation.paid_principal_minor
-    principal_minor += sum(_opened(each) * each.principal_minor for each in later)
-    paid_fee_minor = obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in later)
+    principal_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in later)
+    fee_minor = obligation.open_fee_minor + sum(_settled(each) * each.fee_minor for each in later)
     waived_minor = -sum(_OWED[each.kind] * each.penalty_minor for each in map(Change.parse, obligation.changes))
-    settled_minor = obligation.paid_penalty_minor + waived_minor
+    settled_minor = obligation.paid_penalty_minor + obligation.charged_off_penalty_minor + waived_minor
     settled_minor -= sum(_opened(each) * each.penalty_minor for each in later)
     for change in later:
         principal_minor -= _opened(change) * change.principal_minor
-        paid_fee_minor += _PAID[change.kind] * change.fee_minor
+        fee_minor -= _settled(change) * change.fee_minor
         settled_minor += _opened(change) * change.penalty_minor
-        if (
-            principal_minor <= 0
-            and paid_fee_minor >= obligation.fee_minor
-            and settled_minor >= _charged_until(obligation, change.place)
-        ):
+        if principal_minor <= 0 and fee_minor <= 0 and settled_minor >= _charged_until(obligation, change.place):
             return change.place
     return None
 
@@ -127,7 +122,7 @@ def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
 
 def put_in(obligation: Obligation, change: Change) -> Obligation:
     """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
-    paid, owed = _PAID[change.kind], _OWED[change.kind]
+    paid, owed, given_up = _PAID[change.kind], _OWED[change.kind], _CHARGED_OFF[change.kind]
     changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
     after = revised(
         obligation,
@@ -136,6 +131,9 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         paid_penalty_minor=obligation.paid_penalty_minor + paid * change.penalty_minor,
         paid_fee_minor=obligation.paid_fee_minor + paid * change.fee_minor,
         paid_principal_minor=obligation.paid_principal_minor + paid * change.principal_minor,
+        charged_off_penalty_minor=obligation.charged_off_penalty_minor + given_up * change.penalty_minor,
+        charged_off_fee_minor=obligation.charged_off_fee_minor + given_up * change.fee_minor,
+        charged_off_principal_minor=obligation.charged_off_principal_minor + given_up * change.principal_minor,
         changes=(*changes, str(change)),
         paid_at=_later(obligation.paid_at, change.place.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
     )
@@ -164,7 +162,7 @@ def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obl
 
 def fallen(obligation: Obligation, place: Place) -> Obligation:
     """Return an obligation that falls overdue at a place, now; by a reversal it does again while it is overdue."""
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     return revised(
         obligation,
         overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
@@ -174,8 +172,11 @@ def fallen(obligation: Obligation, place: Place) -> Obligation:
 
 def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
     """Return an obligation that is no longer overdue from an instant on, though something of it is open."""
-    *earlier, last = obligation.falls
-    return revised(obligation, falls=(*earlier, str(revised(Fall.parse(last), ended_at=instant))))
+    falls = [
+        fall if ended_at(obligation, fall) is not None else revised(fall, ended_at=instant)
+        for fall in falls_of(obligation)
+    ]
+    return revised(obligation, falls=tuple(map(str, falls)))
 
 
 def without_falls_after(obligation: Obligation, place: Place) -> Obligation:
@@ -192,7 +193,7 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     """Return an overdue obligation with the penalty of 00:00 of a date, which is now; a part of a plan bears none."""
     if obligation.plan_id is not None:
         return obligation
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     runs = runs_of(obligation)
     daily_minor = min(daily_penalty(unpaid_minor, rate(day)), _room(obligation, runs))
     if daily_minor <= 0:
@@ -241,8 +242,15 @@ def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligatio
 
 
 def lowered(cut: Obligation, rate_bps: int) -> Obligation:
-    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it."""
-    return _repenalized(cut, revised(cut, lowered_bps=rate_bps))
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
+
+    What has moved to other parts of its plan by now is not left of it.
+    """
+    changes = [
+        revised(each, kind=ChangeKind.LESS) if each.kind is ChangeKind.MOVED else each
+        for each in map(Change.parse, cut.changes)
+    ]
+    return _repenalized(cut, revised(cut, lowered_bps=rate_bps, changes=tuple(map(str, changes))))
 
 
 def daily_penalty(unpaid_minor: int, bps: int) -> int:
@@ -252,8 +260,14 @@ def daily_penalty(unpaid_minor: int, bps: int) -> int:
     return max(1, (unpaid_minor * bps + 5_000) // 10_000)
 
 
-_PAID = {ChangeKind.PAID: 1, ChangeKind.KEPT: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
-_OWED = {ChangeKind.PAID: 0, ChangeKind.KEPT: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+_PAID = dict.fromkeys(ChangeKind, 0) | {
+    ChangeKind.PAID: 1,
+    ChangeKind.KEPT: 1,
+    ChangeKind.UNPAID: -1,
+    ChangeKind.REFUNDED: -1,
+}
+_OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1, ChangeKind.MOVED: -1}
+_CHARGED_OFF = dict.fromkeys(ChangeKind, 0) | {ChangeKind.CHARGED_OFF: 1}
 
 
 def _after(obligation: Obligation, place: Place) -> list[Change]:
@@ -272,7 +286,12 @@ def _after(obligation: Obligation, place: Place) -> list[Change]:
 
 def _opened(change: Change) -> int:
     """How much more was open before a change, for each unit of it."""
-    return _PAID[change.kind] - _OWED[change.kind]
+    return _settled(change) - _OWED[change.kind]
+
+
+def _settled(change: Change) -> int:
+    """How much more of what is owed was paid, or given up, by a change, for each unit of it."""
+    return _PAID[change.kind] + _CHARGED_OFF[change.kind]
 
 
 def _later(one: datetime | None, other: datetime) -> datetime:
@@ -291,8 +310,10 @@ def _within_lowering(obligation: Obligation, sum_minor: int) -> int:
     if obligation.lowered_bps is None:
         return sum_minor
     days = sum(run.days for run in runs_of(obligation) if run.daily_minor)
-    limit_minor = days * max(daily_penalty(obligation.principal_minor, obligation.lowered_bps), 1)
-    return min(sum_minor, obligation.principal_minor, limit_minor)
+    moved = [each for each in map(Change.parse, obligation.changes) if each.kind is ChangeKind.MOVED]
+    principal_minor = obligation.principal_minor + sum(each.principal_minor for each in moved)
+    limit_minor = days * max(daily_penalty(principal_minor, obligation.lowered_bps), 1)
+    return min(sum_minor, principal_minor, limit_minor)
 
 
 def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
@@ -347,16 +368,20 @@ def _repenalized(before: Obligation, after: Obligation) -> Obligation:
 
 
 def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
-    """Set what its penalties are; of what was paid of more than that, the last payments did not pay it after all."""
+    """Set what its penalties are; of more than that, the last was not charged off, or paid, after all."""
     penalty_minor = max(0, penalty_minor)
-    excess_minor = obligation.paid_penalty_minor - penalty_minor
+    excess_minor = obligation.paid_penalty_minor + obligation.charged_off_penalty_minor - penalty_minor
     if excess_minor <= 0:
         return revised(obligation, penalty_minor=penalty_minor)
-    changes = list(_unpaid_from_the_last(changes_of(obligation), excess_minor))[::-1]
+    given_up_minor = min(excess_minor, obligation.charged_off_penalty_minor)
+    paid_minor = excess_minor - given_up_minor
+    changes = _less_penalty(changes_of(obligation), ChangeKind.CHARGED_OFF, given_up_minor)
+    changes = _less_penalty(changes, ChangeKind.PAID, paid_minor)
     return revised(
         obligation,
         penalty_minor=penalty_minor,
-        paid_penalty_minor=penalty_minor,
+        paid_penalty_minor=obligation.paid_penalty_minor - paid_minor,
+        charged_off_penalty_minor=obligation.charged_off_penalty_minor - given_up_minor,
         changes=tuple(map(str, changes)),
     )
 
@@ -381,11 +406,11 @@ def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
     return tuple(map(str, reversed(kept)))
 
 
-def _unpaid_from_the_last(changes: Sequence[Change], excess_minor: int) -> Iterator[Change]:
-    for change in reversed(changes):
-        if change.kind is ChangeKind.PAID:
-            less_minor = min(change.penalty_minor, excess_minor)
-            excess_minor -= less_minor
-            yield revised(change, penalty_minor=change.penalty_minor - less_minor)
-        else:
-            yield change
+def _less_penalty(changes: Iterable[Change], kind: ChangeKind, excess_minor: int) -> list[Change]:
+    """Changes of which those of a kind are of so much less of the penalties, the last ones first."""
+    after: list[Change] = []
+    for change in reversed([*changes]):
+        less_minor = max(0, min(change.penalty_minor, excess_minor)) if change.kind is kind else 0
+        excess_minor -= less_minor
+        after.append(revised(change, penalty_minor=change.penalty_minor - less_minor) if less_minor else change)
+    return after[::-1]

@@ -17,7 +17,7 @@ from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
-from settlement.rules import credit_line, difference, penalty
+from settlement.rules import credit_line, difference, loss, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
 from settlement.timers import TimerKind
@@ -87,6 +87,8 @@ class Allocation:
     """What was paid on or taken back from, each as it was before."""
     shares: dict[str, list[Share]] = field(default_factory=dict)
     """What each source got, in the order it was spread."""
+    recovered: dict[str, int] = field(default_factory=dict)
+    """How much of what was charged off each source has recovered; minor units."""
     displaced: list[tuple[Money, Mapping[str, Parts]]] = field(default_factory=list)
     """What counts later and was taken back, to be spread again, with what it paid of each obligation."""
 
@@ -117,6 +119,8 @@ class Allocation:
     def spread(self, money: Money) -> int:
         """Pay what money is for, as of its instant; within one obligation: penalty, fee, principal.
 
+        What is left of a repayment recovers what was charged off.
+
         Returns:
             What is left over.
         """
@@ -125,7 +129,7 @@ class Allocation:
             left_minor -= self._pay_one(obligation, money, left_minor)
             if not left_minor:  # nothing more need be loaded
                 break
-        return left_minor
+        return left_minor - self._recover(money.source, left_minor)
 
     def spread_displaced(self, due_by: date | None = None) -> int:
         """Spread again what was taken back, each as of its instant; returns what of the rest goes out at once.
@@ -145,8 +149,13 @@ class Allocation:
                 out_minor += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
             if repayment is not None:
-                self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
+                self.record(repayment)
         return out_minor
+
+    def record(self, repayment: Repayment) -> None:
+        """Keep what a repayment paid by now, and recovered."""
+        source = repayment.repayment_id
+        self.draft.put(recorded(repayment, self.shares.get(source, []), self.recovered.get(source, 0)))
 
     def spend_credit(self, credit_minor: int) -> int:
         """Let money that has become the buyer's pay all that is due by now; returns what is left of it."""
@@ -157,7 +166,8 @@ class Allocation:
 
     def left_minor(self, amount_minor: int) -> int:
         """What is left of an amount that came, and of what was taken back of earlier ones."""
-        return amount_minor - sum(_paid(later) - _paid(earlier) for earlier, later in self._pairs())
+        spread_minor = sum(_paid(later) - _paid(earlier) for earlier, later in self._pairs())
+        return amount_minor - spread_minor - sum(self.recovered.values())
 
     def finish(self, amount_minor: int) -> list[Obligation]:
         """Post what changed, and tell what limit became available; `difference.conclude` is left to the caller.
@@ -182,6 +192,8 @@ class Allocation:
                 draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
         for earlier, later in pairs:
             difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
+        for recovered_minor in self.recovered.values():
+            loss.recovered(draft, recovered_minor, hub)
         credit_line.released(draft, _released(pairs), "repaid")
         return before
 
@@ -219,6 +231,15 @@ class Allocation:
         if account.paid_until is None or account.paid_until < place.at:
             self.draft.change_account(paid_until=place.at)
         return paid_minor
+
+    def _recover(self, source: str, left_minor: int) -> int:
+        """Take of what is left of a repayment what is still to be recovered; returns how much."""
+        account = self.draft.account
+        lost_minor = account.charged_off_minor - account.recovered_minor - sum(self.recovered.values())
+        recovered_minor = min(left_minor, lost_minor) if source else 0
+        if recovered_minor:
+            self.recovered[source] = self.recovered.get(source, 0) + recovered_minor
+        return recovered_minor
 
     def _meant(self, money: Money) -> Iterator[Obligation]:
         """What money is for, in the order it is paid."""
@@ -262,8 +283,8 @@ def money_of(draft: Draft, repayment: Repayment, amount_minor: int, place: Place
     )
 
 
-def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
-    """Return a repayment with what it paid by now; the fees it made go away stay so."""
+def recorded(repayment: Repayment, shares: Iterable[Share], recovered_minor: int) -> Repayment:
+    """Return a repayment with what it paid by now, and recovered in addition; the fees it made go away stay so."""
     waived = {
         share.obligation_id: share.waived_fee_minor
         for share in map(Share.parse, repayment.shares)
@@ -271,10 +292,12 @@ def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
     }
     paid = list(shares)
     kept = [Share(obligation_id, 0, 0, 0, fee_minor) for obligation_id, fee_minor in waived.items()]
+    recovered_minor += repayment.recovered_minor
     return revised(
         repayment,
         shares=tuple(map(str, [*kept, *paid])),
-        credit_minor=repayment.amount_minor - sum(share.amount_minor for share in paid),
+        credit_minor=repayment.amount_minor - recovered_minor - sum(share.amount_minor for share in paid),
+        recovered_minor=recovered_minor,
     )
 
 

@@ -52,6 +52,8 @@ def _refusal(draft: Draft, order: Order, obligations: list[Obligation], body: Am
     """The first reason, in the order of docs/rules.md, that speaks against lowering an order."""
     if order.status in {OrderStatus.CANCELLED, OrderStatus.RETURNED}:
         return DeclineReason.WRONG_STATE
+    if any(obligation.charged_off_minor for obligation in obligations):
+        return DeclineReason.WRONG_STATE
     if body.currency != draft.currency:
         return DeclineReason.CURRENCY_MISMATCH
     if body.amount_minor >= order.amount_minor:

@@ -8,8 +8,8 @@ from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived, RepaymentReinstated
-from settlement.rules import debit, due_day, overdue, payoff, penalty
-from settlement.rules.allocation import Allocation, Share, money_of, recorded
+from settlement.rules import debit, due_day, loss, overdue, payoff, penalty
+from settlement.rules.allocation import Allocation, Share, money_of
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import DebitStatus, ObligationStatus
@@ -72,7 +72,7 @@ def reinstated(draft: Draft, body: RepaymentReinstated) -> Decision:
         amount_minor=repayment.amount_minor,
         currency=draft.currency,
     )
-    _spread(draft, revised(repayment, reversed_at=None, reinstated=True), is_new=False)
+    _spread(draft, revised(repayment, reversed_at=None, reinstated=True, recovered_minor=0), is_new=False)
     return draft.applied()
 
 
@@ -138,7 +138,7 @@ def _take(draft: Draft, repayment: Repayment) -> None:
 def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     """Spread a repayment from where it counts, and let what is left over go where it belongs."""
     draft.put(repayment)
-    place = _place_of(repayment)
+    place = loss.not_before(draft, _place_of(repayment))
     allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING)
     waived: list[Share] = []
     if not is_new:
@@ -154,7 +154,7 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     credit_minor = draft.account.customer_credit_minor + allocation.left_minor(repayment.amount_minor) - out_minor
     allocation.spend_credit(credit_minor)
     shares = tuple(map(str, waived))
-    draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
+    allocation.record(revised(repayment, shares=shares))
     before = allocation.finish(repayment.amount_minor)
     if out_minor:
         draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, out_minor, draft.currency)
@@ -187,8 +187,10 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
     waived: list[Share] = []
     for share in map(Share.parse, repayment.shares):
         obligation = draft.get(Obligation, share.obligation_id)
+        if loss.is_over(draft, obligation):
+            continue
         without = timeline.taken_out(obligation, lambda change: _is_of(change, repayment))
-        fee_minor = min(share.waived_fee_minor, without.fee_minor - without.paid_fee_minor)
+        fee_minor = min(share.waived_fee_minor, without.open_fee_minor)
         if fee_minor > 0:
             waived.append(Share(share.obligation_id, 0, 0, 0, fee_minor))
             without = payoff.without_fee(draft, without, fee_minor)

@@ -19,6 +19,7 @@ from tests.property.model.facts import (
     is_due,
     is_in,
     is_overdue,
+    lost_amount,
     midnight,
     next_midnight,
     obligation_status,
@@ -75,6 +76,7 @@ class ObligationRules(DebitRules):
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
             "plan": None,
+            "moved": 0,
             "cash_out": None,
             "exhausted": False,
             "trial_ended_at": now if trial_ended else None,
@@ -237,6 +239,18 @@ class ObligationRules(DebitRules):
 
     # What follows from every change of what is owed.
 
+    def lose(self, account: Facts, owed: Facts, part: str, amount: int) -> None:
+        """Charge off so much of a part, or take so much of it back."""
+        owed["lost"][part] += amount
+        self.count_losses(account)
+
+    def count_losses(self, account: Facts) -> None:
+        """What was recovered beyond what is lost by now is the buyer's."""
+        account["charged_off"] = sum(map(lost_amount, account["obligations"]))
+        beyond = max(account["recovered"] - account["charged_off"], 0)
+        account["recovered"] -= beyond
+        account["credits"].append(beyond)
+
     def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
         """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
@@ -246,6 +260,7 @@ class ObligationRules(DebitRules):
             at: when it happened that was decided; clearing counts from there.
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
+        self.count_losses(account)
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
@@ -313,6 +328,9 @@ class ObligationRules(DebitRules):
         """
         if not account["paid_before"]:
             account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
+        given_up = account["given_up"]
+        if given_up and money["place"] < given_up["place"]:  # what was given up stays as it is: the money recovers it
+            money.update(at=given_up["at"], place=given_up["place"])
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )

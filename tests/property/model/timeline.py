@@ -112,7 +112,7 @@ def standing(owed: Facts, until: datetime | None = None) -> int:
     charged = charges_of(owed)
     amount = sum(amount for at, amount in charged if until is None or at <= until)
     if owed["lowered"]:
-        principal, days = owed["principal"], sum(amount > 0 for _, amount in charged)
+        principal, days = owed["principal"] + owed["moved"], sum(amount > 0 for _, amount in charged)
         amount = min(amount, principal, days * max(half_up(principal, PENALTY_BPS), 1))
     return amount
 
@@ -125,7 +125,10 @@ def penalty_of(owed: Facts, until: datetime | None = None) -> int:
 def look_again(owed: Facts) -> int:
     """Work the penalties out anew. Returns what was paid of them and is no penalty any more: it has to go somewhere."""
     owed["penalty"] = penalty_of(owed)
-    too_much = max(owed["paid"]["penalty"] - owed["penalty"], 0)
+    too_much = max(owed["paid"]["penalty"] + owed["lost"]["penalty"] - owed["penalty"], 0)
+    not_lost = min(too_much, owed["lost"]["penalty"])
+    owed["lost"]["penalty"] -= not_lost
+    too_much -= not_lost
     owed["paid"]["penalty"] -= too_much
     left = too_much
     for entry in owed["payments"][::-1]:
@@ -148,7 +151,7 @@ def charge(owed: Facts, now: datetime) -> tuple[int, bool]:
 
 def limit_penalty(owed: Facts) -> int:
     """After the principal was lowered. Returns what was paid above."""
-    owed["lowered"] = True
+    owed.update(lowered=True, moved=0)
     return look_again(owed)
 
 
