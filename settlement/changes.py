@@ -40,7 +40,7 @@ class ChangeKind(StrEnum):
     PAID = "paid"
     """More is paid, by a repayment (its id is the source) or by customer credit (no source)."""
     KEPT = "kept"
-    """The same, but the money went back to the buyer since: it stays where it is when payments are spread anew."""
+    """The same, but as much went back to the buyer since: it stayed where it was when payments were spread anew."""
     UNPAID = "unpaid"
     """What was paid is owed again: a repayment (the source) was reversed."""
     REFUNDED = "refunded"

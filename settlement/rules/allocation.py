@@ -99,16 +99,14 @@ class Allocation:
         amounts: dict[tuple[Place, str], int] = {}
         paid: dict[tuple[Place, str], dict[str, Parts]] = {}
         for obligation in draft.past_since(place.at):
-            moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, place)]
-            if not moved:
-                continue
+            without, moved = timeline.taken_back(obligation, lambda change: self._is_movable(change, place))
             for change in moved:
                 key = (change.place, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
                 had = Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
                 paid.setdefault(key, {})[obligation.obligation_id] = had
-            without = timeline.taken_out(obligation, lambda change: self._is_movable(change, place))
-            self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
+            if moved:
+                self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
         self.displaced = [
             (self._again(*key, amount_minor), paid[key])
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
@@ -233,8 +231,8 @@ class Allocation:
             yield from takewhile(money.may_pay, draft.open_obligations())
 
     def _is_movable(self, change: Change, place: Place) -> bool:
-        """Whether a change is a payment after a place; what was reversed stays where it was."""
-        if change.kind is not ChangeKind.PAID or change.place <= place:
+        """Whether a payment comes after a place; what was reversed stays where it was."""
+        if change.place <= place:
             return False
         return not change.source or self.draft.get(Repayment, change.source).reversed_at is None
 

@@ -1,7 +1,7 @@
 """Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
+from settlement.changes import BY_MESSAGE, Place
 from settlement.dates import business_date, days_after
 from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
@@ -187,17 +187,10 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
     waived: list[Share] = []
     for share in map(Share.parse, repayment.shares):
         obligation = draft.get(Obligation, share.obligation_id)
-        without = timeline.taken_out(obligation, lambda change: _is_of(change, repayment))
+        without = timeline.without_reversal(obligation, repayment.repayment_id)
         fee_minor = min(share.waived_fee_minor, without.fee_minor - without.paid_fee_minor)
         if fee_minor > 0:
             waived.append(Share(share.obligation_id, 0, 0, 0, fee_minor))
             without = payoff.without_fee(draft, without, fee_minor)
         allocation.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, without)))
     return waived
-
-
-def _is_of(change: Change, repayment: Repayment) -> bool:
-    return change.source == repayment.repayment_id and change.kind in {
-        ChangeKind.PAID,
-        ChangeKind.UNPAID,
-    }

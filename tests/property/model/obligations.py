@@ -178,23 +178,18 @@ class ObligationRules(DebitRules):
             and self._overdue_instant(owed) <= instant
             and not open_returns(account, owed["order"] or {})
         ]
-        self.fall_overdue(account, late, due_on, now, now, now)
+        self.fall_overdue(account, late, due_on, now, among_steps=instant == now)
         for plan in {owed["plan"] for owed in late} - {None}:
             self._all_of_plan_due(account, plan, now)
 
     def fall_overdue(
-        self,
-        account: Facts,
-        late: list[Facts],
-        due_on: date,
-        now: datetime,
-        fell_at: datetime,
-        first_penalty_at: datetime,
+        self, account: Facts, late: list[Facts], due_on: date, now: datetime, *, among_steps: bool = False
     ) -> None:
+        """The first penalty comes at once where it is a step of a 00:00, else at the next."""
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            fall(owed, fell_at)
-            owed["next_penalty_at"] = first_penalty_at
+            fall(owed, now, among_steps=among_steps)
+            owed["next_penalty_at"] = now if among_steps else next_midnight(now)
             look_again(owed)
         if late and "overdue" not in account["freezes"]:
             account["freezes"].add("overdue")

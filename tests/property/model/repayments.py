@@ -208,7 +208,7 @@ class RepaymentRules(ReturnRules):
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
-            self.fall_overdue(account, late, late[0]["due_on"], now, now, next_midnight(now))
+            self.fall_overdue(account, late, late[0]["due_on"], now)
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)

@@ -26,7 +26,7 @@ from tests.property.model.facts import (
     under_return,
     unpaid,
 )
-from tests.property.model.timeline import change_principal, forget_penalty, log_payment
+from tests.property.model.timeline import change_principal, forget_penalty, log_payment, look_again
 
 
 class ReturnRules(ChangeRules):
@@ -168,10 +168,12 @@ class ReturnRules(ChangeRules):
         theirs = obligations_of(account, order)
         released, out = amount, 0
         order["returned"] += amount
+        order["sent_back"] = not left_of(order)
         if theirs:
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
             released, out = self.take_back_principal(account, theirs, amount, now)
+            out += sum(map(look_again, theirs))  # where it was lowered before, less may be left of penalties
             self.recompute_fees(theirs, now)
             if not left_of(order) and back["request"].reason == "quality_issue":
                 out += self._give_charges_back(theirs, now)
