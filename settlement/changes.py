@@ -6,6 +6,7 @@ Source: docs/rules.md, Overdue and Repayment.
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from settlement.parts import Parts
 from settlement.values import dataclass
 
 CREDIT = 20
@@ -69,6 +70,11 @@ class Change:
     def __str__(self) -> str:
         amounts = f"{self.penalty_minor} {self.fee_minor} {self.principal_minor}"
         return f"{self.kind} {self.place} {amounts} {self.source}"
+
+    @property
+    def parts(self) -> Parts:
+        """What it changes, part by part."""
+        return Parts(self.penalty_minor, self.fee_minor, self.principal_minor)
 
     @property
     def amount_minor(self) -> int:

@@ -11,10 +11,11 @@ Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 
-from settlement.asks import Parts, open_parts
+from settlement.asks import open_parts
 from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
+from settlement.parts import Parts
 from settlement.values import revised
 
 Rate = Callable[[date], int]
@@ -156,9 +157,9 @@ def taken_back(
         if change.kind is not ChangeKind.PAID or not is_meant(change):
             kept.append(change)
             continue
-        back = _parts_of(change).within(left)
+        back = change.parts.within(left)
         left = left.less(back)
-        rest = _parts_of(change).less(back)
+        rest = change.parts.less(back)
         if back.amount_minor:
             gone.append(_of_parts(change, ChangeKind.PAID, back))
         if rest.amount_minor:
@@ -389,10 +390,6 @@ def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
         paid_penalty_minor=penalty_minor,
         changes=tuple(map(str, changes)),
     )
-
-
-def _parts_of(change: Change) -> Parts:
-    return Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
 
 
 def _of_parts(change: Change, kind: ChangeKind, parts: Parts) -> Change:

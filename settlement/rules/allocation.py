@@ -11,12 +11,12 @@ from datetime import date
 from itertools import takewhile
 
 from settlement import timeline
-from settlement.asks import Parts
 from settlement.changes import BY_MESSAGE, CREDIT, Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
+from settlement.parts import Parts
 from settlement.rules import credit_line, difference, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
@@ -103,8 +103,9 @@ class Allocation:
             for change in moved:
                 key = (change.place, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
-                had = Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
-                paid.setdefault(key, {})[obligation.obligation_id] = had
+                of_each = paid.setdefault(key, {})
+                had = of_each.get(obligation.obligation_id, Parts())
+                of_each[obligation.obligation_id] = had.plus(change.parts)
             if moved:
                 self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
         self.displaced = [

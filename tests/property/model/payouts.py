@@ -30,7 +30,7 @@ class PayoutRules(MerchantRules):
                 payee["credits"].append(amount)
                 payee["credit_rests"] = payee["payout_failed"] = True
             case "cash_out":
-                self._cash_out_failed(payee, payee["cash_outs"][source], now)
+                self._cash_out_failed(payee, payee["cash_outs"][source], now, at)
             case "merchant_settlement":
                 payee["payable"][request["currency"]] += amount
             case "deposit_refund":
@@ -53,11 +53,11 @@ class PayoutRules(MerchantRules):
         payout["status"], payout["answered_at"] = result, at
         return payout["request"]
 
-    def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime) -> None:
-        """It was never handed out: nothing is owed for it, what was repaid of it is the buyer's."""
+    def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime, at: datetime) -> None:
+        """It was never handed out: nothing is owed for it since, what was repaid of it is the buyer's."""
         owed, amount = cash_out["owed"], cash_out["request"].amount_minor
         released = unpaid(owed, "principal")
-        account["credits"].append(self.undo_obligation(account, owed, now))
+        account["credits"].append(self.undo_obligation(account, owed, at))
         account["credit_rests"] = True
         if cash_out["on"] == max(account["cash_out_days"]):
             account["cash_out_days"][cash_out["on"]] -= amount
