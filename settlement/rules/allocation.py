@@ -239,7 +239,7 @@ class Allocation:
 
     def _order(self, key: tuple[Place, str]) -> tuple[Place, bool, int]:
         place, source = key
-        return (place, not source, self.draft.get(Repayment, source).no if source else 0)  # credit comes of repayments
+        return (place, bool(source), self.draft.get(Repayment, source).no if source else 0)  # debits come after credit
 
     def _again(self, place: Place, source: str, amount_minor: int) -> Money:
         if not source:

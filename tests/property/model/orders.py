@@ -53,7 +53,6 @@ class OrderRules(ObligationRules):
             "amount": body.amount_minor,
             "returned": 0,
             "credited": 0,
-            "sent_back": False,
             "kind": body.plan.kind.value,
             "stage": "held",
             "received": False,

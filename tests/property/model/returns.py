@@ -168,7 +168,6 @@ class ReturnRules(ChangeRules):
         theirs = obligations_of(account, order)
         released, out = amount, 0
         order["returned"] += amount
-        order["sent_back"] = not left_of(order)
         if theirs:
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
