@@ -52,6 +52,9 @@ class Share:
         return self.penalty_minor + self.fee_minor + self.principal_minor
 
 
+NOTHING_PAID: Mapping[str, Parts] = {}
+
+
 @value(frozen=True, slots=True)
 class Money:
     """Money to spread, and what for.
@@ -103,9 +106,7 @@ class Allocation:
             for change in moved:
                 key = (change.place, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
-                of_each = paid.setdefault(key, {})
-                had = of_each.get(obligation.obligation_id, Parts())
-                of_each[obligation.obligation_id] = had.plus(change.parts)
+                _add(paid.setdefault(key, {}), obligation.obligation_id, change.parts)
             if moved:
                 self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
         self.displaced = [
@@ -113,13 +114,19 @@ class Allocation:
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
         ]
 
-    def spread(self, money: Money) -> int:
+    def spread(self, money: Money, had_paid: Mapping[str, Parts] = NOTHING_PAID) -> int:
         """Pay what money is for, as of its instant; within one obligation: penalty, fee, principal.
+
+        Args:
+            money: what is spread.
+            had_paid: what it paid of each obligation before; it pays that first, due or not, as far as that is open.
 
         Returns:
             What is left over.
         """
         left_minor = money.amount_minor
+        for obligation in sorted([self.draft.get(Obligation, each) for each in had_paid], key=_pay_order):
+            left_minor -= self._pay_one(obligation, money, left_minor, had_paid[obligation.obligation_id])
         for obligation in self._meant(money) if left_minor else ():
             left_minor -= self._pay_one(obligation, money, left_minor)
             if not left_minor:  # nothing more need be loaded
@@ -133,13 +140,9 @@ class Allocation:
             due_by: beyond what it paid before it pays only what is due by then; the rest goes out.
         """
         out_minor = 0
-        for money, paid in self.displaced:
-            left_minor = money.amount_minor
-            had = [self.draft.get(Obligation, obligation_id) for obligation_id in paid]
-            for obligation in sorted(had, key=lambda each: (each.due_on, each.no)):
-                left_minor -= self._pay_one(obligation, money, left_minor, paid[obligation.obligation_id])
+        for money, had_paid in self.displaced:
             dates = [day for day in (due_by, money.due_by) if day is not None]
-            left_minor = self.spread(revised(money, amount_minor=left_minor, due_by=min(dates, default=None)))
+            left_minor = self.spread(revised(money, due_by=min(dates, default=None)), had_paid)
             if due_by is not None or (money.source and money.due_by is not None):
                 out_minor += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
@@ -192,7 +195,7 @@ class Allocation:
 
     def _pairs(self) -> list[tuple[Obligation, Obligation]]:
         """What changed, each as it was before and as it is by now, in the order it is paid."""
-        before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
+        before = sorted(self.before.values(), key=_pay_order)
         return [(each, self.draft.get(Obligation, each.obligation_id)) for each in before]
 
     def _pay_one(self, obligation: Obligation, money: Money, left_minor: int, most: Parts | None = None) -> int:
@@ -224,7 +227,7 @@ class Allocation:
         draft = self.draft
         if money.first_ids:
             own = [draft.get(Obligation, obligation_id) for obligation_id in money.first_ids]
-            yield from sorted(own, key=lambda each: (each.due_on, each.no))
+            yield from sorted(own, key=_pay_order)
         if money.is_for_order:
             order = draft.find(Order, money.order_id) if money.order_id is not None else None
             yield from filter(money.may_pay, obligations_of(draft, order) if order is not None else ())
@@ -261,6 +264,18 @@ def money_of(draft: Draft, repayment: Repayment, amount_minor: int, place: Place
     )
 
 
+def had_paid(repayment: Repayment) -> Mapping[str, Parts]:
+    """What a repayment paid of each obligation, by its record."""
+    paid: dict[str, Parts] = {}
+    for share in map(Share.parse, repayment.shares):
+        _add(paid, share.obligation_id, Parts(share.penalty_minor, share.fee_minor, share.principal_minor))
+    return paid
+
+
+def _add(sums: dict[str, Parts], obligation_id: str, parts: Parts) -> None:
+    sums[obligation_id] = sums.get(obligation_id, Parts()).plus(parts)
+
+
 def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
     """Return a repayment with what it paid by now; the fees it made go away stay so."""
     waived = {
@@ -275,6 +290,10 @@ def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
         shares=tuple(map(str, [*kept, *paid])),
         credit_minor=repayment.amount_minor - sum(share.amount_minor for share in paid),
     )
+
+
+def _pay_order(obligation: Obligation) -> tuple[date, int]:
+    return (obligation.due_on, obligation.no)
 
 
 def _paid(obligation: Obligation) -> int:

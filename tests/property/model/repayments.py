@@ -238,7 +238,7 @@ class RepaymentRules(ReturnRules):
             recovers=True,
         )
         account["credit_rests"] = False
-        self.place(account, money, now)
+        self.place(account, money, now, old["shares"])
         self.settle_up(account, now, money["at"])
         self.notify(account, now, "repayment_reinstated", body.repayment_id, repayment["body"].amount_minor)
         return APPLIED
