@@ -6,6 +6,7 @@ Source: docs/rules.md, Overdue and Repayment.
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from settlement.parts import Parts
 from settlement.values import dataclass
 
 CREDIT = 20
@@ -40,7 +41,7 @@ class ChangeKind(StrEnum):
     PAID = "paid"
     """More is paid, by a repayment (its id is the source) or by customer credit (no source)."""
     KEPT = "kept"
-    """The same, but the money went back to the buyer since: it stays where it is when payments are spread anew."""
+    """The same, but as much went back to the buyer since: it stayed where it was when payments were spread anew."""
     UNPAID = "unpaid"
     """What was paid is owed again: a repayment (the source) was reversed."""
     REFUNDED = "refunded"
@@ -73,6 +74,11 @@ class Change:
     def __str__(self) -> str:
         amounts = f"{self.penalty_minor} {self.fee_minor} {self.principal_minor}"
         return f"{self.kind} {self.place} {amounts} {self.source}"
+
+    @property
+    def parts(self) -> Parts:
+        """What it changes, part by part."""
+        return Parts(self.penalty_minor, self.fee_minor, self.principal_minor)
 
     @property
     def amount_minor(self) -> int:

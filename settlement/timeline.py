@@ -11,10 +11,11 @@ Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
-from settlement.asks import Parts, open_parts
+from settlement.asks import open_parts
 from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
+from settlement.parts import Parts
 from settlement.values import revised
 
 Rate = Callable[[date], int]
@@ -123,7 +124,6 @@ def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
 def put_in(obligation: Obligation, change: Change) -> Obligation:
     """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
     paid, owed, given_up = _PAID[change.kind], _OWED[change.kind], _CHARGED_OFF[change.kind]
-    changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
     after = revised(
         obligation,
         fee_minor=obligation.fee_minor + owed * change.fee_minor,
@@ -134,30 +134,64 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         charged_off_penalty_minor=obligation.charged_off_penalty_minor + given_up * change.penalty_minor,
         charged_off_fee_minor=obligation.charged_off_fee_minor + given_up * change.fee_minor,
         charged_off_principal_minor=obligation.charged_off_principal_minor + given_up * change.principal_minor,
-        changes=(*changes, str(change)),
+        changes=(*obligation.changes, str(change)),
         paid_at=_later(obligation.paid_at, change.place.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
     )
     return _repenalized(obligation, after) if owed and (obligation.penalty_runs or change.penalty_minor) else after
 
 
-def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obligation:
-    """Return an obligation without some of its payments and reversals, as if they had never been."""
+def taken_back(
+    obligation: Obligation, is_meant: Callable[[Change], bool], most: Parts | None = None
+) -> tuple[Obligation, list[Change]]:
+    """Return an obligation without some of its payments, as if they had never been, and what each of them paid.
+
+    The earliest first, and no more than counts as paid in all by now, or than `most`: what of them went back to the
+    buyer since stays where it is.
+    """
+    left = most or Parts(obligation.paid_penalty_minor, obligation.paid_fee_minor, obligation.paid_principal_minor)
     kept: list[Change] = []
     gone: list[Change] = []
-    for text in obligation.changes:
-        change = Change.parse(text)
-        (gone if is_meant(change) else kept).append(change)
+    for change in changes_of(obligation):
+        if change.kind is not ChangeKind.PAID or not is_meant(change):
+            kept.append(change)
+            continue
+        back = change.parts.within(left)
+        left = left.less(back)
+        rest = change.parts.less(back)
+        if back.amount_minor:
+            gone.append(_of_parts(change, ChangeKind.PAID, back))
+        if rest.amount_minor:
+            kept.append(_of_parts(change, ChangeKind.KEPT, rest))
     if not gone:
-        return obligation
-    return revised(
+        return obligation, []
+    without = revised(
         obligation,
-        paid_penalty_minor=obligation.paid_penalty_minor - sum(_PAID[each.kind] * each.penalty_minor for each in gone),
-        paid_fee_minor=obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in gone),
-        paid_principal_minor=obligation.paid_principal_minor
-        - sum(_PAID[each.kind] * each.principal_minor for each in gone),
+        paid_penalty_minor=obligation.paid_penalty_minor - sum(each.penalty_minor for each in gone),
+        paid_fee_minor=obligation.paid_fee_minor - sum(each.fee_minor for each in gone),
+        paid_principal_minor=obligation.paid_principal_minor - sum(each.principal_minor for each in gone),
         changes=tuple(map(str, kept)),
         paid_at=max((each.place.at for each in kept if each.kind is ChangeKind.PAID), default=None),
     )
+    return without, gone
+
+
+def without_reversal(obligation: Obligation, source: str) -> Obligation:
+    """Return an obligation as if a repayment, and its reversal, had never been."""
+    changes = changes_of(obligation)
+    reversals = [each for each in changes if each.kind is ChangeKind.UNPAID and each.source == source]
+    again = Parts(
+        sum(each.penalty_minor for each in reversals),
+        sum(each.fee_minor for each in reversals),
+        sum(each.principal_minor for each in reversals),
+    )
+    paid = revised(
+        obligation,
+        paid_penalty_minor=obligation.paid_penalty_minor + again.penalty_minor,
+        paid_fee_minor=obligation.paid_fee_minor + again.fee_minor,
+        paid_principal_minor=obligation.paid_principal_minor + again.principal_minor,
+        changes=tuple([str(each) for each in changes if each not in reversals]),
+    )
+    return taken_back(paid, lambda change: change.source == source, again)[0]
 
 
 def fallen(obligation: Obligation, place: Place) -> Obligation:
@@ -386,24 +420,8 @@ def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
     )
 
 
-def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
-    """The changes of an obligation, of whose payments the last went back to the buyer."""
-    left = [refunded.penalty_minor, refunded.fee_minor, refunded.principal_minor]
-    changes = changes_of(obligation)
-    reversed_ones = {each.source for each in changes if each.kind is ChangeKind.UNPAID}
-    kept: list[Change] = []
-    for change in reversed(changes):
-        if change.kind is not ChangeKind.PAID or (change.source and change.source in reversed_ones):
-            kept.append(change)
-            continue
-        parts = (change.penalty_minor, change.fee_minor, change.principal_minor)
-        back = [min(part, rest) for part, rest in zip(parts, left, strict=True)]
-        left = [rest - part for rest, part in zip(left, back, strict=True)]
-        there = [part - minor for part, minor in zip(parts, back, strict=True)]
-        for kind, (penalty, fee, principal) in ((ChangeKind.PAID, there), (ChangeKind.KEPT, back)):
-            if penalty or fee or principal:
-                kept.append(Change(kind, change.place, penalty, fee, principal, change.source))
-    return tuple(map(str, reversed(kept)))
+def _of_parts(change: Change, kind: ChangeKind, parts: Parts) -> Change:
+    return Change(kind, change.place, parts.penalty_minor, parts.fee_minor, parts.principal_minor, change.source)
 
 
 def _less_penalty(changes: Iterable[Change], kind: ChangeKind, excess_minor: int) -> list[Change]:

@@ -39,7 +39,7 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         lowered_by_minor=lowered_by_minor,
         currency=body.currency,
     )
-    if not left_minor(order) and not order.credited_minor:
+    if not left_minor(order) and order.returned_minor:
         purchase.returned_in_full(draft, order)
     else:
         restate_orders(draft, [order.order_id])

@@ -1,18 +1,17 @@
 """Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
-from settlement.dates import business_date, days_after
+from settlement.changes import BY_MESSAGE, Place
+from settlement.dates import business_date
 from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived, RepaymentReinstated
-from settlement.rules import debit, due_day, loss, overdue, payoff, penalty
-from settlement.rules.allocation import Allocation, Share, money_of
+from settlement.rules import debit, due_day, loss, payoff, penalty
+from settlement.rules.allocation import Allocation, Share, had_paid, money_of
 from settlement.rules.payout_request import pay_out
-from settlement.rules.schedule import is_under_return
-from settlement.statuses import DebitStatus, ObligationStatus
+from settlement.statuses import DebitStatus
 from settlement.values import revised
 
 PAYOFF = "payoff"
@@ -141,12 +140,13 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     place = loss.not_before(draft, _place_of(repayment))
     allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING)
     waived: list[Share] = []
+    paid_before = had_paid(repayment)
     if not is_new:
         waived = _forget(draft, allocation, repayment, place)
     elif repayment.purpose == PAYOFF:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
-    left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
+    left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place), paid_before)
     is_after_all = repayment.due_by is not None
     out_minor = left_minor if is_after_all else 0
     out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
@@ -160,16 +160,6 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
         draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, out_minor, draft.currency)
         pay_out(draft, out_minor, "overpayment")
     due_day.settle(draft, before, "repaid")
-    _fall_again(draft, before)
-
-
-def _fall_again(draft: Draft, before: list[Obligation]) -> None:
-    """What was moved is open past its due date: it is overdue from now on."""
-    today = business_date(draft.moment.now)
-    found = [draft.get(Obligation, each.obligation_id) for each in before]
-    late = [each for each in found if each.status is ObligationStatus.OPEN and each.due_on < today]
-    late = [each for each in late if not is_under_return(draft, each)]
-    overdue.fall(draft, late, penalized_from=days_after(today, 1))
 
 
 def _place_of(repayment: Repayment) -> Place:
@@ -189,17 +179,10 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
         obligation = draft.get(Obligation, share.obligation_id)
         if loss.is_over(draft, obligation):
             continue
-        without = timeline.taken_out(obligation, lambda change: _is_of(change, repayment))
+        without = timeline.without_reversal(obligation, repayment.repayment_id)
         fee_minor = min(share.waived_fee_minor, without.open_fee_minor)
         if fee_minor > 0:
             waived.append(Share(share.obligation_id, 0, 0, 0, fee_minor))
             without = payoff.without_fee(draft, without, fee_minor)
         allocation.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, without)))
     return waived
-
-
-def _is_of(change: Change, repayment: Repayment) -> bool:
-    return change.source == repayment.repayment_id and change.kind in {
-        ChangeKind.PAID,
-        ChangeKind.UNPAID,
-    }

@@ -17,7 +17,6 @@ from tests.property.model.facts import (
     credit,
     is_in,
     is_overdue,
-    next_midnight,
     obligation_status,
     obligations_of,
     open_amount,
@@ -211,7 +210,7 @@ class RepaymentRules(ReturnRules):
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
-            self.fall_overdue(account, late, late[0]["due_on"], now, now, next_midnight(now))
+            self.fall_overdue(account, late, late[0]["due_on"], now)
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)
@@ -244,7 +243,7 @@ class RepaymentRules(ReturnRules):
             recovers=True,
         )
         account["credit_rests"] = False
-        self.place(account, money, now)
+        self.place(account, money, now, old["shares"])
         self.settle_up(account, now, money["at"])
         self.notify(account, now, "repayment_reinstated", body.repayment_id, repayment["body"].amount_minor)
         return APPLIED

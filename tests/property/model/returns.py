@@ -25,7 +25,7 @@ from tests.property.model.facts import (
     under_return,
     unpaid,
 )
-from tests.property.model.timeline import change_principal, forget_penalty, log_payment
+from tests.property.model.timeline import change_principal, forget_penalty, log_payment, look_again
 
 
 class ReturnRules(ChangeRules):
@@ -172,6 +172,7 @@ class ReturnRules(ChangeRules):
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
             released, out = self.take_back_principal(account, theirs, amount, now)
+            out += sum(map(look_again, theirs))  # where it was lowered before, less may be left of penalties
             self.recompute_fees(theirs, now)
             if not left_of(order) and back["request"].reason == "quality_issue":
                 out += self._give_charges_back(account, theirs, now)
