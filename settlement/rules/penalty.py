@@ -37,7 +37,7 @@ def charge(draft: Draft, obligations: Iterable[Obligation]) -> bool:
 
 def note_charged(draft: Draft, before: Obligation, after: Obligation) -> None:
     """Keep the sum that the next notice of penalties will tell, as an obligation's penalties change."""
-    if before.penalty_runs == after.penalty_runs and before.lowered_bps == after.lowered_bps:
+    if before.penalty_runs == after.penalty_runs and (after.lowered_bps is None or not after.penalty_runs):
         return
     account = draft.account
     noticed = account.penalty_noticed_on
