@@ -54,7 +54,7 @@ TIMERS_PROBED = 500
 
 NO_LIMIT = 2**31
 
-_WITH_PARTY = (Account, Merchant, MerchantBalance)
+WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
 
 Reference = tuple[type[Entity], str]
@@ -347,7 +347,7 @@ class _Loading:
             if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
                 continue
             self.asked.append((state, kind, entity_id))
-            if not state.whole and kind not in _WITH_PARTY:
+            if not state.whole and kind not in WITH_PARTY:
                 self.named[kind].add((party.id, entity_id))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:

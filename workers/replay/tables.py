@@ -1,0 +1,288 @@
+"""A lane's tables while it is replayed: what is in use in memory, the rest in a file.
+
+Loading gives less than a database would, because what a rule asks for besides is at hand: nothing is loaded twice.
+Entities never change, so states share them with the tables, and what a batch changes comes in by `keep`.
+"""
+
+import heapq
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any, cast
+
+from settlement.decision import Outcome
+from settlement.entities import Account, Entity, EntityT, Merchant, Obligation
+from settlement.messages import Input
+from settlement.party import Party, PartyKind
+from settlement.state import ALL_OPEN, PartyState
+from storage.load import OPEN_OBLIGATIONS, WITH_PARTY, Loaded, ReadSet
+from storage.outcomes import dead_letters, receipts
+from storage.rows import TABLES
+from storage.write import Activity, activity_totals, platform_balances
+from workers.lanes.deciding import Decided
+from workers.replay.packing import PartyTables, pack, packed, unpacked
+from workers.replay.spill import Spill
+
+HOT_ROWS = 150_000
+"""Rows of parties in memory, with some 600 bytes each, before those that were longest not in use go to the file."""
+HOT_SEEN = 300_000
+"""Event hashes in memory, with some 200 bytes each, before they go to the file."""
+HELD_OUTCOMES = 5_000
+"""Receipts and dead letters in memory before they go to the file."""
+
+_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+_RANKS = {kind: bytes([rank]) for rank, kind in enumerate(sorted(PartyKind))}
+_KINDS = sorted(PartyKind)
+
+
+class _State(PartyState):
+    """Finds what was not loaded in the tables."""
+
+    __slots__ = ("stored",)
+    stored: Mapping[type[Entity], Mapping[str, Entity]]
+
+    def find(self, kind: type[EntityT], entity_id: str) -> EntityT | None:
+        """Return the entity, or None when it does not exist."""
+        loaded = self.entities.get(kind)
+        found = None if loaded is None else loaded.get(entity_id)
+        if found is None:
+            stored = self.stored.get(kind)
+            found = None if stored is None else stored.get(entity_id)
+            if found is not None:
+                self.entities.setdefault(kind, {})[entity_id] = found
+        return cast("EntityT | None", found)
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the lane itself has: sums over its parties, and how many rows there are of each class."""
+
+    platform: Counter[tuple[str, str]] = field(default_factory=Counter)
+    activity: dict[str, Activity] = field(default_factory=dict)
+    settled: Counter[str] = field(default_factory=Counter)
+    made: Counter[str] = field(default_factory=Counter)
+
+
+class LaneTables:
+    """The tables of one lane, as they are after the last batch that was kept.
+
+    Args:
+        lane: its number.
+        spill: the file beside it, empty or a checkpoint.
+    """
+
+    def __init__(self, lane: int, spill: Spill, *, hot_rows: int = HOT_ROWS, hot_seen: int = HOT_SEEN) -> None:
+        self.lane = lane
+        self.totals = Totals()
+        self.spill = spill
+        self._hot: OrderedDict[Party, PartyTables] = OrderedDict()
+        self._hot_rows, self._most_rows = 0, hot_rows
+        self._seen: dict[bytes, bytes] = {}
+        self._seen_spilled = False
+        self._most_seen = hot_seen
+        self._outcomes: list[tuple[str, bytes, bytes]] = []
+        self._due: list[bytes] = []
+        self._moved = False
+
+    # What a batch reads.
+
+    async def load(self, wanted: ReadSet) -> Loaded:
+        """Give the states of a batch, as `workers.lanes.deciding.Load` says."""
+        states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
+        known = set()
+        for party in wanted.parties:
+            tables = self.party(party)
+            all_open = (Obligation, ALL_OPEN) in wanted.entities.get(party, ())
+            states[party] = _state(party, tables, wanted.timers_until, all_open=all_open)
+            if tables.parked or tables.entities.get(Account) or tables.entities.get(Merchant):
+                known.add(party)
+        named = {hash_: party for party, hashes in wanted.event_hashes.items() for hash_ in hashes}
+        for hash_, fingerprint in self._taken(named):
+            states[named[hash_]].seen[hash_] = fingerprint
+        return Loaded(states, known, set())
+
+    def due_parties(self, until: datetime, parties: int) -> list[Party]:
+        """The first so many parties with timers due by then: earliest first, at one instant by kind and id."""
+        found: list[Party] = []
+        bound = _instant(until + timedelta.resolution)
+        while len(found) < parties and self._due and self._due[0] < bound:
+            entry = heapq.heappop(self._due)
+            party = Party(_KINDS[entry[8]], entry[9:].decode())
+            tables = self.party(party)
+            if tables.due == entry:  # otherwise it was moved or cancelled since
+                tables.due = None
+                found.append(party)
+        return found
+
+    def party(self, party: Party) -> PartyTables:
+        """All of a party; of one that is new nothing."""
+        tables = self._hot.get(party)
+        if tables is not None:
+            self._hot.move_to_end(party)
+            return tables
+        content = self.spill.party(party.kind, party.id) if self._moved else None
+        tables = PartyTables() if content is None else unpacked(party, content)
+        self._hot[party] = tables
+        self._hot_rows += tables.size
+        return tables
+
+    def parties(self) -> Iterator[tuple[Party, PartyTables]]:
+        """All parties, in no order. Nothing else may be asked meanwhile."""
+        yield from self._hot.items()
+        for kind, party_id, content in self.spill.parties():
+            party = Party(PartyKind(kind), party_id)
+            if party not in self._hot:
+                yield party, unpacked(party, content)
+
+    def _taken(self, hashes: Mapping[bytes, Any]) -> Iterator[tuple[bytes, bytes]]:
+        """Which of these event ids are taken by decisions or receipts, and with what fingerprint."""
+        unknown = []
+        for hash_ in hashes:
+            fingerprint = self._seen.get(hash_)
+            if fingerprint is None:
+                unknown.append(hash_)
+            else:
+                yield hash_, fingerprint
+        if unknown and self._seen_spilled:
+            yield from self.spill.seen(unknown).items()
+
+    # What a batch leaves.
+
+    def keep(self, decided: Decided) -> None:
+        """Take over what a batch changes."""
+        for party, state in decided.states.items():
+            if party is not None:
+                self._keep_party(party, state)
+        for settled in decided.results:
+            message, outcome = settled.input, settled.decision.outcome
+            if message is not None and (
+                outcome is Outcome.APPLIED
+                or outcome is Outcome.DECLINED
+                or (outcome is Outcome.DUPLICATE and not settled.is_repeat)
+            ):
+                self._seen[message.event_hash] = message.fingerprint
+        self._keep_outcomes(decided)
+        self._keep_totals(decided)
+        self._move_out()
+
+    def _keep_party(self, party: Party, state: PartyState) -> None:
+        tables = self.party(party)
+        for kind, ids in state.made.items():
+            self.totals.made[TABLES[kind].name] += len(ids)
+            tables.size += len(ids)
+            self._hot_rows += len(ids)
+        for kind, ids in chain(state.made.items(), state.changed.items()):
+            entities = state.entities[kind]
+            for entity_id in ids:
+                tables.put(entities[entity_id])
+        tables.declined |= state.newly_declined
+        for hash_ in state.unparked:
+            tables.parked.pop(hash_, None)
+        tables.parked |= state.newly_parked
+        if state.timer_changes:
+            for key, timer in state.timer_changes.items():
+                if timer is None:
+                    tables.timers.pop(key, None)
+                else:
+                    tables.timers[key] = timer
+        if state.timer_changes or tables.due is None:
+            self._index(party, tables)
+
+    def _index(self, party: Party, tables: PartyTables) -> None:
+        """Note when the party's next timer is due."""
+        due = _entry(party, tables)
+        if due is not None and due != tables.due:
+            heapq.heappush(self._due, due)
+        tables.due = due
+
+    def _keep_outcomes(self, decided: Decided) -> None:
+        batch_seq = decided.after.batch_seq
+        rows = receipts(decided.results)
+        self._outcomes += [("receipt", pack(row[:3]), pack((batch_seq, *row))) for row in rows]
+        letters = dead_letters(decided.results, decided.rejected)
+        self._outcomes += [("dead_letter", row[0].encode(), pack((batch_seq, *row))) for row in letters]
+        if len(self._outcomes) > HELD_OUTCOMES:
+            self._put_outcomes()
+
+    def _put_outcomes(self) -> None:
+        self.spill.put_outcomes(self._outcomes)
+        self._outcomes.clear()
+
+    def _keep_totals(self, decided: Decided) -> None:
+        totals = self.totals
+        totals.platform.update(platform_balances(decided.recorded.postings))
+        for currency, sums in activity_totals(decided.activity, decided.results).items():
+            totals.activity[currency] = totals.activity.get(currency, Activity()).plus(*sums)
+        totals.settled.update(each.record.topic for each in decided.records)
+        totals.settled.subtract(each.record.topic for each in decided.rerouted)
+
+    # What goes to the file.
+
+    def _move_out(self) -> None:
+        if len(self._seen) > self._most_seen:
+            self._move_seen()
+        if self._hot_rows > self._most_rows:
+            self._move_parties(self._most_rows * 3 // 4)
+
+    def _move_seen(self) -> None:
+        self.spill.put_seen(self._seen)
+        self._seen.clear()
+        self._seen_spilled = True
+
+    def _move_parties(self, rows: int) -> None:
+        """Move those that were longest not in use, until about so many rows are left."""
+
+        def moved() -> Iterator[tuple[str, str, bytes]]:
+            while self._hot and self._hot_rows > rows:
+                party, tables = self._hot.popitem(last=False)
+                self._hot_rows -= tables.size
+                yield party.kind.value, party.id, packed(tables)
+
+        self.spill.put_parties(moved())
+        self._moved = True
+
+    def flush(self) -> None:
+        """Put everything into the file."""
+        self._move_parties(-1)
+        self._move_seen()
+        self._put_outcomes()
+
+
+def _state(party: Party, tables: PartyTables, until: datetime | None, *, all_open: bool) -> PartyState:
+    state = _State(party)
+    stored = state.stored = tables.entities
+    for kind in WITH_PARTY:
+        rows = stored.get(kind)
+        if rows:
+            state.entities[kind] = dict(rows)
+    owed = tables.owed
+    if owed:
+        if all_open or len(owed) <= OPEN_OBLIGATIONS:
+            state.entities[Obligation] = dict(owed)
+        else:
+            earliest = heapq.nsmallest(OPEN_OBLIGATIONS, owed.values(), key=lambda each: (each.due_on, each.no))
+            state.entities[Obligation] = {each.obligation_id: each for each in earliest}
+            state.all_open_loaded = False
+            state.open_loaded_until = (earliest[-1].due_on, earliest[-1].no)
+    if tables.declined:
+        state.declined = set(tables.declined)
+    if tables.parked:
+        state.parked = list(tables.parked.values())
+        state.seen = {hash_: parked.input.fingerprint for hash_, parked in tables.parked.items()}
+    if tables.timers and until is not None:
+        state.timers = {key: timer for key, timer in tables.timers.items() if timer.due_at <= until}
+    return state
+
+
+def _entry(party: Party, tables: PartyTables) -> bytes | None:
+    """The party's entry in the index of timers; entries sort as timers are due."""
+    if not tables.timers:
+        return None
+    due_at = min([timer.due_at for timer in tables.timers.values()])
+    return _instant(due_at) + _RANKS[party.kind] + party.id.encode()
+
+
+def _instant(at: datetime) -> bytes:
+    return ((at - _EPOCH) // timedelta.resolution).to_bytes(8, "big")
