@@ -9,6 +9,7 @@ Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from settlement.calendar import UnknownYearError
 from settlement.dead_letter import DeadLetter, DeadLetterReason, defect, of_input, of_timer
@@ -74,6 +75,8 @@ class Batch:
         rules: terms and calendar in force; `rules` follows `terms.published`.
         lane_time: wall clock: the batch's time. Event clock: lane time before the batch, None on a new lane.
         event_clock: lane time is the largest occurred_at seen instead of a fixed time.
+        failed: in a replay, what failed by a defect then, and fails again whatever the rules say of it now: the detail
+            by `DeadLetter.dead_letter_id`.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Batch:
         lane_time: datetime | None,
         *,
         event_clock: bool,
+        failed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         if lane_time is None and not event_clock:
             msg = "a batch under the wall clock needs a lane time"
@@ -92,6 +96,7 @@ class Batch:
         self.lane_time = lane_time
         self.results: list[Settled] = []
         self._event_clock = event_clock
+        self._failed = failed
         self._activity: dict[tuple[str, str], list[int]] = {}
 
     def receive(self, message: Input) -> None:
@@ -169,6 +174,8 @@ class Batch:
         try:
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+            elif self._failed and message.source.name in self._failed:
+                decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), self._failed[message.source.name]
             else:
                 decision = decide(state, message, Moment(now, min(message.occurred_at, now)), self.rules)
         except (NotLoadedError, InvariantBrokenError):
@@ -224,7 +231,10 @@ class Batch:
             return
         detail = ""
         try:
-            decision = fire(state, timer, self.rules)
+            if self._failed and timer.timer_id in self._failed:
+                decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), self._failed[timer.timer_id]
+            else:
+                decision = fire(state, timer, self.rules)
         except (NotLoadedError, InvariantBrokenError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only

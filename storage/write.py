@@ -208,7 +208,7 @@ async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
 
 
 def platform_balances(postings: Sequence[PostingRow]) -> Mapping[tuple[str, str], int]:
-    """What a batch moves on the platform's own ledger accounts, signed to their normal side, by account and currency."""
+    """What a batch moves on the platform's ledger accounts, signed to their normal side, by account and currency."""
     moved: dict[tuple[str, str], int] = {}
     for posting in postings:
         for account, side in ((posting.debit, Side.DEBIT), (posting.credit, Side.CREDIT)):

@@ -62,7 +62,7 @@ class PartyTables:
 
 def packed(tables: PartyTables) -> bytes:
     """Pack all of a party."""
-    return _pack(
+    return pack(
         [
             {TABLES[kind].name: _values(kind, rows.values()) for kind, rows in tables.entities.items()},
             sorted(tables.declined),
@@ -108,7 +108,8 @@ def _parked(
 
 def pack(content: Any) -> bytes:
     """Pack plain values, instants, dates and lists of them; equal values give equal bytes."""
-    return _pack(content)
+    packed_content: bytes = _pack(content)
+    return packed_content
 
 
 def unpack(content: bytes) -> Any:

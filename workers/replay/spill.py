@@ -84,6 +84,11 @@ class Spill:
         found = self._db.execute("SELECT content FROM outcome WHERE name = ? AND row = ?", (name, key)).fetchone()
         return None if found is None else found[0]
 
+    def count(self, name: str) -> int:
+        """How many rows of a table are kept."""
+        found: int = self._db.execute("SELECT count(*) FROM outcome WHERE name = ?", (name,)).fetchone()[0]
+        return found
+
     def outcomes(self, name: str) -> Iterator[tuple[bytes, bytes]]:
         """All rows of a table: key and content."""
         return iter(self._db.execute("SELECT row, content FROM outcome WHERE name = ?", (name,)))

@@ -5,8 +5,8 @@ Entities never change, so states share them with the tables, and what a batch ch
 """
 
 import heapq
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from settlement.decision import Outcome
 from settlement.entities import Account, Entity, EntityT, Merchant, Obligation
-from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from settlement.state import ALL_OPEN, PartyState
 from storage.load import OPEN_OBLIGATIONS, WITH_PARTY, Loaded, ReadSet
@@ -63,6 +62,8 @@ class Totals:
     activity: dict[str, Activity] = field(default_factory=dict)
     settled: Counter[str] = field(default_factory=Counter)
     made: Counter[str] = field(default_factory=Counter)
+    postings: int = 0
+    last_posting: int = 0
 
 
 class LaneTables:
@@ -165,7 +166,7 @@ class LaneTables:
                 self._seen[message.event_hash] = message.fingerprint
         self._keep_outcomes(decided)
         self._keep_totals(decided)
-        self._move_out()
+        self.move_out()
 
     def _keep_party(self, party: Party, state: PartyState) -> None:
         tables = self.party(party)
@@ -204,15 +205,19 @@ class LaneTables:
         letters = dead_letters(decided.results, decided.rejected)
         self._outcomes += [("dead_letter", row[0].encode(), pack((batch_seq, *row))) for row in letters]
         if len(self._outcomes) > HELD_OUTCOMES:
-            self._put_outcomes()
+            self.flush_outcomes()
 
-    def _put_outcomes(self) -> None:
+    def flush_outcomes(self) -> None:
+        """Put all receipts and dead letters into the file."""
         self.spill.put_outcomes(self._outcomes)
         self._outcomes.clear()
 
     def _keep_totals(self, decided: Decided) -> None:
-        totals = self.totals
-        totals.platform.update(platform_balances(decided.recorded.postings))
+        totals, postings = self.totals, decided.recorded.postings
+        if postings:
+            totals.postings += len(postings)
+            totals.last_posting = postings[-1].seq
+        totals.platform.update(platform_balances(postings))
         for currency, sums in activity_totals(decided.activity, decided.results).items():
             totals.activity[currency] = totals.activity.get(currency, Activity()).plus(*sums)
         totals.settled.update(each.record.topic for each in decided.records)
@@ -220,7 +225,8 @@ class LaneTables:
 
     # What goes to the file.
 
-    def _move_out(self) -> None:
+    def move_out(self) -> None:
+        """Put into the file what is too much for memory; to be called now and then while parties are looked at."""
         if len(self._seen) > self._most_seen:
             self._move_seen()
         if self._hot_rows > self._most_rows:
@@ -247,7 +253,7 @@ class LaneTables:
         """Put everything into the file."""
         self._move_parties(-1)
         self._move_seen()
-        self._put_outcomes()
+        self.flush_outcomes()
 
 
 def _state(party: Party, tables: PartyTables, until: datetime | None, *, all_open: bool) -> PartyState:

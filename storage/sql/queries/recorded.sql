@@ -45,7 +45,7 @@ ORDER BY stored_at, digest;
 
 -- name: internal_errors
 -- What a defect of postpay has made of records and timers. One that failed to be decoded has no event_id.
-SELECT dead_letter_id, event_id, timer_id, detail
+SELECT batch_seq, dead_letter_id, event_id, timer_id, detail
 FROM dead_letter
 WHERE lane = $1 AND reason = 'internal_error';
 

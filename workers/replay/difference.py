@@ -1,0 +1,148 @@
+"""What a replay finds: one place where the database, or the lane-log, does not say what was decided again."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, NamedTuple
+
+from storage.outcomes import DecisionRow, PostingRow
+from storage.recorded import BatchRows
+from workers.lanes.deciding import Decided
+from workers.lanes.lanelog import BatchLog
+
+LONGEST = 200
+"""Characters of a value that are shown."""
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference, with both sides in words.
+
+    Args:
+        where: which row or record.
+        column: of it; None: all of it.
+        recorded: what the database or the lane-log says.
+        decided: what was decided again.
+        batch_seq: of the batch in which it was found; None: found in what the lane is in the end.
+        note: what else can be said of it.
+    """
+
+    where: str
+    column: str | None
+    recorded: str
+    decided: str
+    batch_seq: int | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        batch = "at the end" if self.batch_seq is None else f"batch {self.batch_seq}"
+        column = "" if self.column is None else f", {self.column}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{batch}: {self.where}{column}: recorded {self.recorded}; decided again {self.decided}{note}"
+
+
+def shown(value: Any) -> str:
+    """A value in words."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bytes):
+        text = value.hex()
+    elif isinstance(value, date):
+        text = value.isoformat()
+    elif isinstance(value, str):
+        text = repr(str(value))
+    else:
+        text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
+
+
+def of_rows(
+    where: str, names: Sequence[str], recorded: Sequence[Any] | None, decided: Sequence[Any] | None
+) -> Difference | None:
+    """The first column in which two rows differ; None where they are equal. A row that is None is not there."""
+    if recorded is None or decided is None:
+        if recorded is decided:
+            return None
+        return Difference(where, None, _row(names, recorded), _row(names, decided))
+    for name, one, other in zip(names, recorded, decided, strict=True):
+        if one != other:
+            return Difference(where, name, shown(one), shown(other))
+    return None
+
+
+def of_batch(rows: BatchRows | None, log: BatchLog, decided: Decided, again: BatchLog) -> Difference | None:
+    """The first difference of a batch.
+
+    Args:
+        rows: of the database; None: it has no such batch.
+        log: what the lane-log says.
+        decided: the batch, decided again.
+        again: what the lane-log would say of it.
+    """
+    if rows is None:
+        return Difference("its row in table batch", None, NOTHING, f"batch {log.batch_seq}, which the lane-log has")
+    return _of_decisions(rows, decided) or _of_batch_row(rows, log, decided) or _of_log(log, again)
+
+
+def _of_decisions(rows: BatchRows, decided: Decided) -> Difference | None:
+    again = decided.recorded
+    if rows.decisions != again.decisions:
+        for one, other in _pairs(rows.decisions, again.decisions, lambda row: (row.seq,)):
+            found = of_rows(f"decision {_decision(other or one)}", DecisionRow._fields, one, other)
+            if found is not None:
+                return found
+    if rows.postings != again.postings:
+        decisions = {row.seq: row for row in again.decisions}
+        for one, other in _pairs(rows.postings, again.postings, lambda row: (row.seq, row.n)):
+            some = other or one
+            of = decisions.get(some.seq)
+            where = f"posting {some.n} of decision {some.seq if of is None else _decision(of)}"
+            found = of_rows(where, PostingRow._fields, one, other)
+            if found is not None:
+                return found
+    return None
+
+
+def _of_batch_row(rows: BatchRows, log: BatchLog, decided: Decided) -> Difference | None:
+    names = ("lane_time", "first_seq", "decisions", "next_offsets", "chain_hash")
+    positions = {topic: span.next_offset for topic, span in log.offsets.items()}
+    recorded = (rows.lane_time, rows.first_seq, rows.stated, dict(rows.positions), rows.chain_hash)
+    before, after = decided.before, decided.recorded
+    again = (decided.lane_time, before.next_seq, len(after.decisions), positions, after.chain_hash)
+    return of_rows("its row in table batch", names, recorded, again)
+
+
+def _of_log(log: BatchLog, again: BatchLog) -> Difference | None:
+    names = [each.name for each in fields(BatchLog)]
+    return of_rows(
+        "its record in the lane-log",
+        names,
+        [getattr(log, name) for name in names],
+        [getattr(again, name) if name != "rules_version" else log.rules_version for name in names],
+    )
+
+
+class _Pair(NamedTuple):
+    recorded: Any
+    decided: Any
+
+
+def _pairs(recorded: Sequence[Any], decided: Sequence[Any], key: Callable[[Any], Any]) -> Iterable[_Pair]:
+    """Rows of both sides by their keys, in order; None where one side has no such row."""
+    one, other = {key(row): row for row in recorded}, {key(row): row for row in decided}
+    for each in sorted({*one, *other}):
+        yield _Pair(one.get(each), other.get(each))
+
+
+def _decision(row: DecisionRow) -> str:
+    if row.timer_id is not None:
+        return f"{row.seq} (timer {row.timer_id})"
+    return f"{row.seq} ({row.type} {row.event_id}, {row.topic}/{row.partition}/{row.record_offset})"
+
+
+def _row(names: Sequence[str], row: Sequence[Any] | None) -> str:
+    if row is None:
+        return NOTHING
+    told = ", ".join(f"{name} {shown(value)}" for name, value in zip(names, row, strict=True) if value is not None)
+    return told if len(told) <= 3 * LONGEST else told[: 3 * LONGEST] + "…"
