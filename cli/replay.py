@@ -15,6 +15,7 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG
 from cli.output import AsJson, print_document
 from words.phrases import counted
+from workers.replay.processes import Tell
 from workers.replay.report import LaneReport, Report
 from workers.replay.verify import Options
 from workers.replay.verify import verify as verified
@@ -40,8 +41,9 @@ def verify(
     *,
     lane: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this lane; may be given again.")] = None,
     processes: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Lanes at a time. 0: as many as there are processors.")
-    ] = 0,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Lanes at a time; as many as there are processors if not told."),
+    ] = None,
     directory: Annotated[
         Path | None,
         typer.Option("--from", metavar="DIR", help="An export of the history, read before what the brokers have."),
@@ -68,7 +70,7 @@ def verify(
     raise typer.Exit(0 if report.equal else EXIT_FOUND_WRONG)
 
 
-async def _verify(settings: Settings, options: Options, began: Callable[[int], Callable[[int], object]]) -> Report:
+async def _verify(settings: Settings, options: Options, began: Callable[[int], Tell]) -> Report:
     async with database(settings) as connection:
         _known(options.lanes, settings.lanes)
         return await verified(settings, connection, options, began)
@@ -90,7 +92,7 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def _progress(*, hidden: bool) -> Iterator[Callable[[int], Callable[[int], object]]]:
+def _progress(*, hidden: bool) -> Iterator[Callable[[int], Tell]]:
     """A bar on stderr, if anybody looks at it."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), _Rate())
     console = Console(stderr=True)
@@ -98,7 +100,7 @@ def _progress(*, hidden: bool) -> Iterator[Callable[[int], Callable[[int], objec
 
         def began(total: int) -> Callable[[int], object]:
             task = progress.add_task("deciding again", total=total)
-            return lambda more: progress.update(task, advance=more)
+            return lambda offsets, _: progress.update(task, completed=offsets)
 
         yield began
 
@@ -145,7 +147,7 @@ def _conclusion(report: Report) -> str:
         f"{counted(len(report.lanes), 'lane')}, {counted(report.total('batches'), 'batch', 'batches')},"
         f" {counted(report.total('messages'), 'message')}, {counted(report.total('decisions'), 'decision')},"
         f" {counted(report.total('postings'), 'posting')} in {report.seconds:,.1f} s,"
-        f" {report.rate_per_s:,.0f} messages/s with {counted(report.processes, 'process', 'processes')}"
+        f" {report.rate_per_s:,.0f} messages/s"
     )
     if not report.equal:
         return f"DIFFERENT: {figures}; what to do: docs/runbooks/replay-differs.md"

@@ -1,105 +1,108 @@
-"""Lanes side by side in processes, one after the other in each: what a lane takes of memory is given back with it."""
+"""Lanes side by side: each is read by one of a few processes, which tell together how far they have come."""
 
 import asyncio
 import multiprocessing
 import os
-from collections.abc import Awaitable, Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.queues import Queue
-from queue import Empty
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
-import uvloop
-
 from workers.collecting import collect_seldom
+from workers.replay.history import RecordedHistory
 
-JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
-Tell = Callable[[int], object]
-"""Told how many more offsets are done."""
-Work = Callable[[JobT, int, Tell], Awaitable[ResultT]]
-"""What is done with one lane: a function of a module, so that another process finds it."""
 
-LOOK_S = 0.2
-TOLD_AT_ONCE = 2_000
-"""Offsets that a process has done before it tells of them."""
+Tell = Callable[[int, int], None]
+"""Called by a lane's work with how many more offsets (`RecordedBatch.offsets`) and records it has done."""
 
-_told: "Queue[int] | None" = None
+LaneWork = Callable[[RecordedHistory, int, Tell], Coroutine[Any, Any, ResultT]]
+"""What is done for one lane: a coroutine function at the top of a module, so that another process finds it."""
+
+TOLD_EVERY_S = 0.2
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class StoppedError(Exception):
+    """Raised by `tell` in a lane's work when another lane's has failed, or nobody waits for it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all processes see."""
+
+    offsets: "Synchronized[int]"
+    records: "Synchronized[int]"
+    stopped: Event
+
+    def tell(self, offsets: int, records: int) -> None:
+        if self.stopped.is_set():
+            raise StoppedError
+        with self.offsets.get_lock():
+            self.offsets.value += offsets
+            self.records.value += records
 
 
 async def each_lane(
-    work: "Work[JobT, ResultT]", job: JobT, lanes: Sequence[int], processes: int, tell: Tell
-) -> list[ResultT]:
-    """Do the same with each lane; the results in the order of the lanes.
+    history: RecordedHistory, work: LaneWork[ResultT], told: Tell, *, processes: int | None = None
+) -> Mapping[int, ResultT]:
+    """Do the work of every lane, each lane in one process from its beginning to its end.
+
+    The processes end with this one, however it ends.
 
     Args:
-        work: for one lane.
-        job: what it is told; sent to the other processes.
-        lanes: their numbers.
-        processes: at most so many lanes at a time. With one, all is done in this process.
-        tell: called here.
+        history: what the work is called with; both go to the processes as they are.
+        work: for one lane; its result comes back.
+        told: called here now and then, and at the end, with the offsets and records done by all lanes so far.
+        processes: at most so many; None: one for each processor.
+
+    Returns:
+        The results by lane.
 
     Raises:
-        Exception: the first that `work` raised; lanes in progress are done before.
+        Exception: what the work of a lane raised first; the others are stopped.
     """
-    if processes <= 1:
-        return [await work(job, lane, tell) for lane in lanes]
-    context = multiprocessing.get_context("spawn")  # a fork would copy sockets, and locks that others hold
-    told: Queue[int] = context.Queue()
+    context = multiprocessing.get_context("spawn")
+    shared = _Shared(context.Value("q", 0), context.Value("q", 0), context.Event())
+    most = min(processes or os.cpu_count() or 1, len(history.extents))
+    pool = ProcessPoolExecutor(most, mp_context=context, initializer=_begin, initargs=(shared,))
     loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(min(processes, len(lanes)), context, _begin, (told,)) as pool:
-        results = [loop.run_in_executor(pool, _do, work, job, lane) for lane in lanes]
-        pending: set[asyncio.Future[Any]] = set(results)
-        try:
-            while pending:
-                _, pending = await asyncio.wait(pending, timeout=LOOK_S, return_when=asyncio.FIRST_EXCEPTION)
-                _pass_on(told, tell)
-                if any(each.done() and each.exception() for each in results):
-                    break
-            return [await each for each in results]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    running = {lane: loop.run_in_executor(pool, _work, work, history, lane) for lane in history.extents}
+    try:
+        waiting = set(running.values())
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, timeout=TOLD_EVERY_S, return_when=asyncio.FIRST_EXCEPTION)
+            for each in done:
+                each.result()
+            told(shared.offsets.value, shared.records.value)
+        return {lane: each.result() for lane, each in running.items()}
+    finally:
+        shared.stopped.set()
+        pool.shutdown(cancel_futures=True)
 
 
-def _pass_on(told: "Queue[int]", tell: Tell) -> None:
-    while True:
-        try:
-            tell(told.get_nowait())
-        except Empty:
-            return
+_shared: _Shared
 
 
-def _begin(told: "Queue[int]") -> None:
-    global _told  # noqa: PLW0603 - an initializer of a pool has no other place to leave something
-    _told = told
+def _begin(shared: _Shared) -> None:
+    """Begin a process: it ends with its parent, and leaves Ctrl-C to it."""
+    global _shared  # noqa: PLW0603  a pool hands things to its processes this way only
+    _shared = shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
     collect_seldom()
+    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def _do(work: "Work[JobT, ResultT]", job: JobT, lane: int) -> ResultT:
-    assert _told is not None
-    done = 0
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
-    def tell(more: int) -> None:
-        nonlocal done
-        done += more
-        if done >= TOLD_AT_ONCE:
-            flush()
 
-    def flush() -> None:
-        nonlocal done
-        if done and _told is not None:
-            _told.put(done)
-        done = 0
-
-    async def worked() -> ResultT:
-        return await work(job, lane, tell)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(worked())
-    flush()
-    return result
+def _work(work: LaneWork[ResultT], history: RecordedHistory, lane: int) -> ResultT:
+    return asyncio.run(work(history, lane, _shared.tell))

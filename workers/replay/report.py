@@ -74,7 +74,6 @@ class Report:
     lanes: Sequence[LaneReport]
     findings: Sequence[Difference]
     rules_version: int
-    processes: int
     seconds: float
 
     @property
@@ -109,7 +108,6 @@ class Report:
             "state_rows": self.total("state_rows"),
             "seconds": round(self.seconds, 3),
             "per_s": round(self.rate_per_s, 1),
-            "processes": self.processes,
             "findings": [asdict(each) for each in self.findings],
             "lanes": [_lane(each) for each in self.lanes],
         }

@@ -9,7 +9,7 @@ Source: docs/replay.md.
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,7 @@ from workers.replay.extent import HistoryError
 from workers.replay.history import RecordedHistory, fixed
 from workers.replay.lane import NO_FAILURES, Failures, LaneReplay
 from workers.replay.merge import RecordedBatch
+from workers.replay.processes import Tell
 from workers.replay.report import LaneReport
 from workers.replay.spill import Spill
 from workers.replay.state import StateComparison
@@ -39,38 +40,39 @@ TAIL = 200
 anew first: a replay is faster than what it follows, so that ends."""
 ROUNDS = 20
 
-Tell = Callable[[int], object]
-"""Told how many more offsets of the input topics are done."""
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to verify; can be sent to another process.
+    """What to verify besides.
 
     Args:
-        history: with its end.
-        database_id: of the database that it must have been written by.
+        database_id: of the database that must have written the lane-log.
     """
 
-    history: RecordedHistory
     database_id: str
 
 
-async def verify_lane(job: Job, lane: int, tell: Tell) -> LaneReport:
+async def verify_lane(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneReport:
     """Verify one lane.
+
+    Args:
+        job: what to verify.
+        history: with its end.
+        lane: its number.
+        tell: of progress.
 
     Raises:
         BrokerUnreachableError, KafkaError: the brokers are away.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is.
     """
     begun = time.monotonic()
-    postgres = job.history.settings.postgres
+    postgres = history.settings.postgres
     connection = await connect(postgres.dsn, application_name="postpay-replay", password=postgres.read_password)
     try:
         with TemporaryDirectory(prefix="postpay-replay-") as folder:
             spill = Spill(Path(folder) / f"lane-{lane}.sqlite")
             try:
-                verification = await _begin(job, lane, tell, connection, spill)
+                verification = await _begin(job, history, lane, tell, connection, spill)
                 await verification.run()
             finally:
                 spill.close()
@@ -80,8 +82,10 @@ async def verify_lane(job: Job, lane: int, tell: Tell) -> LaneReport:
     return verification.report
 
 
-async def _begin(job: Job, lane: int, tell: Tell, connection: Connection, spill: Spill) -> "LaneVerification":
-    settings = job.history.settings
+async def _begin(
+    job: Job, history: RecordedHistory, lane: int, tell: Tell, connection: Connection, spill: Spill
+) -> "LaneVerification":
+    settings = history.settings
     rows = await connection.fetch(SQL["terms"])
     first = TermsBook.parse(json.loads(rows[0]["document"]))
     replay = LaneReplay(
@@ -89,7 +93,7 @@ async def _begin(job: Job, lane: int, tell: Tell, connection: Connection, spill:
         Standing(0, chain.genesis(lane), 1, None, Rules(first, working_days())),
         LaneTables(lane, spill),
     )
-    return LaneVerification(job, lane, tell, connection, replay)
+    return LaneVerification(job, history, tell, connection, replay)
 
 
 class LaneVerification:
@@ -97,15 +101,19 @@ class LaneVerification:
 
     Args:
         job: what to verify.
-        lane: its number.
+        history: with the first end.
         tell: of progress.
         connection: outside a transaction; reading is enough (role postpay_auditor).
         replay: of the lane.
     """
 
-    def __init__(self, job: Job, lane: int, tell: Tell, connection: Connection, replay: LaneReplay) -> None:
+    def __init__(
+        self, job: Job, history: RecordedHistory, tell: Tell, connection: Connection, replay: LaneReplay
+    ) -> None:
+        lane = replay.decider.lane
         self.report = LaneReport(lane, from_batch=replay.standing.batch_seq + 1, to_batch=replay.standing.batch_seq)
         self._job = job
+        self._history = history
         self._lane = lane
         self._tell = tell
         self._connection = connection
@@ -118,7 +126,7 @@ class LaneVerification:
         """Verify it; what was found is in the report."""
         report = self.report
         try:
-            report.difference = await self._through(self._job.history) or await self._to_the_end()
+            report.difference = await self._through(self._history) or await self._to_the_end()
         except HistoryError as broken:
             report.difference = Difference(
                 "its history", None, str(broken), NOTHING, self._replay.standing.batch_seq + 1
@@ -146,7 +154,7 @@ class LaneVerification:
             row = await self._connection.fetchrow(SQL["standing"], self._lane)
             if row["batch_seq"] - self._replay.standing.batch_seq <= TAIL:
                 break
-            settings, directory = self._job.history.settings, self._job.history.directory
+            settings, directory = self._history.settings, self._history.directory
             found = await self._through(await fixed(settings, directory=directory))
             if found is not None:
                 return found
@@ -163,7 +171,7 @@ class LaneVerification:
         self._failures = await self._failed()
         logs = await self._unsent(position, end)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, end))
-        async with self._job.history.lane(self._lane) as opened:
+        async with self._history.lane(self._lane) as opened:
             for log in logs:
                 if log.batch_seq != position + 1:
                     break
@@ -243,7 +251,7 @@ class LaneVerification:
             decided = await self._replay.decide(batch, log, self._failures.get(log.batch_seq, NO_FAILURES))
         except Exception as error:  # noqa: BLE001 - whatever it is, it did not happen when the batch was settled
             return Difference("all of it", None, "decided", f"{type(error).__name__}: {error}"), None
-        outgoing = Outgoing(log.database_id, self._lane, log.epoch, self._job.history.settings.lanes)
+        outgoing = Outgoing(log.database_id, self._lane, log.epoch, self._history.settings.lanes)
         return of_batch(rows, log, decided, outgoing.log(decided, log.offsets)), decided
 
     def _changed_since(self, log: BatchLog, rows: BatchRows | None) -> str:
@@ -271,7 +279,7 @@ class LaneVerification:
         report.messages += len(batch.taken)
         report.decisions += len(rows.decisions)
         report.postings += len(rows.postings)
-        self._tell(batch.offsets)
+        self._tell(batch.offsets, len(batch.taken))
 
 
 class _InTurn:

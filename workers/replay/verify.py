@@ -6,7 +6,8 @@ Source: docs/replay.md.
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from settlement.terms import TermsBook, TermsError
@@ -16,7 +17,7 @@ from storage.identity import identity
 from storage.recorded import SQL
 from workers.replay.difference import NOTHING, Difference, shown
 from workers.replay.history import fixed
-from workers.replay.processes import Tell, each_lane, processors
+from workers.replay.processes import Tell, each_lane
 from workers.replay.report import Report
 from workers.replay.verification import Job, verify_lane
 from workers.settings.model import Settings
@@ -28,12 +29,12 @@ class Options:
 
     Args:
         lanes: their numbers; none: all.
-        processes: lanes at a time; 0: as many as there are processors.
+        processes: lanes at a time; None: one for each processor.
         directory: of an export that is read before the brokers.
     """
 
     lanes: Sequence[int] = ()
-    processes: int = 0
+    processes: int | None = None
     directory: Path | None = None
 
 
@@ -53,16 +54,14 @@ async def verify(settings: Settings, connection: Connection, options: Options, b
     # The end is fixed before the database is looked at: it has all that the lane-log has then.
     begun = time.monotonic()
     history = await fixed(settings, directory=options.directory)
-    findings = [*await _of_terms(connection)]
-    database_id = str((await identity(connection)).database_id)
-    lanes = list(options.lanes) or sorted(history.extents)
-    processes = min(options.processes or processors(), len(lanes))
-    tell = began(sum(history.extents[lane].offsets for lane in lanes))
-    # The longest first, so that no process is left alone with it in the end.
-    in_turn = sorted(lanes, key=lambda lane: -history.extents[lane].offsets)
-    reports = await each_lane(verify_lane, Job(history, database_id), in_turn, processes, tell)
-    reports.sort(key=lambda report: report.lane)
-    return Report(reports, findings, RULES_VERSION, processes, time.monotonic() - begun)
+    if options.lanes:
+        history = replace(history, extents={lane: history.extents[lane] for lane in options.lanes})
+    findings = await _of_terms(connection)
+    job = Job(str((await identity(connection)).database_id))
+    told = began(sum(extent.offsets for extent in history.extents.values()))
+    reports = await each_lane(history, partial(verify_lane, job), told, processes=options.processes)
+    in_order = [reports[lane] for lane in sorted(reports)]
+    return Report(in_order, findings, RULES_VERSION, time.monotonic() - begun)
 
 
 async def _of_terms(connection: Connection) -> list[Difference]:
