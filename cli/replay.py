@@ -42,7 +42,7 @@ def verify(
     lane: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this lane; may be given again.")] = None,
     processes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Lanes at a time; as many as there are processors if not told."),
+        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor."),
     ] = None,
     directory: Annotated[
         Path | None,
@@ -98,9 +98,13 @@ def _progress(*, hidden: bool) -> Iterator[Callable[[int], Tell]]:
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=hidden or not sys.stderr.isatty(), transient=True) as progress:
 
-        def began(total: int) -> Callable[[int], object]:
+        def began(total: int) -> Tell:
             task = progress.add_task("deciding again", total=total)
-            return lambda offsets, _: progress.update(task, completed=offsets)
+
+            def told(offsets: int, _records: int) -> None:
+                progress.update(task, completed=offsets)
+
+            return told
 
         yield began
 

@@ -1,9 +1,10 @@
 """What a replay finds: one place where the database, or the lane-log, does not say what was decided again."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import Any
 
 from storage.outcomes import DecisionRow, PostingRow
 from storage.recorded import BatchRows
@@ -88,20 +89,38 @@ def of_batch(rows: BatchRows | None, log: BatchLog, decided: Decided, again: Bat
 def _of_decisions(rows: BatchRows, decided: Decided) -> Difference | None:
     again = decided.recorded
     if rows.decisions != again.decisions:
-        for one, other in _pairs(rows.decisions, again.decisions, lambda row: (row.seq,)):
-            found = of_rows(f"decision {_decision(other or one)}", DecisionRow._fields, one, other)
-            if found is not None:
-                return found
+        one, other = _first_apart(rows.decisions, again.decisions)
+        return of_rows(f"decision {_decision(one or other)}", DecisionRow._fields, one, other)
     if rows.postings != again.postings:
         decisions = {row.seq: row for row in again.decisions}
-        for one, other in _pairs(rows.postings, again.postings, lambda row: (row.seq, row.n)):
-            some = other or one
-            of = decisions.get(some.seq)
-            where = f"posting {some.n} of decision {some.seq if of is None else _decision(of)}"
-            found = of_rows(where, PostingRow._fields, one, other)
+        recorded, named = ({(row.seq, row.n): row for row in each} for each in (rows.postings, again.postings))
+        for key in sorted({*recorded, *named}):
+            seq, n = key
+            of = str(seq) if seq not in decisions else _decision(decisions[seq])
+            found = of_rows(f"posting {n} of decision {of}", PostingRow._fields, recorded.get(key), named.get(key))
             if found is not None:
                 return found
     return None
+
+
+def _first_apart(
+    recorded: Sequence[DecisionRow], decided: Sequence[DecisionRow]
+) -> tuple[DecisionRow | None, DecisionRow | None]:
+    """The first place where two lists of decisions go apart: a decision on both sides, or one that one side lacks."""
+    for one, other in zip_longest(recorded, decided):
+        if one == other:
+            continue
+        if one is None or other is None or _about(one) == _about(other):
+            return one, other
+        if _about(other) in map(_about, recorded):
+            return one, None
+        return None, other
+    raise ValueError("expected two lists that are not equal")
+
+
+def _about(row: DecisionRow) -> tuple[Any, ...]:
+    """What a decision is about: a record or a timer."""
+    return (row.topic, row.partition, row.record_offset, row.timer_id)
 
 
 def _of_batch_row(rows: BatchRows, log: BatchLog, decided: Decided) -> Difference | None:
@@ -123,19 +142,8 @@ def _of_log(log: BatchLog, again: BatchLog) -> Difference | None:
     )
 
 
-class _Pair(NamedTuple):
-    recorded: Any
-    decided: Any
-
-
-def _pairs(recorded: Sequence[Any], decided: Sequence[Any], key: Callable[[Any], Any]) -> Iterable[_Pair]:
-    """Rows of both sides by their keys, in order; None where one side has no such row."""
-    one, other = {key(row): row for row in recorded}, {key(row): row for row in decided}
-    for each in sorted({*one, *other}):
-        yield _Pair(one.get(each), other.get(each))
-
-
-def _decision(row: DecisionRow) -> str:
+def _decision(row: DecisionRow | None) -> str:
+    assert row is not None  # or there would be no difference
     if row.timer_id is not None:
         return f"{row.seq} (timer {row.timer_id})"
     return f"{row.seq} ({row.type} {row.event_id}, {row.topic}/{row.partition}/{row.record_offset})"
