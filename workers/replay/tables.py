@@ -155,7 +155,7 @@ class LaneTables:
         """Take over what a batch changes."""
         for party, state in decided.states.items():
             if party is not None:
-                self._keep_party(party, state)
+                self.take_over(party, state)
         for settled in decided.results:
             message, outcome = settled.input, settled.decision.outcome
             if message is not None and (
@@ -168,7 +168,8 @@ class LaneTables:
         self._keep_totals(decided)
         self.move_out()
 
-    def _keep_party(self, party: Party, state: PartyState) -> None:
+    def take_over(self, party: Party, state: PartyState) -> None:
+        """Take over what a batch has changed of one party."""
         tables = self.party(party)
         for kind, ids in state.made.items():
             self.totals.made[TABLES[kind].name] += len(ids)

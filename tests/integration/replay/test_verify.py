@@ -193,8 +193,9 @@ FAKES = (
         "decision ",
         None,
         "INSERT INTO dead_letter (lane, dead_letter_id, batch_seq, topic, partition, record_offset, event_id,"
-        " decided_at, reason, detail) SELECT lane, topic || '/' || partition || '/' || record_offset, batch_seq, topic, partition,"
-        " record_offset, event_id, decided_at, 'internal_error', 'oops' FROM decision WHERE lane = 0 AND seq = 9",
+        " decided_at, reason, detail) SELECT lane, topic || '/' || partition || '/' || record_offset, batch_seq, topic,"
+        " partition, record_offset, event_id, decided_at, 'internal_error', 'oops' FROM decision"
+        " WHERE lane = 0 AND seq = 9",
     ),
     fake(
         "the time of a batch",
