@@ -40,6 +40,7 @@ ENTRIES = {
     "decision": Entry("cli.decision"),
     "dead-letters": Entry("cli.dead_letters"),
     "audit": Entry("cli.audit"),
+    "history": Entry("cli.history"),
     "replay": Entry("cli.replay"),
 }
 

@@ -1,23 +1,19 @@
 """`postpay replay …`."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
 
 from cli.connections import database, run
-from cli.failures import EXIT_FOUND_WRONG
+from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, print_document
+from cli.progress import reading_bar
+from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
-from workers.replay.processes import Tell
+from workers.replay.history import RecordedHistory, Source, fixed
 from workers.replay.report import LaneReport, Report
-from workers.replay.verify import Options
 from workers.replay.verify import verify as verified
 from workers.settings.model import Settings
 
@@ -44,10 +40,8 @@ def verify(
         int | None,
         typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor."),
     ] = None,
-    directory: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="DIR", help="An export of the history, read before what the brokers have."),
-    ] = None,
+    directory: FromDirectory = None,
+    offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide every batch again from topics and lane-log, and compare with the database; exit code 1 on a difference.
@@ -60,9 +54,7 @@ def verify(
     the rules decided differently is told apart. Reading the database and the topics is enough (role postpay_auditor).
     """
     settings = Settings.load()
-    options = Options(lane or (), processes, directory)
-    with _progress(hidden=as_json) as began:
-        report = run(_verify(settings, options, began))
+    report = run(_verify(settings, source_of(directory, offline=offline), lane or (), processes))
     if as_json:
         print_document(report.document())
     else:
@@ -70,43 +62,24 @@ def verify(
     raise typer.Exit(0 if report.equal else EXIT_FOUND_WRONG)
 
 
-async def _verify(settings: Settings, options: Options, began: Callable[[int], Tell]) -> Report:
+async def _verify(settings: Settings, source: Source, lanes: Sequence[int], processes: int | None) -> Report:
     async with database(settings) as connection:
-        _known(options.lanes, settings.lanes)
-        return await verified(settings, connection, options, began)
+        history = await fixed(settings, source)
+        if lanes:
+            history = replace(history, extents={lane: history.extents[_known(lane, history)] for lane in lanes})
+        with reading_bar("deciding again", sum(extent.offsets for extent in history.extents.values())) as told:
+            return await verified(history, connection, told, processes=processes)
 
 
-def _known(lanes: object, count: int) -> None:
-    for lane in lanes if isinstance(lanes, list) else ():
-        if not 0 <= lane < count:
-            raise typer.BadParameter(f"expected a lane from 0 to {count - 1}, got {lane}", param_hint="--lane")
+def _known(lane: int, history: RecordedHistory) -> int:
+    """The lane, if there is one of that number.
 
-
-class _Rate(ProgressColumn):
-    """Records a second."""
-
-    def render(self, task: Task) -> Text:
-        """Draw it."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} records/s")
-
-
-@contextmanager
-def _progress(*, hidden: bool) -> Iterator[Callable[[int], Tell]]:
-    """A bar on stderr, if anybody looks at it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), _Rate())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=hidden or not sys.stderr.isatty(), transient=True) as progress:
-
-        def began(total: int) -> Tell:
-            task = progress.add_task("deciding again", total=total)
-
-            def told(offsets: int, _records: int) -> None:
-                progress.update(task, completed=offsets)
-
-            return told
-
-        yield began
+    Raises:
+        Failure: there is none.
+    """
+    if lane not in history.extents:
+        raise Failure(f"--lane: expected one from 0 to {len(history.extents) - 1}, got {lane}")
+    return lane
 
 
 def _say(report: Report) -> None:

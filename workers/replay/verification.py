@@ -9,7 +9,7 @@ Source: docs/replay.md.
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -150,12 +150,11 @@ class LaneVerification:
 
     async def _to_the_end(self) -> Difference | None:
         """Go on to where the database is, and compare what the lane is then."""
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if self._history.source.brokers else 0):
             row = await self._connection.fetchrow(SQL["standing"], self._lane)
             if row["batch_seq"] - self._replay.standing.batch_seq <= TAIL:
                 break
-            settings, directory = self._history.settings, self._history.directory
-            found = await self._through(await fixed(settings, directory=directory))
+            found = await self._through(await fixed(self._history.settings, self._history.source))
             if found is not None:
                 return found
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
@@ -166,12 +165,12 @@ class LaneVerification:
     async def _tail(self, end: int) -> Difference | None:
         """The batches that are not in the lane-log yet, as the snapshot's outbox has them."""
         position = self._replay.standing.batch_seq
-        if end <= position:
+        if end <= position or not self._history.source.brokers:
             return None
         self._failures = await self._failed()
         logs = await self._unsent(position, end)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, end))
-        async with self._history.lane(self._lane) as opened:
+        async with _reaching(self._history, self._lane, logs).lane(self._lane) as opened:
             for log in logs:
                 if log.batch_seq != position + 1:
                     break
@@ -194,8 +193,8 @@ class LaneVerification:
             return Difference(where, "batch_seq", shown(end), shown(position))
         if end > position:
             self.report.unfinished = (
-                f"the database is at batch {end}, and what is known of batches ends with {position}; verify again when"
-                " everything is relayed (postpay lag)"
+                f"the database is at batch {end}, and the history ends with batch {position}; verify with the brokers,"
+                " and when everything is relayed (postpay lag)"
             )
             return None
         diverged = self.report.diverged
@@ -280,6 +279,16 @@ class LaneVerification:
         report.decisions += len(rows.decisions)
         report.postings += len(rows.postings)
         self._tell(batch.offsets, len(batch.taken))
+
+
+def _reaching(history: RecordedHistory, lane: int, logs: Sequence[BatchLog]) -> RecordedHistory:
+    """The history with an end that lies behind all of these batches."""
+    extent = history.extents[lane]
+    ends = dict(extent.ends)
+    for log in logs:
+        for topic, span in log.offsets.items():
+            ends[topic] = max(ends[topic], span.next_offset)
+    return replace(history, extents={lane: replace(extent, ends=ends)})
 
 
 class _InTurn:

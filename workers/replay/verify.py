@@ -5,10 +5,7 @@ Source: docs/replay.md.
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from settlement.terms import TermsBook, TermsError
 from settlement.version import RULES_VERSION
@@ -16,52 +13,32 @@ from storage.database import Connection
 from storage.identity import identity
 from storage.recorded import SQL
 from workers.replay.difference import NOTHING, Difference, shown
-from workers.replay.history import fixed
+from workers.replay.history import RecordedHistory
 from workers.replay.processes import Tell, each_lane
 from workers.replay.report import Report
 from workers.replay.verification import Job, verify_lane
-from workers.settings.model import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is verified, and how.
-
-    Args:
-        lanes: their numbers; none: all.
-        processes: lanes at a time; None: one for each processor.
-        directory: of an export that is read before the brokers.
-    """
-
-    lanes: Sequence[int] = ()
-    processes: int | None = None
-    directory: Path | None = None
-
-
-async def verify(settings: Settings, connection: Connection, options: Options, began: Callable[[int], Tell]) -> Report:
+async def verify(
+    history: RecordedHistory, connection: Connection, told: Tell, *, processes: int | None = None
+) -> Report:
     """Verify a database against its topics, up to where its lanes are, while workers go on.
 
     Args:
-        settings: of both.
+        history: which lanes. Its end was fixed before the database is looked at, so this has all that it has.
         connection: outside a transaction; reading is enough (role postpay_auditor).
-        options: what is verified.
-        began: told how many offsets there are to read; returns what is told of progress.
+        told: of progress, as `each_lane` does.
+        processes: lanes at a time; None: one for each processor.
 
     Raises:
         BrokerUnreachableError, KafkaError: the brokers are away.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is.
     """
-    # The end is fixed before the database is looked at: it has all that the lane-log has then.
     begun = time.monotonic()
-    history = await fixed(settings, directory=options.directory)
-    if options.lanes:
-        history = replace(history, extents={lane: history.extents[lane] for lane in options.lanes})
     findings = await _of_terms(connection)
     job = Job(str((await identity(connection)).database_id))
-    told = began(sum(extent.offsets for extent in history.extents.values()))
-    reports = await each_lane(history, partial(verify_lane, job), told, processes=options.processes)
-    in_order = [reports[lane] for lane in sorted(reports)]
-    return Report(in_order, findings, RULES_VERSION, time.monotonic() - begun)
+    reports = await each_lane(history, partial(verify_lane, job), told, processes=processes)
+    return Report([reports[lane] for lane in sorted(reports)], findings, RULES_VERSION, time.monotonic() - begun)
 
 
 async def _of_terms(connection: Connection) -> list[Difference]:

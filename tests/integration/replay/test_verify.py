@@ -284,4 +284,4 @@ async def test_the_command_says_equal_with_its_figures_and_different_with_both_s
 async def test_a_lane_that_is_not_there_is_refused(settled):
     ran = Command(settled.platform.environment)("replay", "verify", "--lane", str(LANES))
     assert ran.code == 2
-    assert f"expected a lane from 0 to {LANES - 1}, got {LANES}" in ran.err
+    assert f"expected one from 0 to {LANES - 1}, got {LANES}" in ran.complaint
