@@ -8,8 +8,9 @@ Source: docs/replay.md.
 """
 
 import json
+import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +27,7 @@ from workers.lanes.outgoing import Outgoing, unpack
 from workers.lanes.working_days import working_days
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
-from workers.replay.history import RecordedHistory, fixed
+from workers.replay.history import LaneHistory, RecordedHistory, fixed
 from workers.replay.lane import NO_FAILURES, Failures, LaneReplay
 from workers.replay.merge import RecordedBatch
 from workers.replay.processes import Tell
@@ -157,26 +158,37 @@ class LaneVerification:
             found = await self._through(await fixed(self._history.settings, self._history.source))
             if found is not None:
                 return found
+        if not self._history.source.brokers:
+            return await self._in_one_snapshot(None)
+        async with _open_ended(self._history, self._lane).lane(self._lane) as opened:
+            return await self._in_one_snapshot(opened)
+
+    async def _in_one_snapshot(self, opened: LaneHistory | None) -> Difference | None:
+        """Decide the last few batches, and compare what the lane is then.
+
+        Args:
+            opened: to read the batches' records from; None where there is nothing more than what was read.
+        """
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            await self._connection.execute(SQL["be_patient"])
             row = await self._connection.fetchrow(SQL["standing"], self._lane)
-            found = await self._tail(row["batch_seq"])
+            found = None if opened is None else await self._tail(opened, row["batch_seq"])
             return found or await self._state(row["batch_seq"])
 
-    async def _tail(self, end: int) -> Difference | None:
+    async def _tail(self, opened: LaneHistory, end: int) -> Difference | None:
         """The batches that are not in the lane-log yet, as the snapshot's outbox has them."""
         position = self._replay.standing.batch_seq
-        if end <= position or not self._history.source.brokers:
+        if end <= position:
             return None
         self._failures = await self._failed()
         logs = await self._unsent(position, end)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, end))
-        async with _reaching(self._history, self._lane, logs).lane(self._lane) as opened:
-            for log in logs:
-                if log.batch_seq != position + 1:
-                    break
-                found = await self._batch(await opened.batch(log), await rows.of(position := position + 1))
-                if found is not None:
-                    return found
+        for log in logs:
+            if log.batch_seq != position + 1:
+                break
+            found = await self._batch(await opened.batch(log), await rows.of(position := position + 1))
+            if found is not None:
+                return found
         return None
 
     async def _unsent(self, after: int, end: int) -> list[BatchLog]:
@@ -281,14 +293,10 @@ class LaneVerification:
         self._tell(batch.offsets, len(batch.taken))
 
 
-def _reaching(history: RecordedHistory, lane: int, logs: Sequence[BatchLog]) -> RecordedHistory:
-    """The history with an end that lies behind all of these batches."""
+def _open_ended(history: RecordedHistory, lane: int) -> RecordedHistory:
+    """The history of a lane without an end, to read batches from that have been settled since."""
     extent = history.extents[lane]
-    ends = dict(extent.ends)
-    for log in logs:
-        for topic, span in log.offsets.items():
-            ends[topic] = max(ends[topic], span.next_offset)
-    return replace(history, extents={lane: replace(extent, ends=ends)})
+    return replace(history, extents={lane: replace(extent, ends=dict.fromkeys(extent.ends, sys.maxsize))})
 
 
 class _InTurn:

@@ -31,6 +31,10 @@ FROM posting
 WHERE lane = $1 AND seq >= $2 AND seq < $3
 ORDER BY seq, n;
 
+-- name: be_patient
+-- In the snapshot of a lane's end a few batches are decided, which takes longer than a worker's session may rest.
+SELECT set_config('idle_in_transaction_session_timeout', '120s', true);
+
 -- name: standing
 -- Where a lane stands now, in the words of its row.
 SELECT batch_seq, chain_hash, lane_time, next_seq, terms_digest
