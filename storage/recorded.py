@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from settlement.entities import Entity
+from settlement.entity import Entity
 from storage import chain
 from storage.database import Connection, Row
 from storage.outcomes import DecisionRow, PostingRow

@@ -6,6 +6,7 @@ Nothing is read of the database here, and nothing is written or sent: what becom
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from contracts.headers import MAX_READ
 from contracts.records import Rejected
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
@@ -20,13 +21,19 @@ from workers.replay.tables import LaneTables
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What of a batch failed by a defect of postpay when it was decided: the details by `DeadLetter.dead_letter_id`.
+    """What of a batch failed by a defect of postpay when it was decided, by `DeadLetter.dead_letter_id`.
 
     They fail again: a later release has mended the defect, but what came of it is what happened.
+
+    Args:
+        decoding: records that could not be decoded: the details.
+        deciding: inputs and timers that could not be decided: the details.
+        refused: records that the database did not take: reasons and details.
     """
 
-    decoding: Mapping[str, str] = field(default_factory=dict)
-    deciding: Mapping[str, str] = field(default_factory=dict)
+    decoding: dict[str, str] = field(default_factory=dict)
+    deciding: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, tuple[DeadLetterReason, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +75,8 @@ class LaneReplay:
             InvariantBrokenError: it can't be decided as it was then, or at all.
         """
         taken = batch.taken
-        if failures.decoding:
-            taken = [_failed_again(each, failures.decoding) for each in taken]
+        if failures.decoding or failures.refused:
+            taken = [_failed_again(each, failures) for each in taken]
         undecided = self.decider.sort_out(taken, self.standing, batch.now)
         due = self.tables.due_parties(undecided.until or batch.now, log.timer_parties) if log.timer_parties else []
         return await self.decider.decide(undecided, due, self.tables.load, failures.deciding)
@@ -91,12 +98,14 @@ class LaneReplay:
         self.standing = replace(self.standing, chain_hash=chain_hash, next_seq=next_seq)
 
 
-def _failed_again(taken: Taken, failures: Mapping[str, str]) -> Taken:
-    decoded = taken.decoded
-    detail = failures.get(decoded.source.name)
-    if detail is None:
+def _failed_again(taken: Taken, failures: Failures) -> Taken:
+    name = taken.decoded.source.name
+    if name in failures.refused and isinstance(taken.decoded, Input):
+        return taken.refused(*failures.refused[name])
+    if name not in failures.decoding:
         return taken
-    raw = decoded.raw
-    rejected = Rejected(decoded.source, DeadLetterReason.INTERNAL_ERROR, detail, taken.record.key, raw)
-    headers = taken.record.headers if isinstance(decoded, Input) else decoded.headers
-    return Taken(taken.record, replace(rejected, headers=tuple(headers)))
+    record, detail = taken.record, failures.decoding[name]
+    headers = tuple(record.headers[:MAX_READ])
+    source, raw = taken.decoded.source, taken.decoded.raw
+    reason = DeadLetterReason.INTERNAL_ERROR
+    return Taken(record, Rejected(source, reason, detail, record.key, raw, headers=headers))

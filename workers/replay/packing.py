@@ -12,7 +12,8 @@ from typing import Any
 import msgpack
 
 from contracts.decode import restore
-from settlement.entities import Entity, Obligation
+from settlement.entities import Obligation
+from settlement.entity import Entity
 from settlement.messages import Source
 from settlement.party import Party
 from settlement.state import Parked

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.party import Party, PartyKind
 from storage.database import Connection, Row
 from storage.lanes import Position
@@ -85,9 +85,11 @@ class StateComparison:
         return None
 
     async def _of_class(self, table: Table) -> Difference | None:
-        there, rows = set(), 0
+        kind, there, rows = table.kind.party_kind, set(), 0
+        if kind is None:
+            return await self._of_own_class(table)
         async for party_id, recorded in entities(self.connection, self.tables.lane, table):
-            stored = self.tables.party(Party(table.kind.party_kind, party_id)).entities.get(table.kind, {})
+            stored = self.tables.party(Party(kind, party_id)).entities.get(table.kind, {})
             self.tables.move_out()
             there.add(hash(party_id))
             rows += len(recorded)
@@ -98,9 +100,15 @@ class StateComparison:
         if rows == self.tables.totals.made[table.name]:
             return None
         for party, tables in self.tables.parties():
-            if party.kind is table.kind.party_kind and tables.entities.get(table.kind) and hash(party.id) not in there:
+            if party.kind is kind and tables.entities.get(table.kind) and hash(party.id) not in there:
                 return _of_entities(table, [], tables.entities[table.kind])
         return Difference(f"table {table.name}", "rows", str(rows), str(self.tables.totals.made[table.name]))
+
+    async def _of_own_class(self, table: Table) -> Difference | None:
+        """Entities of the lane itself: few."""
+        recorded = [each async for _, some in entities(self.connection, self.tables.lane, table) for each in some]
+        self.rows += len(recorded)
+        return _of_entities(table, recorded, self.tables.own.entities.get(table.kind, {}))
 
     async def _of_parties(
         self, statement: str, names: Sequence[str], keys: int, *, rows_of: Any, subject: str
@@ -203,7 +211,7 @@ class StateComparison:
             content = self.tables.spill.outcome(name, key)
             if content is None or content != pack(recorded):
                 again = None if content is None else unpack(content)
-                found = of_rows(_outcome(name, recorded), names, recorded, again)
+                found = of_rows(_outcome(name, recorded), names, recorded, _as_old_as(recorded, again))
                 if found is not None:
                     return _in_batch(found, recorded[0])
             rows += 1
@@ -252,7 +260,7 @@ def _of_entities(table: Table, recorded: Iterable[Entity], stored: Mapping[str, 
             continue
         party_id = getattr(one or other, table.party_column)
         own = "" if entity_id == party_id else f" {entity_id}"
-        where = f"{table.name}{own} of {table.kind.party_kind} {party_id}"
+        where = f"{table.name}{own} of {table.kind.party_kind or 'shop'} {party_id}"
         return of_rows(
             where,
             table.columns,
@@ -302,6 +310,11 @@ def _parked_of(tables: PartyTables) -> list[tuple[Any, ...]]:
         )
         for each in tables.parked.values()
     ]
+
+
+def _as_old_as(recorded: Sequence[Any], again: Sequence[Any] | None) -> Sequence[Any] | None:
+    """The row without its place among the decisions, where one was written that did not know it yet."""
+    return again if again is None or recorded[-1] is not None else (*again[:-2], None, None)
 
 
 def _outcome(name: str, row: Sequence[Any]) -> str:

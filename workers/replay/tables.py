@@ -6,18 +6,20 @@ Entities never change, so states share them with the tables, and what a batch ch
 
 import heapq
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, cast
 
 from settlement.decision import Outcome
-from settlement.entities import Account, Entity, EntityT, Merchant, Obligation
+from settlement.entities import Account, Merchant, Obligation
+from settlement.entity import Entity, EntityT
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, PartyState
-from storage.load import OPEN_OBLIGATIONS, WITH_PARTY, Loaded, ReadSet
+from settlement.state import ALL_OPEN, PAST_SINCE, PartyState, instant_of
+from storage.load import OPEN_OBLIGATIONS, WITH_PARTY
 from storage.outcomes import dead_letters, receipts
+from storage.read_set import Loaded, ReadSet
 from storage.rows import TABLES
 from storage.write import Activity, activity_totals, platform_balances
 from workers.lanes.deciding import Decided
@@ -55,7 +57,7 @@ class _State(PartyState):
 
 
 @dataclass(slots=True)
-class Totals:
+class Sums:
     """What the lane itself has: sums over its parties, and how many rows there are of each class."""
 
     platform: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -76,7 +78,9 @@ class LaneTables:
 
     def __init__(self, lane: int, spill: Spill, *, hot_rows: int = HOT_ROWS, hot_seen: int = HOT_SEEN) -> None:
         self.lane = lane
-        self.totals = Totals()
+        self.totals = Sums()
+        self.own = PartyTables()
+        """What the lane itself keeps."""
         self.spill = spill
         self._hot: OrderedDict[Party, PartyTables] = OrderedDict()
         self._hot_rows, self._most_rows = 0, hot_rows
@@ -91,12 +95,12 @@ class LaneTables:
 
     async def load(self, wanted: ReadSet) -> Loaded:
         """Give the states of a batch, as `workers.lanes.deciding.Load` says."""
-        states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
+        states: dict[Party | None, PartyState] = {None: _state(None, self.own, None, ())}
         known = set()
         for party in wanted.parties:
             tables = self.party(party)
-            all_open = (Obligation, ALL_OPEN) in wanted.entities.get(party, ())
-            states[party] = _state(party, tables, wanted.timers_until, all_open=all_open)
+            asked = [name for kind, name in wanted.entities.get(party, ()) if kind is Obligation]
+            states[party] = _state(party, tables, wanted.timers_until, asked)
             if tables.parked or tables.entities.get(Account) or tables.entities.get(Merchant):
                 known.add(party)
         named = {hash_: party for party, hashes in wanted.event_hashes.items() for hash_ in hashes}
@@ -156,6 +160,8 @@ class LaneTables:
         for party, state in decided.states.items():
             if party is not None:
                 self.take_over(party, state)
+            else:
+                self._put_entities(self.own, state)
         for settled in decided.results:
             message, outcome = settled.input, settled.decision.outcome
             if message is not None and (
@@ -171,14 +177,7 @@ class LaneTables:
     def take_over(self, party: Party, state: PartyState) -> None:
         """Take over what a batch has changed of one party."""
         tables = self.party(party)
-        for kind, ids in state.made.items():
-            self.totals.made[TABLES[kind].name] += len(ids)
-            tables.size += len(ids)
-            self._hot_rows += len(ids)
-        for kind, ids in chain(state.made.items(), state.changed.items()):
-            entities = state.entities[kind]
-            for entity_id in ids:
-                tables.put(entities[entity_id])
+        self._hot_rows += self._put_entities(tables, state)
         tables.declined |= state.newly_declined
         for hash_ in state.unparked:
             tables.parked.pop(hash_, None)
@@ -192,6 +191,19 @@ class LaneTables:
         if state.timer_changes or tables.due is None:
             self._index(party, tables)
 
+    def _put_entities(self, tables: PartyTables, state: PartyState) -> int:
+        """Keep the entities that a batch made or changed; how many it made."""
+        made = 0
+        for kind, ids in state.made.items():
+            self.totals.made[TABLES[kind].name] += len(ids)
+            made += len(ids)
+        for kind, ids in chain(state.made.items(), state.changed.items()):
+            entities = state.entities[kind]
+            for entity_id in ids:
+                tables.put(entities[entity_id])
+        tables.size += made
+        return made
+
     def _index(self, party: Party, tables: PartyTables) -> None:
         """Note when the party's next timer is due."""
         due = _entry(party, tables)
@@ -201,9 +213,10 @@ class LaneTables:
 
     def _keep_outcomes(self, decided: Decided) -> None:
         batch_seq = decided.after.batch_seq
-        rows = receipts(decided.results)
+        first_seq = decided.before.next_seq
+        rows = receipts(decided.results, first_seq)
         self._outcomes += [("receipt", pack(row[:3]), pack((batch_seq, *row))) for row in rows]
-        letters = dead_letters(decided.results, decided.rejected)
+        letters = dead_letters(decided.results, decided.rejected, first_seq)
         self._outcomes += [("dead_letter", row[0].encode(), pack((batch_seq, *row))) for row in letters]
         if len(self._outcomes) > HELD_OUTCOMES:
             self.flush_outcomes()
@@ -257,22 +270,20 @@ class LaneTables:
         self.flush_outcomes()
 
 
-def _state(party: Party, tables: PartyTables, until: datetime | None, *, all_open: bool) -> PartyState:
+def _state(party: Party | None, tables: PartyTables, until: datetime | None, asked: Sequence[str]) -> PartyState:
+    """A party's state; `asked` are the ids by which rules ask for obligations."""
     state = _State(party)
     stored = state.stored = tables.entities
     for kind in WITH_PARTY:
         rows = stored.get(kind)
         if rows:
             state.entities[kind] = dict(rows)
-    owed = tables.owed
-    if owed:
-        if all_open or len(owed) <= OPEN_OBLIGATIONS:
-            state.entities[Obligation] = dict(owed)
-        else:
-            earliest = heapq.nsmallest(OPEN_OBLIGATIONS, owed.values(), key=lambda each: (each.due_on, each.no))
-            state.entities[Obligation] = {each.obligation_id: each for each in earliest}
-            state.all_open_loaded = False
-            state.open_loaded_until = (earliest[-1].due_on, earliest[-1].no)
+    obligations = stored.get(Obligation, {})
+    if len(obligations) <= OPEN_OBLIGATIONS:
+        state.whole = True
+        state.entities[Obligation] = dict(obligations)
+    else:
+        state.entities[Obligation] = _some_obligations(state, tables, asked)
     if tables.declined:
         state.declined = set(tables.declined)
     if tables.parked:
@@ -281,6 +292,22 @@ def _state(party: Party, tables: PartyTables, until: datetime | None, *, all_ope
     if tables.timers and until is not None:
         state.timers = {key: timer for key, timer in tables.timers.items() if timer.due_at <= until}
     return state
+
+
+def _some_obligations(state: PartyState, tables: PartyTables, asked: Sequence[str]) -> dict[str, Entity]:
+    """The earliest open ones of very many, and what is asked for; says in the state what may be missing."""
+    owed: Iterable[Obligation] = tables.owed.values()
+    if ALL_OPEN not in asked and len(tables.owed) > OPEN_OBLIGATIONS:
+        owed = heapq.nsmallest(OPEN_OBLIGATIONS, owed, key=lambda each: (each.due_on, each.no))
+        state.all_open_loaded = False
+        state.open_loaded_until = (owed[-1].due_on, owed[-1].no)
+    found: dict[str, Entity] = {each.obligation_id: each for each in owed}
+    state.past_since = min([instant_of(name) for name in asked if name.startswith(PAST_SINCE)], default=None)
+    if state.past_since is not None:
+        for each in cast("Iterable[Obligation]", tables.entities[Obligation].values()):
+            if each.falls or (each.paid_at is not None and each.paid_at >= state.past_since):
+                found[each.obligation_id] = each
+    return found
 
 
 def _entry(party: Party, tables: PartyTables) -> bytes | None:

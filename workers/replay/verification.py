@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from settlement.dead_letter import DeadLetterReason
 from settlement.draft import Rules
 from settlement.terms import TermsBook
 from settlement.version import RULES_VERSION
@@ -24,6 +25,7 @@ from storage.recorded import SQL, BatchRows
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.lanelog import BatchLog, decode_log
 from workers.lanes.outgoing import Outgoing, unpack
+from workers.lanes.taken import REFUSED
 from workers.lanes.working_days import working_days
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
@@ -224,13 +226,17 @@ class LaneVerification:
 
     async def _failed(self) -> dict[int, Failures]:
         """What failed by a defect, by batch. Such rows are few."""
-        decoding: dict[int, dict[str, str]] = {}
-        deciding: dict[int, dict[str, str]] = {}
-        for row in await self._connection.fetch(SQL["internal_errors"], self._lane):
-            was_understood = row["event_id"] is not None or row["timer_id"] is not None
-            by_batch = deciding if was_understood else decoding
-            by_batch.setdefault(row["batch_seq"], {})[row["dead_letter_id"]] = row["detail"]
-        return {seq: Failures(decoding.get(seq, {}), deciding.get(seq, {})) for seq in {*decoding, *deciding}}
+        found: dict[int, Failures] = {}
+        for row in await self._connection.fetch(SQL["failures"], self._lane, REFUSED):
+            failures = found.setdefault(row["batch_seq"], Failures({}, {}, {}))
+            name, detail = row["dead_letter_id"], row["detail"]
+            if detail.startswith(REFUSED):
+                failures.refused[name] = (DeadLetterReason(row["reason"]), detail)
+            elif row["event_id"] is None and row["timer_id"] is None:
+                failures.decoding[name] = detail
+            else:
+                failures.deciding[name] = detail
+        return found
 
     async def _batch(self, batch: RecordedBatch, rows: BatchRows | None) -> Difference | None:
         """Decide one batch again and compare it."""

@@ -47,23 +47,24 @@ SELECT digest, document
 FROM terms
 ORDER BY stored_at, digest;
 
--- name: internal_errors
--- What a defect of postpay has made of records and timers. One that failed to be decoded has no event_id.
-SELECT batch_seq, dead_letter_id, event_id, timer_id, detail
+-- name: failures
+-- What a defect of postpay has made of records and timers. One that failed to be decoded has no event_id; $2 begins the
+-- detail of those that the database did not take.
+SELECT batch_seq, dead_letter_id, event_id, timer_id, reason, detail
 FROM dead_letter
-WHERE lane = $1 AND reason = 'internal_error';
+WHERE lane = $1 AND (reason = 'internal_error' OR starts_with(detail, $2));
 
 -- name: receipts
 -- Fields in the order of outcomes.ReceiptRow, after the batch.
 SELECT batch_seq, topic, partition, record_offset, party_kind, party_id, event_id, event_hash, fingerprint, type,
-    occurred_at, decided_at, outcome, holds_event_id, raw
+    occurred_at, decided_at, outcome, holds_event_id, raw, next_seq, n
 FROM receipt
 WHERE lane = $1;
 
 -- name: dead_letters
 -- Fields in the order of outcomes.DeadLetterRow, after the batch.
 SELECT batch_seq, dead_letter_id, topic, partition, record_offset, key, event_id, timer_id, type, occurred_at,
-    decided_at, reason, detail, raw, headers
+    decided_at, reason, detail, raw, headers, next_seq, n
 FROM dead_letter
 WHERE lane = $1;
 
