@@ -101,6 +101,11 @@ def _more(lane: LaneReport, rules_version: int) -> Iterator[str]:
                 f" {counted(version.differing, 'batch', 'batches')} of {version.batches:,} came out differently here,"
                 f" which is no corruption: their rows are those that were hashed; the first: {version.first}"
             )
+    if lane.state_by_rules:
+        yield (
+            f"in its end {counted(lane.state_by_rules, 'column')} differ, none a balance, as other versions of the rules"
+            f" or migrations to this one may have it; the first: {lane.first_by_rules}"
+        )
     for gap in lane.gaps:
         offsets = f"offsets {gap.first} to {gap.next_offset - 1}"
         yield f"batch {gap.batch_seq} passed over {gap.topic} {offsets}: no record of them was settled"

@@ -45,7 +45,7 @@ class BrokerRecords:
         kafka: where it reads, for what is said when that is away.
         prefix: of the topics.
         lane: their partition.
-        ends: by topic, where there will be nothing more to bring: one that was read so far is not fetched any more, or
+        ends: by topic, which are those that it reads, where there will be nothing more to bring: one that was read so far is not fetched any more, or
             the broker would hold every fetch for it.
     """
 
@@ -55,8 +55,8 @@ class BrokerRecords:
         self._consumer = consumer
         self._ends = ends
         self._kafka = kafka
-        self._partitions = {topic: TopicPartition(prefix + topic, lane) for topic in HISTORY_TOPICS}
-        self._ahead = {topic: _Ahead() for topic in HISTORY_TOPICS}
+        self._partitions = {topic: TopicPartition(prefix + topic, lane) for topic in ends}
+        self._ahead = {topic: _Ahead() for topic in ends}
         consumer.assign(list(self._partitions.values()))
         for tp in self._partitions.values():
             consumer.seek(tp, 0)  # or it would look for positions that a group has committed

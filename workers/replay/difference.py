@@ -1,6 +1,6 @@
 """What a replay finds: one place where the database, or the lane-log, does not say what was decided again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from itertools import zip_longest
@@ -62,14 +62,20 @@ def of_rows(
     where: str, names: Sequence[str], recorded: Sequence[Any] | None, decided: Sequence[Any] | None
 ) -> Difference | None:
     """The first column in which two rows differ; None where they are equal. A row that is None is not there."""
+    return next(columns_apart(where, names, recorded, decided), None)
+
+
+def columns_apart(
+    where: str, names: Sequence[str], recorded: Sequence[Any] | None, decided: Sequence[Any] | None
+) -> Iterator[Difference]:
+    """Every column in which two rows differ, or that one of them is not there."""
     if recorded is None or decided is None:
-        if recorded is decided:
-            return None
-        return Difference(where, None, _row(names, recorded), _row(names, decided))
+        if recorded is not decided:
+            yield Difference(where, None, _row(names, recorded), _row(names, decided))
+        return
     for name, one, other in zip(names, recorded, decided, strict=True):
         if one != other:
-            return Difference(where, name, shown(one), shown(other))
-    return None
+            yield Difference(where, name, shown(one), shown(other))
 
 
 def of_batch(rows: BatchRows | None, log: BatchLog, decided: Decided, again: BatchLog) -> Difference | None:

@@ -33,6 +33,8 @@ class LaneReport:
         messages: records of these batches.
         decisions: rows that were compared, likewise the others.
         state_rows: rows of what the lane is in the end; None: these were not compared, and `unfinished` says why.
+        state_by_rules: differences of these rows that batches under other versions of the rules explain, or migrations
+            that came with a later one; none in a balance. `first_by_rules` is one.
         difference: the first; None where there is none.
         versions: by version of the rules.
         gaps: offsets that an operator had passed over.
@@ -46,6 +48,8 @@ class LaneReport:
     decisions: int = 0
     postings: int = 0
     state_rows: int | None = None
+    state_by_rules: int = 0
+    first_by_rules: Difference | None = None
     difference: Difference | None = None
     unfinished: str = ""
     versions: dict[int, VersionReport] = field(default_factory=dict)

@@ -3,11 +3,12 @@
 The caller opens one snapshot, in which the lane is at the batch that the replay has come to.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from settlement.entity import Entity
+from settlement.ledger import LedgerAccount
 from settlement.party import Party, PartyKind
 from storage.database import Connection, Row
 from storage.lanes import Position
@@ -15,18 +16,21 @@ from storage.outcomes import DeadLetterRow, ReceiptRow
 from storage.recorded import SQL, entities
 from storage.rows import TABLES, Table
 from workers.lanes.deciding import Standing
-from workers.replay.difference import Difference, of_rows
+from workers.replay.difference import Difference, columns_apart, of_rows
 from workers.replay.packing import PartyTables, pack, unpack
 from workers.replay.tables import LaneTables
 
 FETCHED = 2000
 """Rows of a cursor that are fetched at once."""
 
+_POSTED = frozenset({account.balance for account in LedgerAccount if account.balance is not None})
+"""Columns that hold what postings come to."""
 _STANDING = ("batch_seq", "chain_hash", "lane_time", "next_seq", "terms_digest")
 _PARKED = (
     *("event_hash", "topic", "partition", "record_offset", "event_id", "fingerprint", "type", "occurred_at", "raw"),
     *("traceparent", "waits_for", "parked_at"),
 )
+TIMER = "timer"
 PARKED = "parked input"
 """Of these the order counts: it is the one in which they came."""
 _ACTIVITY = ("sent_messages", "sent_minor", "received_messages", "received_minor")
@@ -48,7 +52,12 @@ class StateComparison:
     standing: Standing
     positions: Mapping[str, Position]
     rows: int = 0
-    """How many rows were found to be equal."""
+    """How many rows were compared."""
+    other_versions: bool = False
+    """Whether any batch was decided under other rules than these."""
+    by_rules: int = 0
+    """How many differences these may have made, and none of them in a balance."""
+    first_by_rules: Difference | None = None
 
     async def first_difference(self) -> Difference | None:
         """Compare all there is, and stop at the first difference."""
@@ -93,7 +102,7 @@ class StateComparison:
             self.tables.move_out()
             there.add(hash(party_id))
             rows += len(recorded)
-            found = _of_entities(table, recorded, stored)
+            found = self._strict(_of_entities(table, recorded, stored))
             if found is not None:
                 return found
         self.rows += rows
@@ -101,14 +110,14 @@ class StateComparison:
             return None
         for party, tables in self.tables.parties():
             if party.kind is kind and tables.entities.get(table.kind) and hash(party.id) not in there:
-                return _of_entities(table, [], tables.entities[table.kind])
+                return next(_of_entities(table, [], tables.entities[table.kind]))
         return Difference(f"table {table.name}", "rows", str(rows), str(self.tables.totals.made[table.name]))
 
     async def _of_own_class(self, table: Table) -> Difference | None:
         """Entities of the lane itself: few."""
         recorded = [each async for _, some in entities(self.connection, self.tables.lane, table) for each in some]
         self.rows += len(recorded)
-        return _of_entities(table, recorded, self.tables.own.entities.get(table.kind, {}))
+        return self._strict(_of_entities(table, recorded, self.tables.own.entities.get(table.kind, {})))
 
     async def _of_parties(
         self, statement: str, names: Sequence[str], keys: int, *, rows_of: Any, subject: str
@@ -129,19 +138,34 @@ class StateComparison:
             there.add(hash(party))
             self.rows += len(recorded)
             in_order = recorded if subject == PARKED else sorted(recorded)
-            found = _of_lists(f"{subject} of {party.kind} {party.id}", names, keys, in_order, again)
+            found = self._strict(_of_lists(f"{subject} of {party.kind} {party.id}", names, keys, in_order, again))
             if found is not None:
                 return found
         for party, tables in self.tables.parties():
             if hash(party) not in there:
-                found = _of_lists(f"{subject} of {party.kind} {party.id}", names, keys, [], rows_of(tables))
+                where = f"{subject} of {party.kind} {party.id}"
+                found = self._strict(_of_lists(where, names, keys, [], rows_of(tables)))
                 if found is not None:
                     return found
         return None
 
+    def _strict(self, differences: Iterator[Difference]) -> Difference | None:
+        """The first difference that no other version of the rules explains; those that one may are counted.
+
+        What postings come to is no matter of rules once the postings are the same, and neither is what there is. But a
+        later version may keep more of it, which the database was given by a migration and not by a decision.
+        """
+        for found in differences:
+            by_rules = found.where.startswith(TIMER) or (found.column is not None and found.column not in _POSTED)
+            if not self.other_versions or not by_rules:
+                return found
+            self.by_rules += 1
+            self.first_by_rules = self.first_by_rules or found
+        return None
+
     async def _timers(self) -> Difference | None:
         names = ("kind", "subject_id", "due_at")
-        return await self._of_parties("timers", names, 2, rows_of=_timers_of, subject="timer")
+        return await self._of_parties("timers", names, 2, rows_of=_timers_of, subject=TIMER)
 
     async def _declined(self) -> Difference | None:
         return await self._of_parties("declined_subjects", ("subject",), 1, rows_of=_declined_of, subject="refusal")
@@ -250,10 +274,10 @@ class StateComparison:
             yield row
 
 
-def _of_entities(table: Table, recorded: Iterable[Entity], stored: Mapping[str, Entity]) -> Difference | None:
+def _of_entities(table: Table, recorded: Iterable[Entity], stored: Mapping[str, Entity]) -> Iterator[Difference]:
     there = {entity.entity_id: entity for entity in recorded}
     if there == stored:
-        return None
+        return
     for entity_id in sorted({*there, *stored}):
         one, other = there.get(entity_id), stored.get(entity_id)
         if one == other:
@@ -261,27 +285,21 @@ def _of_entities(table: Table, recorded: Iterable[Entity], stored: Mapping[str, 
         party_id = getattr(one or other, table.party_column)
         own = "" if entity_id == party_id else f" {entity_id}"
         where = f"{table.name}{own} of {table.kind.party_kind or 'shop'} {party_id}"
-        return of_rows(
-            where,
-            table.columns,
-            None if one is None else table.values(one),
-            None if other is None else table.values(other),
-        )
-    return None
+        values = [None if each is None else table.values(each) for each in (one, other)]
+        yield from columns_apart(where, table.columns, *values)
 
 
 def _of_lists(
     where: str, names: Sequence[str], keys: int, recorded: Sequence[tuple[Any, ...]], again: Sequence[tuple[Any, ...]]
-) -> Difference | None:
+) -> Iterator[Difference]:
     if list(recorded) == list(again):
-        return None
+        return
     one, other = {row[:keys]: row for row in recorded}, {row[:keys]: row for row in again}
+    if one == other:
+        yield Difference(where, "order", str([*one]), str([*other]))
     for key in sorted({*one, *other}):
         named = f"{where}, {' '.join(each.hex() if isinstance(each, bytes) else str(each) for each in key)}"
-        found = of_rows(named, names, one.get(key), other.get(key))
-        if found is not None:
-            return found
-    return Difference(where, "order", str([*one]), str([*other]))
+        yield from columns_apart(named, names, one.get(key), other.get(key))
 
 
 def _timers_of(tables: PartyTables) -> list[tuple[Any, ...]]:

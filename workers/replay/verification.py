@@ -220,8 +220,10 @@ class LaneVerification:
             return None
         replay = self._replay
         comparison = StateComparison(self._connection, replay.tables, replay.standing, replay.positions)
+        comparison.other_versions = self.report.versions.keys() - {RULES_VERSION} != set()
         found = await comparison.first_difference()
-        self.report.state_rows = comparison.rows
+        self.report.state_rows, self.report.state_by_rules = comparison.rows, comparison.by_rules
+        self.report.first_by_rules = comparison.first_by_rules
         return found
 
     async def _failed(self) -> dict[int, Failures]:
