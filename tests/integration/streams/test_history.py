@@ -18,7 +18,7 @@ from tests.platform import Message, Messages, eventually, platform
 from workers.kafka import topics
 from workers.kafka.clients import administering
 from workers.replay.extent import HistoryError
-from workers.replay.history import Source, fixed
+from workers.replay.history import HistorySource, fixed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -161,8 +161,8 @@ async def test_what_the_brokers_have_deleted_is_told_and_read_from_an_export_and
     await delete_before(walled, Topic.PURCHASE, 0, 3)
     with pytest.raises(HistoryError, match=r"of purchase\[0\], and offsets 0 to 2 are gone; read them from an export"):
         await batches(await fixed(walled.settings))
-    assert await batches(await fixed(walled.settings, Source(directory))) == whole
-    alone = await batches(await fixed(walled.settings, Source(directory, brokers=False)))
+    assert await batches(await fixed(walled.settings, HistorySource(directory))) == whole
+    alone = await batches(await fixed(walled.settings, HistorySource(directory, brokers=False)))
     assert all(
         0 < len(alone[lane]) < len(whole[lane]) and whole[lane][: len(alone[lane])] == alone[lane] for lane in whole
     )
@@ -171,7 +171,7 @@ async def test_what_the_brokers_have_deleted_is_told_and_read_from_an_export_and
     assert refused.code == 1
     assert "what lies between is gone" in refused.complaint
     with pytest.raises(HistoryError, match="what lies between is gone"):
-        await fixed(walled.settings, Source(directory))
+        await fixed(walled.settings, HistorySource(directory))
 
 
 def files_of(directory):
@@ -233,7 +233,7 @@ async def test_an_export_is_continued_with_what_came_since_and_damage_is_told(wa
     assert first["records"] > 0 and more["records"] > 0
     assert sum(contents(directory).values()) == first["records"] + more["records"]
     assert kept.items() < files_of(directory).items()
-    history = await fixed(walled.settings, Source(directory, brokers=False))
+    history = await fixed(walled.settings, HistorySource(directory, brokers=False))
     assert await batches(history) == await batches(await fixed(walled.settings))
     worker.kill()
     file = next(directory.glob("lane-00/purchase-*.zst"))
@@ -292,7 +292,7 @@ async def test_an_export_may_be_of_some_lanes_and_end_at_a_time(walled, tmp_path
     ran = command.process("history", "export", str(tmp_path / "e"), "--lane", "1", "--until", until.isoformat())
     assert ran.code == 0, ran.err
     assert sorted(each.name for each in (tmp_path / "e").iterdir()) == [".lock", "history.json", "lane-01"]
-    found = await batches(await fixed(walled.settings, Source(tmp_path / "e", brokers=False)))
+    found = await batches(await fixed(walled.settings, HistorySource(tmp_path / "e", brokers=False)))
     kept = [(log.batch_seq, log.chain_hash) for log in logs if log.lane_time <= until]
     assert [each[:2] for each in found[1]] == kept
     assert command("history", "export", str(tmp_path / "e"), "--until", "yesterday").code == 2
