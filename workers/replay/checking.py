@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.replay.extent import HISTORY_TOPICS, HistoryError
-from workers.replay.history import LaneHistory, RecordedHistory, HistorySource, fixed
+from workers.replay.history import HistorySource, LaneHistory, RecordedHistory, fixed
 from workers.replay.manifest import HISTORY_FILE, Provenance
 from workers.replay.merge import logs
 from workers.replay.processes import Tell, each_lane
