@@ -8,7 +8,7 @@ import typer
 
 from cli.failures import Failure
 from contracts.instants import EXPECTED, parse_instant
-from workers.replay.history import Source
+from workers.replay.history import HistorySource
 
 FromDirectory = Annotated[
     Path | None,
@@ -29,7 +29,7 @@ Until = Annotated[
 ]
 
 
-def source_of(directory: Path | None, *, offline: bool) -> Source:
+def source_of(directory: Path | None, *, offline: bool) -> HistorySource:
     """What the options say.
 
     Raises:
@@ -37,7 +37,7 @@ def source_of(directory: Path | None, *, offline: bool) -> Source:
     """
     if offline and directory is None:
         raise Failure("--offline reads an export alone; name it with --from DIR")
-    return Source(directory, brokers=not offline)
+    return HistorySource(directory, brokers=not offline)
 
 
 def instant_of(until: str | None) -> datetime | None:

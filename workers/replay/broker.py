@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
@@ -97,7 +97,7 @@ class BrokerRecords:
         """Wait until the topic has brought something, be it only a marker.
 
         Raises:
-            HistoryError: the broker deleted what was to be read.
+            HistoryError: the broker deleted what was to be read, or it is damaged.
             BrokerUnreachableError: nothing came.
         """
         tp = self._partitions[topic]
@@ -113,6 +113,9 @@ class BrokerRecords:
                         break
         except OffsetOutOfRangeError as error:
             msg = f"{tp.topic}[{tp.partition}] has no offset {ahead.position} any more: the broker deleted it meanwhile"
+            raise HistoryError(msg) from error
+        except CorruptRecordException as error:
+            msg = f"{tp.topic}[{tp.partition}] cannot be read at offset {ahead.position}: {error}"
             raise HistoryError(msg) from error
         except TimeoutError as error:
             raise BrokerUnreachableError(unreachable(self._kafka, error)) from error

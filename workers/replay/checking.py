@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.replay.extent import HISTORY_TOPICS, HistoryError
-from workers.replay.history import LaneHistory, RecordedHistory, Source, fixed
+from workers.replay.history import HistorySource, LaneHistory, RecordedHistory, fixed
 from workers.replay.manifest import HISTORY_FILE, Provenance
 from workers.replay.merge import logs
 from workers.replay.processes import Tell, each_lane
@@ -35,7 +35,7 @@ async def opened(settings: Settings, directory: Path) -> tuple[Provenance, Recor
         msg = f"expected an export of 'postpay history export', found no {HISTORY_FILE} in {directory}"
         raise HistoryError(msg)
     its_own = settings.model_copy(update={"lanes": provenance.lanes, "clock": provenance.clock})
-    return provenance, await fixed(its_own, Source(directory, brokers=False))
+    return provenance, await fixed(its_own, HistorySource(directory, brokers=False))
 
 
 def offsets(history: RecordedHistory) -> int:

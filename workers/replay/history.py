@@ -1,6 +1,6 @@
 """The front door: a history with a fixed end, read lane by lane, from the brokers, from files, or from both.
 
-    history = await fixed(settings, Source(directory), until=None)
+    history = await fixed(settings, HistorySource(directory), until=None)
     async with history.lane(3) as lane:
         async for batch in lane.batches():  # lane.unlogged_batches() where history.extents[3].last is None
             ...
@@ -54,7 +54,7 @@ class LaneHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class HistorySource:
     """Where a history is read from.
 
     Args:
@@ -78,7 +78,7 @@ class RecordedHistory:
 
     settings: Settings
     extents: Mapping[int, LaneExtent]
-    source: Source = field(default_factory=Source)
+    source: HistorySource = field(default_factory=HistorySource)
 
     @asynccontextmanager
     async def lane(self, lane: int) -> AsyncIterator[LaneHistory]:
@@ -106,7 +106,9 @@ class RecordedHistory:
             yield ContinuedRecords(directory, manifest, broker)
 
 
-async def fixed(settings: Settings, source: Source | None = None, *, until: datetime | None = None) -> RecordedHistory:
+async def fixed(
+    settings: Settings, source: HistorySource | None = None, *, until: datetime | None = None
+) -> RecordedHistory:
     """Fix a history's end: where everything stands now, or after the last batch of each lane that was decided by then.
 
     Args:
@@ -119,7 +121,7 @@ async def fixed(settings: Settings, source: Source | None = None, *, until: date
             `until` is given, and a lane with records has no lane-log that would say what was decided by then.
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
-    source = source or Source()
+    source = source or HistorySource()
     extents = await broker_extents(settings) if source.brokers else {}
     if source.directory is not None:
         provenance = await _provenance(settings, extents, source)
@@ -151,7 +153,7 @@ async def provenance(settings: Settings, extents: Mapping[int, LaneExtent]) -> P
     )
 
 
-async def _provenance(settings: Settings, extents: Mapping[int, LaneExtent], source: Source) -> Provenance:
+async def _provenance(settings: Settings, extents: Mapping[int, LaneExtent], source: HistorySource) -> Provenance:
     """Whose history is read from files.
 
     Raises:

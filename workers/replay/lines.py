@@ -43,24 +43,32 @@ def records(content: bytes, topic: str, lane: int) -> Iterator[RawRecord]:
         HistoryError: it is not what was written.
     """
     try:
-        lines = bytes(cramjam.zstd.decompress(content))
-        begin = 0
-        while begin < len(lines):
-            end = lines.index(b"\n", begin)
-            document = from_json(lines[begin:end])
-            begin = end + 1
-            yield RawRecord(
-                topic,
-                lane,
-                document["offset"],
-                document["timestamp_ms"],
-                _raw(document["key"]),
-                _raw(document["value"]),
-                tuple([(name, _raw(value)) for name, value in document["headers"]]),
-            )
+        yield from records_in(bytes(cramjam.zstd.decompress(content)), topic, lane)
     except (cramjam.DecompressionError, ValueError, LookupError, TypeError) as error:
         msg = f"a file of {topic}[{lane}] holds what is no record ({error})"
         raise HistoryError(msg) from error
+
+
+def records_in(lines: bytes, topic: str, lane: int) -> Iterator[RawRecord]:
+    """The records that lines say."""
+    begin = 0
+    while begin < len(lines):
+        end = lines.index(b"\n", begin)
+        yield record_of(from_json(lines[begin:end]), topic, lane)
+        begin = end + 1
+
+
+def record_of(document: Any, topic: str, lane: int) -> RawRecord:
+    """The record that a line's document says."""
+    return RawRecord(
+        topic,
+        lane,
+        document["offset"],
+        document["timestamp_ms"],
+        _raw(document["key"]),
+        _raw(document["value"]),
+        tuple([(name, _raw(value)) for name, value in document["headers"]]),
+    )
 
 
 def sha256(content: bytes) -> str:
