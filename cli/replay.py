@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,12 @@ from cli.output import AsJson, print_document
 from cli.progress import reading_bar
 from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
-from workers.replay.history import RecordedHistory, Source, fixed
+from workers.replay.history import HistorySource, RecordedHistory, fixed
 from workers.replay.report import LaneReport, Report
 from workers.replay.verify import verify as verified
 from workers.settings.model import Settings
+
+FIGURES = ("message", "decision", "posting", "output")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -42,6 +44,9 @@ def verify(
     ] = None,
     directory: FromDirectory = None,
     offline: Offline = False,
+    outputs: Annotated[
+        bool, typer.Option("--outputs/--no-outputs", help="Compare the output topics, as far as the brokers have them.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Decide every batch again from topics and lane-log, and compare with the database; exit code 1 on a difference.
@@ -54,7 +59,8 @@ def verify(
     the rules decided differently is told apart. Reading the database and the topics is enough (role postpay_auditor).
     """
     settings = Settings.load()
-    report = run(_verify(settings, source_of(directory, offline=offline), lane or (), processes))
+    options = {"outputs": outputs and not offline, "processes": processes}
+    report = run(_verify(settings, source_of(directory, offline=offline), lane or (), options))
     if as_json:
         print_document(report.document())
     else:
@@ -62,13 +68,13 @@ def verify(
     raise typer.Exit(0 if report.equal else EXIT_FOUND_WRONG)
 
 
-async def _verify(settings: Settings, source: Source, lanes: Sequence[int], processes: int | None) -> Report:
+async def _verify(settings: Settings, source: HistorySource, lanes: Sequence[int], options: dict[str, Any]) -> Report:
     async with database(settings) as connection:
         history = await fixed(settings, source)
         if lanes:
             history = replace(history, extents={lane: history.extents[_known(lane, history)] for lane in lanes})
         with reading_bar("deciding again", sum(extent.offsets for extent in history.extents.values())) as told:
-            return await verified(history, connection, told, processes=processes)
+            return await verified(history, connection, told, **options)
 
 
 def _known(lane: int, history: RecordedHistory) -> int:
@@ -103,12 +109,14 @@ def _more(lane: LaneReport, rules_version: int) -> Iterator[str]:
             )
     if lane.state_by_rules:
         yield (
-            f"in its end {counted(lane.state_by_rules, 'column')} differ, none a balance, as other versions of the rules"
-            f" or migrations to this one may have it; the first: {lane.first_by_rules}"
+            f"in its end {counted(lane.state_by_rules, 'column')} differ, none a balance, as other versions of the"
+            f" rules or migrations to this one may have it; the first: {lane.first_by_rules}"
         )
     for gap in lane.gaps:
         offsets = f"offsets {gap.first} to {gap.next_offset - 1}"
         yield f"batch {gap.batch_seq} passed over {gap.topic} {offsets}: no record of them was settled"
+    if lane.outputs_gone:
+        yield f"{counted(lane.outputs_gone, 'output')} could not be compared: the brokers have deleted them"
     if lane.unfinished:
         yield f"its end was not compared: {lane.unfinished}"
 
@@ -118,19 +126,19 @@ def _sentence(lane: LaneReport) -> str:
     if lane.difference is not None:
         return f"DIFFERENT  lane {lane.lane}, {lane.difference}; later differences of the lane may follow from it"
     rows = "" if lane.state_rows is None else f", {counted(lane.state_rows, 'row')} at the end"
-    return (
-        f"equal      lane {lane.lane}, {batches}: {counted(lane.messages, 'message')},"
-        f" {counted(lane.decisions, 'decision')}, {counted(lane.postings, 'posting')}{rows}"
-    )
+    compared = ", ".join(counted(getattr(lane, f"{each}s"), each) for each in FIGURES)
+    return f"equal      lane {lane.lane}, {batches}: {compared}{rows}"
 
 
 def _conclusion(report: Report) -> str:
-    figures = (
-        f"{counted(len(report.lanes), 'lane')}, {counted(report.total('batches'), 'batch', 'batches')},"
-        f" {counted(report.total('messages'), 'message')}, {counted(report.total('decisions'), 'decision')},"
-        f" {counted(report.total('postings'), 'posting')} in {report.seconds:,.1f} s,"
-        f" {report.rate_per_s:,.0f} messages/s"
+    figures = ", ".join(
+        [
+            counted(len(report.lanes), "lane"),
+            counted(report.total("batches"), "batch", "batches"),
+            *(counted(report.total(f"{each}s"), each) for each in FIGURES),
+        ]
     )
+    said = f"{figures} in {report.seconds:,.1f} s, {report.rate_per_s:,.0f} messages/s"
     if not report.equal:
-        return f"DIFFERENT: {figures}; what to do: docs/runbooks/replay-differs.md"
-    return f"{'equal' if report.complete else 'equal as far as it was compared'}: {figures}"
+        return f"DIFFERENT: {said}; what to do: docs/runbooks/replay-differs.md"
+    return f"{'equal' if report.complete else 'equal as far as it was compared'}: {said}"

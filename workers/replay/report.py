@@ -32,6 +32,8 @@ class LaneReport:
         to_batch: the last one that was found as recorded.
         messages: records of these batches.
         decisions: rows that were compared, likewise the others.
+        outputs: messages on the output topics that were compared.
+        outputs_gone: messages that the brokers have deleted, so that they could not be.
         state_rows: rows of what the lane is in the end; None: these were not compared, and `unfinished` says why.
         state_by_rules: differences of these rows that batches under other versions of the rules explain, or migrations
             that came with a later one; none in a balance. `first_by_rules` is one.
@@ -47,6 +49,8 @@ class LaneReport:
     messages: int = 0
     decisions: int = 0
     postings: int = 0
+    outputs: int = 0
+    outputs_gone: int = 0
     state_rows: int | None = None
     state_by_rules: int = 0
     first_by_rules: Difference | None = None
@@ -109,6 +113,7 @@ class Report:
             "messages": self.total("messages"),
             "decisions": self.total("decisions"),
             "postings": self.total("postings"),
+            "outputs": self.total("outputs"),
             "state_rows": self.total("state_rows"),
             "seconds": round(self.seconds, 3),
             "per_s": round(self.rate_per_s, 1),

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ from workers.replay.extent import HistoryError
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
 from workers.replay.lane import NO_FAILURES, Failures, LaneReplay
 from workers.replay.merge import RecordedBatch
+from workers.replay.outputs import SentOutputs, sent_outputs
 from workers.replay.processes import Tell
 from workers.replay.report import LaneReport
 from workers.replay.spill import Spill
@@ -50,9 +52,11 @@ class Job:
 
     Args:
         database_id: of the database that must have written the lane-log.
+        outputs: whether the output topics are compared as well.
     """
 
     database_id: str
+    outputs: bool = True
 
 
 async def verify_lane(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneReport:
@@ -122,6 +126,9 @@ class LaneVerification:
         self._connection = connection
         self._replay = replay
         self._failures: dict[int, Failures] = {}
+        self._outputs: SentOutputs | None = None
+        self._sent_to: dict[str, int] = {}
+        """By output topic, up to where it was compared."""
         self._follows_only = False
         """Whether the lane can't be decided any more, and only hashes are compared."""
 
@@ -129,7 +136,8 @@ class LaneVerification:
         """Verify it; what was found is in the report."""
         report = self.report
         try:
-            report.difference = await self._through(self._history) or await self._to_the_end()
+            async with self._sent():
+                report.difference = await self._through(self._history) or await self._to_the_end()
         except HistoryError as broken:
             report.difference = Difference(
                 "its history", None, str(broken), NOTHING, self._replay.standing.batch_seq + 1
@@ -150,6 +158,17 @@ class LaneVerification:
                 if found is not None:
                     return found
         return None
+
+    @asynccontextmanager
+    async def _sent(self) -> AsyncIterator[None]:
+        """With the output topics open, if they are to be compared: their ends are fixed after that of the lane-log."""
+        if not self._job.outputs:
+            yield
+            return
+        async with sent_outputs(self._history.settings, self._lane, self._sent_to) as self._outputs:
+            yield
+        self.report.outputs, self.report.outputs_gone = self._outputs.compared, self._outputs.gone.total()
+        self._sent_to = self._outputs.positions
 
     async def _to_the_end(self) -> Difference | None:
         """Go on to where the database is, and compare what the lane is then."""
@@ -222,6 +241,8 @@ class LaneVerification:
         comparison = StateComparison(self._connection, replay.tables, replay.standing, replay.positions)
         comparison.other_versions = self.report.versions.keys() - {RULES_VERSION} != set()
         found = await comparison.first_difference()
+        if found is None and self._outputs is not None:
+            found = await self._outputs.beyond()
         self.report.state_rows, self.report.state_by_rules = comparison.rows, comparison.by_rules
         self.report.first_by_rules = comparison.first_by_rules
         return found
@@ -271,7 +292,12 @@ class LaneVerification:
         except Exception as error:  # noqa: BLE001 - whatever it is, it did not happen when the batch was settled
             return Difference("all of it", None, "decided", f"{type(error).__name__}: {error}"), None
         outgoing = Outgoing(log.database_id, self._lane, log.epoch, self._history.settings.lanes)
-        return of_batch(rows, log, decided, outgoing.log(decided, log.offsets)), decided
+        found = of_batch(rows, log, decided, outgoing.log(decided, log.offsets))
+        if found is None and self._outputs is not None and self.report.diverged is None:
+            last = self._history.extents[self._lane].last
+            is_sent = last is not None and log.batch_seq <= last.batch_seq
+            found = await self._outputs.compare(outgoing.outputs(decided), all_sent=is_sent)
+        return found, decided
 
     def _changed_since(self, log: BatchLog, rows: BatchRows | None) -> str:
         """Whether the rows are not those that were hashed, in words; empty: they are."""

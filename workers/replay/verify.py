@@ -20,7 +20,12 @@ from workers.replay.verification import Job, verify_lane
 
 
 async def verify(
-    history: RecordedHistory, connection: Connection, told: Tell, *, processes: int | None = None
+    history: RecordedHistory,
+    connection: Connection,
+    told: Tell,
+    *,
+    outputs: bool = True,
+    processes: int | None = None,
 ) -> Report:
     """Verify a database against its topics, up to where its lanes are, while workers go on.
 
@@ -28,6 +33,7 @@ async def verify(
         history: which lanes. Its end was fixed before the database is looked at, so this has all that it has.
         connection: outside a transaction; reading is enough (role postpay_auditor).
         told: of progress, as `each_lane` does.
+        outputs: whether to compare the output topics, as far as the brokers have them.
         processes: lanes at a time; None: one for each processor.
 
     Raises:
@@ -36,7 +42,7 @@ async def verify(
     """
     begun = time.monotonic()
     findings = await _of_terms(connection)
-    job = Job(str((await identity(connection)).database_id))
+    job = Job(str((await identity(connection)).database_id), outputs=outputs)
     reports = await each_lane(history, partial(verify_lane, job), told, processes=processes)
     return Report([reports[lane] for lane in sorted(reports)], findings, RULES_VERSION, time.monotonic() - begun)
 

@@ -5,9 +5,11 @@ import contextlib
 
 import pytest
 
+from contracts.topics import Topic
 from tests.command import Command
 from tests.integration.replay.conftest import caught_up
 from tests.platform import Messages, eventually, platform
+from workers.kafka.homes import home_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -67,3 +69,23 @@ async def test_batches_that_are_not_in_the_lane_log_yet_are_taken_from_the_outbo
     again = made.worker()
     await eventually(made.relayed, state=made.state)
     assert await again.stopped() == 0
+
+
+async def test_what_somebody_else_puts_on_an_output_topic_is_named(made):
+    messages = Messages()
+    await made.send([messages.line_opened("acc-1"), messages.purchase_placed("acc-1", "o-1")])
+    worker = made.worker()
+    await made.settled(2)
+    lane = home_of("acc-1", 2)
+    assert (await verified(made)).json["outputs"] == 1
+    (notice,) = [record for record in await made.read(Topic.NOTIFICATION) if record.partition == lane]
+    async with made.producer() as producer:
+        forged = {"value": notice.value, "key": notice.key, "headers": list(notice.headers), "partition": lane}
+        sent = await producer.send_and_wait(made.prefix + Topic.NOTIFICATION, **forged)
+    found = (await verified(made)).json["lanes"][lane]["difference"]
+    assert (found["where"], found["decided"]) == (f"output on notification[{lane}] offset {sent.offset}", "nothing")
+    await made.send([messages.purchase_placed("acc-1", "o-2")])
+    await made.settled(3)
+    found = (await verified(made)).json["lanes"][lane]["difference"]
+    assert (found["where"], found["column"]) == (f"output on notification[{lane}] offset {sent.offset}", "value")
+    assert await worker.stopped() == 0
