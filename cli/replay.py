@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,7 @@ def replay() -> None:
     epilog=(
         "Examples:\n\n"
         "  postpay replay verify\n\n"
+        "  postpay replay verify --checkpoint /audit/postpay --from-batch 1000000\n\n"
         "  postpay replay verify --lane 3 --json | jq '.lanes[0].difference'\n\n"
         "What is proven, and what to do when it says different: docs/replay.md, docs/runbooks/replay-differs.md"
     )
@@ -47,6 +49,14 @@ def verify(
     outputs: Annotated[
         bool, typer.Option("--outputs/--no-outputs", help="Compare the output topics, as far as the brokers have them.")
     ] = True,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", metavar="DIR", file_okay=False, help="Keep in this folder what was proven."),
+    ] = None,
+    from_batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="With --checkpoint: begin with what was proven before this batch."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide every batch again from topics and lane-log, and compare with the database; exit code 1 on a difference.
@@ -59,7 +69,14 @@ def verify(
     the rules decided differently is told apart. Reading the database and the topics is enough (role postpay_auditor).
     """
     settings = Settings.load()
-    options = {"outputs": outputs and not offline, "processes": processes}
+    if from_batch is not None and checkpoints is None:
+        raise Failure("--from-batch goes on from what was proven before; name its folder with --checkpoint DIR")
+    options = {
+        "outputs": outputs and not offline,
+        "checkpoints": checkpoints,
+        "from_batch": from_batch or 1,
+        "processes": processes,
+    }
     report = run(_verify(settings, source_of(directory, offline=offline), lane or (), options))
     if as_json:
         print_document(report.document())

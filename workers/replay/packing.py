@@ -74,13 +74,15 @@ def packed(tables: PartyTables) -> bytes:
     )
 
 
-def unpacked(party: Party, content: bytes) -> PartyTables:
-    """Read a party again."""
+def unpacked(party: Party | None, content: bytes) -> PartyTables:
+    """Read a party again, or what the lane itself has, which parks nothing and has no timers."""
     entities, declined, parked, timers, due = unpack(content)
     tables = PartyTables(declined=set(declined), due=due)
     for name, rows in entities.items():
         for entity in _BY_NAME[name].of_values(rows):
             tables.put(entity)
+    if party is None:
+        return tables
     for row in parked:
         each = _parked(party, *row)
         tables.parked[each.input.event_hash] = each

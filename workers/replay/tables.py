@@ -269,6 +269,34 @@ class LaneTables:
         self._move_seen()
         self.flush_outcomes()
 
+    def content(self) -> dict[str, Any]:
+        """What there is to say of the lane itself, for a checkpoint; to be asked after `flush`."""
+        sums = self.totals
+        return {
+            "platform": [[*key, amount] for key, amount in sums.platform.items()],
+            "activity": {currency: list(each) for currency, each in sums.activity.items()},
+            "settled": dict(sums.settled),
+            "made": dict(sums.made),
+            "postings": [sums.postings, sums.last_posting],
+            "own": packed(self.own),
+            "due": sorted(self._due),
+        }
+
+    @classmethod
+    def of_content(cls, lane: int, spill: Spill, content: Mapping[str, Any]) -> "LaneTables":
+        """The tables as they were when `content` was asked for, with the file of that time."""
+        tables = cls(lane, spill)
+        sums = tables.totals
+        sums.platform.update({(account, currency): amount for account, currency, amount in content["platform"]})
+        sums.activity = {currency: Activity(*each) for currency, each in content["activity"].items()}
+        sums.settled.update(content["settled"])
+        sums.made.update(content["made"])
+        sums.postings, sums.last_posting = content["postings"]
+        tables.own = unpacked(None, content["own"])
+        tables._due = list(content["due"])
+        tables._moved = tables._seen_spilled = True
+        return tables
+
 
 def _state(party: Party | None, tables: PartyTables, until: datetime | None, asked: Sequence[str]) -> PartyState:
     """A party's state; `asked` are the ids by which rules ask for obligations."""

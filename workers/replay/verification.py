@@ -10,7 +10,7 @@ Source: docs/replay.md.
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from workers.lanes.lanelog import BatchLog, decode_log
 from workers.lanes.outgoing import Outgoing, unpack
 from workers.lanes.taken import REFUSED
 from workers.lanes.working_days import working_days
+from workers.replay import checkpoint
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
@@ -53,10 +54,14 @@ class Job:
     Args:
         database_id: of the database that must have written the lane-log.
         outputs: whether the output topics are compared as well.
+        checkpoints: folder in which lanes that are found equal are kept; None: they are not.
+        from_batch: lanes begin with their last checkpoint before this batch; with the first batch where there is none.
     """
 
     database_id: str
     outputs: bool = True
+    checkpoints: Path | None = None
+    from_batch: int = 1
 
 
 async def verify_lane(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneReport:
@@ -77,30 +82,34 @@ async def verify_lane(job: Job, history: RecordedHistory, lane: int, tell: Tell)
     connection = await connect(postgres.dsn, application_name="postpay-replay", password=postgres.read_password)
     try:
         with TemporaryDirectory(prefix="postpay-replay-") as folder:
-            spill = Spill(Path(folder) / f"lane-{lane}.sqlite")
+            replay, sent_to = await begin(job, history, lane, connection, Path(folder) / f"lane-{lane}.sqlite")
             try:
-                verification = await _begin(job, history, lane, tell, connection, spill)
+                verification = LaneVerification(job, history, tell, connection, replay, sent_to)
                 await verification.run()
+                if job.checkpoints is not None and verification.is_proven:
+                    checkpoint.save(job.checkpoints, job.database_id, replay, verification.sent_to)
             finally:
-                spill.close()
+                replay.tables.spill.close()
     finally:
         await connection.close()
     verification.report.seconds = time.monotonic() - begun
     return verification.report
 
 
-async def _begin(
-    job: Job, history: RecordedHistory, lane: int, tell: Tell, connection: Connection, spill: Spill
-) -> "LaneVerification":
+async def begin(
+    job: Job, history: RecordedHistory, lane: int, connection: Connection, path: Path
+) -> tuple[LaneReplay, dict[str, int]]:
+    """The lane before its first batch that is to be decided, and up to where its output topics were compared."""
     settings = history.settings
+    decider = Decider(lane, settings.lanes, event_clock=settings.clock == "event")
+    if job.checkpoints is not None:
+        found = checkpoint.latest(job.checkpoints, job.database_id, decider, job.from_batch)
+        if found is not None:
+            return checkpoint.restore(job.checkpoints, found, decider, path)
     rows = await connection.fetch(SQL["terms"])
-    first = TermsBook.parse(json.loads(rows[0]["document"]))
-    replay = LaneReplay(
-        Decider(lane, settings.lanes, event_clock=settings.clock == "event"),
-        Standing(0, chain.genesis(lane), 1, None, Rules(first, working_days())),
-        LaneTables(lane, spill),
-    )
-    return LaneVerification(job, history, tell, connection, replay)
+    first = Rules(TermsBook.parse(json.loads(rows[0]["document"])), working_days())
+    standing = Standing(0, chain.genesis(lane), 1, None, first)
+    return LaneReplay(decider, standing, LaneTables(lane, Spill(path))), {}
 
 
 class LaneVerification:
@@ -112,13 +121,21 @@ class LaneVerification:
         tell: of progress.
         connection: outside a transaction; reading is enough (role postpay_auditor).
         replay: of the lane.
+        sent_to: by output topic, up to where it was compared; the attribute follows.
     """
 
     def __init__(
-        self, job: Job, history: RecordedHistory, tell: Tell, connection: Connection, replay: LaneReplay
+        self,
+        job: Job,
+        history: RecordedHistory,
+        tell: Tell,
+        connection: Connection,
+        replay: LaneReplay,
+        sent_to: Mapping[str, int],
     ) -> None:
         lane = replay.decider.lane
         self.report = LaneReport(lane, from_batch=replay.standing.batch_seq + 1, to_batch=replay.standing.batch_seq)
+        self.sent_to = sent_to
         self._job = job
         self._history = history
         self._lane = lane
@@ -127,24 +144,28 @@ class LaneVerification:
         self._replay = replay
         self._failures: dict[int, Failures] = {}
         self._outputs: SentOutputs | None = None
-        self._sent_to: dict[str, int] = {}
-        """By output topic, up to where it was compared."""
         self._follows_only = False
         """Whether the lane can't be decided any more, and only hashes are compared."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether everything was compared and is as it was decided, by these rules alone."""
+        report = self.report
+        return report.difference is None and report.state_rows is not None and not report.state_by_rules
 
     async def run(self) -> None:
         """Verify it; what was found is in the report."""
         report = self.report
         try:
             async with self._sent():
-                report.difference = await self._through(self._history) or await self._to_the_end()
+                report.difference = await self.through(self._history) or await self._to_the_end()
         except HistoryError as broken:
             report.difference = Difference(
                 "its history", None, str(broken), NOTHING, self._replay.standing.batch_seq + 1
             )
         report.gaps = self._replay.gaps
 
-    async def _through(self, history: RecordedHistory) -> Difference | None:
+    async def through(self, history: RecordedHistory) -> Difference | None:
         """Go on as far as the lane-log reaches."""
         last = history.extents[self._lane].last
         position = self._replay.standing.batch_seq
@@ -165,10 +186,10 @@ class LaneVerification:
         if not self._job.outputs:
             yield
             return
-        async with sent_outputs(self._history.settings, self._lane, self._sent_to) as self._outputs:
+        async with sent_outputs(self._history.settings, self._lane, self.sent_to) as self._outputs:
             yield
         self.report.outputs, self.report.outputs_gone = self._outputs.compared, self._outputs.gone.total()
-        self._sent_to = self._outputs.positions
+        self.sent_to = self._outputs.positions
 
     async def _to_the_end(self) -> Difference | None:
         """Go on to where the database is, and compare what the lane is then."""
@@ -176,7 +197,7 @@ class LaneVerification:
             row = await self._connection.fetchrow(SQL["standing"], self._lane)
             if row["batch_seq"] - self._replay.standing.batch_seq <= TAIL:
                 break
-            found = await self._through(await fixed(self._history.settings, self._history.source))
+            found = await self.through(await fixed(self._history.settings, self._history.source))
             if found is not None:
                 return found
         if not self._history.source.brokers:

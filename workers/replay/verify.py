@@ -6,6 +6,7 @@ Source: docs/replay.md.
 import json
 import time
 from functools import partial
+from pathlib import Path
 
 from settlement.terms import TermsBook, TermsError
 from settlement.version import RULES_VERSION
@@ -25,6 +26,8 @@ async def verify(
     told: Tell,
     *,
     outputs: bool = True,
+    checkpoints: Path | None = None,
+    from_batch: int = 1,
     processes: int | None = None,
 ) -> Report:
     """Verify a database against its topics, up to where its lanes are, while workers go on.
@@ -34,6 +37,8 @@ async def verify(
         connection: outside a transaction; reading is enough (role postpay_auditor).
         told: of progress, as `each_lane` does.
         outputs: whether to compare the output topics, as far as the brokers have them.
+        checkpoints: folder in which lanes that are found equal are kept; None: they are not.
+        from_batch: lanes begin with their last checkpoint before this batch.
         processes: lanes at a time; None: one for each processor.
 
     Raises:
@@ -42,7 +47,8 @@ async def verify(
     """
     begun = time.monotonic()
     findings = await _of_terms(connection)
-    job = Job(str((await identity(connection)).database_id), outputs=outputs)
+    database_id = str((await identity(connection)).database_id)
+    job = Job(database_id, outputs=outputs, checkpoints=checkpoints, from_batch=from_batch)
     reports = await each_lane(history, partial(verify_lane, job), told, processes=processes)
     return Report([reports[lane] for lane in sorted(reports)], findings, RULES_VERSION, time.monotonic() - begun)
 
