@@ -104,6 +104,7 @@ class BenchmarkRun:
         self._workers = workers
         self._directory = directory
         self._console = console
+        self._proven = directory / "proven"
         self._processor: list[str] = []
         self._progress = Progress(
             TextColumn("{task.description:<34}"),
@@ -128,6 +129,7 @@ class BenchmarkRun:
         with self._open_for_business(settings) as (fleet, log):
             for concurrency in PLAIN:
                 asyncio.run(databases.copy_database(stack, f"plain_{concurrency}"))
+            remove_folder(self._proven)
             self._replayed(settings, stack)
             load = self._load("run", self._size.messages)
             with self._bar("preload the topics", self._size.messages) as advance:
@@ -188,7 +190,7 @@ class BenchmarkRun:
             done = told.enter_context(self._share("decide again" if messages else "decide the openings again"))
             if messages:
                 told.enter_context(self._processor_time(stack, "replay", messages, replay=os.getpid()))
-            return asyncio.run(replayed(settings, self._directory / "proven", done))
+            return asyncio.run(replayed(settings, self._proven, done))
 
     def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, list[MemoryWatch]]:
         """Messages a second from the first claim to the last committed output, one worker, and what watches all."""
