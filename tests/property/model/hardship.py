@@ -150,6 +150,7 @@ class HardshipRules(ObligationRules):
         for owed in account["obligations"]:
             for fall in owed["falls"]:
                 fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
+        account["credit_rests"] = False
         if not account["closed"]:
             account["closed"] = True
             limit, account["granted"], account["limit"] = account["limit"], 0, 0
