@@ -18,6 +18,7 @@ from tests.property.model.facts import (
     in_pay_order,
     is_due,
     is_overdue,
+    lose,
     next_first,
     open_amount,
     open_returns,
@@ -161,4 +162,4 @@ class HardshipRules(ObligationRules):
     def charge_off(self, account: Facts, obligations: list[Facts]) -> None:
         for owed in obligations:
             for part in PARTS:
-                self.lose(account, owed, part, unpaid(owed, part))
+                lose(account, owed, part, unpaid(owed, part))
