@@ -20,7 +20,11 @@ async def replayed(settings: Settings, progress: Callable[[float], object]) -> f
     try:
         history = await fixed(settings)
         total = max(1, sum(extent.offsets for extent in history.extents.values()))
-        report = await verify(history, connection, lambda offsets, _: progress(min(1.0, offsets / total)))
+
+        def told(offsets: int, _records: int) -> None:
+            progress(min(1.0, offsets / total))
+
+        report = await verify(history, connection, told)
     finally:
         await connection.close()
     _require_equal(report)
