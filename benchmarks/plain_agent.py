@@ -27,7 +27,8 @@ from contracts.records import RawRecord
 from contracts.topics import Topic
 from settlement.batch import Batch, Settled
 from settlement.draft import Rules
-from settlement.entities import Account, Entity, Obligation, Order
+from settlement.entities import Account, Obligation, Order
+from settlement.entity import Entity
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.state import ALL_OPEN, PartyState

@@ -39,6 +39,7 @@ ENTRIES = {
     "merchant": Entry("cli.merchant"),
     "decision": Entry("cli.decision"),
     "dead-letters": Entry("cli.dead_letters"),
+    "suspense": Entry("cli.suspense"),
     "audit": Entry("cli.audit"),
     "history": Entry("cli.history"),
 }

@@ -3,7 +3,17 @@
 To enable something: add its model to `MESSAGES` and take it off the list below.
 """
 
-from contracts import credit_line, deposit_refund, merchant, payout_result, platform, purchase, repayment, returns
+from contracts import (
+    credit_line,
+    deposit_refund,
+    merchant,
+    payout_result,
+    platform,
+    purchase,
+    repayment,
+    returns,
+    shop,
+)
 from contracts.message import Message
 from contracts.topics import Topic
 
@@ -15,6 +25,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         purchase.AmountLowered,
         purchase.PurchaseCancelled,
         purchase.ExtensionRequested,
+        purchase.PurchaseCredited,
     ),
     Topic.RETURN_INSPECTION: (
         returns.ReturnRequested,
@@ -22,7 +33,13 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         returns.ParcelInspected,
         returns.ReturnWithdrawn,
     ),
-    Topic.REPAYMENT: (repayment.RepaymentReceived, repayment.RepaymentFailed, repayment.RepaymentReversed),
+    Topic.REPAYMENT: (
+        repayment.RepaymentReceived,
+        repayment.RepaymentFailed,
+        repayment.RepaymentReversed,
+        repayment.RepaymentReinstated,
+        repayment.SuspenseReleased,
+    ),
     Topic.DEPOSIT_REFUND_REQUEST: (
         deposit_refund.DepositRefundRequested,
         deposit_refund.DepositRefundReviewed,
@@ -42,6 +59,10 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         credit_line.CashOutRequested,
         credit_line.BillInstalmentRequested,
         credit_line.CloseRequested,
+        credit_line.DebitRequested,
+        credit_line.PenaltyWaived,
+        credit_line.DebtRescheduled,
+        credit_line.DebtChargedOff,
     ),
     Topic.MERCHANT: (
         merchant.MerchantRegistered,
@@ -56,7 +77,7 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
         merchant.ShopWithdrawalRequested,
     ),
     Topic.CLOCK: (platform.ClockTicked,),
-    Topic.TERMS: (platform.TermsPublished,),
+    Topic.TERMS: (platform.TermsPublished, shop.ShopSettingsChanged),
     Topic.MERCHANT_ACTIVITY: (platform.MerchantActivityRecorded,),
     Topic.PAYOUT_RESULT: (payout_result.PayoutSucceeded, payout_result.PayoutFailed),
 }

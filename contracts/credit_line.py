@@ -3,7 +3,20 @@
 from typing import Literal
 
 from contracts import instants
-from contracts.fields import AmountMinor, Currency, Day, Id, LimitMinor, LongText, Periods, Score, Text
+from contracts.fields import (
+    AmountMinor,
+    ApprovedBy,
+    Currency,
+    Day,
+    Id,
+    LimitMinor,
+    LongText,
+    Periods,
+    ProgrammeName,
+    ReschedulingPeriods,
+    Score,
+    Text,
+)
 from contracts.message import AccountMessage
 from contracts.records import RefusalError
 from settlement import messages
@@ -16,8 +29,8 @@ class CreditLineOpened(AccountMessage):
     """A buyer was granted a line of credit."""
 
     type: Literal["credit_line.opened"]
-    programme: Literal["kuaishou", "taobao", "douyin", "tmall"]
-    """Whose terms the line has."""
+    programme: ProgrammeName
+    """Whose terms the line has: a name that the terms know, of small letters, digits and `_`."""
     limit_minor: LimitMinor
     """What is granted."""
     currency: Currency
@@ -198,3 +211,67 @@ class CloseRequested(AccountMessage):
     def body(self) -> messages.CloseRequested:
         """Translate to the domain."""
         return messages.CloseRequested()
+
+
+class DebitRequested(AccountMessage):
+    """The buyer, or an operator, wants what is due to be debited again."""
+
+    type: Literal["credit_line.debit_requested"]
+
+    def body(self) -> messages.DebitRequested:
+        """Translate to the domain."""
+        return messages.DebitRequested()
+
+
+class PenaltyWaived(AccountMessage):
+    """An operator waives penalties that are not paid yet, the oldest first."""
+
+    type: Literal["penalty.waived"]
+    waiver_id: Id
+    """The waiver this message makes."""
+    amount_minor: AmountMinor | None = None
+    """How much; not given: all that is open."""
+    currency: Currency
+    """The account's."""
+    reason: Text
+    """Free text for operators."""
+    approved_by: ApprovedBy
+    """Who approved it; never shown in logs."""
+
+    def body(self) -> messages.PenaltyWaived:
+        """Translate to the domain."""
+        return messages.PenaltyWaived(self.waiver_id, self.amount_minor, self.currency, self.reason, self.approved_by)
+
+
+class DebtRescheduled(AccountMessage):
+    """An operator lets the buyer pay all that is overdue in parts, without fee or further penalty."""
+
+    type: Literal["debt.rescheduled"]
+    plan_id: Id
+    """The repayment plan this message makes."""
+    periods: ReschedulingPeriods
+    """Number of parts, the first with the next statement or, without statements, after 30 days."""
+    reason: Text
+    """Free text for operators."""
+    approved_by: ApprovedBy
+    """Who approved it; never shown in logs."""
+
+    def body(self) -> messages.DebtRescheduled:
+        """Translate to the domain."""
+        return messages.DebtRescheduled(self.plan_id, self.periods, self.reason, self.approved_by)
+
+
+class DebtChargedOff(AccountMessage):
+    """An operator gives up all that is owed as a loss; the line is closed, money that comes later is counted."""
+
+    type: Literal["debt.charged_off"]
+    charge_off_id: Id
+    """The charge-off this message makes."""
+    reason: Text
+    """Free text for operators."""
+    approved_by: ApprovedBy
+    """Who approved it; never shown in logs."""
+
+    def body(self) -> messages.DebtChargedOff:
+        """Translate to the domain."""
+        return messages.DebtChargedOff(self.charge_off_id, self.reason, self.approved_by)

@@ -89,8 +89,15 @@ def _rows(schema: dict[str, Any], root: dict[str, Any], left_out: frozenset[str]
             continue
         mark = "" if name in required else "?"
         yield f"| `{prefix}{name}`{mark} | {kind_of(field, root)} | {field.get('description', '')} |\n"
-        for variant in field.get("oneOf", ()):
-            yield from _rows(_resolved(variant, root), root, frozenset(), f"{prefix}{name}.")
+        for variant, path in _variants(field, f"{prefix}{name}"):
+            yield from _rows(_resolved(variant, root), root, frozenset(), f"{path}.")
+
+
+def _variants(field: dict[str, Any], path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Objects that a field, or each entry of a list, may be, and how a reader names them."""
+    for each in (field, *field.get("anyOf", ())):
+        yield from ((variant, path) for variant in each.get("oneOf", ()))
+        yield from ((variant, f"{path}[]") for variant in each.get("items", {}).get("oneOf", ()))
 
 
 def _resolved(field: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,10 @@ _EXPECTED = {
 }
 
 
+_TAGS: dict[str | int, int] = {"plan": 1, "plans": 2}
+"""Where pydantic lists the `kind` it went by in the path of such a field: behind `plan`, or `plans` and a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Finding:
     """One field that is wrong; findings are told in the order of their rank."""
@@ -144,8 +148,9 @@ def _finding(kind: str, error: ErrorDetails) -> _Finding:
 def _path(kind: str, location: tuple[int | str, ...]) -> str:
     """Name a field as a reader would; pydantic also lists the tags of the unions it went through."""
     names = list(location[1:] if location[:1] == (kind,) else location)
-    if len(names) > 2 and names[0] == "plan":  # noqa: PLR2004 - plan, its kind, the field
-        del names[1]
+    tag = _TAGS.get(names[0]) if names else None
+    if tag is not None and len(names) > tag + 1:
+        del names[tag]
     path = ""
     for name in names:
         path += f"[{name}]" if isinstance(name, int) else f".{name}" if path else name

@@ -71,8 +71,9 @@ class AutoDebitCancelled(OutputMessage):
     reason: Annotated[
         str,
         Field(
-            description="Why: `repaid`, `customer_credit`, `return_requested`, `returned`, `cancelled`, `extended`, "
-            "`bill_instalment`, `cash_out_failed`."
+            description="Why: `repaid`, `customer_credit`, `return_requested`, `returned`, `amount_lowered`, "
+            "`cancelled`, `credited`, `extended`, `bill_instalment`, `cash_out_failed`, `penalty_waived`, "
+            "`rescheduled`, `charged_off`."
         ),
     ]
 
@@ -89,7 +90,7 @@ class LimitReleased(OutputMessage):
     """How much."""
     currency: Currency
     """Of the amounts."""
-    reason: Literal["cancelled", "amount_lowered", "returned", "repaid"]
+    reason: Literal["cancelled", "amount_lowered", "returned", "repaid", "credited"]
     """Why."""
     available_minor: int
     """Available after it; negative when the limit was lowered below what is used."""

@@ -1,4 +1,4 @@
-"""Messages of topics `clock`, `terms` and `merchant-activity`. Source: docs/messages.md."""
+"""Messages of topics `clock`, `terms` (the terms themselves) and `merchant-activity`. Source: docs/messages.md."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -8,9 +8,7 @@ from pydantic import Field
 from contracts.fields import Currency, Id
 from contracts.message import MerchantMessage, Message
 from settlement import messages
-
-MAX_ACTIVITY_MINOR = 10**18
-"""A batch of a thousand captures of the largest amount; still a 64-bit integer."""
+from settlement.totals import LARGEST_ACTIVITY_MINOR
 
 
 class ClockTicked(Message):
@@ -47,7 +45,7 @@ class MerchantActivityRecorded(MerchantMessage):
     """The batch it sums up."""
     currency: Currency
     """Of the amount."""
-    payable_minor: Annotated[int, Field(ge=-MAX_ACTIVITY_MINOR, le=MAX_ACTIVITY_MINOR)]
+    payable_minor: Annotated[int, Field(ge=-LARGEST_ACTIVITY_MINOR, le=LARGEST_ACTIVITY_MINOR)]
     """Captures less refunds; may be negative or 0."""
     after_sales: Annotated[int, Field(ge=-(10**6), le=10**6)]
     """Change of the number of open returns."""

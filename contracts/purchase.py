@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from contracts.fields import AmountMinor, Currency, Days, Id, Periods, Text
+from contracts.fields import AmountMinor, Currency, Days, Id, LongText, Periods, Text
 from contracts.message import AccountMessage, WireModel
 from settlement import messages
 from settlement.entities import PlanKind
@@ -172,3 +172,27 @@ class ExtensionRequested(AccountMessage):
     def body(self) -> messages.ExtensionRequested:
         """Translate to the domain."""
         return messages.ExtensionRequested(self.order_id, self.days)
+
+
+class PurchaseCredited(AccountMessage):
+    """The buyer gets a discount afterwards and keeps the goods."""
+
+    type: Literal["purchase.credited"]
+    order_id: Id
+    """The order, captured."""
+    credit_id: Id
+    """The credit this message makes; an order may have several."""
+    amount_minor: AmountMinor
+    """How much less the order costs."""
+    currency: Currency
+    """The order's."""
+    reason: Literal["goodwill", "price_protection", "compensation"]
+    """Why."""
+    opinion: LongText | None = None
+    """Handling opinion; in the `params` of the buyer's notice, never shown in logs."""
+
+    def body(self) -> messages.PurchaseCredited:
+        """Translate to the domain."""
+        return messages.PurchaseCredited(
+            self.order_id, self.credit_id, self.amount_minor, self.currency, self.reason, self.opinion
+        )

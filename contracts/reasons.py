@@ -24,6 +24,7 @@ MEANINGS = {
     DeadLetterReason.TERMS_INVALID: "terms that can't be used; the detail names the field",
     DeadLetterReason.CALENDAR_UNKNOWN: "needs working days of a year whose calendar is not known yet",
     DeadLetterReason.UNMATCHED: "what it names did not become known within 72 hours",
+    DeadLetterReason.AMOUNT_OVERFLOW: "an amount, or a sum with what is booked already, that can't be stored",
     DeadLetterReason.INTERNAL_ERROR: "a defect of postpay; the traceback is kept with the dead letter",
 }
 """What each reason says to the team whose record it is; docs/messages.md shows this table."""

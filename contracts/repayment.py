@@ -77,3 +77,31 @@ class RepaymentReversed(AccountMessage):
     def body(self) -> messages.RepaymentReversed:
         """Translate to the domain."""
         return messages.RepaymentReversed(self.repayment_id, self.reason)
+
+
+class RepaymentReinstated(AccountMessage):
+    """The reversal of a repayment was undone: a chargeback was won, for instance."""
+
+    type: Literal["repayment.reinstated"]
+    repayment_id: Id
+    """The repayment, of `repayment.received`; it counts as if it had never been reversed."""
+    reason: Text
+    """Free text for operators."""
+
+    def body(self) -> messages.RepaymentReinstated:
+        """Translate to the domain."""
+        return messages.RepaymentReinstated(self.repayment_id, self.reason)
+
+
+class SuspenseReleased(AccountMessage):
+    """Money of an account that nobody knows leaves suspense; it is booked anew, or sent back, by other means."""
+
+    type: Literal["suspense.released"]
+    suspense_id: Id
+    """The money, as `postpay suspense list` names it. `account_id` is the one it came with."""
+    reason: Text
+    """Free text for operators."""
+
+    def body(self) -> messages.SuspenseReleased:
+        """Translate to the domain."""
+        return messages.SuspenseReleased(self.suspense_id, self.reason)

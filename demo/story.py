@@ -10,7 +10,7 @@ from storage.stories.account import AccountStory, account_story
 from storage.stories.decision import decision_story
 from storage.stories.merchant import MerchantStory, merchant_story
 from storage.stories.party import HistoryStory
-from words.course import Happening, Message, line, sentence, steps
+from words.course import DECIDED, Happening, Message, line, sentence, steps
 from words.phrases import counted
 from words.prose import account_standing, debits, deposits, merchant_standing, order_in_words, other_debts
 
@@ -65,7 +65,8 @@ async def merchant_in_words(
 
 def eventfulness(story: AccountStory | MerchantStory) -> int:
     """How many different things happened; a story too long to be read counts less."""
-    kinds: set[tuple[str, str, str | None]] = {(each.type, each.outcome, each.reason) for each in story.history}
+    decided = [each for each in story.history if each.outcome in DECIDED]
+    kinds: set[tuple[str, str, str | None]] = {(each.type or "", each.outcome, each.reason) for each in decided}
     came_back = False
     if isinstance(story, AccountStory):
         kinds |= {("debit", each.status, None) for each in story.debits}
@@ -74,7 +75,7 @@ def eventfulness(story: AccountStory | MerchantStory) -> int:
         came_back = _was_overdue(story) and story.status == "active"
     else:
         kinds |= {("refund", each.status, None) for each in story.deposit_refunds}
-    too_long = max(0, len(story.history) - LINES_AT_MOST // 2)
+    too_long = max(0, len(decided) - LINES_AT_MOST // 2)
     return len(kinds) + A_WAY_BACK * came_back - too_long
 
 
@@ -100,7 +101,7 @@ async def _course(
         if isinstance(step, Happening):
             yield line(step)
         else:
-            decision = await decision_story(connection, step.entry.topic, step.entry.event_id, party_id)
+            decision = await decision_story(connection, step.entry.topic, step.event_id, party_id)
             assert decision is not None, "what is in a history was decided"
             yield sentence(step, decision)
     if len(every) > LINES_AT_MOST:

@@ -34,6 +34,8 @@ LINE_ANSWERS: Answers = {
         "applied card_not_linked identity_not_verified limit_exceeded not_offered recent_overdue", "line_frozen"
     ),
     "credit_line.bill_instalment_requested": _line("applied not_offered too_late wrong_state", "line_frozen"),
+    "penalty.waived": _line("nothing_due", "applied nothing_due", "nothing_due"),
+    "debt.rescheduled": _line("nothing_due", "applied nothing_due", "nothing_due"),
     "credit_line.close_requested": _line("applied outstanding", "applied outstanding", "duplicate"),
 }
 
@@ -81,6 +83,15 @@ ORDER_ANSWERS: Answers = {
         OrderStatus.OWED: "not_offered too_late wrong_state",
         OrderStatus.OVERDUE: "not_offered too_late wrong_state",
         OrderStatus.SETTLED: "wrong_state",
+        OrderStatus.RETURNED: "wrong_state",
+        OrderStatus.CANCELLED: "wrong_state",
+    },
+    "purchase.credited": {
+        OrderStatus.HELD: "wrong_state",
+        OrderStatus.TRIAL: "wrong_state",
+        OrderStatus.OWED: "applied amount_exceeds_order",
+        OrderStatus.OVERDUE: "applied amount_exceeds_order",
+        OrderStatus.SETTLED: "applied",
         OrderStatus.RETURNED: "wrong_state",
         OrderStatus.CANCELLED: "wrong_state",
     },

@@ -6,22 +6,25 @@ cut into batches (tests/property).
 Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from settlement.calendar import UnknownYearError
+from settlement.changes import BY_MESSAGE
 from settlement.dead_letter import DeadLetter, DeadLetterReason, defect, of_input, of_timer
-from settlement.decide import decide, fire
+from settlement.decide import decide, expire, fire
 from settlement.decision import Decision, InvariantBrokenError, Outcome
 from settlement.draft import Moment, Rules
 from settlement.ids import derived_id
-from settlement.messages import Input, TermsPublished
+from settlement.messages import Body, Input, ShopSettingsChanged, TermsPublished
 from settlement.outputs import MerchantActivityRecorded, Output
 from settlement.party import Party, PartyKind
+from settlement.shop import ShopSettings, settings_of
 from settlement.state import NotLoadedError, Parked, PartyState, subject_key
 from settlement.terms import TermsBook, TermsError
 from settlement.timers import Timer, TimerKind
+from settlement.totals import LARGEST_ACTIVITY_MINOR, Totals, moved_by, overflow
 from settlement.values import dataclass
 
 PARKING_TIME = timedelta(hours=72)
@@ -74,6 +77,7 @@ class Batch:
         rules: terms and calendar in force; `rules` follows `terms.published`.
         lane_time: wall clock: the batch's time. Event clock: lane time before the batch, None on a new lane.
         event_clock: lane time is the largest occurred_at seen instead of a fixed time.
+        totals: the lane's sums before the batch; the attribute follows its decisions.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Batch:
         lane_time: datetime | None,
         *,
         event_clock: bool,
+        totals: Totals | None = None,
     ) -> None:
         if lane_time is None and not event_clock:
             msg = "a batch under the wall clock needs a lane time"
@@ -91,6 +96,7 @@ class Batch:
         self.rules = rules
         self.lane_time = lane_time
         self.results: list[Settled] = []
+        self.totals = dict(totals or {})
         self._event_clock = event_clock
         self._activity: dict[tuple[str, str], list[int]] = {}
 
@@ -115,10 +121,10 @@ class Batch:
             self._settle_lane_input(state, message, now)
             return
         self.fire_due(message.party)
-        decision = self._settle(state, message, now, was_parked=False)
+        decision = self._settle(state, message, now, BY_MESSAGE, was_parked=False)
         if decision.outcome is Outcome.PARKED:
             self._park(state, message, decision, now)
-        self._wake(state, decision, now)
+        self._wake(state, decision, now, BY_MESSAGE)
 
     def fire_due(self, party: Party) -> None:
         """Fire all timers of a party that are due at lane time, by due time, rank and id."""
@@ -126,17 +132,17 @@ class Batch:
         if until is None:
             return
         while due := [timer for timer in state.timers.values() if timer.due_at <= until]:
-            self._fire(state, min(due, key=lambda each: each.order))
+            self._fire(state, _first(state, due))
 
     def activity_outputs(self, lane: int, batch_seq: int) -> list[Output]:
         """What the batch means for merchants: one message per merchant and currency that something changed for."""
         outputs = []
-        for (merchant_id, currency), (payable_minor, after_sales) in self._activity.items():
-            if payable_minor or after_sales:
-                cause = f"lane-{lane}/batch-{batch_seq}"
+        cause = f"lane-{lane}/batch-{batch_seq}"
+        for (merchant_id, currency), sums in self._activity.items():
+            for number, (payable_minor, after_sales) in enumerate(_messages_of(*sums)):
                 outputs.append(
                     Output(
-                        derived_id(f"{cause}/{merchant_id}/{currency}", 0),
+                        derived_id(f"{cause}/{merchant_id}/{currency}", number),
                         self._require_time(),
                         cause,
                         Party(PartyKind.MERCHANT, merchant_id),
@@ -162,15 +168,37 @@ class Batch:
             raise InvariantBrokenError(msg)
         return self.lane_time
 
-    def _settle(self, state: PartyState, message: Input, now: datetime, *, was_parked: bool) -> Decision:
-        """Decide an input and take over what it changes; a parked outcome is left to the caller."""
+    def _settle(
+        self,
+        state: PartyState,
+        message: Input,
+        now: datetime,
+        rank: int,
+        *,
+        was_parked: bool,
+        waits_for: str | None = None,
+    ) -> Decision:
+        """Decide an input and take over what it changes; a parked outcome is left to the caller.
+
+        Args:
+            state: its party's.
+            message: the input.
+            now: when it is decided.
+            rank: the place of that among what happens at this instant.
+            was_parked: it waited for something.
+            waits_for: what it has waited for in vain.
+        """
         detail = ""
         known = None if was_parked else state.seen.get(message.event_hash)
         try:
+            moment = Moment(now, min(message.occurred_at, now), rank)
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+            elif waits_for is not None:
+                taken = expire(state, message, moment, self.rules, self.states[None])
+                decision, detail = (taken, "") if taken is not None else _unmatched(waits_for)
             else:
-                decision = decide(state, message, Moment(now, min(message.occurred_at, now)), self.rules)
+                decision = decide(state, message, moment, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except UnknownYearError as unknown:
@@ -179,6 +207,7 @@ class Batch:
             decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
         if decision.outcome is Outcome.PARKED and was_parked:
             return decision
+        decision, detail = self._storable(decision, detail, message.body)
         if known is None and decision.outcome in REMEMBERED:
             state.seen[message.event_hash] = message.fingerprint
         elif was_parked:
@@ -190,6 +219,18 @@ class Batch:
         )
         return decision
 
+    def _storable(self, decision: Decision, detail: str, body: Body | None) -> tuple[Decision, str]:
+        """The decision and its detail, or a dead letter where storage can't hold a sum; moves the lane's sums on."""
+        if not decision.entities and not decision.postings:
+            return decision, detail
+        moved = moved_by(decision, body)
+        too_large = overflow(decision, moved, self.totals)
+        if too_large is not None:
+            return _dead(DeadLetterReason.AMOUNT_OVERFLOW), too_large
+        for key, minor in moved.items():
+            self.totals[key] = self.totals.get(key, 0) + minor
+        return decision, detail
+
     def _take(self, state: PartyState, decision: Decision) -> None:
         state.apply(decision)
         for share in decision.activity:
@@ -198,22 +239,34 @@ class Batch:
             sums[1] += share.after_sales
 
     def _settle_lane_input(self, state: PartyState, message: Input, now: datetime) -> None:
-        """`clock.ticked` and `terms.published`: they concern the lane, not a party."""
+        """Messages that concern the lane, not a party."""
         known = state.seen.get(message.event_hash)
         detail = ""
         if known is not None:
             decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
         else:
-            decision = Decision(Outcome.APPLIED)
-            if isinstance(message.body, TermsPublished):
-                try:
-                    published = TermsBook.parse(message.body.terms)
-                    self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
-                except TermsError as wrong:
-                    decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
-            if decision.outcome is Outcome.APPLIED:
+            try:
+                decision = self._of_lane(state, message.body, min(message.occurred_at, now))
+                state.apply(decision)
                 state.seen[message.event_hash] = message.fingerprint
+            except TermsError as wrong:
+                decision, detail = _dead(DeadLetterReason.TERMS_INVALID), str(wrong)
         self.results.append(Settled(decision, now, input=message, detail=detail, is_repeat=known is not None))
+
+    def _of_lane(self, state: PartyState, body: Body, occurred_at: datetime) -> Decision:
+        """What a message means for the lane.
+
+        Raises:
+            TermsError: it publishes terms that can't be used.
+        """
+        match body:
+            case TermsPublished():
+                published = TermsBook.parse(body.terms)
+                self.rules = replace(self.rules, terms=self.rules.terms.succeeded_by(published))
+            case ShopSettingsChanged():
+                state.find(ShopSettings, body.merchant_id)  # to write, it must be known whether there are any
+                return Decision(Outcome.APPLIED, entities=(settings_of(body, occurred_at),))
+        return Decision(Outcome.APPLIED)
 
     def _fire(self, state: PartyState, timer: Timer) -> None:
         key = (timer.kind, timer.subject_id)
@@ -224,14 +277,15 @@ class Batch:
             return
         detail = ""
         try:
-            decision = fire(state, timer, self.rules)
+            decision = fire(state, timer, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only
             decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), defect(error)
+        decision, detail = self._storable(decision, detail, None)
         self._take(state, decision)
         self.results.append(Settled(decision, timer.due_at, timer=timer, detail=detail))
-        self._wake(state, decision, timer.due_at)
+        self._wake(state, decision, timer.due_at, timer.kind.rank)
 
     def _park(self, state: PartyState, message: Input, decision: Decision, now: datetime) -> None:
         parked = Parked(message, decision.waits_for or "", now)
@@ -256,17 +310,18 @@ class Batch:
         for parked in list(state.parked):
             if parked.input.event_hash.hex() == timer.subject_id:
                 self._unpark(state, parked)
-                state.seen.pop(parked.input.event_hash, None)
-                unmatched = replace(_dead(DeadLetterReason.UNMATCHED), waits_for=parked.waits_for)
-                hours = PARKING_TIME // timedelta(hours=1)
-                detail = f"{parked.waits_for} did not become known within {hours} hours"
-                self.results.append(
-                    Settled(unmatched, timer.due_at, input=parked.input, was_parked=True, detail=detail)
+                rank = timer.kind.rank
+                decision = self._settle(
+                    state, parked.input, timer.due_at, rank, was_parked=True, waits_for=parked.waits_for
                 )
+                self._wake(state, decision, timer.due_at, rank)
                 return
 
-    def _wake(self, state: PartyState, decision: Decision, now: datetime) -> None:
-        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn."""
+    def _wake(self, state: PartyState, decision: Decision, now: datetime, rank: int) -> None:
+        """Decide what was parked for something the decision changed, in arrival order, and what that wakes in turn.
+
+        It is decided at the decision's own place among what happens at its instant.
+        """
         if not state.parked:
             return
         changed = _subjects_of(decision)
@@ -275,7 +330,7 @@ class Batch:
             (each for each in state.parked if each.waits_for in changed and each.input.event_hash not in tried), None
         ):
             tried.add(waiting.input.event_hash)
-            outcome = self._settle(state, waiting.input, now, was_parked=True)
+            outcome = self._settle(state, waiting.input, now, rank, was_parked=True)
             if outcome.outcome is Outcome.PARKED:
                 again = replace(waiting, waits_for=outcome.waits_for or "")
                 state.parked[state.parked.index(waiting)] = again
@@ -295,6 +350,20 @@ class Batch:
         return state.party
 
 
+def _first(state: PartyState, due: Sequence[Timer]) -> Timer:
+    """The timer that fires next; of waits that are over at one instant, that of the input that came first."""
+    first = min(due, key=lambda each: each.order)
+    if first.kind is not TimerKind.PARKING_EXPIRY:
+        return first
+    over = {each.subject_id: each for each in due if each.kind is first.kind and each.due_at == first.due_at}
+    return next((over[each] for each in _event_hashes(state) if each in over), first)
+
+
+def _event_hashes(state: PartyState) -> Iterator[str]:
+    """Of what is parked, in arrival order, as timers name it."""
+    return (parked.input.event_hash.hex() for parked in state.parked)
+
+
 def time_after(lane_time: datetime | None, message: Input) -> datetime:
     """Lane time after a message under the event clock: the largest `occurred_at` so far.
 
@@ -305,6 +374,21 @@ def time_after(lane_time: datetime | None, message: Input) -> datetime:
     return lane_time
 
 
+def _messages_of(payable_minor: int, after_sales: int) -> Iterator[tuple[int, int]]:
+    """What is handed to a merchant, in as many messages as it takes."""
+    while payable_minor or after_sales:
+        part_minor = max(-LARGEST_ACTIVITY_MINOR, min(payable_minor, LARGEST_ACTIVITY_MINOR))
+        yield part_minor, after_sales
+        payable_minor, after_sales = payable_minor - part_minor, 0
+
+
+def _unmatched(waits_for: str) -> tuple[Decision, str]:
+    """The decision on an input that has waited in vain, and its detail."""
+    hours = PARKING_TIME // timedelta(hours=1)
+    detail = f"{waits_for} did not become known within {hours} hours"
+    return replace(_dead(DeadLetterReason.UNMATCHED), waits_for=waits_for), detail
+
+
 def _dead(reason: DeadLetterReason) -> Decision:
     return Decision(Outcome.DEAD_LETTERED, reason=reason)
 
@@ -312,6 +396,7 @@ def _dead(reason: DeadLetterReason) -> Decision:
 def _subjects_of(decision: Decision) -> set[str]:
     """Subject keys of all that a decision made, changed or declined."""
     subjects = {subject_key(type(entity), entity.entity_id) for entity in decision.entities}
+    subjects.update(decision.wakes)
     if decision.declined_subject is not None:
         subjects.add(decision.declined_subject)
     return subjects

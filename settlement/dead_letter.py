@@ -44,6 +44,7 @@ class DeadLetterReason(StrEnum):
     TERMS_INVALID = "terms_invalid"
     CALENDAR_UNKNOWN = "calendar_unknown"
     UNMATCHED = "unmatched"
+    AMOUNT_OVERFLOW = "amount_overflow"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.ledger import Posting
 from settlement.outputs import Output
 from settlement.timers import Timer, TimerKind
@@ -35,6 +35,7 @@ class DeclineReason(StrEnum):
     SCORE_BELOW_THRESHOLD = "score_below_threshold"
     NOT_SUPPORTED = "not_supported"
     PLAN_NOT_OFFERED = "plan_not_offered"
+    ABOVE_SHOP_MAXIMUM = "above_shop_maximum"
     CURRENCY_MISMATCH = "currency_mismatch"
     LIMIT_EXCEEDED = "limit_exceeded"
     # A lowered amount, in order.
@@ -57,15 +58,26 @@ class DeclineReason(StrEnum):
     TOO_EARLY = "too_early"
     # Closing a line.
     OUTSTANDING = "outstanding"
+    # Asking for a debit, in order.
+    NOTHING_DUE = "nothing_due"
+    IN_PROGRESS = "in_progress"
     # A deposit refund, in order; the decision names all that apply.
     PROMOTION_ACTIVE = "promotion_active"
     DISPUTE_OPEN = "dispute_open"
     AFTER_SALE_OPEN = "after_sale_open"
     VIOLATION_OPEN = "violation_open"
+    OWES_PLATFORM = "owes_platform"
     AMOUNT_EXCEEDS_DEPOSIT = "amount_exceeds_deposit"
     REFUND_IN_PROGRESS = "refund_in_progress"
-    # Taking money out of the shop balance.
+    # Taking money out of the shop balance, after owes_platform.
     INSUFFICIENT_BALANCE = "insufficient_balance"
+
+
+class AppliedReason(StrEnum):
+    """What an applied input was taken for, where that is not what it said."""
+
+    REFERENCE_UNKNOWN = "reference_unknown"
+    """Money counted for the account, because the order or debit it names did not become known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ class Decision:
 
     `reasons` are all reasons of a refusal, the first being `reason`. `entities` are new versions of what changed.
     `waits_for` is the subject key a parked input waits for; `declined_subject` is the subject key that a declined
-    message would have made.
+    message would have made. `wakes` are subject keys of what there will be no entity of.
     """
 
     outcome: Outcome
@@ -98,6 +110,7 @@ class Decision:
     activity: tuple[ActivityShare, ...] = ()
     waits_for: str | None = None
     declined_subject: str | None = None
+    wakes: tuple[str, ...] = ()
 
 
 class InvariantBrokenError(Exception):

@@ -9,14 +9,16 @@ from typing import Any, cast
 
 from settlement import notices
 from settlement.calendar import WorkingDays
-from settlement.decision import ActivityShare, Decision, DeclineReason, InvariantBrokenError, Outcome
-from settlement.entities import Account, Entity, EntityT, Merchant, MerchantBalance, Obligation
+from settlement.changes import BY_MESSAGE, Place
+from settlement.decision import ActivityShare, AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
+from settlement.entities import Account, Merchant, MerchantBalance, Obligation
+from settlement.entity import Entity, EntityT
 from settlement.ids import derived_id
 from settlement.ledger import LedgerAccount, Posting, Side
 from settlement.notices import Param
 from settlement.outputs import NotificationRequested, Output, OutputBody
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, NotLoadedError, PartyState, subject_key
+from settlement.state import ALL_OPEN, NotLoadedError, PartyState, past_since, subject_key
 from settlement.statuses import ObligationStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
@@ -25,10 +27,14 @@ from settlement.values import dataclass, revised
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it."""
+    """When something is decided: `now` is lane time, or a timer's due time; `occurred_at` is never after it.
+
+    `rank` is the timer's among all that happens at its instant; messages come last.
+    """
 
     now: datetime
     occurred_at: datetime
+    rank: int = BY_MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,10 @@ class Cause:
 
 
 class Draft:
-    """One decision on one party in the making."""
+    """One decision on one party in the making.
+
+    `lane` is what the lane itself keeps, whoever is decided on.
+    """
 
     __slots__ = (
         "_activity",
@@ -63,15 +72,20 @@ class Draft:
         "_outputs",
         "_postings",
         "_timers",
+        "_wakes",
         "cause",
+        "lane",
         "moment",
         "party",
         "rules",
         "state",
     )
 
-    def __init__(self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause) -> None:
+    def __init__(
+        self, state: PartyState, party: Party, moment: Moment, rules: Rules, cause: Cause, lane: PartyState
+    ) -> None:
         self.state = state
+        self.lane = lane
         self.party = party
         self.moment = moment
         self.rules = rules
@@ -84,6 +98,7 @@ class Draft:
         self._timers: dict[tuple[TimerKind, str], Timer | None] = {}
         self._outputs: list[Output] = []
         self._activity: list[ActivityShare] = []
+        self._wakes: list[str] = []
 
     # What rules read.
 
@@ -145,6 +160,30 @@ class Draft:
                 break
             yield obligation
         raise NotLoadedError(self.party, Obligation, ALL_OPEN)
+
+    def past_since(self, instant: datetime) -> list[Obligation]:
+        """All obligations on which something counts as paid at an instant or later, and all that were ever overdue.
+
+        Raises:
+            NotLoadedError: some may be missing.
+        """
+        loaded = self.state.past_since
+        if not self.state.whole and (loaded is None or loaded > instant):
+            raise NotLoadedError(self.party, Obligation, past_since(instant))
+        return [
+            each
+            for each in self.each(Obligation)
+            if each.falls or (each.paid_at is not None and each.paid_at >= instant)
+        ]
+
+    def touched(self, kind: type[EntityT]) -> list[EntityT]:
+        """What of a kind this decision has made or changed."""
+        return [cast("EntityT", entity) for key, entity in self._entities.items() if key[0] is kind]
+
+    @property
+    def place(self) -> Place:
+        """From where what this decision changes of an obligation counts: now."""
+        return Place(self.moment.now, self.moment.rank)
 
     def balance(self, currency: str) -> MerchantBalance:
         """The merchant's balances in one currency, up to date; zeros before the first posting."""
@@ -229,27 +268,42 @@ class Draft:
         """Remove the timer of this kind and subject, if there is one."""
         self._timers[kind, subject_id] = None
 
+    def is_due(self, kind: TimerKind, subject_id: str) -> bool:
+        """Whether the timer of this kind and subject is due by now and has not fired yet."""
+        timer = self.state.timers.get((kind, subject_id))
+        return timer is not None and timer.due_at <= self.moment.now
+
     def decide_as_of(self, instant: datetime) -> None:
         """Decide what follows as if it occurred at an instant that has passed; what was recorded stays as it is."""
-        self.moment = Moment(self.moment.now, instant)
+        self.moment = Moment(self.moment.now, instant, self.moment.rank)
 
     def hand_to_merchant(self, merchant_id: str, *, payable_minor: int = 0, after_sales: int = 0) -> None:
         """Record what this decision means for a merchant; it travels by `merchant-activity`."""
         self._activity.append(ActivityShare(merchant_id, self.currency, payable_minor, after_sales))
 
+    def wake(self, kind: type[Entity], entity_id: str) -> None:
+        """Let what waits for something be decided again, although it will not become known."""
+        self._wakes.append(subject_key(kind, entity_id))
+
     # How rules end.
 
-    def applied(self) -> Decision:
-        """Everything recorded takes effect."""
+    def applied(self, reason: AppliedReason | None = None) -> Decision:
+        """Everything recorded takes effect.
+
+        Args:
+            reason: what the message was taken for, where that is not what it said.
+        """
         self._settle_balances()
         return Decision(
             Outcome.APPLIED,
+            reason=reason.value if reason is not None else None,
             postings=tuple(self._postings),
             entities=tuple(self._entities.values()),
             timers=tuple([timer for timer in self._timers.values() if timer is not None]),
             cancelled=tuple([key for key, timer in self._timers.items() if timer is None]),
             outputs=tuple(self._outputs),
             activity=tuple(self._activity),
+            wakes=tuple(self._wakes),
         )
 
     def declined(

@@ -4,11 +4,10 @@ Amounts are minor units of the account's or merchant's currency. `no` is the run
 lists are shown, and obligations paid, in that order.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from settlement.entity import Entity, entity
 from settlement.party import PartyKind
 from settlement.statuses import (
     DebitStatus,
@@ -19,7 +18,6 @@ from settlement.statuses import (
     PayoutStatus,
     ReturnStatus,
 )
-from settlement.values import dataclass
 
 
 class PlanKind(StrEnum):
@@ -39,42 +37,6 @@ class CaseKind(StrEnum):
     VIOLATION = "violation"
 
 
-class Entity:
-    """One thing that postpay remembers of a party."""
-
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    subject: ClassVar[str]
-    """What its kind is called where it is waited for (`subject_key`); unique within a kind of party."""
-    party_kind: ClassVar[PartyKind]
-    """Of whose things it is one."""
-    id_field: ClassVar[str]
-    """The field that names it within its party, under which messages name it as well."""
-    entity_id: str
-    """What stands in that field."""
-
-
-EntityT = TypeVar("EntityT", bound=Entity)
-
-ENTITIES: list[type[Entity]] = []
-"""Every class of entities."""
-
-
-@dataclass_transform(frozen_default=True)
-def entity(subject: str, party_kind: PartyKind, id_field: str) -> Callable[[type[EntityT]], type[EntityT]]:
-    """Make a class of values, and say what they are called, whose they are, and which field tells them apart."""
-
-    def called(kind: type[EntityT]) -> type[EntityT]:
-        kind = dataclass(frozen=True, slots=True)(kind)
-        kind.subject, kind.party_kind, kind.id_field = subject, party_kind, id_field
-        kind.entity_id = getattr(kind, id_field)  # the slot itself under a second name: as fast to read as the field
-        ENTITIES.append(kind)
-        return kind
-
-    return called
-
-
 @entity("account", PartyKind.ACCOUNT, "account_id")
 class Account(Entity):
     """A buyer's pay-later account with its balances; the balances change by postings only (`Draft.post`).
@@ -85,7 +47,9 @@ class Account(Entity):
     `granted_minor` is the limit as granted; `limit_minor` is below it while unused limit is reclaimed. `overdue_until`
     is when something was last overdue, None if nothing ever was. `cleared_at` is the same instant while the line waits
     to be restored after it. `appeal_upheld`: an appeal is upheld that lifts the freeze the moment nothing is overdue.
-    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was.
+    `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was. `overdue_since` is
+    when the freeze for what is overdue began. `paid_until` is the latest instant at which something counts as paid.
+    `penalty_unnoticed_minor` was charged since `penalty_noticed_on`, the last notice of this overdue time.
     """
 
     account_id: str
@@ -114,6 +78,10 @@ class Account(Entity):
     appeal_upheld: bool = False
     cash_out_on: date | None = None
     cash_out_day_minor: int = 0
+    overdue_since: datetime | None = None
+    paid_until: datetime | None = None
+    penalty_noticed_on: date | None = None
+    penalty_unnoticed_minor: int = 0
 
     @property
     def status(self) -> LineStatus:
@@ -129,7 +97,7 @@ class Order(Entity):
 
     `under_return_minor` is the part under the open returns `open_return_ids`, not yet in `returned_minor`. `due_on` is
     the first due date, of a trial its end. `obligation_ids` are all that its capture made, paid or not.
-    `extension_days` is None as long as no extension was granted.
+    `extension_days` is None as long as no extension was granted. `credited_minor` was taken off by discounts.
     """
 
     account_id: str
@@ -153,18 +121,18 @@ class Order(Entity):
     open_return_ids: tuple[str, ...]
     fingerprint: bytes
     extension_days: int | None = None
+    credited_minor: int = 0
 
 
 @entity("obligation", PartyKind.ACCOUNT, "obligation_id")
 class Obligation(Entity):
     """One amount of principal with one due date, and the fee and penalty on it.
 
-    `debit_id` is the requested debit, or the failed one with a pending retry, that asks for it. `billed_on` is its
-    statement's date, None where there are no statements. `debit_on` is the date on which attempt 1 of a debit for it is
-    requested: its due date, or a later one on which it is debited anew; None: its due date. `in_instalments`: it is one
-    of several parts and bears a fee. `overdue_principal_minor` was unpaid of its principal when it fell overdue, None
-    if it never did; all penalties together are at most that. `penalty_runs` are the penalties charged, as texts
-    (`settlement.rules.penalty`).
+    `asks` are the debits that ask for it (`settlement.asks.Ask`); `exhausted`: a series that did has failed for good.
+    `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
+    penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
+    rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment. A part
+    of rescheduled debt bears its `plan_id`, and no further penalty; debt of a cash-out bears its `cash_out_id`.
     """
 
     account_id: str
@@ -179,29 +147,34 @@ class Obligation(Entity):
     paid_principal_minor: int
     paid_fee_minor: int
     paid_penalty_minor: int
-    debit_id: str | None
     billed_on: date | None = None
-    debit_on: date | None = None
     in_instalments: bool = False
     overdue_principal_minor: int | None = None
     penalty_runs: tuple[str, ...] = ()
+    split_no: int = 0
+    lowered_bps: int | None = None
+    falls: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    paid_at: datetime | None = None
+    asks: tuple[str, ...] = ()
+    exhausted: bool = False
+    plan_id: str | None = None
+    cash_out_id: str | None = None
 
     @property
     def open_minor(self) -> int:
         """What is still to be paid of principal, fee and penalty."""
-        return (
-            self.principal_minor
-            + self.fee_minor
-            + self.penalty_minor
-            - self.paid_principal_minor
-            - self.paid_fee_minor
-            - self.paid_penalty_minor
-        )
+        paid_minor = self.paid_principal_minor + self.paid_fee_minor + self.paid_penalty_minor
+        return self.principal_minor + self.fee_minor + self.penalty_minor - paid_minor
 
 
 @entity("debit", PartyKind.ACCOUNT, "debit_id")
 class Debit(Entity):
-    """One request to debit the buyer's card. `first_requested_at` is when attempt 1 of its series was requested."""
+    """One request to debit the buyer's card.
+
+    `first_requested_at` is when attempt 1 of its series was requested; this one was at `requested_at`, in the place
+    `requested_rank` (None in rows from before). `unanswered_at`: since then it stands in the way of no other.
+    """
 
     account_id: str
     debit_id: str
@@ -213,6 +186,9 @@ class Debit(Entity):
     status: DebitStatus
     first_requested_at: datetime
     obligation_ids: tuple[str, ...]
+    requested_at: datetime | None = None
+    requested_rank: int = 0
+    unanswered_at: datetime | None = None
 
 
 @entity("return", PartyKind.ACCOUNT, "return_id")
@@ -237,7 +213,9 @@ class Return(Entity):
 class Repayment(Entity):
     """One repayment that arrived.
 
-    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit.
+    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit. It
+    counts from `counts_at` and `counts_rank` (`settlement.changes.Place`; None: from `received_at`), `own_first` for
+    its debit's obligations, and only for what is due by `due_by`.
     """
 
     account_id: str
@@ -253,6 +231,11 @@ class Repayment(Entity):
     shares: tuple[str, ...] = ()
     credit_minor: int = 0
     reversed_at: datetime | None = None
+    counts_at: datetime | None = None
+    counts_rank: int = 0
+    own_first: bool = True
+    due_by: date | None = None
+    reinstated: bool = False
 
 
 @entity("cash_out", PartyKind.ACCOUNT, "cash_out_id")
@@ -354,8 +337,8 @@ class Deposit(Entity):
 class DepositRefund(Entity):
     """A merchant's request to have a deposit, or a part of it, back.
 
-    One declined when it came is kept for its reasons only: its id is free, so its `fingerprint` is None, and nobody
-    reviews it, so `review_due_on` is None as well. `opinion` is the reviewer's.
+    One declined when it came is kept for its reasons only: `fingerprint` and `review_due_on` are None. `opinion` is the
+    reviewer's.
     """
 
     merchant_id: str
@@ -412,11 +395,7 @@ class AccountPayout(Entity):
 
 @entity("payout", PartyKind.MERCHANT, "payout_id")
 class MerchantPayout(Entity):
-    """Money that was to leave the platform for a merchant.
-
-    `source_id` is the deposit refund's request or the withdrawal it is for; None for what was payable. `answered_at` is
-    when its result occurred.
-    """
+    """The same for a merchant; `source_id` is a deposit refund's request or a withdrawal, None for what was payable."""
 
     merchant_id: str
     payout_id: str

@@ -57,6 +57,7 @@ class LedgerAccount(StrEnum):
     GATEWAY_CLEARING = "gateway_clearing", Book.MONEY, Side.DEBIT, None, None
     PAYOUT_CLEARING = "payout_clearing", Book.MONEY, Side.CREDIT, None, None
     MERCHANT_TRANSIT = "merchant_transit", Book.MONEY, Side.CREDIT, None, None
+    SUSPENSE = "suspense", Book.MONEY, Side.CREDIT, None, None
     MERCHANT_PAYABLE = "merchant_payable", Book.MONEY, Side.CREDIT, PartyKind.MERCHANT, "payable_minor"
     DEPOSIT = "deposit", Book.MONEY, Side.CREDIT, PartyKind.MERCHANT, "deposit_minor"
     SHOP_BALANCE = "shop_balance", Book.MONEY, Side.CREDIT, PartyKind.MERCHANT, "shop_balance_minor"

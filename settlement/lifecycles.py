@@ -92,6 +92,7 @@ OBLIGATION = Machine(
         (ObligationStatus.OVERDUE, "paid"): ObligationStatus.PAID,
         (ObligationStatus.OVERDUE, "taken back"): ObligationStatus.RETURNED,
         (ObligationStatus.OVERDUE, "paid in time after all"): ObligationStatus.OPEN,
+        (ObligationStatus.OVERDUE, "rescheduled"): ObligationStatus.OPEN,
         (ObligationStatus.PAID, "payment reversed"): ObligationStatus.OPEN,
         (ObligationStatus.PAID, "taken back"): ObligationStatus.RETURNED,
     },

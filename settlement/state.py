@@ -2,17 +2,32 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import cast
 
 from settlement.decision import Decision
-from settlement.entities import Entity, EntityT
+from settlement.entity import Entity, EntityT
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.timers import Timer, TimerKind
 
 ALL_OPEN = "*"
 """Asked for as an obligation's id: all open obligations of the account are needed, not only the earliest."""
+
+
+PAST_SINCE = "paid since "
+"""With an instant asked for as an obligation's id: all on which something counts as paid at it or later are needed, and
+all that were ever overdue."""
+
+
+def past_since(instant: datetime) -> str:
+    """The id to ask for all that `Draft.past_since` gives."""
+    return f"{PAST_SINCE}{instant.astimezone(UTC).isoformat()}"
+
+
+def instant_of(asked: str) -> datetime:
+    """The instant that such an id names."""
+    return datetime.fromisoformat(asked.removeprefix(PAST_SINCE))
 
 
 def subject_key(kind: type[Entity], entity_id: str) -> str:
@@ -48,6 +63,7 @@ class PartyState:
         all_open_loaded: every open obligation is here; otherwise only the earliest, and others that were named, are.
         open_loaded_until: where not all are loaded, (due_on, no) of the last open obligation before which none is
             missing; None: any may be missing.
+        past_since: the earliest instant for which all that `past_since` asks for is here; None: for none.
         absent: subject keys that were looked for in storage and are not there.
         seen: event hash → fingerprint of inputs decided or parked before, or found duplicates by their content
             (`Settled.is_repeat`), of those the batch names.
@@ -60,6 +76,7 @@ class PartyState:
     whole: bool = False
     all_open_loaded: bool = True
     open_loaded_until: tuple[date, int] | None = None
+    past_since: datetime | None = None
     entities: dict[type[Entity], dict[str, Entity]] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     seen: dict[bytes, bytes] = field(default_factory=dict)

@@ -126,6 +126,14 @@ class TermsVersion:
     automatic_receipt_days: int
     reminder_days: int
     parcel_wait_days: int
+    debit_answer_days: int
+    """24-hour days from the request of a debit until it stands in the way of no other."""
+    penalty_notice_days: int
+    """Days from one notice of penalties to the next, while something stays overdue."""
+    penalty_notice_minor: int
+    """Notices of less than this are left out, but for the first."""
+    rescheduling_days: int
+    """Days from one part of a rescheduled debt to the next where there are no statements."""
     deposits: DepositTerms
     programmes: Mapping[str, Programme]
 
@@ -145,6 +153,12 @@ class TermsBook:
         self.digest = hashlib.sha256(canonical.encode()).digest()
         self._starts = [version.effective_from for version in versions]
         self._by_start = {version.effective_from: version for version in versions}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TermsBook) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @classmethod
     def builtin(cls) -> "TermsBook":
@@ -177,8 +191,8 @@ class TermsBook:
         """Return the published terms if they may follow these.
 
         Raises:
-            TermsError: a version that orders may have been accepted under is missing or changed. No lane time decides
-                what may have been: every lane must come to the same answer.
+            TermsError: a version that orders may have been accepted under is missing or changed, or a programme gets
+                another currency. No lane time decides what may have been: every lane must come to the same answer.
         """
         for version in self.versions:
             start = version.effective_from
@@ -190,6 +204,16 @@ class TermsBook:
                     f"versions: expected the version of {start} unchanged, because orders keep the terms they were "
                     "accepted under, got another one; add a version with a later effective_from"
                 )
+        for earlier, later in pairwise(published.versions):
+            if {earlier.effective_from, later.effective_from} <= self._by_start.keys():
+                continue  # in force already
+            for name, programme in earlier.programmes.items():
+                currency = later.programmes[name].currency
+                if currency != programme.currency:
+                    raise TermsError(
+                        f"versions: expected programme {name!r} to keep its currency {programme.currency} from "
+                        f"{later.effective_from} on, because its accounts have it for ever, got {currency}"
+                    )
         return published
 
     def on(self, day: date) -> TermsVersion:
@@ -227,6 +251,10 @@ def _version(reader: Reader) -> TermsVersion:
         automatic_receipt_days=reader.whole("automatic_receipt_days"),
         reminder_days=reader.whole("reminder_days"),
         parcel_wait_days=reader.whole("parcel_wait_days"),
+        debit_answer_days=reader.whole("debit_answer_days", default=7),
+        penalty_notice_days=reader.whole("penalty_notice_days", default=7),
+        penalty_notice_minor=reader.whole("penalty_notice_minor", 0, default=100),
+        rescheduling_days=reader.whole("rescheduling_days", default=30),
         deposits=_deposits(reader.table("deposits")),
         programmes={name: _programme(name, each) for name, each in reader.table("programmes").children()},
     )

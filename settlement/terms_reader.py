@@ -51,8 +51,11 @@ class Reader:
         """Tell whether a field is there."""
         return name in self._value
 
-    def whole(self, name: str, at_least: int = 1, at_most: int = LARGEST) -> int:
-        """A whole number within bounds."""
+    def whole(self, name: str, at_least: int = 1, at_most: int = LARGEST, *, default: int | None = None) -> int:
+        """A whole number within bounds; one with a default may be missing."""
+        if default is not None and not self.has(name):
+            self._read.add(name)
+            return default
         value = self._take(name)
         if type(value) is not int or not at_least <= value <= at_most:
             self.fail(name, f"a whole number from {at_least} to {at_most}", _shown(value))

@@ -18,9 +18,9 @@ from settlement.values import dataclass
 class TimerKind(StrEnum):
     """What a timer does: its name, its rank among those due at one instant, and what its subject is.
 
-    Ranks: expiries and trial ends 10, customer credit 20, debits 30, overdue 40, penalties 50, retries 60, restores 70,
-    deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id. The subject is an entity, a date, the
-    party as a whole, or an input, which is named by its event hash.
+    Ranks: expiries and trial ends 10, unanswered debits 15, customer credit 20, debits 30, overdue 40, penalties 50,
+    retries 60, restores 70, deposits 80, merchant payouts 90, reminders 95; equal ranks go by timer id. The subject is
+    an entity, a date, the party as a whole, or an input, which is named by its event hash.
     """
 
     rank: int
@@ -42,8 +42,12 @@ class TimerKind(StrEnum):
     PARCEL_EXPIRY = "parcel_expiry", 10, Return
     """Its parcel has not come."""
     TRIAL_END = "trial_end", 10, Order
+    DEBIT_UNANSWERED = "debit_unanswered", 15, Debit
+    """Nobody has told in time what became of it."""
     DUE_DAY = "due_day", 30, date
     """What is due then is debited."""
+    DEBIT = "debit", 30, Party
+    """What is due and not asked for is debited."""
     OVERDUE = "overdue", 40, date
     """What was due then and is not paid falls overdue."""
     PENALTY = "penalty", 50, Party

@@ -36,6 +36,8 @@ class LaneFigures:
     dead_letters: int
     open_payouts: int
     oldest_open_payout_at: datetime | None
+    open_debits: int
+    oldest_open_debit_at: datetime | None
     positions: dict[str, int]
 
 
@@ -88,6 +90,8 @@ async def operations(connection: Connection) -> list[LaneFigures]:
             dead_letters=row["dead_letters"],
             open_payouts=row["open_payouts"],
             oldest_open_payout_at=row["oldest_open_payout_at"],
+            open_debits=row["open_debits"],
+            oldest_open_debit_at=row["oldest_open_debit_at"],
             positions=dict(zip(row["topics"], row["next_offsets"], strict=True)),
         )
         for row in await connection.fetch(_SQL["operations"], COUNTED_AT_MOST)

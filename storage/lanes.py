@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from settlement.totals import RECEIVED, SENT, Totals
 from storage.database import Connection, set_lock_timeout
 from storage.queries import read
 from storage.sessions import LOCK_TIMEOUT_S
@@ -39,6 +40,7 @@ class LaneClaim:
     """What a new owner takes over.
 
     `lane_time` is None before the first batch; `positions` names only topics of which something is settled.
+    `totals` are the sums that the next batch begins with.
     """
 
     lane: int
@@ -50,6 +52,7 @@ class LaneClaim:
     terms_digest: bytes
     terms_document: dict[str, Any]
     positions: dict[str, Position]
+    totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ async def claim(connection: Connection, lane: int, owner: str, *, lock_timeout_s
             terms_digest=row["terms_digest"],
             terms_document=json.loads(row["terms_document"]),
             positions=await positions(connection, lane),
+            totals=await _totals(connection, lane),
         )
 
 
@@ -131,3 +135,8 @@ async def positions(connection: Connection, lane: int) -> dict[str, Position]:
     """Positions of the topics a lane has settled anything of; of all others it is 0."""
     rows = await connection.fetch(_SQL["positions"], lane)
     return {row["topic"]: Position(row["next_offset"], row["last_fingerprint"]) for row in rows}
+
+
+async def _totals(connection: Connection, lane: int) -> Totals:
+    rows = await connection.fetch(_SQL["totals"], lane, SENT, RECEIVED)
+    return {(row["name"], row["currency"]): row["minor"] for row in rows}

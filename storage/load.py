@@ -8,10 +8,10 @@ Source: docs/storage.md, Loading.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
+from settlement.concession import Concession
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -20,29 +20,32 @@ from settlement.entities import (
     Debit,
     Deposit,
     DepositRefund,
-    Entity,
-    EntityT,
     Merchant,
     MerchantBalance,
     MerchantCase,
     MerchantPayout,
     Obligation,
     Order,
-    Payout,
     Repayment,
     Return,
     ShopWithdrawal,
 )
+from settlement.entity import Entity, EntityT
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, Parked, PartyState, subject_key
-from settlement.statuses import PayoutStatus
+from settlement.shop import ShopSettings
+from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_of, subject_key
+from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
+from storage.naming import asking_for, may_come_back, paid_by, repayments_of
 from storage.parked import ParkedRow, parked_of
 from storage.queries import read
+from storage.read_set import Loaded, ReadSet, Reference
 from storage.rows import TABLES
+
+__all__ = ["Loaded", "ReadSet", "due_parties", "load", "next_due"]
 
 _SQL = read("load")
 
@@ -53,42 +56,8 @@ TIMERS_PROBED = 500
 """Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
 
 NO_LIMIT = 2**31
-
 _WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
-
-Reference = tuple[type[Entity], str]
-
-
-@dataclass(slots=True)
-class ReadSet:
-    """What a batch names, and so reads; grows when a rule asks for more (`NotLoadedError`).
-
-    Args:
-        parties: whose states are wanted.
-        event_hashes: of the inputs, by party (None: the lane's own).
-        entities: what the inputs name, by party; the obligation `*` stands for all open ones.
-        timers_until: load the parties' timers due at or before this lane time; None loads none.
-        timer_limit: how many of one party at most; `Loaded.more_timers` tells whose were more.
-    """
-
-    parties: set[Party] = field(default_factory=set)
-    event_hashes: dict[Party | None, set[bytes]] = field(default_factory=dict)
-    entities: dict[Party, set[Reference]] = field(default_factory=dict)
-    timers_until: datetime | None = None
-    timer_limit: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The states, one for every party wanted and one for None; `known` are parties with a row on the lane.
-
-    `more_timers`: parties that have more due timers than were loaded; the earliest are there, in the order they fire.
-    """
-
-    states: dict[Party | None, PartyState]
-    known: set[Party]
-    more_timers: set[Party]
 
 
 def nothing(_: Input) -> Iterable[Reference]:
@@ -149,7 +118,7 @@ class _Loading:
         self.read_set = read_set
         self.restore = restore
         self.references = references
-        self.states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
+        self.states: dict[Party | None, PartyState] = {None: PartyState(None)}
         self.accounts: dict[str, PartyState] = {}
         self.merchants: dict[str, PartyState] = {}
         for party in read_set.parties:
@@ -161,6 +130,8 @@ class _Loading:
         """What to fetch by (party id, entity id); taken out again when it is fetched."""
         self.asked: list[tuple[PartyState, type[Entity], str]] = []
         """What the batch, its timers and its parked inputs name: its absence is noted."""
+        self.shops = {entity_id for kind, entity_id in read_set.entities.get(None, ()) if kind is ShopSettings}
+        """Those whose settings are named."""
 
     async def run(self) -> Loaded:
         if self.read_set.parties:
@@ -170,10 +141,12 @@ class _Loading:
             await self._parked()
             await self._timers()
             for party, entities in self.read_set.entities.items():
-                self._name(self._state(party.kind, party.id), entities)
+                if party is not None:
+                    self._name(self._state(party.kind, party.id), entities)
             await self._of_accounts()
             await self._of_merchants()
             await self._declined(self._note_absent())
+        await self._of_lane()
         return Loaded(self.states, self.known, self.more_timers)
 
     async def _parties(self) -> None:
@@ -247,18 +220,20 @@ class _Loading:
             return
         cash_outs = await self._cash_outs_paid_out()
         await self._fetch(Appeal)
+        await self._fetch(SuspenseEntry)
+        await self._fetch(Concession)
         repayments = await self._fetch(Repayment)
         for each in await self._fetch(Return):
             self.named[Order].add((each.account_id, each.order_id))
         debits = await self._fetch(Debit)
-        obligations = await self._open_obligations()
+        obligations = [*await self._open_obligations(), *await self._past_obligations()]
         for cash_out in cash_outs:
             self._name_missing(Obligation, cash_out.account_id, cash_out.obligation_ids)
         for debit in debits:
             self._name_missing(Obligation, debit.account_id, debit.obligation_ids)
         for repayment in repayments:
             if repayment.reversed_at is None:
-                self._name_missing(Obligation, repayment.account_id, _paid_by(repayment))
+                self._name_missing(Obligation, repayment.account_id, paid_by(repayment))
         for obligation in [*obligations, *await self._fetch(Obligation)]:
             self._name_what_hangs_on(obligation)
         for order in await self._fetch(Order):
@@ -274,7 +249,7 @@ class _Loading:
         undone = {
             (each.account_id, each.source_id)
             for each in await self._fetch(AccountPayout)
-            if each.source_id is not None and _may_come_back(each, "cash_out")
+            if each.source_id is not None and may_come_back(each, "cash_out")
         }
         self.named[CashOut] |= undone
         return [each for each in await self._fetch(CashOut) if (each.account_id, each.cash_out_id) in undone]
@@ -285,7 +260,7 @@ class _Loading:
         await self._fetch(MerchantCase)
         await self._fetch(ShopWithdrawal)
         for payout in await self._fetch(MerchantPayout):
-            if payout.source_id is not None and _may_come_back(payout, "deposit_refund"):
+            if payout.source_id is not None and may_come_back(payout, "deposit_refund"):
                 self.named[DepositRefund].add((payout.merchant_id, payout.source_id))
         for refund in await self._fetch(DepositRefund):
             self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
@@ -293,6 +268,16 @@ class _Loading:
             if deposit.open_request_id is not None:
                 self._name_missing(DepositRefund, deposit.merchant_id, [deposit.open_request_id])
         await self._fetch(DepositRefund)
+
+    async def _of_lane(self) -> None:
+        """What the lane itself keeps of what is named."""
+        if not self.shops:
+            return
+        rows = await self.connection.fetch(_SQL["shop_settings"], self.lane, arrays.texts(list(self.shops)))
+        found = {each.entity_id: each for each in TABLES[ShopSettings].entities(rows)}
+        state = self.states[None]
+        state.entities[ShopSettings] = found
+        state.absent |= {subject_key(ShopSettings, shop) for shop in self.shops - found.keys()}
 
     async def _open_obligations(self) -> list[Obligation]:
         """The earliest open obligations of accounts that owe anything; all where all are asked for."""
@@ -302,7 +287,7 @@ class _Loading:
             if not state.whole and _owes(state.entities[Account][account_id])
         }
         for party, entities in self.read_set.entities.items():
-            if party.id in at_most and (Obligation, ALL_OPEN) in entities:
+            if party is not None and party.id in at_most and (Obligation, ALL_OPEN) in entities:
                 at_most[party.id] = NO_LIMIT
         if not at_most:
             return []
@@ -318,8 +303,30 @@ class _Loading:
                 obligations.pop()
                 state.all_open_loaded = False
                 state.open_loaded_until = (obligations[-1].due_on, obligations[-1].no)
-            state.entities[Obligation] = {each.obligation_id: each for each in obligations}
+            state.entities.setdefault(Obligation, {}).update({each.obligation_id: each for each in obligations})
         return [each for obligations in found.values() for each in obligations]
+
+    async def _past_obligations(self) -> list[Obligation]:
+        """What was paid lately, or was ever overdue, where a rule asks for it; and the repayments that paid it."""
+        since: dict[str, datetime] = {}
+        for party, entities in self.read_set.entities.items():
+            if party is None:
+                continue
+            state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
+            asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
+            if state is not None and asked:
+                state.past_since = since[party.id] = min(asked)
+        if not since:
+            return []
+        asked_of, instants = arrays.texts(list(since)), arrays.instants(list(since.values()))
+        rows = await self.connection.fetch(_SQL["past_obligations"], self.lane, asked_of, instants)
+        found = cast("list[Obligation]", self._keep(Obligation, rows))
+        for each in found:
+            self._name_missing(Repayment, each.account_id, repayments_of(each))
+        for repayment in await self._fetch(Repayment):
+            self._name_missing(Debit, repayment.account_id, filter(None, (repayment.debit_id,)))
+            self._name_missing(Order, repayment.account_id, filter(None, (repayment.order_id,)))
+        return found
 
     def _note_absent(self) -> list[tuple[str, str, str]]:
         """Note what was looked for and isn't there; returns (party kind, party id, subject key) of each."""
@@ -341,13 +348,15 @@ class _Loading:
             self._state(PartyKind(row["party_kind"]), row["party_id"]).declined.add(row["subject"])
 
     def _name(self, state: PartyState, references: Iterable[Reference]) -> None:
-        """Take up what is named of a party; of one that has no row there is nothing to fetch."""
+        """Take up what is named of a party; of one that has no row there is nothing to fetch but money in suspense."""
         party = _party_of(state)
         for kind, entity_id in references:
-            if kind.party_kind is not party.kind or entity_id == ALL_OPEN:
+            if kind is ShopSettings:
+                self.shops.add(entity_id)
+            if kind.party_kind is not party.kind or entity_id == ALL_OPEN or entity_id.startswith(PAST_SINCE):
                 continue
             self.asked.append((state, kind, entity_id))
-            if not state.whole and kind not in _WITH_PARTY:
+            if kind is SuspenseEntry or (not state.whole and kind not in _WITH_PARTY):
                 self.named[kind].add((party.id, entity_id))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
@@ -358,25 +367,24 @@ class _Loading:
                 self.named[kind].add((party_id, entity_id))
 
     def _name_what_hangs_on(self, obligation: Obligation) -> None:
-        if obligation.order_id is not None:
-            self._name_missing(Order, obligation.account_id, (obligation.order_id,))
-        if obligation.debit_id is not None:
-            self._name_missing(Debit, obligation.account_id, (obligation.debit_id,))
+        self._name_missing(Order, obligation.account_id, filter(None, (obligation.order_id,)))
+        self._name_missing(Debit, obligation.account_id, asking_for(obligation))
 
     async def _fetch(self, kind: type[EntityT]) -> list[EntityT]:
         """Fetch what is named of a class; returns what was found."""
         pairs = self.named.pop(kind, None)
         if not pairs:
             return []
-        columns = map(arrays.texts, zip(*pairs, strict=True))
-        rows = await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *columns)
-        return cast("list[EntityT]", self._keep(kind, rows))
+        named = map(arrays.texts, zip(*pairs, strict=True))
+        return cast(
+            "list[EntityT]", self._keep(kind, await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *named))
+        )
 
     def _party_arrays(self) -> tuple[str, str]:
         kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
         return arrays.texts(kinds), arrays.texts([*self.accounts, *self.merchants])
 
-    def _of_kind(self, kind: PartyKind) -> dict[str, PartyState]:
+    def _of_kind(self, kind: PartyKind | None) -> dict[str, PartyState]:
         return self.accounts if kind is PartyKind.ACCOUNT else self.merchants
 
     def _state(self, kind: PartyKind, party_id: str) -> PartyState:
@@ -391,20 +399,9 @@ class _Loading:
         return entities
 
 
-def _paid_by(repayment: Repayment) -> list[str]:
-    """Obligations that a repayment paid, should it be reversed: a share begins with the obligation's id."""
-    return [share.partition(" ")[0] for share in repayment.shares]
-
-
-def _may_come_back(payout: Payout, reason: str) -> bool:
-    """Whether what a payout of this reason came from must be there, should it fail."""
-    return payout.reason == reason and payout.status is PayoutStatus.REQUESTED
-
-
 def _party_of(state: PartyState) -> Party:
     if state.party is None:
-        msg = "the lane itself has no entities, no timers and nothing parked"
-        raise TypeError(msg)
+        raise TypeError("the lane itself has no entities, no timers and nothing parked")
     return state.party
 
 

@@ -4,9 +4,8 @@ Pure; `chain` hashes the same rows that `write` stores. Members of the core's st
 they are: asking them for `.value` took a tenth of this module's time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from typing import NamedTuple
 
 import msgpack
@@ -71,6 +70,8 @@ class ReceiptRow(NamedTuple):
     outcome: str
     holds_event_id: bool
     raw: bytes | None
+    next_seq: int
+    n: int
 
 
 class DeadLetterRow(NamedTuple):
@@ -90,6 +91,8 @@ class DeadLetterRow(NamedTuple):
     detail: str
     raw: bytes | None
     headers: bytes | None
+    next_seq: int | None
+    n: int
 
 
 def recorded(results: Sequence[Settled], first_seq: int) -> tuple[list[DecisionRow], list[PostingRow]]:
@@ -99,7 +102,7 @@ def recorded(results: Sequence[Settled], first_seq: int) -> tuple[list[DecisionR
     seq = first_seq
     for settled in results:
         decision = settled.decision
-        if decision.outcome is not Outcome.APPLIED and decision.outcome is not Outcome.DECLINED:
+        if not _is_decision(settled):
             continue
         if settled.input is not None:
             decisions.append(_of_input(seq, settled.input, settled))
@@ -118,19 +121,38 @@ def recorded(results: Sequence[Settled], first_seq: int) -> tuple[list[DecisionR
     return decisions, postings
 
 
-def receipts(results: Sequence[Settled]) -> list[ReceiptRow]:
+def receipts(results: Sequence[Settled], first_seq: int) -> list[ReceiptRow]:
     """Rows of repeated inputs. A conflict's content is kept, for operators."""
     return [
-        _receipt(settled.input, settled)
-        for settled in results
+        _receipt(settled.input, settled, next_seq, n)
+        for n, (next_seq, settled) in enumerate(_undecided(results, first_seq))
         if settled.input is not None and settled.decision.outcome in {Outcome.DUPLICATE, Outcome.CONFLICT}
     ]
 
 
-def dead_letters(results: Iterable[Settled], rejected: Iterable[DeadLetter]) -> list[DeadLetterRow]:
+def dead_letters(results: Iterable[Settled], rejected: Iterable[DeadLetter], first_seq: int) -> list[DeadLetterRow]:
     """Rows of what could not be understood, matched or decided."""
-    undecided = (letter for settled in results if (letter := settled.dead_letter) is not None)
-    return [_dead_letter(letter) for letter in chain(rejected, undecided)]
+    rows = [
+        _dead_letter(letter, next_seq, n)
+        for n, (next_seq, settled) in enumerate(_undecided(results, first_seq))
+        if (letter := settled.dead_letter) is not None
+    ]
+    return [*(_dead_letter(letter, None, n) for n, letter in enumerate(rejected)), *rows]
+
+
+def _undecided(results: Iterable[Settled], first_seq: int) -> Iterator[tuple[int, Settled]]:
+    """What has no number, each with that of the decision that follows it."""
+    seq = first_seq
+    for settled in results:
+        if _is_decision(settled):
+            seq += 1
+        else:
+            yield seq, settled
+
+
+def _is_decision(settled: Settled) -> bool:
+    outcome = settled.decision.outcome
+    return outcome is Outcome.APPLIED or outcome is Outcome.DECLINED
 
 
 def _output_names(decision: Decision) -> str:
@@ -189,7 +211,7 @@ def _of_timer(seq: int, timer: Timer, settled: Settled) -> DecisionRow:
     )
 
 
-def _receipt(message: Input, settled: Settled) -> ReceiptRow:
+def _receipt(message: Input, settled: Settled, next_seq: int, n: int) -> ReceiptRow:
     party, outcome = message.party, settled.decision.outcome
     return ReceiptRow(
         message.source.topic,
@@ -206,10 +228,12 @@ def _receipt(message: Input, settled: Settled) -> ReceiptRow:
         outcome,
         outcome is Outcome.DUPLICATE and not settled.is_repeat,
         message.raw if outcome is Outcome.CONFLICT else None,
+        next_seq,
+        n,
     )
 
 
-def _dead_letter(letter: DeadLetter) -> DeadLetterRow:
+def _dead_letter(letter: DeadLetter, next_seq: int | None, n: int) -> DeadLetterRow:
     source = letter.source
     return DeadLetterRow(
         letter.dead_letter_id,
@@ -226,6 +250,8 @@ def _dead_letter(letter: DeadLetter) -> DeadLetterRow:
         letter.detail,
         letter.raw,
         _headers(letter.headers),
+        next_seq,
+        n,
     )
 
 

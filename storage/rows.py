@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
+from settlement.concession import Concession
 from settlement.entities import (
     Account,
     AccountPayout,
@@ -16,7 +17,6 @@ from settlement.entities import (
     Debit,
     Deposit,
     DepositRefund,
-    Entity,
     Merchant,
     MerchantBalance,
     MerchantCase,
@@ -27,6 +27,9 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.entity import Entity
+from settlement.shop import ShopSettings
+from settlement.suspense import SuspenseEntry
 from storage import arrays
 from storage.database import Row
 
@@ -146,8 +149,12 @@ TABLES: Mapping[type[Entity], Table] = {
             "purchase_order",
             *("no", "merchant_id", "plan_kind", "plan_days", "plan_periods", "placed_at", "terms_from", "fingerprint"),
         ),
-        _table(Obligation, "obligation", "no", "order_id"),
-        _table(Debit, "debit", "no", "due_on", "attempt", "reason", "first_requested_at"),
+        _table(Obligation, "obligation", "no", "order_id", "cash_out_id"),
+        _table(
+            Debit,
+            "debit",
+            *("no", "due_on", "attempt", "reason", "first_requested_at", "requested_at", "requested_rank"),
+        ),
         _table(
             Return,
             "return_request",
@@ -157,9 +164,15 @@ TABLES: Mapping[type[Entity], Table] = {
             Repayment,
             "repayment",
             *("no", "amount_minor", "purpose", "order_id", "debit_id", "channel", "received_at", "fingerprint"),
+            *("counts_at", "counts_rank", "own_first", "due_by"),
         ),
         _table(CashOut, "cash_out", "no", "amount_minor", "requested_at", "fingerprint"),
         _table(Appeal, "appeal"),
+        _table(
+            Concession,
+            "concession",
+            *("no", "kind", "reason", "order_id", "approved_by", "decided_at", "fingerprint"),
+        ),
         _table(Merchant, "merchant"),
         _table(MerchantBalance, "merchant_balance"),
         _table(MerchantCase, "merchant_case"),
@@ -168,6 +181,13 @@ TABLES: Mapping[type[Entity], Table] = {
         _table(ShopWithdrawal, "shop_withdrawal"),
         _table(AccountPayout, "account_payout", *_PAYOUT_FIXED),
         _table(MerchantPayout, "merchant_payout", *_PAYOUT_FIXED),
+        _table(
+            SuspenseEntry,
+            "suspense_entry",
+            *("amount_minor", "currency", "channel", "purpose", "order_id", "debit_id", "event_id", "received_at"),
+            *("suspended_at", "fingerprint"),
+        ),
+        _table(ShopSettings, "shop_settings"),
     )
 }
 """Every entity class and its table, in the order they are written."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from settlement.batch import Settled
 from settlement.dead_letter import DeadLetter
 from settlement.decision import Outcome
-from settlement.entities import Entity
+from settlement.entity import Entity
 from settlement.ledger import Side, owned_by
 from settlement.messages import MerchantActivity
 from settlement.outputs import MerchantActivityRecorded, Output
@@ -40,6 +40,7 @@ from storage.rows import TABLES
 __all__ = ["BatchToWrite", "write"]
 
 _SQL = read("write")
+_UPDATES = read("update")
 
 _NORMAL_SIDES: Mapping[str, Side] = {account.value: account.normal_side for account in owned_by(None)}
 
@@ -115,8 +116,10 @@ async def _write_outcomes(connection: Connection, batch: BatchToWrite, recorded:
     lane, head = (batch.lane,), (batch.lane, batch.batch_seq)
     await _copy(connection, "decision", _DECISION_COLUMNS, [head + row for row in recorded.decisions])
     await _copy(connection, "posting", _POSTING_COLUMNS, [lane + row for row in recorded.postings])
-    await _copy(connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results)])
-    dead = dead_letters(batch.results, batch.rejected)
+    await _copy(
+        connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results, batch.first_seq)]
+    )
+    dead = dead_letters(batch.results, batch.rejected, batch.first_seq)
     await _copy(connection, "dead_letter", _DEAD_LETTER_COLUMNS, [head + row for row in dead])
 
 
@@ -134,7 +137,7 @@ async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
         rows = [table.row(batch.lane, entity) for entity in made[kind]]
         await _copy(connection, table.name, ("lane", *table.columns), rows)
         if changed[kind]:
-            await connection.execute(_SQL[table.name], batch.lane, *table.arrays(changed[kind]))
+            await connection.execute(_UPDATES[table.name], batch.lane, *table.arrays(changed[kind]))
 
 
 _PARKED: tuple[Callable[[Sequence[Any]], Any], ...] = (

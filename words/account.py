@@ -54,7 +54,8 @@ def _debt(story: AccountStory) -> str:
         return f"It owes nothing.{kept}"
     return (
         f"It owes {money(owed.principal_minor, currency)}, {money(owed.fee_minor, currency)} of fees"
-        f" and {money(owed.penalty_minor, currency)} of penalties.{kept}"
+        f" and {money(owed.penalty_minor, currency)} of penalties; a payoff takes"
+        f" {money(story.payoff_minor, currency)} now.{kept}"
     )
 
 

@@ -16,6 +16,7 @@ Message = Mapping[str, Any]
 LATE = timedelta(days=1)
 
 ASKED = {"auto_debit.requested", "auto_debit.cancelled"}
+DECIDED = {"applied", "declined"}
 PENALTY_ONLY = {"penalty_charged"}
 
 QUOTED = frozenset(
@@ -52,7 +53,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An input of the party's history, and the messages that it caused."""
+    """A decided input of the party's history, and the messages that it caused."""
 
     entry: HistoryStory
     messages: Sequence[Message]
@@ -62,16 +63,21 @@ class Heard:
         """When it was decided."""
         return self.entry.decided_at
 
+    @property
+    def event_id(self) -> str:
+        """Of its message; only what was not understood may have none."""
+        return self.entry.event_id or ""
+
 
 def steps(history: Iterable[HistoryStory], messages: Iterable[Message]) -> list[Happening | Heard]:
-    """Put a party's inputs, and what came between them, in the order of their instants.
+    """Put a party's decided inputs, and what came between them, in the order of their instants.
 
     Args:
-        history: its own, of its story.
+        history: its own, of its story; repetitions are told with what they repeat.
         messages: all that was sent about it, as in the output topics.
     """
-    entries = list(history)
-    of_inputs: dict[str, list[Message]] = {each.event_id: [] for each in entries}
+    entries = [each for each in history if each.outcome in DECIDED]
+    of_inputs: dict[str | None, list[Message]] = {each.event_id: [] for each in entries}
     by_themselves: list[Message] = []
     for each in messages:
         of_inputs.get(each["causation_id"], by_themselves).append(each)
@@ -101,7 +107,7 @@ def happenings(messages: Iterable[Message]) -> Iterator[Happening]:
 def sentence(heard: Heard, decision: DecisionStory) -> str:
     """One input in words: when it happened, what, and what followed or why not."""
     entry = heard.entry
-    what = HAPPENED.get(entry.type, entry.type)
+    what = HAPPENED.get(entry.type or "", entry.type or "")
     happened_at = decision.occurred_at or entry.decided_at
     words = [f"  {minute(happened_at)}  {what[0].upper()}{what[1:]}"]
     if entry.decided_at - happened_at > LATE:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 
-from storage.stories.merchant import MerchantStory
+from storage.stories.merchant import MerchantStory, SettingsStory
 from words.party import told_history, told_payouts
 from words.phrases import counted, moment, money
 from words.tables import table
+from words.vocabulary import plan_in_short
 
 OPEN_WORDS = {
     "promotions": "unfinished promotion",
@@ -24,6 +25,8 @@ def tell(story: MerchantStory) -> Iterator[RenderableType]:
         payable = f"{money(balance.payable_minor, balance.currency)} {_when_paid(story, balance.currency)}"
         yield f"{payable}, and its shop balance is {money(balance.shop_balance_minor, balance.currency)}."
     yield _standing(story)
+    if story.settings is not None:
+        yield _settings(story.settings)
     yield ""
     yield from _deposits(story)
     yield from told_payouts(story.payouts)
@@ -93,7 +96,20 @@ def _when_paid(story: MerchantStory, currency: str) -> str:
 def _standing(story: MerchantStory) -> str:
     """What stands against a refund of its deposits; returns are not told one by one."""
     standing = [counted(number, OPEN_WORDS[kind]) for kind, number in story.open.document().items() if number]
+    if story.payable_minor < 0:
+        standing.append(f"{money(-story.payable_minor, story.currency)} owed to the platform")
     if not standing:
         return "Nothing stands against a refund of its deposits."
     named = ", ".join(f"{each.kind} {each.case_id}" for each in story.open_cases)
     return f"A refund of its deposits would be declined: {', '.join(standing)}{f' ({named})' if named else ''}."
+
+
+def _settings(settings: SettingsStory) -> str:
+    """What the shop has set for itself."""
+    since = f"since {moment(settings.changed_at)}"
+    if not settings.enabled or not settings.plans:
+        return f"Its goods can't be paid later, {since}."
+    plans = "; ".join(map(plan_in_short, settings.plans))
+    most = settings.max_order_minor
+    limit = "" if most is None else f", orders of up to {money(most, settings.currency)}"
+    return f"Its goods can be paid later by {plans}{limit}, {since}."

@@ -1,5 +1,6 @@
 """What is told of accounts and merchants alike."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
@@ -31,9 +32,36 @@ def told_payouts(payouts: Sequence[PayoutStory]) -> Iterator[RenderableType]:
 
 
 def told_history(history: Sequence[HistoryStory]) -> Iterator[RenderableType]:
-    """Every message about a party, in the order of the decisions."""
+    """Every message about a party, in the order of what became of them; duplicates are counted with what they repeat.
+
+    Those of one event are told with its first outcome, others with the message before them.
+    """
+    told: list[HistoryStory] = []
+    repeats: Counter[int] = Counter()
+    known: dict[tuple[str, str | None], int] = {}
+    for each in history:
+        if each.outcome == "duplicate" and told:
+            repeats[known.get((each.topic, each.event_id), len(told) - 1)] += 1
+            continue
+        known.setdefault((each.topic, each.event_id), len(told))
+        told.append(each)
+    columns = ("decided", "message", "event", "outcome", "reason", *(["repeated"] if repeats else []))
+    rows = [
+        (moment(each.decided_at), each.type, each.event_id, each.outcome, _why(each), _repeated(repeats[place]))
+        for place, each in enumerate(told)
+    ]
     yield table(
         f"What happened ({counted(len(history), 'message')}, times of Asia/Shanghai)",
-        ("decided", "message", "event", "outcome", "reason"),
-        [(moment(each.decided_at), each.type, each.event_id, each.outcome, each.reason) for each in history],
+        columns,
+        [row[: len(columns)] for row in rows],
     )
+
+
+def _why(each: HistoryStory) -> str | None:
+    if each.waits_for is None:
+        return each.reason
+    return f"waits for {each.waits_for} until {moment(each.until)}"
+
+
+def _repeated(times: int) -> str:
+    return counted(times, "time") if times else ""

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from settlement.entities import PlanKind
-from storage.stories.account import PlanStory
 from storage.stories.decision import PostingStory
+from storage.stories.plan import PlanStory
 from words.phrases import money
 
 HAPPENED = {
@@ -28,6 +28,7 @@ HAPPENED = {
     "purchase.amount_lowered": "the order gets cheaper",
     "purchase.cancelled": "the order is cancelled",
     "purchase.extension_requested": "the buyer asks for more time",
+    "purchase.credited": "the order gets a discount",
     "return.requested": "the buyer sends goods back",
     "return.reviewed": "the complaint is looked into",
     "return.parcel_inspected": "the returned parcel is inspected",
@@ -35,6 +36,8 @@ HAPPENED = {
     "repayment.received": "a payment arrives",
     "repayment.failed": "the bank refuses the debit",
     "repayment.reversed": "the bank takes a payment back",
+    "penalty.waived": "penalties are waived",
+    "suspense.released": "money of an unknown account is released",
     "merchant.registered": "the shop registers",
     "merchant.settlement_cycle_changed": "the shop is paid on another cycle from now on",
     "deposit.paid": "a deposit is paid",
@@ -75,6 +78,8 @@ MOVED = {
     ("gateway_clearing", "penalty_receivable"): "{} of penalties is paid",
     ("gateway_clearing", "customer_credit"): "{} too much is kept as credit",
     ("gateway_clearing", "deposit"): "{} is kept as a deposit",
+    ("gateway_clearing", "suspense"): "{} of an unknown account is kept in suspense",
+    ("suspense", "gateway_clearing"): "{} leaves suspense",
     ("receivable", "gateway_clearing"): "{} is owed again",
     ("fee_receivable", "gateway_clearing"): "{} of fees is owed again",
     ("penalty_receivable", "gateway_clearing"): "{} of penalties is owed again",

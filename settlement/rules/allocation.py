@@ -1,15 +1,27 @@
-"""Spreading money over what is owed. Source: docs/rules.md, Repayment."""
+"""Spreading money over what is owed, as of the instant it counts from. Source: docs/rules.md, Repayment.
 
-from collections.abc import Iterable
+What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is
+spread, and then what was taken back is spread again, each as of its own instant: over what it paid before, as far as
+that is open, and what is left for its own purpose. So no money that comes takes from anything what was paid of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
+from itertools import takewhile
 
+from settlement import timeline
+from settlement.asks import Parts
+from settlement.changes import BY_MESSAGE, CREDIT, Change, ChangeKind, Place
+from settlement.dates import business_date
 from settlement.draft import Draft
-from settlement.entities import Obligation
+from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
-from settlement.lifecycles import OBLIGATION
-from settlement.rules import credit_line, overdue
-from settlement.rules.schedule import settle_orders
+from settlement.rules import credit_line, difference, penalty
+from settlement.rules.schedule import obligations_of
+from settlement.statuses import ObligationStatus
+from settlement.timers import TimerKind
+from settlement.values import dataclass as value
 from settlement.values import revised
 
 
@@ -34,77 +46,255 @@ class Share:
             f"{self.obligation_id} {self.penalty_minor} {self.fee_minor} {self.principal_minor} {self.waived_fee_minor}"
         )
 
+    @property
+    def amount_minor(self) -> int:
+        """What was paid."""
+        return self.penalty_minor + self.fee_minor + self.principal_minor
+
+
+@value(frozen=True, slots=True)
+class Money:
+    """Money to spread, and what for.
+
+    `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is
+    of one order where it `is_for_order` (an order unknown owes nothing), and only what is due by `due_by` where that is
+    given.
+    """
+
+    place: Place
+    amount_minor: int
+    source: str = ""
+    first_ids: tuple[str, ...] = ()
+    is_for_order: bool = False
+    order_id: str | None = None
+    due_by: date | None = None
+
+    def may_pay(self, obligation: Obligation) -> bool:
+        """Whether an obligation is due, where only what is due is paid."""
+        return self.due_by is None or obligation.due_on <= self.due_by
+
 
 @dataclass(slots=True)
 class Allocation:
-    """Money that is being spread; `left_minor` is what nothing has taken yet.
+    """Money being spread over what is owed, and what comes of it.
 
-    `paid_at` is when a repayment was made: what it would have prevented is undone. None for money that was here.
+    `come_from` is where the money came from; in the end all that nothing has taken is customer credit.
     """
 
     draft: Draft
-    source: LedgerAccount
-    left_minor: int
-    paid_at: datetime | None = None
-    paid: list[Obligation] = field(default_factory=list)
-    """What was paid on, each as it was before."""
-    shares: list[Share] = field(default_factory=list)
-    """What each of `paid` got."""
+    come_from: LedgerAccount
+    before: dict[str, Obligation] = field(default_factory=dict)
+    """What was paid on or taken back from, each as it was before."""
+    shares: dict[str, list[Share]] = field(default_factory=dict)
+    """What each source got, in the order it was spread."""
+    displaced: list[tuple[Money, Mapping[str, Parts]]] = field(default_factory=list)
+    """What counts later and was taken back, to be spread again, with what it paid of each obligation."""
 
-    def pay(self, obligations: Iterable[Obligation]) -> None:
-        """Pay obligations one after the other; within one: penalty, fee, principal.
+    def make_room(self, place: Place) -> None:
+        """Take back what counts as paid after a place, if anything does."""
+        draft = self.draft
+        until = draft.account.paid_until
+        if until is None or until < place.at or (until == place.at and place.rank >= BY_MESSAGE):
+            return
+        amounts: dict[tuple[Place, str], int] = {}
+        paid: dict[tuple[Place, str], dict[str, Parts]] = {}
+        for obligation in draft.past_since(place.at):
+            moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, place)]
+            if not moved:
+                continue
+            for change in moved:
+                key = (change.place, change.source)
+                amounts[key] = amounts.get(key, 0) + change.amount_minor
+                had = Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
+                paid.setdefault(key, {})[obligation.obligation_id] = had
+            without = timeline.taken_out(obligation, lambda change: self._is_movable(change, place))
+            self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
+        self.displaced = [
+            (self._again(*key, amount_minor), paid[key])
+            for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
+        ]
 
-        Stops asking for obligations when nothing is left to spread.
+    def spread(self, money: Money) -> int:
+        """Pay what money is for, as of its instant; within one obligation: penalty, fee, principal.
+
+        Returns:
+            What is left over.
         """
-        if not self.left_minor:
-            return
-        for obligation in obligations:
-            self._pay_one(obligation)
-            if not self.left_minor:
-                return
+        left_minor = money.amount_minor
+        for obligation in self._meant(money) if left_minor else ():
+            left_minor -= self._pay_one(obligation, money, left_minor)
+            if not left_minor:  # nothing more need be loaded
+                break
+        return left_minor
 
-    def finish(self) -> None:
-        """Note settled orders and tell what limit became available."""
-        released: dict[str | None, int] = {}
-        paid = sorted(zip(self.paid, self.shares, strict=True), key=lambda each: (each[0].due_on, each[0].no))
-        for obligation, share in paid:
-            released[obligation.order_id] = released.get(obligation.order_id, 0) + share.principal_minor
-        settle_orders(self.draft, [order_id for order_id in _orders_of(self.paid) if order_id is not None])
-        credit_line.released(self.draft, released, "repaid")
-        overdue.note_cleared(self.draft, self.paid)
+    def spread_displaced(self, due_by: date | None = None) -> int:
+        """Spread again what was taken back, each as of its instant; returns what of the rest goes out at once.
 
-    def _pay_one(self, obligation: Obligation) -> None:
-        unchanged = obligation
-        if self.paid_at is not None:
-            obligation = overdue.undo_prevented(self.draft, obligation, self.left_minor, self.paid_at)
-        penalty_minor = self._take(obligation.penalty_minor - obligation.paid_penalty_minor)
-        fee_minor = self._take(obligation.fee_minor - obligation.paid_fee_minor)
-        principal_minor = self._take(obligation.principal_minor - obligation.paid_principal_minor)
-        if obligation is unchanged and not penalty_minor + fee_minor + principal_minor:
-            return
-        currency = self.draft.currency
-        self.draft.post(self.source, LedgerAccount.PENALTY_RECEIVABLE, penalty_minor, currency)
-        self.draft.post(self.source, LedgerAccount.FEE_RECEIVABLE, fee_minor, currency)
-        self.draft.post(self.source, LedgerAccount.RECEIVABLE, principal_minor, currency)
-        self.draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_USED, principal_minor, currency)
-        after = revised(
-            obligation,
-            paid_penalty_minor=obligation.paid_penalty_minor + penalty_minor,
-            paid_fee_minor=obligation.paid_fee_minor + fee_minor,
-            paid_principal_minor=obligation.paid_principal_minor + principal_minor,
-        )
-        if not after.open_minor:
-            after = revised(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
-        self.draft.put(after)
-        self.paid.append(obligation)
-        self.shares.append(Share(obligation.obligation_id, penalty_minor, fee_minor, principal_minor))
+        Args:
+            due_by: beyond what it paid before it pays only what is due by then; the rest goes out.
+        """
+        out_minor = 0
+        for money, paid in self.displaced:
+            left_minor = money.amount_minor
+            had = [self.draft.get(Obligation, obligation_id) for obligation_id in paid]
+            for obligation in sorted(had, key=lambda each: (each.due_on, each.no)):
+                left_minor -= self._pay_one(obligation, money, left_minor, paid[obligation.obligation_id])
+            dates = [day for day in (due_by, money.due_by) if day is not None]
+            left_minor = self.spread(revised(money, amount_minor=left_minor, due_by=min(dates, default=None)))
+            if due_by is not None or (money.source and money.due_by is not None):
+                out_minor += left_minor
+            repayment = self.draft.get(Repayment, money.source) if money.source else None
+            if repayment is not None:
+                self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
+        return out_minor
 
-    def _take(self, wanted_minor: int) -> int:
-        share_minor = min(wanted_minor, self.left_minor)
-        self.left_minor -= share_minor
-        return share_minor
+    def spend_credit(self, credit_minor: int) -> int:
+        """Let money that has become the buyer's pay all that is due by now; returns what is left of it."""
+        place = self.draft.place
+        if place.rank == TimerKind.DEBIT.rank:
+            place = Place(place.at, CREDIT)
+        return self.spread(Money(place, credit_minor, due_by=business_date(place.at)))
+
+    def left_minor(self, amount_minor: int) -> int:
+        """What is left of an amount that came, and of what was taken back of earlier ones."""
+        return amount_minor - sum(_paid(later) - _paid(earlier) for earlier, later in self._pairs())
+
+    def finish(self, amount_minor: int) -> list[Obligation]:
+        """Post what changed, and tell what limit became available; `difference.conclude` is left to the caller.
+
+        Args:
+            amount_minor: what came; what of it was not spread becomes customer credit.
+
+        Returns:
+            What changed, each as it was before, in the order it is paid. Debits still ask for it.
+        """
+        draft = self.draft
+        pairs = self._pairs()
+        before = [earlier for earlier, _ in pairs]
+        spread_minor = amount_minor - self.left_minor(amount_minor)
+        hub = self.come_from
+        if hub is not LedgerAccount.CUSTOMER_CREDIT:
+            if any(_falls_back(earlier, later) for earlier, later in pairs) or spread_minor > amount_minor:
+                hub = LedgerAccount.CUSTOMER_CREDIT
+                draft.post(self.come_from, hub, amount_minor, draft.currency)
+            else:
+                left_minor = amount_minor - spread_minor
+                draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
+        for earlier, later in pairs:
+            difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
+        credit_line.released(draft, _released(pairs), "repaid")
+        return before
+
+    def work_on(self, earlier: Obligation, later: Obligation) -> None:
+        """Go on with a changed obligation; what changed is posted in the end."""
+        self.before.setdefault(earlier.obligation_id, earlier)
+        status = ObligationStatus.OPEN if later.open_minor else ObligationStatus.PAID  # until it is known for good
+        self.draft.put(revised(later, status=status))
+
+    def _pairs(self) -> list[tuple[Obligation, Obligation]]:
+        """What changed, each as it was before and as it is by now, in the order it is paid."""
+        before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
+        return [(each, self.draft.get(Obligation, each.obligation_id)) for each in before]
+
+    def _pay_one(self, obligation: Obligation, money: Money, left_minor: int, most: Parts | None = None) -> int:
+        """Pay what is open of an obligation at the money's instant, at `most` so much; returns how much that was."""
+        place = money.place
+        parts = timeline.payable_at(obligation, place)
+        if most is not None:
+            parts = parts.within(most)
+        penalty_minor = min(left_minor, parts.penalty_minor)
+        fee_minor = min(left_minor - penalty_minor, parts.fee_minor)
+        principal_minor = min(left_minor - penalty_minor - fee_minor, parts.principal_minor)
+        paid_minor = penalty_minor + fee_minor + principal_minor
+        if not paid_minor:
+            return 0
+        change = Change(ChangeKind.PAID, place, penalty_minor, fee_minor, principal_minor, money.source)
+        after = timeline.put_in(obligation, change)
+        if after.falls or after.penalty_runs:
+            after = timeline.derived(after, place, penalty.rate(self.draft, after))
+        self.work_on(obligation, after)
+        share = Share(obligation.obligation_id, penalty_minor, fee_minor, principal_minor)
+        self.shares.setdefault(money.source, []).append(share)
+        account = self.draft.account
+        if account.paid_until is None or account.paid_until < place.at:
+            self.draft.change_account(paid_until=place.at)
+        return paid_minor
+
+    def _meant(self, money: Money) -> Iterator[Obligation]:
+        """What money is for, in the order it is paid."""
+        draft = self.draft
+        if money.first_ids:
+            own = [draft.get(Obligation, obligation_id) for obligation_id in money.first_ids]
+            yield from sorted(own, key=lambda each: (each.due_on, each.no))
+        if money.is_for_order:
+            order = draft.find(Order, money.order_id) if money.order_id is not None else None
+            yield from filter(money.may_pay, obligations_of(draft, order) if order is not None else ())
+        else:
+            yield from takewhile(money.may_pay, draft.open_obligations())
+
+    def _is_movable(self, change: Change, place: Place) -> bool:
+        """Whether a change is a payment after a place; what was reversed stays where it was."""
+        if change.kind is not ChangeKind.PAID or change.place <= place:
+            return False
+        return not change.source or self.draft.get(Repayment, change.source).reversed_at is None
+
+    def _order(self, key: tuple[Place, str]) -> tuple[Place, bool, int]:
+        place, source = key
+        return (place, not source, self.draft.get(Repayment, source).no if source else 0)  # credit comes of repayments
+
+    def _again(self, place: Place, source: str, amount_minor: int) -> Money:
+        if not source:
+            return Money(place, amount_minor, due_by=business_date(place.at))
+        return money_of(self.draft, self.draft.get(Repayment, source), amount_minor, place)
 
 
-def _orders_of(obligations: Iterable[Obligation]) -> dict[str | None, None]:
-    """Ids of orders, each once, in the order of their obligations."""
-    return dict.fromkeys(obligation.order_id for obligation in obligations)
+def money_of(draft: Draft, repayment: Repayment, amount_minor: int, place: Place) -> Money:
+    """What a repayment is for, by its record."""
+    debit = draft.get(Debit, repayment.debit_id) if repayment.debit_id is not None else None
+    return Money(
+        place,
+        amount_minor,
+        repayment.repayment_id,
+        first_ids=debit.obligation_ids if debit is not None and repayment.own_first else (),
+        is_for_order=debit is None and repayment.purpose == "order",
+        order_id=repayment.order_id,
+        due_by=repayment.due_by,
+    )
+
+
+def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
+    """Return a repayment with what it paid by now; the fees it made go away stay so."""
+    waived = {
+        share.obligation_id: share.waived_fee_minor
+        for share in map(Share.parse, repayment.shares)
+        if share.waived_fee_minor
+    }
+    paid = list(shares)
+    kept = [Share(obligation_id, 0, 0, 0, fee_minor) for obligation_id, fee_minor in waived.items()]
+    return revised(
+        repayment,
+        shares=tuple(map(str, [*kept, *paid])),
+        credit_minor=repayment.amount_minor - sum(share.amount_minor for share in paid),
+    )
+
+
+def _paid(obligation: Obligation) -> int:
+    return obligation.paid_penalty_minor + obligation.paid_fee_minor + obligation.paid_principal_minor
+
+
+def _released(pairs: Iterable[tuple[Obligation, Obligation]]) -> dict[str | None, int]:
+    """How much more principal is paid by order, those first of which something is paid first."""
+    more = [(each.order_id, later.paid_principal_minor - each.paid_principal_minor) for each, later in pairs]
+    sums: dict[str | None, int] = {}
+    for order_id, minor in sorted(more, key=lambda each: each[1] <= 0):
+        sums[order_id] = sums.get(order_id, 0) + minor
+    return {order_id: minor for order_id, minor in sums.items() if minor > 0}
+
+
+def _falls_back(earlier: Obligation, later: Obligation) -> bool:
+    """Whether less of some part counts as paid than before."""
+    return (
+        later.paid_penalty_minor < earlier.paid_penalty_minor
+        or later.paid_fee_minor < earlier.paid_fee_minor
+        or later.paid_principal_minor < earlier.paid_principal_minor
+    )

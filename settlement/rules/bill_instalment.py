@@ -10,7 +10,7 @@ from settlement.entities import Account, Obligation, Order
 from settlement.ledger import LedgerAccount
 from settlement.lifecycles import OBLIGATION
 from settlement.messages import BillInstalmentRequested
-from settlement.rules import debit
+from settlement.rules import debit, due_day
 from settlement.rules.fees import fee_of_each
 from settlement.rules.schedule import new_obligation, obligations_of, shares, statement_dates
 from settlement.statuses import ObligationStatus
@@ -39,7 +39,7 @@ def requested(draft: Draft, body: BillInstalmentRequested) -> Decision:
         currency=account.currency,
     )
     for due_on in sorted({part.due_on for part in parts}):
-        debit.expect_due_day(draft, due_on)
+        due_day.expect(draft, due_on)
     return draft.applied()
 
 
@@ -76,6 +76,7 @@ def _can_be_split(obligation: Obligation, today: date) -> bool:
         obligation.status is ObligationStatus.OPEN
         and obligation.order_id is not None
         and not obligation.in_instalments
+        and obligation.plan_id is None
         and obligation.billed_on is not None
         and obligation.billed_on <= today
     )
@@ -112,13 +113,14 @@ def _parts(draft: Draft, order: Order, obligation: Obligation, periods: int) -> 
     dates = statement_dates(plan, obligation.billed_on, periods)
     unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
     fee_minor = fee_of_each(draft, order, unpaid_minor)
+    split_no = 1 + max(each.split_no for each in obligations_of(draft, order))
     parts: list[Obligation] = []
     for (billed_on, due_on), principal_minor in zip(dates, shares(unpaid_minor, periods), strict=True):
         if not principal_minor and not fee_minor:
             continue
         if not parts and not obligation.paid_principal_minor:
             first = revised(obligation, principal_minor=principal_minor, fee_minor=fee_minor, in_instalments=True)
-            parts.append(revised(first, due_on=due_on, billed_on=billed_on, debit_on=None, debit_id=None))
+            parts.append(revised(first, due_on=due_on, billed_on=billed_on, split_no=split_no, exhausted=False))
             continue
         parts.append(
             new_obligation(
@@ -129,6 +131,7 @@ def _parts(draft: Draft, order: Order, obligation: Obligation, periods: int) -> 
                 billed_on=billed_on,
                 fee_minor=fee_minor,
                 in_instalments=True,
+                split_no=split_no,
             )
         )
     return parts

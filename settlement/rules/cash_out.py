@@ -8,7 +8,7 @@ from settlement.draft import Draft
 from settlement.entities import Account, CashOut, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.messages import CashOutRequested
-from settlement.rules import debit
+from settlement.rules import due_day
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import new_obligation, statement_dates
@@ -43,7 +43,7 @@ def requested(draft: Draft, body: CashOutRequested) -> Decision:
         currency=body.currency,
         due_on=due_on.isoformat(),
     )
-    debit.expect_due_day(draft, due_on)
+    due_day.expect(draft, due_on)
     return draft.applied()
 
 
@@ -51,7 +51,9 @@ def _owe(draft: Draft, programme: Programme, body: CashOutRequested) -> date:
     """Record a cash-out and what it makes the buyer owe; returns its due date."""
     account, day = draft.account, business_date(draft.moment.occurred_at)
     ((billed_on, due_on),) = statement_dates(programme.plans[PlanKind.STATEMENT], day, 1)
-    obligation = new_obligation(draft, None, body.amount_minor, due_on=due_on, billed_on=billed_on)
+    obligation = new_obligation(
+        draft, None, body.amount_minor, due_on=due_on, billed_on=billed_on, cash_out_id=body.cash_out_id
+    )
     draft.put(obligation)
     draft.put(
         CashOut(

@@ -1,4 +1,4 @@
-"""The credit line: opening, limit, score, card, identity, freezes. Source: docs/rules.md, Credit line."""
+"""The credit line: opening, limit, score, identity, freezes. Source: docs/rules.md, Credit line."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,6 @@ from settlement.entities import Account
 from settlement.ledger import LedgerAccount
 from settlement.messages import CreditLineOpened, LimitChanged, LineFrozen, LineUnfrozen, ScoreChanged
 from settlement.outputs import LimitReclaimed, LimitReleased, LimitRestored
-from settlement.rules.payout_request import pay_out_credit
 from settlement.terms import Programme
 
 RISK_LOGIN = "risk_login"
@@ -88,27 +87,6 @@ def score_changed(draft: Draft, body: ScoreChanged) -> Decision:
     if draft.account.closed_at is not None:
         return draft.declined(DeclineReason.LINE_CLOSED)
     draft.change_account(score=body.score)
-    return draft.applied()
-
-
-def card_linked(draft: Draft) -> Decision:
-    """Note that a card is linked; credit that could not be paid out is sent there when nothing is owed."""
-    if draft.account.closed_at is not None:
-        return draft.declined(DeclineReason.LINE_CLOSED)
-    if draft.account.card_linked:
-        return draft.duplicate()
-    draft.change_account(card_linked=True)
-    pay_out_credit(draft)
-    return draft.applied()
-
-
-def card_unlinked(draft: Draft) -> Decision:
-    """Note that no card is linked any more; requested debits stay, and later ones are requested all the same."""
-    if draft.account.closed_at is not None:
-        return draft.declined(DeclineReason.LINE_CLOSED)
-    if not draft.account.card_linked:
-        return draft.duplicate()
-    draft.change_account(card_linked=False)
     return draft.applied()
 
 

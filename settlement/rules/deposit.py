@@ -11,6 +11,7 @@ from settlement.lifecycles import DEPOSIT_REFUND
 from settlement.messages import DepositPaid, DepositRefundRequested, DepositRefundReviewed, DepositRefundWithdrawn
 from settlement.notices import Param
 from settlement.rules import deposit_escalation, payout_request
+from settlement.rules.merchant import owes_platform
 from settlement.statuses import DepositRefundStatus
 from settlement.terms import DepositTerms
 from settlement.timers import TimerKind
@@ -171,6 +172,7 @@ def _unmet(draft: Draft, deposit: Deposit, amount_minor: int) -> list[DeclineRea
         (merchant.open_disputes > 0, DeclineReason.DISPUTE_OPEN),
         (merchant.open_after_sales > 0, DeclineReason.AFTER_SALE_OPEN),
         (merchant.open_violations > 0, DeclineReason.VIOLATION_OPEN),
+        (owes_platform(draft), DeclineReason.OWES_PLATFORM),
         # Nothing left is nothing to refund, whether or not an amount was named.
         (not 0 < amount_minor <= deposit.left_minor, DeclineReason.AMOUNT_EXCEEDS_DEPOSIT),
     )

@@ -5,7 +5,7 @@ from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.messages import ExtensionRequested
-from settlement.rules import debit, reminder
+from settlement.rules import debit, due_day, reminder
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.values import revised
@@ -49,12 +49,13 @@ def _is_over(order: Order) -> bool:
 def _put_off(draft: Draft, obligations: list[Obligation], days: int) -> None:
     """The request was told after the due date that it came before: what was debited meanwhile is debited later."""
     debit.leave_out(draft, obligations, "extended")
-    open_ones = [each for each in obligations if each.status is ObligationStatus.OPEN]
+    found = [draft.get(Obligation, each.obligation_id) for each in obligations]
+    open_ones = [each for each in found if each.status is ObligationStatus.OPEN]
     due_dates = [days_after(each.due_on, days) for each in open_ones]
     for obligation, due_on in zip(open_ones, due_dates, strict=True):
-        draft.put(revised(obligation, due_on=due_on, debit_on=None, debit_id=None))
+        draft.put(revised(obligation, due_on=due_on, exhausted=False))
     for due_on in sorted(set(due_dates)):
-        debit.expect_due_day(draft, due_on)
+        due_day.expect(draft, due_on)
 
 
 def _refused(draft: Draft, body: ExtensionRequested, reason: DeclineReason) -> Decision:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
-from settlement.ledger import LedgerAccount
-from settlement.values import revised
 
 
 def fee_of_each(draft: Draft, order: Order, principal_minor: int) -> int:
@@ -15,23 +15,25 @@ def fee_of_each(draft: Draft, order: Order, principal_minor: int) -> int:
 
 
 def adjusted(draft: Draft, order: Order, obligations: Sequence[Obligation]) -> list[Obligation]:
-    """Return an order's obligations with the fees that their principals give now, and post what is waived.
+    """Return an order's obligations with the fees that their principals give now; nothing is posted.
 
-    Only instalments bear a fee, of the principal of them all. It never rises, and never falls below what was paid of
-    it; where no principal is left, nothing unpaid is left of fee and penalty either.
+    Only instalments bear a fee, of the principal of all that one split, or the capture, made. It never rises, and never
+    falls below what was paid of it; where no principal is left, nothing unpaid is left of fee and penalty either.
     """
-    instalments_minor = sum(obligation.principal_minor for obligation in obligations if obligation.in_instalments)
-    fee_minor = fee_of_each(draft, order, instalments_minor)
-    after = [_adjusted(obligation, fee_minor) for obligation in obligations]
-    waived_fee_minor = sum(each.fee_minor for each in obligations) - sum(each.fee_minor for each in after)
-    waived_penalty_minor = sum(each.penalty_minor for each in obligations) - sum(each.penalty_minor for each in after)
-    draft.post(LedgerAccount.FEE_INCOME, LedgerAccount.FEE_RECEIVABLE, waived_fee_minor, draft.currency)
-    draft.post(LedgerAccount.PENALTY_INCOME, LedgerAccount.PENALTY_RECEIVABLE, waived_penalty_minor, draft.currency)
-    return after
+    principals: dict[int, int] = {}
+    for each in obligations:
+        if each.in_instalments:
+            principals[each.split_no] = principals.get(each.split_no, 0) + each.principal_minor
+    fees = {split_no: fee_of_each(draft, order, principal_minor) for split_no, principal_minor in principals.items()}
+    return [_adjusted(draft, each, fees.get(each.split_no, 0) if each.in_instalments else 0) for each in obligations]
 
 
-def _adjusted(obligation: Obligation, fee_minor: int) -> Obligation:
-    if not obligation.principal_minor:
-        return revised(obligation, fee_minor=obligation.paid_fee_minor, penalty_minor=obligation.paid_penalty_minor)
-    kept_minor = min(obligation.fee_minor, max(fee_minor, obligation.paid_fee_minor))
-    return revised(obligation, fee_minor=kept_minor)
+def _adjusted(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligation:
+    open_penalty_minor = obligation.penalty_minor - obligation.paid_penalty_minor
+    kept_minor = max(fee_minor if obligation.principal_minor else 0, obligation.paid_fee_minor)
+    waived_fee_minor = max(0, obligation.fee_minor - kept_minor)
+    waived_penalty_minor = 0 if obligation.principal_minor else open_penalty_minor
+    if not waived_fee_minor and not waived_penalty_minor:
+        return obligation
+    change = Change(ChangeKind.LESS, draft.place, waived_penalty_minor, waived_fee_minor, 0)
+    return timeline.put_in(obligation, change)

@@ -1,15 +1,16 @@
 """Orders whose amount is lowered after placing. Source: docs/rules.md, Purchase."""
 
+from settlement import timeline
+from settlement.changes import Change, ChangeKind
+from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Debit, Obligation, Order
+from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.lifecycles import OBLIGATION
 from settlement.messages import AmountLowered
-from settlement.rules import credit_line, debit, fees, overdue, purchase
-from settlement.rules.payout_request import pay_out_credit
-from settlement.rules.schedule import obligations_of, settle_orders, shares
-from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus
+from settlement.rules import credit_line, debit, difference, due_day, fees, penalty, purchase
+from settlement.rules.schedule import left_minor, obligations_of, restate_orders, shares
+from settlement.statuses import OrderStatus
 from settlement.values import revised
 
 
@@ -29,8 +30,6 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_HELD, lowered_by_minor, body.currency)
     else:
         _lower_schedule(draft, order, before)
-        draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_USED, lowered_by_minor, body.currency)
-        draft.post(LedgerAccount.MERCHANT_TRANSIT, LedgerAccount.RECEIVABLE, lowered_by_minor, body.currency)
         draft.hand_to_merchant(order.merchant_id, payable_minor=-lowered_by_minor)
     credit_line.released(draft, {order.order_id: lowered_by_minor}, "amount_lowered")
     draft.notify(
@@ -40,14 +39,12 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         lowered_by_minor=lowered_by_minor,
         currency=body.currency,
     )
-    if order.returned_minor == order.amount_minor:
+    if not left_minor(order) and not order.credited_minor:
         purchase.returned_in_full(draft, order)
     else:
-        settle_orders(draft, [order.order_id])
-    debit.lowered(draft, before, "amount_lowered")
-    overdue.note_cleared(draft, before)
+        restate_orders(draft, [order.order_id])
     if order.captured_at is not None:
-        pay_out_credit(draft)
+        due_day.settle(draft, before, "amount_lowered")
     return draft.applied()
 
 
@@ -59,18 +56,17 @@ def _refusal(draft: Draft, order: Order, obligations: list[Obligation], body: Am
         return DeclineReason.CURRENCY_MISMATCH
     if body.amount_minor >= order.amount_minor:
         return DeclineReason.NOT_LOWER
-    if any(_is_paid_or_debited(draft, obligation) for obligation in obligations):
+    if any(_is_paid_or_debited(obligation) for obligation in obligations):
         return DeclineReason.ALREADY_PAID
-    if body.amount_minor < order.returned_minor + order.under_return_minor:
+    if body.amount_minor < order.returned_minor + order.credited_minor + order.under_return_minor:
         return DeclineReason.BELOW_RETURNED
     return None
 
 
-def _is_paid_or_debited(draft: Draft, obligation: Obligation) -> bool:
+def _is_paid_or_debited(obligation: Obligation) -> bool:
     if obligation.paid_principal_minor or obligation.paid_fee_minor or obligation.paid_penalty_minor:
         return True
-    # A failed debit with a pending retry does not count.
-    return obligation.debit_id is not None and draft.get(Debit, obligation.debit_id).status is DebitStatus.REQUESTED
+    return debit.is_requested(obligation)  # a failed debit with a pending retry does not count
 
 
 def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -> None:
@@ -79,15 +75,18 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
     It has as many shares as obligations: where an amount was too small for all instalments, it still is. A share that a
     return emptied stays empty: what is left of the order falls by no more than the shares before it.
     """
-    left_minor = order.amount_minor - order.returned_minor
+    rest_minor = left_minor(order)
     after = []
-    for obligation, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
-        principal_minor = min(share_minor, left_minor)
-        left_minor -= principal_minor
-        after.append(revised(obligation, principal_minor=principal_minor))
-    for obligation in fees.adjusted(draft, order, after):
-        if obligation.status is not ObligationStatus.RETURNED and not obligation.open_minor:
-            step = OBLIGATION.after(obligation.status, "taken back")
-            draft.put(revised(obligation, status=step, debit_id=None))
-        else:
-            draft.put(obligation)
+    for known, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
+        obligation = known
+        principal_minor = min(share_minor, rest_minor)
+        rest_minor -= principal_minor
+        cut_minor = obligation.principal_minor - principal_minor
+        if cut_minor:
+            change = Change(ChangeKind.LESS, draft.place, 0, 0, cut_minor)
+            bps = penalty.rate(draft, obligation)(business_date(draft.moment.now))
+            obligation = timeline.lowered(timeline.put_in(obligation, change), bps)
+        after.append(obligation)
+    for earlier, later in zip(obligations, fees.adjusted(draft, order, after), strict=True):
+        if later != earlier:
+            difference.take_over(draft, earlier, later, money=LedgerAccount.CUSTOMER_CREDIT, ended="taken back")

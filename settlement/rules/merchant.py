@@ -25,6 +25,12 @@ def is_known(merchant: Merchant | None) -> bool:
     return merchant is not None and merchant.registered_on is not None
 
 
+def owes_platform(draft: Draft) -> bool:
+    """Tell whether more was taken back from a registered merchant than it has earned and not been paid yet."""
+    currency = draft.get(Merchant, draft.party.id).currency
+    return currency is not None and draft.balance(currency).payable_minor < 0
+
+
 def registered(draft: Draft, body: MerchantRegistered) -> Decision:
     """Make a merchant known, with all that was booked to it before."""
     merchant = draft.find(Merchant, draft.party.id)

@@ -8,16 +8,18 @@ from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import assert_never
 
+from settlement import timeline
+from settlement.changes import Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
-from settlement.entities import Account, Obligation, Order
+from settlement.entities import Account, Obligation
 from settlement.ledger import LedgerAccount
-from settlement.lifecycles import OBLIGATION, ORDER
+from settlement.lifecycles import OBLIGATION
 from settlement.rules import credit_line, penalty
 from settlement.rules.credit_line import OVERDUE
 from settlement.rules.restoring import restore
-from settlement.rules.schedule import is_under_return
-from settlement.statuses import ObligationStatus, OrderStatus
+from settlement.rules.schedule import is_under_return, restate_orders
+from settlement.statuses import ObligationStatus
 from settlement.terms import RestoredWhen
 from settlement.timers import WHOLE_ACCOUNT, TimerKind
 from settlement.values import revised
@@ -26,6 +28,11 @@ from settlement.values import revised
 def is_overdue(draft: Draft) -> bool:
     """Tell whether anything of the account is overdue."""
     return any(each.status is ObligationStatus.OVERDUE for each in _past_due(draft))
+
+
+def overdue_ones(draft: Draft) -> list[Obligation]:
+    """What is overdue, in the order it is paid."""
+    return [each for each in _past_due(draft) if each.status is ObligationStatus.OVERDUE]
 
 
 def expect(draft: Draft, due_on: date) -> None:
@@ -55,12 +62,9 @@ def fall(draft: Draft, unpaid: Sequence[Obligation], *, penalized_from: date) ->
     if not unpaid:
         return
     late = [_fallen(draft, each) for each in unpaid]
-    for order_id in dict.fromkeys(each.order_id for each in late if each.order_id is not None):
-        order = draft.get(Order, order_id)
-        if order.status is not OrderStatus.OVERDUE:
-            draft.put(revised(order, status=ORDER.after(order.status, "fell overdue")))
     for obligation in late:
         draft.put(obligation)
+    restate_orders(draft, dict.fromkeys(each.order_id for each in late if each.order_id is not None))
     expect_penalty(draft, penalized_from)
     draft.cancel(TimerKind.RESTORE, WHOLE_ACCOUNT)
     _freeze(draft)
@@ -74,63 +78,58 @@ def fall(draft: Draft, unpaid: Sequence[Obligation], *, penalized_from: date) ->
 
 def charge_penalties(draft: Draft) -> None:
     """00:00 of a day on which something is overdue: another day's penalty on each obligation."""
-    charged_minor = penalty.charge(draft, _overdue_ones(draft))
-    if not charged_minor:
-        return
-    draft.notify("penalty_charged", amount_minor=charged_minor, currency=draft.currency)
-    expect_penalty(draft, days_after(business_date(draft.moment.now), 1))
+    is_charged = penalty.charge(draft, overdue_ones(draft))
+    penalty.notify(draft)
+    tomorrow = days_after(business_date(draft.moment.now), 1)
+    next_on = tomorrow if is_charged else penalty.notice_due_on(draft)
+    if next_on is not None:
+        expect_penalty(draft, next_on)
 
 
 def expect_penalty(draft: Draft, day: date) -> None:
     """See to it that what is overdue costs a penalty at 00:00 of a date, and then at each one that follows."""
-    draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(day))
+    if not draft.is_due(TimerKind.PENALTY, WHOLE_ACCOUNT):
+        draft.schedule(TimerKind.PENALTY, WHOLE_ACCOUNT, midnight(day))
 
 
-def undo_prevented(draft: Draft, obligation: Obligation, left_minor: int, paid_at: datetime) -> Obligation:
-    """Undo what a repayment that comes late would have prevented, if it pays all that is then open of an obligation.
+def note_changed(draft: Draft, before: Iterable[Obligation]) -> None:
+    """Note whether anything is still overdue after a change, since when nothing is, and when the line is restored.
 
-    Args:
-        draft: the decision.
-        obligation: that the repayment pays next.
-        left_minor: what is left of the repayment.
-        paid_at: when it was made.
-
-    Returns:
-        The obligation to pay: without the penalties after `paid_at`, and not overdue if it was not at that time.
-    """
-    before = penalty.without_days_after(obligation, paid_at)
-    if before == obligation:
-        return obligation
-    if left_minor < before.open_minor:
-        return obligation
-    if not before.penalty_runs:
-        before = revised(before, status=OBLIGATION.after(before.status, "paid in time after all"))
-    undone_minor = obligation.penalty_minor - before.penalty_minor
-    refunded_minor = obligation.paid_penalty_minor - before.paid_penalty_minor
-    income, currency = LedgerAccount.PENALTY_INCOME, draft.currency
-    draft.post(income, LedgerAccount.PENALTY_RECEIVABLE, undone_minor - refunded_minor, currency)
-    draft.post(income, LedgerAccount.CUSTOMER_CREDIT, refunded_minor, currency)
-    draft.put(before)
-    return before
-
-
-def note_cleared(draft: Draft, touched: Iterable[Obligation]) -> None:
-    """Note whether anything is still overdue after a change, and when the line is restored if not.
+    What counts is what is known by now: a time overdue that is undone leaves no trace.
 
     Args:
         draft: the decision, in which the change is made already.
-        touched: the obligations that changed, as they were before.
+        before: the obligations that changed, as they were before.
     """
-    account = draft.account
-    if OVERDUE not in account.freeze_reasons:
+    pairs = [(each, draft.get(Obligation, each.obligation_id)) for each in before]
+    pairs = [(earlier, later) for earlier, later in pairs if earlier.falls or later.falls]
+    if not pairs:
         return
-    was_overdue = [each for each in touched if each.status is ObligationStatus.OVERDUE]
-    if any(draft.get(Obligation, each.obligation_id).status is not ObligationStatus.OVERDUE for each in was_overdue):
-        until = max(account.overdue_until or draft.moment.occurred_at, draft.moment.occurred_at)
-        draft.change_account(overdue_until=until, cleared_at=until)
-    if not is_overdue(draft):
+    account = draft.account
+    is_frozen = OVERDUE in account.freeze_reasons
+    ended = _ends([later for _, later in pairs], None)
+    if account.overdue_until in _ends([earlier for earlier, _ in pairs], None) - ended:
+        known = draft.past_since(draft.moment.now)
+        until = max(_ends(known, None), default=None)
+        cleared_at = max(_ends(known, account.overdue_since), default=None)
+    else:
+        until = max(ended | {each for each in (account.overdue_until,) if each is not None}, default=None)
+        ended_now = _ends([later for _, later in pairs], account.overdue_since)
+        cleared_at = max(ended_now | {each for each in (account.cleared_at,) if each is not None}, default=None)
+    cleared_at = cleared_at if is_frozen else None
+    if (until, cleared_at) != (account.overdue_until, account.cleared_at):
+        draft.change_account(overdue_until=until, cleared_at=cleared_at)
+    if is_frozen and not is_overdue(draft):
         draft.cancel(TimerKind.PENALTY, WHOLE_ACCOUNT)
+        penalty.forget_notices(draft)
         _cleared(draft, draft.account)
+
+
+def _ends(obligations: Iterable[Obligation], since: datetime | None) -> set[datetime]:
+    """When what fell overdue, at an instant or later, was no longer so."""
+    falls = [(each, fall) for each in obligations for fall in timeline.falls_of(each)]
+    ends = [timeline.ended_at(each, fall) for each, fall in falls if since is None or fall.place.at >= since]
+    return {end for end in ends if end is not None}
 
 
 def wait_over(draft: Draft) -> None:
@@ -152,7 +151,7 @@ def _cleared(draft: Draft, account: Account) -> None:
             restore(draft, "cleared")
         case RestoredWhen.DAYS_AFTER_CLEARING:
             restored_at = account.cleared_at + timedelta(days=terms.days)
-            if restored_at > draft.moment.now:
+            if Place(restored_at, TimerKind.RESTORE.rank) > draft.place:
                 draft.schedule(TimerKind.RESTORE, WHOLE_ACCOUNT, restored_at)
             else:
                 restore(draft, "cleared")
@@ -163,19 +162,15 @@ def _cleared(draft: Draft, account: Account) -> None:
 
 
 def _fallen(draft: Draft, obligation: Obligation) -> Obligation:
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    return revised(
-        obligation,
-        status=OBLIGATION.after(obligation.status, "fell overdue"),
-        overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
-        penalty_runs=penalty.none_before(business_date(draft.moment.now)),
-    )
+    status = OBLIGATION.after(obligation.status, "fell overdue")
+    return revised(timeline.fallen(obligation, draft.place), status=status)
 
 
 def _freeze(draft: Draft) -> None:
     account = draft.account
     if OVERDUE not in account.freeze_reasons:
-        draft.change_account(freeze_reasons=tuple(sorted({*account.freeze_reasons, OVERDUE})))
+        reasons = tuple(sorted({*account.freeze_reasons, OVERDUE}))
+        draft.change_account(freeze_reasons=reasons, overdue_since=draft.moment.now)
     unused_minor = account.available_minor
     if credit_line.present_terms(draft).reclaims_unused_limit and unused_minor > 0:
         draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, unused_minor, account.currency)
@@ -186,7 +181,3 @@ def _past_due(draft: Draft) -> Iterator[Obligation]:
     """Open and overdue obligations whose due date is over, in the order they are paid."""
     today = business_date(draft.moment.now)
     return takewhile(lambda each: each.due_on < today, draft.open_obligations())
-
-
-def _overdue_ones(draft: Draft) -> list[Obligation]:
-    return [each for each in _past_due(draft) if each.status is ObligationStatus.OVERDUE]

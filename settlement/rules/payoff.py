@@ -1,65 +1,49 @@
 """Paying off everything at once. Source: docs/rules.md, Repayment."""
 
-from datetime import date
-
+from settlement import timeline
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.draft import Draft
-from settlement.entities import Obligation
-from settlement.ledger import LedgerAccount
-from settlement.lifecycles import OBLIGATION
-from settlement.rules import penalty
-from settlement.rules.allocation import Share
-from settlement.rules.schedule import settle_orders
-from settlement.values import revised
+from settlement.entities import Obligation, Repayment
+from settlement.quote import unbilled_fee_minor
+from settlement.rules.allocation import Allocation, Share
 
 
 def amount_minor(draft: Draft) -> int:
     """What it takes, or took when a payment was made, to be rid of all that is owed, unbilled fees left out."""
     paid_at = draft.moment.occurred_at
     today = business_date(paid_at)
+    place = Place(paid_at, BY_MESSAGE)
     return sum(
-        penalty.without_days_after(obligation, paid_at).open_minor - _unbilled_fee_minor(obligation, today)
-        for obligation in draft.open_obligations()
+        timeline.payable_at(each, place).amount_minor - unbilled_fee_minor(each, today)
+        for each in draft.open_obligations()
     )
 
 
-def begin(draft: Draft, paid_minor: int) -> list[tuple[Obligation, Share]]:
+def begin(draft: Draft, allocation: Allocation, repayment: Repayment) -> list[Share]:
     """Waive the fees that are not billed, if a payment covers the rest; else tell that it is treated as any other.
 
     Returns:
-        What was waived, beside the obligations as they were before. Debits still ask for it.
+        What was waived.
     """
     required_minor = amount_minor(draft)
-    currency = draft.currency
+    paid_minor, currency = repayment.amount_minor, draft.currency
     if paid_minor < required_minor:
         draft.notify("payoff_insufficient", amount_minor=paid_minor, required_minor=required_minor, currency=currency)
         return []
-    waived = _waive(draft)
+    today = business_date(draft.moment.occurred_at)
+    waived: list[Share] = []
+    for obligation in list(draft.open_obligations()):
+        fee_minor = unbilled_fee_minor(obligation, today)
+        if fee_minor:
+            waived.append(Share(obligation.obligation_id, 0, 0, 0, fee_minor))
+            allocation.work_on(obligation, without_fee(draft, obligation, fee_minor))
     if required_minor:
-        waived_minor = sum(share.waived_fee_minor for _, share in waived)
+        waived_minor = sum(share.waived_fee_minor for share in waived)
         draft.notify("payoff_received", amount_minor=required_minor, waived_minor=waived_minor, currency=currency)
     return waived
 
 
-def _waive(draft: Draft) -> list[tuple[Obligation, Share]]:
-    today = business_date(draft.moment.occurred_at)
-    waived: list[tuple[Obligation, Share]] = []
-    for obligation in list(draft.open_obligations()):
-        fee_minor = _unbilled_fee_minor(obligation, today)
-        if fee_minor:
-            waived.append((obligation, Share(obligation.obligation_id, 0, 0, 0, fee_minor)))
-            after = revised(obligation, fee_minor=obligation.fee_minor - fee_minor)
-            if not after.open_minor:
-                after = revised(after, status=OBLIGATION.after(after.status, "paid"), debit_id=None)
-            draft.put(after)
-    settle_orders(draft, dict.fromkeys(each.order_id for each, _ in waived if each.order_id is not None))
-    waived_minor = sum(share.waived_fee_minor for _, share in waived)
-    draft.post(LedgerAccount.FEE_INCOME, LedgerAccount.FEE_RECEIVABLE, waived_minor, draft.currency)
-    return waived
-
-
-def _unbilled_fee_minor(obligation: Obligation, today: date) -> int:
-    """What is unpaid of a fee whose statement has not come."""
-    if obligation.billed_on is None or obligation.billed_on <= today:
-        return 0
-    return obligation.fee_minor - obligation.paid_fee_minor
+def without_fee(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligation:
+    """Return an obligation with so much less of its fee."""
+    return timeline.put_in(obligation, Change(ChangeKind.LESS, draft.place, 0, fee_minor, 0))

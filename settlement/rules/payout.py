@@ -1,14 +1,17 @@
 """Payouts: money asked to leave the platform, and what becomes of it. Source: docs/rules.md, Payouts."""
 
+from settlement import timeline
+from settlement.asks import open_parts
+from settlement.changes import Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
 from settlement.entities import AccountPayout, CashOut, Deposit, DepositRefund, MerchantPayout, Obligation, Payout
 from settlement.ledger import LedgerAccount
-from settlement.lifecycles import DEPOSIT_REFUND, OBLIGATION, PAYOUT
+from settlement.lifecycles import DEPOSIT_REFUND, PAYOUT
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
-from settlement.rules import credit_line, debit, overdue, settlement_cycle
+from settlement.rules import credit_line, debit, difference, due_day, settlement_cycle
 from settlement.rules.payout_request import kind_of
 from settlement.statuses import PayoutStatus
 from settlement.values import revised
@@ -46,7 +49,8 @@ def failed(draft: Draft, body: PayoutFailed) -> Decision:
     _answer(draft, payout, "failed")
     undone = _give_back(draft, payout)
     if draft.party.kind is PartyKind.ACCOUNT:
-        paid = debit.spend_credit(draft, business_date(draft.moment.now))
+        paid = due_day.spend(draft)
+        difference.conclude(draft, [*undone, *paid])
         # Only now: what the credit paid as well needs no debit in between.
         debit.lowered(draft, undone, "cash_out_failed")
         debit.lowered(draft, paid, "customer_credit")
@@ -116,33 +120,28 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
     """
     before = [draft.get(Obligation, obligation_id) for obligation_id in cash_out.obligation_ids]
     unpaid_minor = sum(each.principal_minor - each.paid_principal_minor for each in before)
-    paid_minor = sum(each.paid_principal_minor for each in before)
-    clearing, credit = LedgerAccount.PAYOUT_CLEARING, LedgerAccount.CUSTOMER_CREDIT
-    draft.post(clearing, LedgerAccount.RECEIVABLE, unpaid_minor, draft.currency)
-    draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_USED, unpaid_minor, draft.currency)
-    draft.post(clearing, credit, paid_minor, draft.currency)
-    paid_penalty_minor = sum(each.paid_penalty_minor for each in before)
-    unpaid_penalty_minor = sum(each.penalty_minor for each in before) - paid_penalty_minor
-    draft.post(LedgerAccount.PENALTY_INCOME, LedgerAccount.PENALTY_RECEIVABLE, unpaid_penalty_minor, draft.currency)
-    draft.post(LedgerAccount.PENALTY_INCOME, credit, paid_penalty_minor, draft.currency)
     for obligation in before:
-        draft.put(_undone(obligation))
+        difference.take_over(
+            draft,
+            obligation,
+            _undone(draft, obligation),
+            money=LedgerAccount.CUSTOMER_CREDIT,
+            principal=LedgerAccount.PAYOUT_CLEARING,
+            ended="taken back",
+        )
     _give_back_day(draft, cash_out)
     credit_line.released(draft, {None: unpaid_minor}, "cancelled")
-    overdue.note_cleared(draft, before)
     return before
 
 
-def _undone(obligation: Obligation) -> Obligation:
-    return revised(
-        obligation,
-        status=OBLIGATION.after(obligation.status, "taken back"),
-        debit_id=None,
-        principal_minor=0,
-        paid_principal_minor=0,
-        penalty_minor=0,
-        paid_penalty_minor=0,
+def _undone(draft: Draft, obligation: Obligation) -> Obligation:
+    open_ones, place = open_parts(obligation), Place(draft.moment.occurred_at, draft.moment.rank)
+    less = Change(ChangeKind.LESS, place, open_ones.penalty_minor, open_ones.fee_minor, open_ones.principal_minor)
+    obligation = timeline.put_in(obligation, less)
+    paid = Change(
+        ChangeKind.REFUNDED, place, obligation.penalty_minor, obligation.fee_minor, obligation.principal_minor
     )
+    return timeline.put_in(obligation, paid)
 
 
 def _give_back_day(draft: Draft, cash_out: CashOut) -> None:

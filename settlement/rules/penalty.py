@@ -1,124 +1,80 @@
-"""Penalties on what is overdue, kept so that a late repayment can undo exactly the days it would have prevented.
+"""Penalties on what is overdue: the day's charge, and how its notices add up. Source: docs/rules.md, Overdue."""
 
-Source: docs/rules.md, Overdue.
-"""
+from collections.abc import Iterable
+from datetime import date
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-
+from settlement import timeline
+from settlement.changes import PENALTIES, Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order
 from settlement.ledger import LedgerAccount
-from settlement.statuses import ObligationStatus
-from settlement.values import revised
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The same penalty on days in a row, the first at 00:00 of `first_on`.
-
-    No days: the obligation fell overdue on that date without a penalty.
-    """
-
-    first_on: date
-    days: int
-    daily_minor: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Run":
-        """Read what `str` wrote."""
-        first_on, days, daily_minor = text.split()
-        return cls(date.fromisoformat(first_on), int(days), int(daily_minor))
-
-    def __str__(self) -> str:
-        return f"{self.first_on} {self.days} {self.daily_minor}"
-
-    def until(self, paid_at: datetime) -> "Run":
-        """Return what of the run was charged at or before an instant."""
-        # Its last midnight that is not after the instant is that of the instant's own business date.
-        days = (business_date(paid_at) - self.first_on).days + 1
-        return Run(self.first_on, max(0, min(self.days, days)), self.daily_minor)
-
-
-def none_before(day: date) -> tuple[str, ...]:
-    """What is noted of an obligation that falls overdue on a date: no penalty yet."""
-    return (str(Run(day, 0, 0)),)
-
-
-def charge(draft: Draft, obligations: Iterable[Obligation]) -> int:
-    """Charge overdue obligations the penalty of the day that begins now; returns the sum in minor units."""
-    today = business_date(draft.moment.now)
-    sum_minor = 0
-    for obligation in obligations:
-        daily_minor = _daily_minor(draft, obligation)
-        if not daily_minor:
-            continue
-        sum_minor += daily_minor
-        draft.put(
-            revised(
-                obligation,
-                penalty_minor=obligation.penalty_minor + daily_minor,
-                penalty_runs=tuple(map(str, _extended(_runs(obligation), today, daily_minor))),
-            )
-        )
-    draft.post(LedgerAccount.PENALTY_RECEIVABLE, LedgerAccount.PENALTY_INCOME, sum_minor, draft.currency)
-    return sum_minor
-
-
-def without_days_after(obligation: Obligation, paid_at: datetime) -> Obligation:
-    """Return an obligation without the penalties that a payment of an instant undoes, nor what was paid of them.
-
-    These are the ones charged after it, of what is overdue now; any other obligation is returned as it is. Nothing is
-    posted.
-    """
-    if obligation.status is not ObligationStatus.OVERDUE:
-        return obligation
-    runs = _runs(obligation)
-    kept = [run.until(paid_at) for run in runs if midnight(run.first_on) <= paid_at]
-    # No more than there is: what was waived meanwhile is gone already.
-    undone_minor = min(_sum(runs) - _sum(kept), obligation.penalty_minor)
-    penalty_minor = obligation.penalty_minor - undone_minor
-    return revised(
-        obligation,
-        penalty_minor=penalty_minor,
-        paid_penalty_minor=min(obligation.paid_penalty_minor, penalty_minor),
-        penalty_runs=tuple(map(str, kept)),
-    )
-
-
-def _daily_minor(draft: Draft, obligation: Obligation) -> int:
-    """The next day's penalty: of the unpaid principal, half up, at least 1, within what is left of its bound."""
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    bps = _bps(draft, obligation)
-    if not unpaid_minor or not bps:
-        return 0
-    room_minor = (obligation.overdue_principal_minor or 0) - obligation.penalty_minor
-    daily_minor = max(1, (unpaid_minor * bps + 5_000) // 10_000)
-    return max(0, min(daily_minor, room_minor))
-
-
-def _bps(draft: Draft, obligation: Obligation) -> int:
-    """The rate of the terms the order was accepted under; of what belongs to no order, the present ones."""
+def rate(draft: Draft, obligation: Obligation) -> timeline.Rate:
+    """The rate of the terms the order was accepted under; of what belongs to no order, those of each date."""
     terms = draft.rules.terms
     if obligation.order_id is None:
-        return terms.on(business_date(draft.moment.now)).penalty_bps_per_day
-    return terms.since(draft.get(Order, obligation.order_id).terms_from).penalty_bps_per_day
+        return lambda day: terms.on(day).penalty_bps_per_day
+    bps = terms.since(draft.get(Order, obligation.order_id).terms_from).penalty_bps_per_day
+    return lambda _: bps
 
 
-def _runs(obligation: Obligation) -> list[Run]:
-    return [Run.parse(text) for text in obligation.penalty_runs]
+def charge(draft: Draft, obligations: Iterable[Obligation]) -> bool:
+    """Charge overdue obligations the penalty of the day that begins now; tells whether that was any."""
+    today = business_date(draft.moment.now)
+    is_any, sum_minor = False, 0
+    for obligation in obligations:
+        after = timeline.charged(obligation, today, rate(draft, obligation))
+        if after is not obligation:
+            is_any = True
+            sum_minor += after.penalty_minor - obligation.penalty_minor
+            note_charged(draft, obligation, after)
+            draft.put(after)
+    draft.post(LedgerAccount.PENALTY_RECEIVABLE, LedgerAccount.PENALTY_INCOME, sum_minor, draft.currency)
+    return is_any
 
 
-def _sum(runs: Sequence[Run]) -> int:
-    return sum(run.days * run.daily_minor for run in runs)
+def note_charged(draft: Draft, before: Obligation, after: Obligation) -> None:
+    """Keep the sum that the next notice of penalties will tell, as an obligation's penalties change."""
+    if before.penalty_runs == after.penalty_runs and before.lowered_bps == after.lowered_bps:
+        return
+    account = draft.account
+    noticed = account.penalty_noticed_on
+    since = Place(midnight(noticed), PENALTIES) if noticed is not None else None
+    if since is None:
+        more_minor = timeline.charged_minor(after) - timeline.charged_minor(before)
+    else:
+        more_minor = timeline.charged_after(after, since) - timeline.charged_after(before, since)
+    unnoticed_minor = max(0, account.penalty_unnoticed_minor + more_minor)
+    if unnoticed_minor != account.penalty_unnoticed_minor:
+        draft.change_account(penalty_unnoticed_minor=unnoticed_minor)
 
 
-def _extended(runs: list[Run], day: date, daily_minor: int) -> list[Run]:
-    last = runs[-1]
-    if last.daily_minor == daily_minor and days_after(last.first_on, last.days) == day:
-        return [*runs[:-1], Run(last.first_on, last.days + 1, daily_minor)]
-    if last.first_on == day:  # it falls overdue and costs its first penalty at one instant
-        return [*runs[:-1], Run(day, 1, daily_minor)]
-    return [*runs, Run(day, 1, daily_minor)]
+def notice_due_on(draft: Draft) -> date | None:
+    """The next date on which a notice is due, with what is to be told by now; None when that is too little."""
+    account, today = draft.account, business_date(draft.moment.now)
+    terms = draft.rules.terms.on(today)
+    if account.penalty_noticed_on is None:
+        return today if account.penalty_unnoticed_minor else None
+    if account.penalty_unnoticed_minor < max(1, terms.penalty_notice_minor):
+        return None
+    days_gone = (today - account.penalty_noticed_on).days
+    return days_after(today, -days_gone % terms.penalty_notice_days)
+
+
+def notify(draft: Draft) -> None:
+    """Tell the penalties since the last notice, on the first day of an overdue time and then every few days."""
+    today = business_date(draft.moment.now)
+    account = draft.account
+    if account.penalty_noticed_on == today or notice_due_on(draft) != today:
+        return
+    draft.notify("penalty_charged", amount_minor=account.penalty_unnoticed_minor, currency=account.currency)
+    draft.change_account(penalty_noticed_on=today, penalty_unnoticed_minor=0)
+
+
+def forget_notices(draft: Draft) -> None:
+    """An overdue time is over: the next one begins with a notice of its own."""
+    account = draft.account
+    if account.penalty_noticed_on is not None or account.penalty_unnoticed_minor:
+        draft.change_account(penalty_noticed_on=None, penalty_unnoticed_minor=0)

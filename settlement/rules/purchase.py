@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+from settlement.asks import open_parts
 from settlement.dates import business_date, days_after, midnight
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
@@ -9,10 +10,11 @@ from settlement.entities import Account, Order, PlanKind, Return
 from settlement.ledger import LedgerAccount
 from settlement.lifecycles import ORDER, RETURN
 from settlement.messages import PurchaseCancelled, PurchaseKept, PurchasePlaced, PurchaseReceived
-from settlement.rules import debit, reminder
+from settlement.rules import debit, due_day, reminder
 from settlement.rules.eligibility import amount_refusal, buyer_refusal
 from settlement.rules.refund import take_back
-from settlement.rules.schedule import capture, obligations_of
+from settlement.rules.schedule import capture, left_minor, obligations_of
+from settlement.shop import ShopSettings
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import CapturedOn, Programme
 from settlement.timers import TimerKind
@@ -102,10 +104,10 @@ def kept(draft: Draft, body: PurchaseKept) -> Decision:
     due_on = _due_on(order)
     order = capture(draft, revised(order, kept_at=draft.moment.occurred_at))
     reminder.forget_trial_end(draft, order.order_id)
-    debit.expect_due_day(draft, due_on)
+    due_day.expect(draft, due_on)
     debit.request(
         draft,
-        obligations_of(draft, order),
+        [(each, open_parts(each)) for each in obligations_of(draft, order)],
         due_on=due_on,
         attempt=1,
         reason="kept",
@@ -129,7 +131,7 @@ def cancelled(draft: Draft, body: PurchaseCancelled) -> Decision:
         draft.cancel(TimerKind.PARCEL_EXPIRY, return_id)
         draft.hand_to_merchant(order.merchant_id, after_sales=-1)
     draft.cancel(TimerKind.AUTOMATIC_RECEIPT, order.order_id)
-    take_back(draft, order, order.amount_minor - order.returned_minor, "cancelled")
+    take_back(draft, order, left_minor(order), "cancelled", keeps_nothing=True)
     draft.put(revised(order, status=ORDER.after(order.status, "cancelled"), under_return_minor=0, open_return_ids=()))
     return draft.applied()
 
@@ -168,13 +170,13 @@ def resume(draft: Draft, order: Order) -> None:
     obligations = obligations_of(draft, order)
     open_ones = [each for each in obligations if each.status is ObligationStatus.OPEN]
     for obligation in open_ones:
-        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date), debit_on=None))
+        draft.put(revised(obligation, due_on=max(obligation.due_on, next_date), exhausted=False))
     if open_ones:
         draft.put(revised(order, due_on=obligations_of(draft, order)[0].due_on))
     for due_on in sorted({max(each.due_on, next_date) for each in open_ones}):
-        debit.expect_due_day(draft, due_on)
-    late = [each for each in obligations if each.status is ObligationStatus.OVERDUE]
-    debit.debit_again(draft, late, days_after(business_date(draft.moment.now), 1))
+        due_day.expect(draft, due_on)
+    for late in [each for each in obligations if each.status is ObligationStatus.OVERDUE]:
+        draft.put(revised(late, exhausted=False))
 
 
 def _expect_receipt(draft: Draft, order: Order, receipt_at: datetime) -> None:
@@ -215,7 +217,7 @@ def _go_on(draft: Draft, order: Order) -> None:
 def _capture(draft: Draft, order: Order) -> Order:
     captured = capture(draft, order)
     for due_on in dict.fromkeys(obligation.due_on for obligation in obligations_of(draft, captured)):
-        debit.expect_due_day(draft, due_on)
+        due_day.expect(draft, due_on)
     return draft.get(Order, order.order_id)
 
 
@@ -230,9 +232,16 @@ def _refusal(draft: Draft, account: Account, programme: Programme, body: Purchas
     reason = buyer_refusal(draft, account, programme)
     if reason is not None:
         return reason
+    shop = draft.lane.find(ShopSettings, body.merchant_id)
     if not body.item_eligible or (body.item_plans is not None and body.plan.kind not in body.item_plans):
+        return DeclineReason.NOT_SUPPORTED
+    if shop is not None and not shop.enabled:
         return DeclineReason.NOT_SUPPORTED
     offered = programme.plans.get(body.plan.kind)
     if offered is None or not offered.include(body.plan.days, body.plan.periods):
         return DeclineReason.PLAN_NOT_OFFERED
+    if shop is not None and not shop.takes(body.plan):
+        return DeclineReason.PLAN_NOT_OFFERED
+    if shop is not None and shop.is_exceeded(body.amount_minor, body.currency):
+        return DeclineReason.ABOVE_SHOP_MAXIMUM
     return amount_refusal(account, body.amount_minor, body.currency)

@@ -6,7 +6,7 @@ from itertools import takewhile
 from settlement.dates import days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Order
-from settlement.rules.schedule import is_under_return
+from settlement.rules.schedule import is_under_return, left_minor
 from settlement.timers import TimerKind
 
 
@@ -66,7 +66,7 @@ def trial_ends_soon(draft: Draft, order_id: str) -> None:
     draft.notify(
         "trial_ending",
         order_id=order_id,
-        amount_minor=order.amount_minor - order.returned_minor,
+        amount_minor=left_minor(order),
         currency=draft.currency,
         due_on=order.due_on.isoformat(),
     )

@@ -1,15 +1,19 @@
-"""Repayments received, and debits that failed. Source: docs/rules.md, Repayment."""
+"""Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
-from settlement.decision import Decision, DeclineReason
+from settlement import timeline
+from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
+from settlement.dates import business_date, days_after
+from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
-from settlement.messages import RepaymentFailed, RepaymentReceived
-from settlement.rules import debit, payoff
-from settlement.rules.allocation import Allocation, Share
-from settlement.rules.payout_request import pay_out_credit
-from settlement.rules.schedule import obligations_of
-from settlement.statuses import DebitStatus
+from settlement.messages import RepaymentFailed, RepaymentReceived, RepaymentReinstated
+from settlement.rules import debit, due_day, overdue, payoff, penalty
+from settlement.rules.allocation import Allocation, Share, money_of, recorded
+from settlement.rules.payout_request import pay_out
+from settlement.rules.schedule import is_under_return
+from settlement.statuses import DebitStatus, ObligationStatus
+from settlement.values import revised
 
 PAYOFF = "payoff"
 """The purpose of a repayment that is to settle everything at once."""
@@ -23,26 +27,52 @@ def received(draft: Draft, body: RepaymentReceived) -> Decision:
     known = draft.find(Repayment, body.repayment_id)
     if known is not None:
         return draft.repeated(known.fingerprint, draft.cause.fingerprint)
-    answered = None
-    if body.debit_id is not None:
-        answered = draft.find(Debit, body.debit_id)
-        if answered is None:
-            return draft.missing(Debit, body.debit_id, subject=(Repayment, body.repayment_id))
-    order = None
-    if body.order_id is not None:
-        order = draft.find(Order, body.order_id)
-        if order is None and not draft.was_declined(Order, body.order_id):
-            return draft.wait(Order, body.order_id)
+    if body.debit_id is not None and draft.find(Debit, body.debit_id) is None:
+        return draft.missing(Debit, body.debit_id, subject=(Repayment, body.repayment_id))
+    order_id = body.order_id
+    if order_id is not None and draft.find(Order, order_id) is None and not draft.was_declined(Order, order_id):
+        return draft.wait(Order, order_id)
     if body.currency != draft.currency:
         return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
-    if answered is not None:
-        debit.succeeded(draft, answered)
-        draft.notify("debit_made", debit_id=answered.debit_id, amount_minor=body.amount_minor, currency=body.currency)
-    waived = payoff.begin(draft, body.amount_minor) if body.purpose == PAYOFF else []
-    allocation = _allocate(draft, body, answered, order)
-    debit.lowered(draft, [*(before for before, _ in waived), *allocation.paid], "repaid")
-    _record(draft, body, [*(share for _, share in waived), *allocation.shares], allocation.left_minor)
-    pay_out_credit(draft)
+    _take(draft, _recorded(draft, body, body.purpose, body.order_id, body.debit_id))
+    return draft.applied()
+
+
+def unmatched(draft: Draft, body: RepaymentReceived) -> Decision:
+    """What a repayment names has not become known in time: it counts for the account, as of when it was made."""
+    other = draft.find(Repayment, body.repayment_id)
+    if other is not None:
+        return draft.repeated(other.fingerprint, draft.cause.fingerprint)
+    if body.currency != draft.currency:
+        return draft.declined(DeclineReason.CURRENCY_MISMATCH, subject=(Repayment, body.repayment_id))
+    known = body.debit_id is not None and draft.find(Debit, body.debit_id) is not None
+    _take(draft, _recorded(draft, body, "account", None, body.debit_id if known else None))
+    draft.notify(
+        "repayment_unmatched_reference",
+        repayment_id=body.repayment_id,
+        amount_minor=body.amount_minor,
+        currency=body.currency,
+        reference=body.order_id if known or body.debit_id is None else body.debit_id,
+    )
+    return draft.applied(AppliedReason.REFERENCE_UNKNOWN)
+
+
+def reinstated(draft: Draft, body: RepaymentReinstated) -> Decision:
+    """Undo a reversal, once: it is as if the repayment had never been reversed."""
+    repayment = draft.find(Repayment, body.repayment_id)
+    if repayment is None:
+        return draft.missing(Repayment, body.repayment_id)
+    if repayment.reinstated:
+        return draft.duplicate()
+    if repayment.reversed_at is None:
+        return draft.wait(Repayment, body.repayment_id)
+    draft.notify(
+        "repayment_reinstated",
+        repayment_id=repayment.repayment_id,
+        amount_minor=repayment.amount_minor,
+        currency=draft.currency,
+    )
+    _spread(draft, revised(repayment, reversed_at=None, reinstated=True), is_new=False)
     return draft.applied()
 
 
@@ -59,35 +89,115 @@ def failed(draft: Draft, body: RepaymentFailed) -> Decision:
     return draft.applied()
 
 
-def _record(draft: Draft, body: RepaymentReceived, shares: list[Share], credit_minor: int) -> None:
-    draft.put(
-        Repayment(
-            account_id=draft.party.id,
-            repayment_id=body.repayment_id,
-            no=draft.next_no(),
-            amount_minor=body.amount_minor,
-            purpose=body.purpose,
-            order_id=body.order_id,
-            debit_id=body.debit_id,
-            channel=body.channel,
-            received_at=draft.moment.occurred_at,
-            fingerprint=draft.cause.fingerprint,
-            shares=tuple(map(str, shares)),
-            credit_minor=credit_minor,
-        )
+def _recorded(
+    draft: Draft, body: RepaymentReceived, purpose: str, order_id: str | None, debit_id: str | None
+) -> Repayment:
+    """The record of a repayment that has paid nothing yet.
+
+    A debit's success counts from its request. One of a debit that had been cancelled, or has succeeded already, pays
+    what is due in the order it is paid; one that came too late pays what its debit asked for first.
+    """
+    place = Place(draft.moment.occurred_at, BY_MESSAGE)
+    is_over = is_late = False
+    if debit_id is not None:
+        answered = draft.get(Debit, debit_id)
+        place = min(debit.place_of(answered) or place, place)
+        is_over = answered.status in {DebitStatus.CANCELLED, DebitStatus.SUCCEEDED}
+        is_late = answered.unanswered_at is not None
+    return Repayment(
+        account_id=draft.party.id,
+        repayment_id=body.repayment_id,
+        no=draft.next_no(),
+        amount_minor=body.amount_minor,
+        purpose=purpose,
+        order_id=order_id,
+        debit_id=debit_id,
+        channel=body.channel,
+        received_at=draft.moment.occurred_at,
+        fingerprint=draft.cause.fingerprint,
+        counts_at=place.at,
+        counts_rank=place.rank,
+        own_first=is_late or not is_over,
+        due_by=business_date(draft.moment.now) if is_over or is_late else None,
     )
 
 
-def _allocate(draft: Draft, body: RepaymentReceived, answered: Debit | None, order: Order | None) -> Allocation:
-    """Pay the debit's obligations and then any, or only the order's, or any: in the order of docs/rules.md."""
-    allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING, body.amount_minor, draft.moment.occurred_at)
-    if answered is not None:
-        own = [draft.get(Obligation, obligation_id) for obligation_id in answered.obligation_ids]
-        allocation.pay(sorted(own, key=lambda each: (each.due_on, each.no)))
-    if answered is None and body.purpose == "order":
-        allocation.pay(obligations_of(draft, order) if order is not None else [])
-    else:
-        allocation.pay(draft.open_obligations())
-    draft.post(LedgerAccount.GATEWAY_CLEARING, LedgerAccount.CUSTOMER_CREDIT, allocation.left_minor, body.currency)
-    allocation.finish()
-    return allocation
+def _take(draft: Draft, repayment: Repayment) -> None:
+    """Take a repayment that has come, as the answer to its debit if it is one."""
+    if repayment.debit_id is not None:
+        debit.succeeded(draft, draft.get(Debit, repayment.debit_id))
+        draft.notify(
+            "debit_made",
+            debit_id=repayment.debit_id,
+            amount_minor=repayment.amount_minor,
+            currency=draft.currency,
+        )
+    _spread(draft, repayment, is_new=True)
+
+
+def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
+    """Spread a repayment from where it counts, and let what is left over go where it belongs."""
+    draft.put(repayment)
+    place = _place_of(repayment)
+    allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING)
+    waived: list[Share] = []
+    if not is_new:
+        waived = _forget(draft, allocation, repayment, place)
+    elif repayment.purpose == PAYOFF:
+        waived = payoff.begin(draft, allocation, repayment)
+    allocation.make_room(place)
+    left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
+    is_after_all = repayment.due_by is not None
+    out_minor = left_minor if is_after_all else 0
+    out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
+    out_minor = allocation.spend_credit(out_minor)  # nothing goes out while something is due
+    credit_minor = draft.account.customer_credit_minor + allocation.left_minor(repayment.amount_minor) - out_minor
+    allocation.spend_credit(credit_minor)
+    shares = tuple(map(str, waived))
+    draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
+    before = allocation.finish(repayment.amount_minor)
+    if out_minor:
+        draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, out_minor, draft.currency)
+        pay_out(draft, out_minor, "overpayment")
+    due_day.settle(draft, before, "repaid")
+    _fall_again(draft, before)
+
+
+def _fall_again(draft: Draft, before: list[Obligation]) -> None:
+    """What was moved is open past its due date: it is overdue from now on."""
+    today = business_date(draft.moment.now)
+    found = [draft.get(Obligation, each.obligation_id) for each in before]
+    late = [each for each in found if each.status is ObligationStatus.OPEN and each.due_on < today]
+    late = [each for each in late if not is_under_return(draft, each)]
+    overdue.fall(draft, late, penalized_from=days_after(today, 1))
+
+
+def _place_of(repayment: Repayment) -> Place:
+    if repayment.counts_at is None:
+        return Place(repayment.received_at, BY_MESSAGE)
+    return Place(repayment.counts_at, repayment.counts_rank)
+
+
+def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: Place) -> list[Share]:
+    """Take what a repayment paid, and its reversal, out of what happened; the fees it made go away go once more.
+
+    Returns:
+        The fees.
+    """
+    waived: list[Share] = []
+    for share in map(Share.parse, repayment.shares):
+        obligation = draft.get(Obligation, share.obligation_id)
+        without = timeline.taken_out(obligation, lambda change: _is_of(change, repayment))
+        fee_minor = min(share.waived_fee_minor, without.fee_minor - without.paid_fee_minor)
+        if fee_minor > 0:
+            waived.append(Share(share.obligation_id, 0, 0, 0, fee_minor))
+            without = payoff.without_fee(draft, without, fee_minor)
+        allocation.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, without)))
+    return waived
+
+
+def _is_of(change: Change, repayment: Repayment) -> bool:
+    return change.source == repayment.repayment_id and change.kind in {
+        ChangeKind.PAID,
+        ChangeKind.UNPAID,
+    }

@@ -16,7 +16,7 @@ def restore(draft: Draft, reason: str) -> None:
     """
     account = draft.account
     left = tuple([each for each in account.freeze_reasons if each != OVERDUE])
-    draft.change_account(freeze_reasons=left, cleared_at=None, appeal_upheld=False)
+    draft.change_account(freeze_reasons=left, overdue_since=None, cleared_at=None, appeal_upheld=False)
     draft.cancel(TimerKind.RESTORE, WHOLE_ACCOUNT)
     rise_minor = account.granted_minor - account.limit_minor
     draft.post(LedgerAccount.LIMIT_AVAILABLE, LedgerAccount.LIMIT_GRANTED, rise_minor, account.currency)

@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 
+from settlement import timeline
+from settlement.changes import BY_MESSAGE, Place
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
-from settlement.entities import Order, Return
+from settlement.entities import Obligation, Order, Return
+from settlement.ledger import LedgerAccount
 from settlement.lifecycles import RETURN
 from settlement.messages import ParcelInspected, ReturnRequested, ReturnReviewed, ReturnWithdrawn
-from settlement.rules import debit, purchase
+from settlement.rules import debit, difference, due_day, purchase
 from settlement.rules.refund import take_back
-from settlement.rules.schedule import obligations_of, settle_orders
-from settlement.statuses import ObligationStatus, OrderStatus, ReturnStatus
+from settlement.rules.schedule import left_minor, obligations_of, restate_orders
+from settlement.statuses import OrderStatus, ReturnStatus
 from settlement.terms import Programme, ReturnWindow
 from settlement.timers import TimerKind
 from settlement.values import revised
@@ -52,7 +55,10 @@ def requested(draft: Draft, body: ReturnRequested) -> Decision:
         open_return_ids=(*order.open_return_ids, opened.return_id),
     )
     draft.put(order)
+    undone = _undo_falls(draft, order) if _is_in_time(draft, order, programme) else []
     debit.leave_out(draft, obligations_of(draft, order), "return_requested")
+    if undone:
+        due_day.settle(draft, undone, "return_requested")
     draft.hand_to_merchant(order.merchant_id, after_sales=1)
     _go_ahead(draft, opened)
     return draft.applied()
@@ -143,13 +149,16 @@ def _refusal(draft: Draft, order: Order, programme: Programme, body: ReturnReque
         return DeclineReason.WRONG_STATE
     if body.currency != draft.currency:
         return DeclineReason.CURRENCY_MISMATCH
-    if body.amount_minor > order.amount_minor - order.returned_minor - order.under_return_minor:
+    if body.amount_minor > left_minor(order) - order.under_return_minor:
         return DeclineReason.AMOUNT_EXCEEDS_ORDER
     if body.reason == QUALITY_ISSUE:
         return None if body.evidence else DeclineReason.EVIDENCE_MISSING
-    if not _is_open(draft, order, programme) or _is_overdue(draft, order):
-        return DeclineReason.WINDOW_CLOSED
-    return None
+    return None if _is_in_time(draft, order, programme) else DeclineReason.WINDOW_CLOSED
+
+
+def _is_in_time(draft: Draft, order: Order, programme: Programme) -> bool:
+    """Tell whether a return is requested within its window, while nothing of the order was overdue."""
+    return _is_open(draft, order, programme) and not _was_overdue(draft, order)
 
 
 def _is_open(draft: Draft, order: Order, programme: Programme) -> bool:
@@ -162,8 +171,34 @@ def _is_open(draft: Draft, order: Order, programme: Programme) -> bool:
     return requested_on <= order.due_on
 
 
-def _is_overdue(draft: Draft, order: Order) -> bool:
-    return any(obligation.status is ObligationStatus.OVERDUE for obligation in obligations_of(draft, order))
+def _was_overdue(draft: Draft, order: Order) -> bool:
+    """Tell whether something of an order was overdue when the message occurred, and is still or was so until later."""
+    place = _place(draft)
+    for obligation in obligations_of(draft, order):
+        for fall in timeline.falls_of(obligation):
+            ended_at = timeline.ended_at(obligation, fall)
+            if fall.place <= place and (ended_at is None or ended_at > place.at):
+                return True
+    return False
+
+
+def _undo_falls(draft: Draft, order: Order) -> list[Obligation]:
+    """A return that is told late would have kept its order from falling overdue: it did not.
+
+    Returns:
+        What changed, as it was before.
+    """
+    before = []
+    for obligation in obligations_of(draft, order):
+        after = timeline.without_falls_after(obligation, _place(draft))
+        if after is not obligation:
+            before.append(obligation)
+            difference.take_over(draft, obligation, after, money=LedgerAccount.CUSTOMER_CREDIT)
+    return before
+
+
+def _place(draft: Draft) -> Place:
+    return Place(draft.moment.occurred_at, BY_MESSAGE)
 
 
 def _approval(programme: Programme, reason: str) -> str:
@@ -242,13 +277,15 @@ def _close(draft: Draft, ended: Return) -> Order:
 def _refund(draft: Draft, accepted: Return) -> None:
     """Give back what was returned; what is left of the order goes on."""
     order = _close(draft, accepted)
-    paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned")
+    is_all = accepted.amount_minor == left_minor(order)
+    keeps_nothing = is_all and accepted.reason == QUALITY_ISSUE
+    paid_out_minor = take_back(draft, order, accepted.amount_minor, "returned", keeps_nothing=keeps_nothing)
     order = revised(order, returned_minor=order.returned_minor + accepted.amount_minor)
-    if order.returned_minor == order.amount_minor:
+    if is_all:
         purchase.returned_in_full(draft, order)
     else:
         draft.put(order)
-        settle_orders(draft, [order.order_id])
+        restate_orders(draft, [order.order_id])
         _go_on(draft, order.order_id)
     draft.notify(
         "return_refunded",

@@ -1,18 +1,17 @@
 """Repayments whose money was taken back. Source: docs/rules.md, Repayment."""
 
-from collections.abc import Iterable
-
+from settlement import timeline
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date, days_after
 from settlement.decision import Decision
 from settlement.draft import Draft
 from settlement.entities import Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
-from settlement.lifecycles import OBLIGATION, ORDER
 from settlement.messages import RepaymentReversed
-from settlement.rules import debit, fees, overdue
+from settlement.rules import difference, due_day, fees, overdue, payoff
 from settlement.rules.allocation import Share
 from settlement.rules.schedule import is_under_return, new_obligation, obligations_of
-from settlement.statuses import ObligationStatus, OrderStatus
+from settlement.statuses import ObligationStatus
 from settlement.values import revised
 
 
@@ -21,7 +20,7 @@ def reversed_(draft: Draft, body: RepaymentReversed) -> Decision:
     repayment = draft.find(Repayment, body.repayment_id)
     if repayment is None:
         return draft.missing(Repayment, body.repayment_id)
-    if repayment.reversed_at is not None:
+    if repayment.reversed_at is not None or repayment.reinstated:
         return draft.duplicate()
     draft.put(revised(repayment, reversed_at=draft.moment.occurred_at))
     draft.notify(
@@ -30,59 +29,53 @@ def reversed_(draft: Draft, body: RepaymentReversed) -> Decision:
         amount_minor=repayment.amount_minor,
         currency=draft.currency,
     )
-    shares = [Share.parse(text) for text in repayment.shares]
-    owed_again_minor = sum(_unpay(draft, share) for share in shares)
-    obligation_ids = dict.fromkeys(share.obligation_id for share in shares)
-    _reopen(draft, obligation_ids)
+    before, owed_again_minor = _unpay(draft, repayment)
     _take_credit(draft, repayment.amount_minor - owed_again_minor)
-    _debit_what_is_open(draft, obligation_ids)
+    difference.conclude(draft, before)
+    _fall(draft, before)
     return draft.applied()
 
 
-def _unpay(draft: Draft, share: Share) -> int:
-    """Make owed again what still counts as paid of a share, which what was refunded does not; returns how much."""
-    obligation = draft.get(Obligation, share.obligation_id)
-    principal_minor = min(share.principal_minor, obligation.paid_principal_minor)
-    fee_minor = min(share.fee_minor, obligation.paid_fee_minor)
-    penalty_minor = min(share.penalty_minor, obligation.paid_penalty_minor)
-    gateway, currency = LedgerAccount.GATEWAY_CLEARING, draft.currency
-    draft.post(LedgerAccount.PENALTY_RECEIVABLE, gateway, penalty_minor, currency)
-    draft.post(LedgerAccount.FEE_RECEIVABLE, gateway, fee_minor, currency)
-    draft.post(LedgerAccount.RECEIVABLE, gateway, principal_minor, currency)
-    draft.post(LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_AVAILABLE, principal_minor, currency)
-    waived_minor = share.waived_fee_minor
-    draft.post(LedgerAccount.FEE_RECEIVABLE, LedgerAccount.FEE_INCOME, waived_minor, currency)
-    draft.put(
-        revised(
-            obligation,
-            fee_minor=obligation.fee_minor + waived_minor,
-            paid_principal_minor=obligation.paid_principal_minor - principal_minor,
-            paid_fee_minor=obligation.paid_fee_minor - fee_minor,
-            paid_penalty_minor=obligation.paid_penalty_minor - penalty_minor,
+def _unpay(draft: Draft, repayment: Repayment) -> tuple[list[Obligation], int]:
+    """Make owed again what still counts as paid of a repayment, which what was refunded does not.
+
+    The fees become those that the principal left of each order gives.
+
+    Returns:
+        What it paid, as it was before, and how much is owed again.
+    """
+    shares = [Share.parse(text) for text in repayment.shares]
+    before = {share.obligation_id: draft.get(Obligation, share.obligation_id) for share in shares}
+    after, owed_again_minor = dict(before), 0
+    for share in shares:
+        obligation = after[share.obligation_id]
+        unpaid = Change(
+            ChangeKind.UNPAID,
+            draft.place,
+            min(share.penalty_minor, obligation.paid_penalty_minor),
+            min(share.fee_minor, obligation.paid_fee_minor),
+            min(share.principal_minor, obligation.paid_principal_minor),
+            repayment.repayment_id,
         )
-    )
-    return principal_minor + fee_minor + penalty_minor
-
-
-def _reopen(draft: Draft, obligation_ids: Iterable[str]) -> None:
-    """Open what is unpaid again, with the fees that the principal left of each order gives."""
-    obligations = [draft.get(Obligation, obligation_id) for obligation_id in obligation_ids]
-    order_ids = dict.fromkeys(each.order_id for each in obligations)
-    for order_id in order_ids:
+        owed_again_minor += unpaid.amount_minor
+        obligation = timeline.put_in(obligation, unpaid)
+        if share.waived_fee_minor:
+            obligation = payoff.without_fee(draft, obligation, -share.waived_fee_minor)
+        after[share.obligation_id] = obligation
+    for order_id in dict.fromkeys(each.order_id for each in before.values()):
         if order_id is None:
-            _open(draft, [each for each in obligations if each.order_id is None])
             continue
         order = draft.get(Order, order_id)
-        _open(draft, fees.adjusted(draft, order, obligations_of(draft, order)))
-        if order.status is OrderStatus.SETTLED and any(each.open_minor for each in obligations_of(draft, order)):
-            draft.put(revised(order, status=ORDER.after(order.status, "payment reversed")))
-
-
-def _open(draft: Draft, obligations: Iterable[Obligation]) -> None:
-    for obligation in obligations:
-        reopened = obligation.status is ObligationStatus.PAID and obligation.open_minor
-        step = {"status": OBLIGATION.after(obligation.status, "payment reversed")} if reopened else {}
-        draft.put(revised(obligation, **step))
+        known = obligations_of(draft, order)
+        before |= {each.obligation_id: each for each in known}
+        together = [after.get(each.obligation_id, each) for each in known]
+        after |= {each.obligation_id: each for each in fees.adjusted(draft, order, together)}
+    for obligation_id, earlier in before.items():
+        later = after[obligation_id]
+        if later != earlier:
+            later = revised(later, exhausted=False)
+            difference.take_over(draft, earlier, later, money=LedgerAccount.GATEWAY_CLEARING)
+    return list(before.values()), owed_again_minor
 
 
 def _take_credit(draft: Draft, gone_minor: int) -> None:
@@ -97,22 +90,26 @@ def _take_credit(draft: Draft, gone_minor: int) -> None:
         return
     due_on = days_after(business_date(draft.moment.now), 1)
     draft.put(new_obligation(draft, None, owed_minor, due_on=due_on, billed_on=None))
-    debit.expect_due_day(draft, due_on)
+    due_day.expect(draft, due_on)
 
 
-def _debit_what_is_open(draft: Draft, obligation_ids: Iterable[str]) -> None:
-    """What is past due is overdue; that, and what is due today, is debited once more at the next 00:00."""
+def _fall(draft: Draft, before: list[Obligation]) -> None:
+    """What is open again and past due is overdue, from now on; what is due later goes its way.
+
+    Of what is overdue already more is so: that counts if what it was overdue for before turns out to be paid in time.
+    """
     today = business_date(draft.moment.now)
     tomorrow = days_after(today, 1)
-    found = [draft.get(Obligation, obligation_id) for obligation_id in obligation_ids]
+    found = [draft.get(Obligation, each.obligation_id) for each in before]
+    for earlier, later in zip(before, found, strict=True):
+        if later.status is ObligationStatus.OVERDUE and later.open_minor > earlier.open_minor:
+            draft.put(timeline.fallen(later, draft.place))
     reopened = [each for each in found if each.status is ObligationStatus.OPEN and not is_under_return(draft, each)]
-    past_due = [each for each in reopened if each.due_on < today]
-    overdue.fall(draft, past_due, penalized_from=tomorrow)
+    overdue.fall(draft, [each for each in reopened if each.due_on < today], penalized_from=tomorrow)
     if overdue.is_overdue(draft):  # of something on which only a penalty was left, there may be principal again
         overdue.expect_penalty(draft, tomorrow)
-    debit.debit_again(draft, [each for each in reopened if each.due_on <= today], tomorrow)
     for due_on in sorted({each.due_on for each in reopened}):
         if due_on == today:
             overdue.expect(draft, due_on)
         elif due_on > today:
-            debit.expect_due_day(draft, due_on)
+            due_day.expect(draft, due_on)

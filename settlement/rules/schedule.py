@@ -65,6 +65,9 @@ def new_obligation(
     billed_on: date | None,
     fee_minor: int = 0,
     in_instalments: bool = False,
+    split_no: int = 0,
+    plan_id: str | None = None,
+    cash_out_id: str | None = None,
 ) -> Obligation:
     """Return an obligation of which nothing is paid yet; recording and posting it are the caller's.
 
@@ -76,6 +79,9 @@ def new_obligation(
         billed_on: its statement's date, None where there are no statements.
         fee_minor: likewise minor units.
         in_instalments: whether it is one of several parts that bear a fee.
+        split_no: of which split, 0 for the capture.
+        plan_id: of the plan it is a part of.
+        cash_out_id: of the cash-out that is owed.
     """
     return Obligation(
         account_id=draft.party.id,
@@ -90,9 +96,11 @@ def new_obligation(
         paid_principal_minor=0,
         paid_fee_minor=0,
         paid_penalty_minor=0,
-        debit_id=None,
         billed_on=billed_on,
         in_instalments=in_instalments,
+        split_no=split_no,
+        plan_id=plan_id,
+        cash_out_id=cash_out_id,
     )
 
 
@@ -128,21 +136,33 @@ def shares(amount_minor: int, parts: int) -> list[int]:
     return [part_minor + rest_minor] + [part_minor] * (parts - 1)
 
 
+def left_minor(order: Order) -> int:
+    """What was neither sent back of an order nor taken off by a discount."""
+    return order.amount_minor - order.returned_minor - order.credited_minor
+
+
 def is_under_return(draft: Draft, obligation: Obligation) -> bool:
     """Tell whether a return of its order is open."""
     return obligation.order_id is not None and bool(draft.get(Order, obligation.order_id).open_return_ids)
 
 
-def settle_orders(draft: Draft, order_ids: Iterable[str]) -> None:
-    """Note of each order whether nothing is left to pay of it, or nothing is overdue any more."""
+def restate_orders(draft: Draft, order_ids: Iterable[str]) -> None:
+    """Bring captured orders in line with their obligations: something overdue, something to pay, or nothing left to."""
     for order_id in order_ids:
         order = draft.get(Order, order_id)
-        if order.status not in {OrderStatus.OWED, OrderStatus.OVERDUE}:
+        if order.status not in {OrderStatus.OWED, OrderStatus.OVERDUE, OrderStatus.SETTLED}:
             continue
-        obligations = obligations_of(draft, order)
-        if not any(obligation.open_minor for obligation in obligations):
-            draft.put(revised(order, status=ORDER.after(order.status, "nothing left to pay")))
-        elif order.status is OrderStatus.OVERDUE and not any(
-            obligation.status is ObligationStatus.OVERDUE for obligation in obligations
-        ):
-            draft.put(revised(order, status=ORDER.after(order.status, "nothing overdue")))
+        status: OrderStatus = order.status
+        open_ones = [each for each in obligations_of(draft, order) if each.open_minor]
+        is_overdue = any(each.status is ObligationStatus.OVERDUE for each in open_ones)
+        if not open_ones:
+            status = status if status is OrderStatus.SETTLED else ORDER.after(status, "nothing left to pay")
+        else:
+            if status is OrderStatus.SETTLED:
+                status = ORDER.after(status, "payment reversed")
+            if is_overdue and status is OrderStatus.OWED:
+                status = ORDER.after(status, "fell overdue")
+            elif not is_overdue and status is OrderStatus.OVERDUE:
+                status = ORDER.after(status, "nothing overdue")
+        if status is not order.status:
+            draft.put(revised(order, status=status))

@@ -7,6 +7,7 @@ from settlement.ledger import LedgerAccount
 from settlement.messages import ShopWithdrawalRequested
 from settlement.notices import Param
 from settlement.rules import payout_request
+from settlement.rules.merchant import owes_platform
 
 
 def withdrawal_requested(draft: Draft, body: ShopWithdrawalRequested) -> Decision:
@@ -45,6 +46,8 @@ def withdrawal_requested(draft: Draft, body: ShopWithdrawalRequested) -> Decisio
 def _refusal(draft: Draft, body: ShopWithdrawalRequested) -> DeclineReason | None:
     if body.currency != draft.get(Merchant, draft.party.id).currency:
         return DeclineReason.CURRENCY_MISMATCH
+    if owes_platform(draft):
+        return DeclineReason.OWES_PLATFORM
     if body.amount_minor > draft.balance(body.currency).shop_balance_minor:
         return DeclineReason.INSUFFICIENT_BALANCE
     return None

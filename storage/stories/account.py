@@ -7,12 +7,15 @@ from datetime import date, datetime
 from functools import partial
 from typing import NamedTuple
 
-from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligation, Order, PlanKind, Return
+from settlement.dates import business_date
+from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligation, Order, Return
 from settlement.party import PartyKind
+from settlement.quote import payoff_minor
 from settlement.statuses import DebitStatus, LineStatus, ObligationStatus, OrderStatus, ReturnStatus
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told
+from storage.stories.plan import PlanStory
 from storage.stories.story import Story
 
 _SQL = read("stories/account")
@@ -25,15 +28,6 @@ class OwedStory(Story):
     principal_minor: int
     fee_minor: int
     penalty_minor: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanStory(Story):
-    """How an order is paid later; days or periods where its kind has any."""
-
-    kind: PlanKind
-    days: int | None = None
-    periods: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +53,7 @@ class OrderStory(Story):
     status: OrderStatus
     amount_minor: int
     returned_minor: int
+    credited_minor: int
     placed_at: datetime
     obligations: tuple[ObligationStory, ...]
 
@@ -98,6 +93,8 @@ class CashOutStory(Story):
 class AccountStory(Story):
     """Everything of an account; lists are oldest first, obligations by due date.
 
+    `payoff_minor` is what a payoff takes now, by the lane's time.
+
     `other_obligations` are of no order and no cash-out.
     """
 
@@ -113,6 +110,7 @@ class AccountStory(Story):
     held_minor: int
     used_minor: int
     customer_credit_minor: int
+    payoff_minor: int
     owed: OwedStory
     orders: tuple[OrderStory, ...]
     returns: tuple[ReturnStory, ...]
@@ -140,6 +138,7 @@ async def account_story(connection: Connection, account_id: str) -> AccountStory
     owed = _owed_for(obligations, cash_outs)
     return AccountStory.of(
         account,
+        payoff_minor=payoff_minor(obligations, business_date(row["lane_time"])),
         owed=OwedStory(
             principal_minor=account.receivable_minor,
             fee_minor=account.fee_receivable_minor,

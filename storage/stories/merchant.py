@@ -15,10 +15,12 @@ from settlement.entities import (
     ShopWithdrawal,
 )
 from settlement.party import PartyKind
+from settlement.shop import ShopSettings, plan_of
 from settlement.statuses import DepositRefundStatus
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told
+from storage.stories.plan import PlanStory
 from storage.stories.story import Story
 
 _SQL = read("stories/merchant")
@@ -94,11 +96,23 @@ class CaseStory(Story):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsStory(Story):
+    """What a shop has set for itself; a plan without days and periods is all of its kind."""
+
+    enabled: bool
+    plans: tuple[PlanStory, ...]
+    max_order_minor: int | None
+    currency: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MerchantStory(Story):
     """Everything of a merchant.
 
     `payable_minor` and `shop_balance_minor` are in the currency it registered with; `balances` has all.
-    `next_payout_at` is None while nothing is payable. `open_cases` has no returns: there may be thousands.
+    `next_payout_at` is None while nothing is payable. `open_cases` has no returns: there may be thousands. `settings`
+    is None of a shop that has told none.
     """
 
     merchant_id: str
@@ -115,6 +129,7 @@ class MerchantStory(Story):
     payouts: tuple[PayoutStory, ...]
     open: OpenStory
     open_cases: tuple[CaseStory, ...]
+    settings: SettingsStory | None
     history: tuple[HistoryStory, ...]
 
 
@@ -131,6 +146,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> MerchantSt
         cases = await every(MerchantCase)
         deposits, refunds = await every(Deposit), await every(DepositRefund)
         payouts, withdrawals = await every(MerchantPayout), await every(ShopWithdrawal)
+        settings = await every(ShopSettings)
         told_history = await history(connection, lane, PartyKind.MERCHANT, merchant_id)
     merchant = entity(Merchant, row)
     own = next((each for each in balances if each.currency == merchant.currency), None)
@@ -151,5 +167,10 @@ async def merchant_story(connection: Connection, merchant_id: str) -> MerchantSt
             violations=merchant.open_violations,
         ),
         open_cases=tuple(map(CaseStory.of, cases)),
+        settings=next(map(_settings, settings), None),
         history=told_history,
     )
+
+
+def _settings(settings: ShopSettings) -> SettingsStory:
+    return SettingsStory.of(settings, plans=tuple(PlanStory.of(plan_of(plan)) for plan in settings.plans))

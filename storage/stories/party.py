@@ -1,11 +1,12 @@
 """What is told of accounts and merchants alike: their payouts, and every message about them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from settlement.entities import EntityT, Payout
+from settlement.entities import Payout
+from settlement.entity import EntityT
 from settlement.party import PartyKind
 from settlement.statuses import PayoutStatus
 from storage.database import Connection, Row
@@ -14,6 +15,12 @@ from storage.rows import TABLES
 from storage.stories.story import Story
 
 _SQL = read("stories/party")
+
+TOPICS: Mapping[PartyKind, Sequence[str]] = {
+    PartyKind.ACCOUNT: ("credit-line", "payout-result", "purchase", "repayment", "return-inspection"),
+    PartyKind.MERCHANT: ("deposit-refund-request", "merchant", "payout-result"),
+}
+"""Topics whose records have a party's id as their key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +40,20 @@ class PayoutStory(Story):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryStory(Story):
-    """One input about a party and what became of it."""
+    """One input about a party and what became of it.
+
+    What still waits has `waits_for`, and `until` when; its `decided_at` is since when. A dead letter may have neither
+    event_id nor type.
+    """
 
     decided_at: datetime
     topic: str
-    event_id: str
-    type: str
+    event_id: str | None
+    type: str | None
     outcome: str
     reason: str | None
+    waits_for: str | None = None
+    until: datetime | None = None
 
 
 def payouts_told(payouts: Iterable[Payout]) -> tuple[PayoutStory, ...]:
@@ -49,8 +62,8 @@ def payouts_told(payouts: Iterable[Payout]) -> tuple[PayoutStory, ...]:
 
 
 async def history(connection: Connection, lane: int, kind: PartyKind, party_id: str) -> tuple[HistoryStory, ...]:
-    """Inputs decided on a party, in decision order."""
-    rows = await connection.fetch(_SQL["history"], lane, kind.value, party_id)
+    """Inputs about a party, in the order of what became of them."""
+    rows = await connection.fetch(_SQL["history"], lane, kind.value, party_id, party_id.encode(), TOPICS[kind])
     return tuple(HistoryStory(**row) for row in rows)
 
 

@@ -83,7 +83,7 @@ def test_every_field_that_can_change_counts(path):
             assert changed != first, (name, after)
 
 
-WORDS = ["USD", "security", "douyin", "wechat", "manual", "other", "rejected", "shop_balance", "2026-05-06"]
+WORDS = ["USD", "security", "douyin", "wechat", "manual", "other", "rejected", "shop_balance", "goodwill", "2026-05-06"]
 """Values that some field takes which takes no other text."""
 
 
@@ -92,7 +92,7 @@ def variants(value):
         case bool():
             return [not value]
         case int():
-            return [value - 1, value + 1]
+            return [value - 1, value + 1, value * 2]
         case str():
             return [value + "x", *(word for word in WORDS if word != value)]
         case list():

@@ -19,13 +19,23 @@ from settlement.outputs import (
     Output,
     PayoutRequested,
 )
-from settlement.party import Party
+from settlement.party import Party, PartyKind
 from tests.property.lane import Lane
 from tests.property.model.facts import (
     Facts,
 )
+from tests.property.model.invariants import check_account
 from tests.property.model.model import Model
-from tests.property.standing import core_state, model_state, payout_facts, payout_kind
+from tests.property.standing import (
+    core_payoff,
+    core_shops,
+    core_state,
+    model_payoff,
+    model_shops,
+    model_state,
+    payout_facts,
+    payout_kind,
+)
 
 TOLD: dict[str, tuple[str, ...]] = {
     "appeal_rejected": ("opinion",),
@@ -35,6 +45,11 @@ TOLD: dict[str, tuple[str, ...]] = {
     "cash_out_paid": ("amount_minor",),
     "closing_refused": ("payoff_minor", "held_minor"),
     "debit_failed": ("amount_minor", "due_on"),
+    "debit_request_declined": ("reason",),
+    "debit_unanswered": ("debit_id", "amount_minor", "due_on"),
+    "debt_charged_off": ("amount_minor",),
+    "debt_rescheduled": ("amount_minor", "periods", "first_due_on"),
+    "debt_rescheduling_refused": ("reason", "periods"),
     "deposit_refund_approved": ("request_id", "amount_minor", "paid_on"),
     "deposit_refund_escalated": ("request_id", "amount_minor", "reason"),
     "deposit_refund_paid": ("request_id", "amount_minor", "refund_to"),
@@ -51,15 +66,23 @@ TOLD: dict[str, tuple[str, ...]] = {
     "payoff_received": ("amount_minor", "waived_minor"),
     "payout_failed": ("payout_id", "amount_minor", "reason"),
     "penalty_charged": ("amount_minor",),
+    "penalty_waived": ("amount_minor",),
     "purchase_amount_lowered": ("amount_minor", "lowered_by_minor"),
+    "purchase_credit_declined": ("reason",),
+    "purchase_credited": ("amount_minor", "paid_out_minor"),
     "purchase_declined": ("reason",),
+    "recovery_received": ("amount_minor", "left_minor"),
+    "repayment_reinstated": ("repayment_id", "amount_minor"),
     "repayment_reversed": ("repayment_id", "amount_minor"),
+    "repayment_unmatched_reference": ("repayment_id", "amount_minor"),
     "return_declined": ("reason",),
     "return_refunded": ("amount_minor", "paid_out_minor"),
     "return_rejected": ("opinion",),
     "settlement_paid": ("payout_id", "amount_minor"),
     "shop_withdrawal_declined": ("withdrawal_id", "reason"),
     "shop_withdrawal_paid": ("withdrawal_id", "amount_minor"),
+    "suspense_received": ("suspense_id", "amount_minor"),
+    "suspense_released": ("suspense_id", "amount_minor"),
     "trial_ending": ("order_id", "amount_minor", "due_on"),
     "unfreeze_refused": ("reason",),
 }
@@ -93,11 +116,29 @@ class Duel:
         ]
         verdicts_before, outputs_before = len(self.model.verdicts), len(self.model.outputs)
         self.model.receive(message)
+        self._check_model()
         agree("what became of inputs", verdicts_of(settled), model_verdicts(self.model.verdicts[verdicts_before:]))
         agree("outputs", [output_of(each) for each in outputs], [*map(_told, self.model.outputs[outputs_before:])])
+        agree("settings of shops", core_shops(self.lane), model_shops(self.model))
         agree("merchant activity", self._activity(), self.model_activity())
         for party in [each for each in self.lane.tables if each is not None]:
             agree(f"the state of {party.id}", core_state(self.lane, party), model_state(self.model, party))
+
+    def compare_what_is_shown(self) -> None:
+        """What is worked out only when somebody looks: too dear to do after every input.
+
+        Raises:
+            AssertionError: they disagree.
+        """
+        for party in self.model.parties:
+            shown = core_payoff(self.lane, party) if party.kind is PartyKind.ACCOUNT else None
+            if shown is not None:
+                agree(f"what a payoff of {party.id} takes", shown, model_payoff(self.model, party))
+
+    def _check_model(self) -> None:
+        for party, known in self.model.parties.items():
+            if party.kind is PartyKind.ACCOUNT:
+                check_account(known, self.model.lane_time)
 
     def _activity(self) -> Counter[tuple[str, str]]:
         handed: Counter[tuple[str, str]] = Counter()

@@ -13,10 +13,11 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from settlement.messages import Body, DepositPaid, Input, MerchantRegistered
+from settlement.messages import Body, DepositPaid, Input, MerchantRegistered, TermsPublished
 from settlement.party import Party, PartyKind
 from tests.property.lane import BREAKS
-from tests.property.tellers.buyers import BuyerTeller
+from tests.property.tellers.operators import OperatorTeller
+from tests.property.tellers.programmes import WITH_NIPPON
 from tests.property.tellers.sellers import SellerTeller
 
 ACCOUNTS = (Party(PartyKind.ACCOUNT, "a1"), Party(PartyKind.ACCOUNT, "a2"))
@@ -50,8 +51,8 @@ def history_of(
     return teller.history
 
 
-class HistoryTeller(BuyerTeller, SellerTeller):
-    """Makes up messages of buyers and sellers."""
+class HistoryTeller(OperatorTeller, SellerTeller):
+    """Makes up messages of buyers, sellers and operators."""
 
     def open(self) -> None:
         """Mostly begin with what a history needs to get anywhere."""
@@ -64,6 +65,8 @@ class HistoryTeller(BuyerTeller, SellerTeller):
                 self.join(party)
 
     def open_line(self, party: Party) -> None:
+        if self.dice.randrange(12) == 0:
+            self.send(TermsPublished(WITH_NIPPON), party)
         self.send(self.line(), party)
         if self.programme_of(party) == "taobao" and self.chance(6):
             self.send(self.cashing_out(party), party)

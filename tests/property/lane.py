@@ -11,30 +11,21 @@ from datetime import date, datetime, timedelta
 
 from settlement.batch import Batch, Settled
 from settlement.calendar import WorkingDays
+from settlement.dead_letter import DeadLetterReason
 from settlement.decision import InvariantBrokenError, Outcome
 from settlement.draft import Rules
-from settlement.entities import (
-    ENTITIES,
-    Account,
-    AccountPayout,
-    Deposit,
-    Entity,
-    Merchant,
-    MerchantBalance,
-    MerchantPayout,
-    Obligation,
-)
+from settlement.entities import Account, AccountPayout, Deposit, Merchant, MerchantBalance, MerchantPayout, Obligation
+from settlement.entity import ENTITIES, Entity
 from settlement.ledger import Book, LedgerAccount, Posting, Side, owned_by
 from settlement.messages import Input, PayoutFailed
 from settlement.outputs import MerchantActivityRecorded
 from settlement.party import Party, PartyKind
-from settlement.state import ALL_OPEN, NotLoadedError, Parked, PartyState, subject_key
+from settlement.state import ALL_OPEN, PAST_SINCE, NotLoadedError, Parked, PartyState, instant_of, subject_key
 from settlement.statuses import ObligationStatus, PayoutStatus
 from settlement.terms import TermsBook
 from settlement.timers import Timer, TimerKind
-from tests.unit.settlement.builders import FAILURES
+from settlement.totals import Totals
 
-CALENDAR_UNKNOWN = "calendar_unknown"
 CREDIT_GOES_OUT = (LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING)
 ALWAYS_LOADED = (Account, Merchant, MerchantBalance)
 UNPAID = (ObligationStatus.OPEN, ObligationStatus.OVERDUE)
@@ -117,10 +108,13 @@ class Tables:
             state.entities = {kind: dict(rows) for kind, rows in self.entities.items()}
             return state
         state.all_open_loaded = (Obligation, ALL_OPEN) in wanted
+        since = [instant_of(name) for _, name in wanted if name.startswith(PAST_SINCE)]
+        state.past_since = min(since, default=None)
         for kind, rows in self.entities.items():
             for name, entity in rows.items():
                 is_open = kind is Obligation and state.all_open_loaded and entity.status in UNPAID
-                if kind in ALWAYS_LOADED or is_open or (kind, name) in wanted:
+                is_past = kind is Obligation and state.past_since is not None and _is_past(entity, state.past_since)
+                if kind in ALWAYS_LOADED or is_open or is_past or (kind, name) in wanted:
                     state.entities.setdefault(kind, {})[name] = entity
         looked_for = wanted | {(kind, name) for kind in ALWAYS_LOADED for name in (self.name, "CNY", "USD")}
         state.absent |= {
@@ -164,6 +158,10 @@ class Tables:
             self.activity[share.merchant_id, "after_sales"] += share.after_sales
 
 
+def _is_past(obligation: Obligation, since: datetime) -> bool:
+    return bool(obligation.falls) or (obligation.paid_at is not None and obligation.paid_at >= since)
+
+
 class Lane:
     """Settles batches one after the other under the event clock.
 
@@ -174,6 +172,8 @@ class Lane:
     def __init__(self, *, whole: bool = True) -> None:
         self.whole = whole
         self.time: datetime | None = None
+        self.rules = RULES
+        self.totals: Totals = {}
         self.tables: dict[Party | None, Tables] = {None: Tables(None)}
         self.results: list[Settled] = []
         self.told_merchants: Counter[tuple[str, str]] = Counter()
@@ -183,7 +183,7 @@ class Lane:
     def copy(self) -> "Lane":
         """One to try something on, apart from this one; entities never change, so they are shared."""
         other = Lane(whole=self.whole)
-        other.time, other.batches = self.time, self.batches
+        other.time, other.rules, other.totals, other.batches = self.time, self.rules, self.totals, self.batches
         other.tables = {party: tables.copy() for party, tables in self.tables.items()}
         return other
 
@@ -207,7 +207,7 @@ class Lane:
         until = max((message.occurred_at for message in messages), default=None)
         until = max(filter(None, (until, self.time)), default=None)
         states = {party: tables.load(wanted[party], until, whole=self.whole) for party, tables in self.tables.items()}
-        batch = Batch(states, RULES, self.time, event_clock=True)
+        batch = Batch(states, self.rules, self.time, event_clock=True, totals=self.totals)
         for message in messages:
             batch.receive(message)
         for party in states:
@@ -216,10 +216,10 @@ class Lane:
         return batch
 
     def _commit(self, batch: Batch) -> None:
-        self.time = batch.lane_time
+        self.time, self.rules, self.totals = batch.lane_time, batch.rules, batch.totals
         for each in batch.results:
             party = each.input.party if each.input is not None else each.timer.party
-            fails = each.decision.reason in FAILURES - {CALENDAR_UNKNOWN}
+            fails = each.decision.reason == DeadLetterReason.INTERNAL_ERROR
             assert not fails, f"{each.input or each.timer}\n{each.detail}"
             self.tables[party].take(each)
         for party, state in batch.states.items():

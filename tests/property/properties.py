@@ -26,6 +26,7 @@ class CoreAndModelAgree:
         self.model = duel.model
         for message in history:
             duel.receive(message)
+        duel.compare_what_is_shown()
 
 
 class AnySplit:

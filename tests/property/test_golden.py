@@ -9,7 +9,7 @@ from settlement.outputs import MerchantActivityRecorded, OutputBody
 from settlement.version import RULES_VERSION
 from tests.property import golden
 
-DECIDED = (2, "6d849386166631e8c602e40f374ee44b7469c79c7b1f1a7713ea321e5eefb83b")
+DECIDED = (3, "783a331648334e0b148706803c8d4b17c6e666ed59eec8fd78f067f5053d28a5")
 """A version of the rules, and the digest of what it decides on the golden histories."""
 
 DIFFERENT = """

@@ -130,7 +130,8 @@ class Stage:
 
     async def outcome(self, sent: Sent) -> str:
         """What `postpay decision show` says of one record."""
-        ran = await self._run("decision", "show", sent.topic, sent.event_id, "--key", sent.key, "--json")
+        key = () if sent.topic == Topic.TERMS else ("--key", sent.key)
+        ran = await self._run("decision", "show", sent.topic, sent.event_id, *key, "--json")
         if ran.code:
             return "nothing is known of it"
         told = json.loads(ran.out)
@@ -279,10 +280,13 @@ class Timeline:
         topic = wire.topic_of(kind)
         words = dict(step.words)
         event_id = words.pop("event", f"e{index}")
+        if topic == Topic.TERMS:  # of no party: the stories of a lane share its event ids
+            event_id = f"{played.account_id}-{event_id}"
         fields = wire.body(kind, words, requested)
-        if kind == "repayment.received":
-            fields.setdefault("repayment_id", f"repayment-{index}")
-        if kind == "purchase.placed":
+        if kind in wire.NAMED_BY_STEP:
+            name = wire.NAMED_BY_STEP[kind]
+            fields.setdefault(name, f"{name.removesuffix('_id')}-{index}")
+        if kind in {"purchase.placed", "shop.settings_changed"}:
             fields.setdefault("merchant_id", played.merchant_id)
         if kind.startswith("payout."):
             kind_of_payee, payee_id = played.payee
@@ -290,6 +294,8 @@ class Timeline:
             key = fields.setdefault("payee_id", payee_id)
         elif topic in wire.OF_MERCHANTS:
             key = fields.setdefault("merchant_id", played.merchant_id)
+        elif topic == Topic.TERMS:
+            key = fields["merchant_id"]
         else:
             key = fields.setdefault("account_id", played.account_id)
         return topic, key, {"event_id": event_id, "type": kind, "occurred_at": step.at.isoformat()} | fields

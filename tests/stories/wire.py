@@ -12,9 +12,13 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 TOPICS = {
     "credit_line": "credit-line",
+    "penalty": "credit-line",
+    "debt": "credit-line",
     "purchase": "purchase",
     "return": "return-inspection",
     "repayment": "repayment",
+    "suspense": "repayment",
+    "shop": "terms",
     "merchant": "merchant",
     "deposit": "merchant",
     "promotion": "merchant",
@@ -37,14 +41,14 @@ _NAMES = {
     "cycle": "settlement_cycle_days",
 }
 _NUMBERS = frozenset({"days", "periods", "score", "settlement_cycle_days", "attempt"})
-_FLAGS = frozenset({"card_linked", "identity_verified", "item_eligible", "retryable", "urgent"})
-_MONEY = frozenset({"amount", "limit"})
+_FLAGS = frozenset({"card_linked", "identity_verified", "item_eligible", "retryable", "urgent", "enabled"})
+_MONEY = frozenset({"amount", "limit", "max_order"})
 MONEY_WORDS = frozenset(
     {
         *("amount", "limit", "available", "held", "used", "credit", "returned"),
         *("principal", "fee", "penalty", "paid"),
         *("paid_out", "waived", "required", "payoff", "lowered_by"),
-        *("payable", "shop_balance", "left"),
+        *("payable", "shop_balance", "left", "credited", "charged_off"),
         *("CNY", "USD"),
     }
 )
@@ -52,7 +56,7 @@ MONEY_WORDS = frozenset(
 _IDS = frozenset(
     {
         *("order", "return", "repayment", "debit", "cash_out", "appeal"),
-        *("merchant", "deposit", "request", "promotion", "dispute", "violation", "withdrawal"),
+        *("merchant", "deposit", "request", "promotion", "dispute", "violation", "withdrawal", "suspense"),
     }
 )
 
@@ -60,12 +64,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "purchase.placed": {"currency": "CNY"},
     "purchase.amount_lowered": {"currency": "CNY", "reason": "discount afterwards"},
     "purchase.cancelled": {"reason": "ordered by mistake"},
+    "purchase.credited": {"currency": "CNY", "reason": "goodwill"},
     "return.requested": {"currency": "CNY", "reason": "no_longer_wanted"},
     "return.reviewed": {"opinion": "looked into"},
     "return.parcel_inspected": {"inspected_by": "courier 7"},
     "repayment.received": {"currency": "CNY", "purpose": "account", "channel": "manual"},
     "repayment.failed": {"reason": "insufficient funds", "retryable": True},
     "repayment.reversed": {"reason": "bounced"},
+    "repayment.reinstated": {"reason": "the bank took it back"},
+    "suspense.released": {"reason": "its account is known now"},
+    "penalty.waived": {"currency": "CNY", "reason": "illness", "approved_by": "operator 3"},
+    "debt.rescheduled": {"reason": "illness", "approved_by": "operator 3"},
+    "debt.charged_off": {"reason": "nothing to be had", "approved_by": "operator 3"},
+    "shop.settings_changed": {"currency": "CNY"},
     "payout.failed": {"reason": "account closed"},
     "credit_line.opened": {"currency": "CNY"},
     "credit_line.limit_changed": {"currency": "CNY", "reason": "evaluation"},
@@ -80,6 +91,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "deposit_refund.reviewed": {"opinion": "looked into"},
 }
 """What a message has when its story doesn't say."""
+
+NAMED_BY_STEP = {
+    "repayment.received": "repayment_id",
+    "purchase.credited": "credit_id",
+    "penalty.waived": "waiver_id",
+    "debt.rescheduled": "plan_id",
+    "debt.charged_off": "charge_off_id",
+}
+"""Ids that matter only where something else names them; else they are made of the step's number."""
 
 
 class WordError(ValueError):
@@ -135,6 +155,8 @@ def body(kind: str, told: Mapping[str, Any], requested: Callable[[str, int], Map
     for word, content in told.items():
         if word == "plan":
             fields["plan"] = plan(content)
+        elif word == "plans":
+            fields["plans"] = [plan(each) for each in content]
         elif word == "with":
             fields |= json.loads(content)
         elif word == "debit":

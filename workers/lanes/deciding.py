@@ -8,7 +8,7 @@ Source: docs/flow.md, Order, Time and Home.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from settlement.outputs import Output
 from settlement.party import Party
 from settlement.state import NotLoadedError, PartyState
 from settlement.subjects import references
+from settlement.totals import Totals
 from storage import chain
 from storage.load import Loaded, ReadSet
 from workers.kafka.homes import home_of
@@ -41,7 +42,8 @@ Load = Callable[[ReadSet], Awaitable[Loaded]]
 class Standing:
     """Where a lane stands between two batches: each is decided from one and leads to the next.
 
-    `next_seq` numbers the next decision; `lane_time` is None before the first batch; `rules`: what is in force.
+    `next_seq` numbers the next decision; `lane_time` is None before the first batch; `rules`: what is in force;
+    `totals`: its sums.
     """
 
     batch_seq: int
@@ -49,6 +51,7 @@ class Standing:
     next_seq: int
     lane_time: datetime | None
     rules: Rules
+    totals: Totals = field(default_factory=dict)
 
 
 class Arrival(NamedTuple):
@@ -156,7 +159,13 @@ class Decider:
         for _ in range(MOST_LOADS):
             loaded = await load(wanted)
             at_home, away = self._at_home(undecided.arrivals, loaded.known)
-            batch = Batch(loaded.states, undecided.standing.rules, undecided.lane_time, event_clock=self.event_clock)
+            batch = Batch(
+                loaded.states,
+                undecided.standing.rules,
+                undecided.lane_time,
+                event_clock=self.event_clock,
+                totals=undecided.standing.totals,
+            )
             try:
                 _run(batch, at_home, due)
             except NotLoadedError as missing:
@@ -204,7 +213,7 @@ class Decider:
             recorded=recorded,
             lane_time=lane_time,
             before=before,
-            after=Standing(batch_seq, recorded.chain_hash, next_seq, lane_time, batch.rules),
+            after=Standing(batch_seq, recorded.chain_hash, next_seq, lane_time, batch.rules, batch.totals),
         )
 
 
@@ -212,11 +221,9 @@ def _wanted(undecided: Undecided, due: Sequence[Party]) -> ReadSet:
     wanted = ReadSet(parties=set(due), timers_until=undecided.until)
     for message, _ in undecided.arrivals:
         wanted.event_hashes.setdefault(message.party, set()).add(message.event_hash)
+        wanted.name(message.party, references(message))
         if message.party is not None:
             wanted.parties.add(message.party)
-            named = references(message)
-            if named:
-                wanted.entities.setdefault(message.party, set()).update(named)
     return wanted
 
 
@@ -227,9 +234,10 @@ def _want(wanted: ReadSet, missing: NotLoadedError) -> None:
         InvariantBrokenError: it was asked for already, so loading doesn't bring it.
     """
     reference = (missing.kind, missing.entity_id)
-    if missing.party is None or reference in wanted.entities.get(missing.party, ()):
+    if reference in wanted.entities.get(missing.party, ()):
         raise InvariantBrokenError(f"{missing}, although it was asked for")
-    wanted.parties.add(missing.party)
+    if missing.party is not None:
+        wanted.parties.add(missing.party)
     wanted.entities.setdefault(missing.party, set()).add(reference)
 
 

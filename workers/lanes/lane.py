@@ -24,6 +24,7 @@ from workers.lanes.checkpoints import reached
 from workers.lanes.claims import LaneStoppedError
 from workers.lanes.intake import Intake
 from workers.lanes.relay import Relay
+from workers.lanes.splitting import settle_in_parts
 from workers.lanes.surroundings import Surroundings
 from workers.lanes.taken import Taken
 from workers.lanes.takeover import RelayError
@@ -223,6 +224,12 @@ class Lane:
         """
         taken: list[Taken] | None = None
         read_to: dict[str, int] = {}
+
+        def committed(settlement: Settlement) -> None:
+            # First what an unanswered COMMIT had done after all, then what was left over for another.
+            self._take_confirmed(relay, settler)
+            self._committed(relay, settlement)
+
         try:
             while True:
                 try:
@@ -232,17 +239,15 @@ class Lane:
                                 return
                             self._at_rest.clear()
                             taken, read_to = self.intake.take()
-                        settlement = await settler.settle(taken, read_to)
+                        found_work = await settle_in_parts(settler, taken, read_to, committed)
                 except Exception as error:
                     if not is_passing(error):
                         raise
                     await self._wait_for_database(error)
                     continue
                 break
-            # First what an unanswered COMMIT had done after all, then what was left over for another.
-            for committed in [*settler.take_confirmed(), *([settlement] if settlement else [])]:
-                self._committed(relay, committed)
-            if settlement is None:
+            self._take_confirmed(relay, settler)
+            if not found_work:
                 await self._wait(CATCH_UP_POLL_S)
         finally:
             self._at_rest.set()
@@ -261,6 +266,10 @@ class Lane:
         finally:
             self._around.turns.release()
             self._around.status.noted_turn()
+
+    def _take_confirmed(self, relay: Relay, settler: Settler) -> None:
+        for confirmed in settler.take_confirmed():
+            self._committed(relay, confirmed)
 
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)

@@ -66,7 +66,9 @@ class Settler:
         self.next_due_at: datetime | None = datetime.min.replace(tzinfo=UTC)
         """When the next timer is due, or earlier; None when there is none. Before the first look: always."""
         rules = Rules(TermsBook.parse(claim.terms_document), working_days())
-        self._standing = Standing(claim.batch_seq, claim.chain_hash, claim.next_seq, claim.lane_time, rules)
+        self._standing = Standing(
+            claim.batch_seq, claim.chain_hash, claim.next_seq, claim.lane_time, rules, claim.totals
+        )
         self._positions = dict(claim.positions)
         self._attempted: Settlement | None = None
         self._confirmed: list[Settlement] = []
@@ -125,6 +127,10 @@ class Settler:
         self._status.batch_seconds.observe(time.monotonic() - begun)
         return settlement
 
+    def unsettled(self, taken: Sequence[Taken]) -> list[Taken]:
+        """Those of some records that are not settled yet."""
+        return [each for each in taken if each.record.offset >= self._next_offset(each.record.topic)]
+
     def take_confirmed(self) -> list[Settlement]:
         """Batches whose COMMIT turned out to have happened though its answer was lost; each is told once."""
         confirmed, self._confirmed = self._confirmed, []
@@ -155,7 +161,7 @@ class Settler:
         self, connection: Connection, lock: LaneLock, taken: Sequence[Taken], read_to: Mapping[str, int]
     ) -> Settlement | None:
         self._status.clock_skew_s = (datetime.now(UTC) - lock.now).total_seconds()
-        fresh = [each for each in taken if each.record.offset >= self._next_offset(each.record.topic)]
+        fresh = self.unsettled(taken)
         positions = self._advanced(fresh, read_to)
         undecided = self._decider.sort_out(fresh, self._standing, lock.now)
         tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)

@@ -112,15 +112,19 @@ class WorkerCollector(Collector):
                 if number in self._outside.figures:
                     gauge.add_metric((self._group, str(number)), value(self._outside.figures[number]))
             yield gauge
+        for name, meaning, since in _AGES:
+            age = self._gauge(name, meaning, "lane")
+            for number in self._status.lanes:
+                if number in self._outside.figures:
+                    figures = self._outside.figures[number]
+                    age.add_metric((self._group, str(number)), self._age_s(figures, since(figures)))
+            yield age
         unsent = self._gauge("outbox_backlog_seconds", "Age of the oldest batch that is settled and not sent.", "lane")
-        age = self._gauge("open_payout_age_seconds", "Age of the oldest payout that is not answered.", "lane")
         for number, lane in self._status.lanes.items():
             if number in self._outside.figures:
                 labels, figures = (self._group, str(number)), self._outside.figures[number]
                 unsent.add_metric(labels, self._unsent_age_s(lane, figures))
-                age.add_metric(labels, self._payout_age_s(figures))
         yield unsent
-        yield age
 
     def _unsent_age_s(self, lane: LaneStatus, figures: LaneFigures) -> float:
         """By the database's clock, since the batch after the last that the relay told the database of."""
@@ -129,12 +133,12 @@ class WorkerCollector(Collector):
         age_s = (datetime.now(UTC) - figures.unrelayed_since).total_seconds()
         return max(0.0, age_s - self._status.clock_skew_s)
 
-    def _payout_age_s(self, figures: LaneFigures) -> float:
+    def _age_s(self, figures: LaneFigures, since: datetime | None) -> float:
         """By the clock; where time is that of the messages, by the lane's."""
         now = datetime.now(UTC) if self._clock == "wall" else figures.lane_time
-        if now is None or figures.oldest_open_payout_at is None:
+        if now is None or since is None:
             return 0.0
-        return max(0.0, (now - figures.oldest_open_payout_at).total_seconds())
+        return max(0.0, (now - since).total_seconds())
 
     def _counters(self) -> Iterator[Metric]:
         status, group = self._status, self._group
@@ -203,6 +207,20 @@ _DATABASE_GAUGES: tuple[tuple[str, str, Callable[[LaneFigures], float]], ...] = 
     ("parked_inputs", "Inputs that wait for what they name.", lambda figures: figures.parked),
     ("dead_letters", "Dead letters ever.", lambda figures: figures.dead_letters),
     ("open_payouts", "Payouts asked for and not answered.", lambda figures: figures.open_payouts),
+    ("open_debits", "Debits requested and not answered.", lambda figures: figures.open_debits),
+)
+
+_AGES: tuple[tuple[str, str, Callable[[LaneFigures], datetime | None]], ...] = (
+    (
+        "open_payout_age_seconds",
+        "Age of the oldest payout that is not answered.",
+        lambda figures: figures.oldest_open_payout_at,
+    ),
+    (
+        "open_debit_age_seconds",
+        "Age of the oldest debit that is not answered.",
+        lambda figures: figures.oldest_open_debit_at,
+    ),
 )
 
 

@@ -85,6 +85,16 @@ SELECT
             ORDER BY requested_at LIMIT 1
         )
     ) AS oldest_open_payout_at,
+    (
+        SELECT count(*) FROM (
+            SELECT FROM debit WHERE debit.lane = lane.lane AND status = 'requested' LIMIT $1
+        ) AS unanswered
+    ) AS open_debits,
+    (
+        SELECT requested_at FROM debit
+        WHERE debit.lane = lane.lane AND status = 'requested'
+        ORDER BY requested_at LIMIT 1
+    ) AS oldest_open_debit_at,
     ARRAY(SELECT topic FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS topics,
     ARRAY(SELECT next_offset FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS next_offsets
 FROM lane JOIN lane_relay USING (lane)

@@ -26,3 +26,13 @@ FOR UPDATE NOWAIT;
 SELECT topic, next_offset, last_fingerprint
 FROM lane_offset
 WHERE lane = $1;
+
+-- name: totals
+-- What the lane keeps one sum of: balances of the platform, and what it handed to merchant lanes and took over.
+SELECT ledger_account AS name, currency, balance_minor AS minor
+FROM platform_balance
+WHERE lane = $1
+UNION ALL
+SELECT sums.name, currency, sums.minor
+FROM activity_total CROSS JOIN LATERAL (VALUES ($2::text, sent_minor), ($3::text, received_minor)) AS sums (name, minor)
+WHERE lane = $1;

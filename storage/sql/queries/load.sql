@@ -106,6 +106,20 @@ CROSS JOIN LATERAL (
     LIMIT owing.at_most + 1
 ) AS owed;
 
+-- name: past_obligations
+-- Of each of these accounts, what something was paid on since an instant, and what was ever overdue.
+SELECT past.*
+FROM unnest($2::text::text[], $3::text::timestamptz[]) AS asked (account_id, since)
+CROSS JOIN LATERAL (
+    SELECT obligation.*
+    FROM obligation
+    WHERE lane = $1 AND account_id = asked.account_id AND paid_at >= asked.since
+    UNION ALL
+    SELECT obligation.*
+    FROM obligation
+    WHERE lane = $1 AND account_id = asked.account_id AND falls <> '[]' AND (paid_at >= asked.since) IS NOT TRUE
+) AS past;
+
 -- name: purchase_order
 SELECT found.*
 FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, order_id)
@@ -233,5 +247,36 @@ CROSS JOIN LATERAL (
     SELECT *
     FROM merchant_payout
     WHERE lane = $1 AND merchant_id = named.merchant_id AND payout_id = named.payout_id
+    OFFSET 0
+) AS found;
+
+-- name: shop_settings
+-- The settings of these shops, as the lane knows them.
+SELECT found.*
+FROM unnest($2::text::text[]) AS named (merchant_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM shop_settings
+    WHERE lane = $1 AND merchant_id = named.merchant_id
+    OFFSET 0
+) AS found;
+
+-- name: suspense_entry
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, suspense_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM suspense_entry
+    WHERE lane = $1 AND account_id = named.account_id AND suspense_id = named.suspense_id
+    OFFSET 0
+) AS found;
+
+-- name: concession
+SELECT found.*
+FROM unnest($2::text::text[], $3::text::text[]) AS named (account_id, concession_key)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM concession
+    WHERE lane = $1 AND account_id = named.account_id AND concession_key = named.concession_key
     OFFSET 0
 ) AS found;

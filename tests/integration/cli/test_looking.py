@@ -4,8 +4,8 @@ import pytest
 
 ACCOUNT_FIELDS = [
     "account_id", "programme", "status", "freeze_reasons", "currency", "score", "limit_minor", "granted_minor",
-    "available_minor", "held_minor", "used_minor", "customer_credit_minor", "owed", "orders", "returns", "debits",
-    "payouts", "cash_outs", "other_obligations", "history",
+    "available_minor", "held_minor", "used_minor", "customer_credit_minor", "payoff_minor", "owed", "orders", "returns",
+    "debits", "payouts", "cash_outs", "other_obligations", "history",
 ]  # fmt: skip
 MERCHANT_FIELDS = {
     "merchant_id", "currency", "payable_minor", "shop_balance_minor", "deposits", "deposit_refunds", "open", "history",
@@ -27,7 +27,10 @@ async def test_account_show_gives_every_documented_field(shop):
         120_000,
         "open",
     )
-    assert [(each["event_id"], each["outcome"], each["reason"]) for each in story["history"]] == [
+    told = [(each["event_id"], each["outcome"], each["reason"]) for each in story["history"]]
+    undecided = {("p-e9", "parked", None), (None, "dead_lettered", "nul")}  # batches tell which comes first
+    assert undecided <= set(told)
+    assert [each for each in told if each not in undecided] == [
         ("c-e1", "applied", None),
         ("p-e1", "applied", None),
         ("p-e2", "applied", None),

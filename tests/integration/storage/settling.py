@@ -157,9 +157,9 @@ class StoredLane:
         wanted = ReadSet(parties=set(due), timers_until=until)
         for each in inputs:
             wanted.event_hashes.setdefault(each.party, set()).add(each.event_hash)
+            wanted.name(each.party, references(each))
             if each.party is not None:
                 wanted.parties.add(each.party)
-                wanted.entities.setdefault(each.party, set()).update(references(each))
         return wanted
 
     async def settle(self, inputs: Sequence[Input] = (), *, until: datetime | None = None) -> list[Settled]:
@@ -177,7 +177,8 @@ class StoredLane:
                 self.loads += 1
                 loaded = await load.load(self.connection, self.number, wanted, self.restore, references)
                 decided_from = time.perf_counter()
-                batch = Batch(loaded.states, self.rules, max(lock.lane_time or START, until or START), event_clock=True)
+                now = max(lock.lane_time or START, until or START)
+                batch = Batch(loaded.states, self.rules, now, event_clock=True, totals=self.claim.totals)
                 try:
                     for each in inputs:
                         batch.receive(each)
@@ -194,6 +195,7 @@ class StoredLane:
         self.timings.write += written - decided
         self.timings.commit += time.perf_counter() - written
         self.states |= loaded.states
+        self.claim = replace(self.claim, totals=batch.totals)
         self.rejected = []
         for each in batch.results:
             assert each.decision.reason not in FAILURES, each.detail

@@ -1,5 +1,6 @@
 """The story of an account has exactly the shape that the commands' documentation promises."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from settlement.messages import (
@@ -14,6 +15,7 @@ from storage.stories.merchant import merchant_story
 from tests.integration.storage.settling import START, account, merchant
 from tests.unit.settlement.builders import (
     deferred,
+    in_instalments,
     opened,
     repaid,
 )
@@ -35,9 +37,9 @@ async def test_the_story_of_an_account_has_every_field(buyer):
         "held_minor": 13_000,
         "used_minor": 0,
         "customer_credit_minor": 0,
+        "payoff_minor": 0,
     }
-    assert story["freeze_reasons"] == ["security"]
-    assert story["owed"] == {"principal_minor": 0, "fee_minor": 0, "penalty_minor": 0}
+    assert story["freeze_reasons"] == ["security"] and not any(story["owed"].values())
     assert story["orders"] == [
         {
             "order_id": "b-first",
@@ -46,6 +48,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
             "status": "trial",
             "amount_minor": 10_000,
             "returned_minor": 0,
+            "credited_minor": 0,
             "placed_at": START + timedelta(days=1),
             "obligations": [],
         },
@@ -56,6 +59,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
             "status": "held",
             "amount_minor": 3_000,
             "returned_minor": 0,
+            "credited_minor": 0,
             "placed_at": START + timedelta(days=2),
             "obligations": [],
         },
@@ -124,7 +128,8 @@ async def test_obligations_and_debits_are_told_with_their_order(lane):
         "paid_minor": 2_000,
         "status": "overdue",
     }
-    (debit,) = story["debits"]
+    debit, *asked_again = story["debits"]
+    assert len(asked_again) == 4, "one for each week that nobody answers"
     assert {name: value for name, value in debit.items() if name != "debit_id"} == {
         "amount_minor": 7_000,
         "due_on": date(2026, 2, 1),
@@ -204,3 +209,85 @@ async def test_cash_outs_are_told_with_their_obligations_and_what_is_overdue_as_
 
 async def test_an_account_nobody_opened_has_no_story(connection):
     assert await account_story(connection, "nobody") is None
+
+
+async def test_a_history_tells_every_outcome_in_its_order(lane):
+    sent = lane.message(opened("kuaishou"), BUYER, "opened")
+    repeated = [replace(sent, source=replace(sent.source, offset=offset)) for offset in (20, 21)]
+    inputs = [
+        sent,
+        repeated[0],
+        lane.message(deferred("o", 100), BUYER, "placed"),
+        replace(repeated[1], fingerprint=b"another"),
+        lane.message(PurchaseReceived("unknown"), BUYER, "waits"),
+        lane.message(deferred("o", 100), BUYER, "placed again"),
+    ]
+    await lane.settle(inputs)
+    await lane.settle([replace(repeated[1], source=replace(sent.source, offset=22))])
+    late = lane.message(PurchaseReceived("never"), BUYER, "never", START + timedelta(hours=1))
+    await lane.settle([late])
+    await lane.settle(until=START + timedelta(hours=72))
+    history = (await account_story(lane.connection, BUYER.id)).document()["history"]
+    told = [(each["event_id"], each["outcome"], each["reason"]) for each in history]
+    assert told[:5] == [
+        ("opened", "applied", None),
+        ("opened", "duplicate", None),
+        ("placed", "applied", None),
+        ("opened", "conflict", None),
+        ("placed again", "duplicate", None),
+    ]
+    assert told[5:] == [
+        ("opened", "duplicate", None),
+        ("never", "parked", None),
+        ("waits", "dead_lettered", "unmatched"),
+    ]
+    (waiting,) = [each for each in history if each["outcome"] == "parked"]
+    since = START + timedelta(hours=1)
+    assert (waiting["waits_for"], waiting["decided_at"], waiting["until"]) == (
+        "order:never",
+        since,
+        since + timedelta(hours=72),
+    )
+    assert not [each for each in history if each is not waiting and "until" in each]
+
+
+async def test_a_history_tells_of_records_with_its_key_that_were_not_understood(lane):
+    await lane.settle([lane.message(opened("kuaishou"), BUYER, "opened")])
+    for topic, key in (("purchase", b"buyer"), ("purchase", b"another"), ("merchant", b"buyer"), ("clock", b"buyer")):
+        lane.rejected.append(replace(lane.reject(topic, b"{"), key=key))
+        del lane.rejected[-2]
+    await lane.settle([lane.message(deferred("o", 100), BUYER, "placed")])
+    history = (await account_story(lane.connection, BUYER.id)).document()["history"]
+    assert [(each["topic"], each["event_id"], each["outcome"], each["reason"]) for each in history] == [
+        ("credit-line", "opened", "applied", None),
+        ("purchase", "placed", "applied", None),
+        ("purchase", None, "dead_lettered", "not_json"),
+    ]
+
+
+async def test_what_a_payoff_takes_now_is_told(lane):
+    await lane.settle([lane.message(replace(opened("taobao"), card_linked=True), BUYER, "opened")])
+    placed = lane.message(in_instalments("o", 9_000), BUYER, "placed")
+    await lane.settle([placed, lane.message(PurchaseReceived("o"), BUYER, "received")])
+    story = await account_story(lane.connection, BUYER.id)
+    assert (story.owed.principal_minor, story.owed.fee_minor, story.payoff_minor) == (9_000, 162, 9_000)
+    await lane.settle([lane.message(repaid(1, "tick"), BUYER, "tick", START + timedelta(days=31))])
+    assert (await account_story(lane.connection, BUYER.id)).payoff_minor == 9_054 - 1
+    paid = lane.message(repaid(9_053, "all", purpose="payoff"), BUYER, "payoff", START + timedelta(days=31))
+    await lane.settle([paid])
+    story = await account_story(lane.connection, BUYER.id)
+    assert (story.owed.principal_minor + story.owed.fee_minor, story.payoff_minor) == (0, 0)
+
+
+async def test_debits_that_nobody_answers_are_counted_with_their_age(lane):
+    await lane.settle([lane.message(opened("kuaishou"), BUYER, "opened")])
+    await lane.settle([lane.message(deferred("o", 100), BUYER, "placed")])
+    await lane.settle([lane.message(PurchaseReceived("o"), BUYER, "received")])
+    await lane.settle(until=START + timedelta(days=31))
+    first = (await figures.operations(lane.connection))[0]
+    (debit,) = (await account_story(lane.connection, BUYER.id)).debits
+    assert (first.open_debits, first.oldest_open_debit_at) == (1, START + timedelta(days=29, hours=16))
+    answer = repaid(100, "answer", debit_id=debit.debit_id)
+    await lane.settle([lane.message(answer, BUYER, "answer", START + timedelta(days=31))])
+    first = (await figures.operations(lane.connection))[0]
+    assert (first.open_debits, first.oldest_open_debit_at) == (0, None)

@@ -34,6 +34,20 @@ BROKEN = {
         ),
         {"balances are the sums of their postings", "trial balance", "merchant transit is what is in flight"},
     ),
+    "a discount that was not given": (
+        (
+            "UPDATE purchase_order SET credited_minor = 1 WHERE ctid = (SELECT ctid FROM purchase_order"
+            " WHERE status = 'held' LIMIT 1)"
+        ),
+        {"orders cost less by their discounts"},
+    ),
+    "money in suspense": (
+        (
+            "INSERT INTO suspense_entry SELECT 0, 'nobody', 'r-1', 5, 'CNY', 'external', 'account', NULL, NULL, 'e',"
+            " now(), now(), '\\x00'"
+        ),
+        {"money in suspense is what was not released"},
+    ),
     "an amount posted": (
         (
             "UPDATE posting SET amount_minor = amount_minor + 1 WHERE (lane, seq, n) = (SELECT"
@@ -172,6 +186,15 @@ BROKEN = {
             " WHERE freeze_reasons = '[]' LIMIT 1)"
         ),
         {"the limit is what is granted"},
+    ),
+    "what is due and asked for no more": (
+        (
+            "UPDATE obligation SET asks = '[]', exhausted = false WHERE ctid = (SELECT obligation.ctid FROM obligation"
+            " JOIN lane USING (lane) JOIN purchase_order USING (lane, account_id, order_id)"
+            " WHERE obligation.status = 'overdue' AND open_return_ids = '[]'"
+            " AND NOT EXISTS (SELECT FROM timer WHERE party_id = obligation.account_id AND kind = 'debit') LIMIT 1)"
+        ),
+        {"whatever is due is asked for"},
     ),
     "a line that works while something is overdue": (
         (

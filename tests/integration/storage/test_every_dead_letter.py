@@ -18,6 +18,7 @@ from settlement.dead_letter import MAX_DETAIL, DeadLetter, DeadLetterReason, of_
 from settlement.draft import Rules
 from settlement.messages import MerchantRegistered, PurchaseReceived, TermsPublished
 from settlement.timers import Timer, TimerKind
+from settlement.totals import LARGEST_MINOR, SENT
 from storage import dead_letters, lanes
 from storage.write import write
 from tests.contract import builders as records
@@ -27,6 +28,7 @@ from tests.unit.settlement.builders import (
     SHOP,
     Lane,
     at,
+    deferred,
     deposited,
     lane_with_line,
     message,
@@ -77,6 +79,10 @@ def not_decided(monkeypatch: pytest.MonkeyPatch) -> dict[DeadLetterReason, DeadL
     unknown.send("2026-01-01", MerchantRegistered("CNY", 7))
     unknown.send("2026-01-02", deposited())
     unknown.unchecked(message(refund_asked(), SHOP, at("2026-01-03"), "event"))
+    full = lane_with_line("kuaishou")
+    full.totals = {(SENT, "CNY"): LARGEST_MINOR}
+    full.send("2026-01-02", deferred("order", 100))
+    full.send("2026-01-03", PurchaseReceived("order"))
     broken = lane_with_line()
 
     def trip(*_):
@@ -86,7 +92,7 @@ def not_decided(monkeypatch: pytest.MonkeyPatch) -> dict[DeadLetterReason, DeadL
     broken.unchecked(message(placed(), BUYER, at("2026-01-02"), "e"))
     return {
         each.last[-1].dead_letter.reason: each.last[-1].dead_letter
-        for each in (jumped, unmatched, ill, unknown, broken)
+        for each in (jumped, unmatched, ill, unknown, full, broken)
     }
 
 

@@ -6,9 +6,17 @@ from datetime import date, timedelta
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import Account, Debit, Deposit, DepositRefund, Obligation, Order, Repayment, Return
-from settlement.messages import LineFrozen, LineUnfrozen, MerchantRegistered, PurchaseReceived
-from settlement.state import Parked, PartyState
+from settlement.entities import Account, Debit, Deposit, DepositRefund, Obligation, Order, PlanKind, Repayment, Return
+from settlement.messages import (
+    LineFrozen,
+    LineUnfrozen,
+    MerchantRegistered,
+    Plan,
+    PurchaseReceived,
+    ShopSettingsChanged,
+)
+from settlement.shop import ShopSettings
+from settlement.state import NotLoadedError, Parked, PartyState
 from settlement.statuses import DebitStatus, ObligationStatus
 from settlement.timers import Timer, TimerKind
 from storage import load
@@ -20,7 +28,7 @@ from tests.unit.settlement.builders import deferred, deposited, opened, placed, 
 async def test_a_party_nobody_knows_is_whole_and_not_known(lane):
     loaded = await load.load(lane.connection, 0, ReadSet(parties={BUYER}), lane.restore)
     assert loaded.known == set()
-    assert loaded.states[BUYER].whole and loaded.states[None].whole
+    assert loaded.states[BUYER].whole
 
 
 async def test_accounts_and_merchants_of_one_id_are_kept_apart(lane):
@@ -29,6 +37,29 @@ async def test_accounts_and_merchants_of_one_id_are_kept_apart(lane):
     loaded = await load.load(lane.connection, 0, ReadSet(parties={BUYER, party}), lane.restore)
     assert loaded.known == {BUYER}
     assert loaded.states[party].whole
+
+
+async def test_an_order_brings_what_its_shop_has_set_on_this_lane(connection, lane):
+    told = ShopSettingsChanged("shop", True, (Plan(PlanKind.TRIAL),), 500, "CNY")
+    await StoredLane(connection, number=1).settle([lane.message(replace(told, enabled=False), None, "elsewhere")])
+    await lane.settle([lane.message(opened(), BUYER, "opened")])
+    await lane.settle([lane.message(told, None, "told")])
+    order, other = lane.message(placed(), BUYER, "order"), lane.message(placed(merchant_id="other"), BUYER, "other")
+    kept = (await lane.read(lane.wanted([order, other])))[None]
+    assert list(kept.each(ShopSettings)) == [ShopSettings("shop", True, ("trial",), 500, "CNY", START)]
+    assert kept.find(ShopSettings, "other") is None
+    with pytest.raises(NotLoadedError):
+        kept.find(ShopSettings, "unnamed")
+
+
+async def test_a_parked_order_brings_what_its_shop_has_set_once_its_line_is_opened(lane):
+    await lane.settle([lane.message(ShopSettingsChanged("shop", False, None, None, "CNY"), None, "told")])
+    order = lane.message(placed(), BUYER, "order")
+    assert [each.decision.outcome for each in await lane.settle([order])] == [Outcome.PARKED]
+    loads = lane.loads
+    results = await lane.settle([lane.message(opened(), BUYER, "opened")])
+    assert [each.decision.reason for each in results] == [None, "not_supported"]
+    assert lane.loads == loads + 1
 
 
 async def test_other_lanes_are_not_looked_at(connection, lane):
@@ -165,7 +196,7 @@ async def test_a_named_repayment_brings_what_it_paid_with_its_orders_and_debits(
     await settle_each(lane, opened("kuaishou"), deferred("order", 10_000), PurchaseReceived("order"), repaid(10_000))
     (paid,) = (await read_naming(lane, (Order, "order"))).entities[Obligation].values()
     debit = Debit("buyer", "debit", 5, 10, date(2026, 1, 1), 1, "due", DebitStatus.FAILED, START, ("o-0001",))
-    other = obligation(1, status=ObligationStatus.PAID, debit_id="debit")
+    other = obligation(1, status=ObligationStatus.PAID, asks=("debit retry 0 0 10",))
     unpaid = obligation(2, status=ObligationStatus.PAID)
     await keep(lane, debit, other, unpaid, repayment(f"{paid.obligation_id} 0 0 90", "o-0001 1 2 7"))
     assert not (await lane.read(ReadSet(parties={BUYER})))[BUYER].entities.get(Obligation)

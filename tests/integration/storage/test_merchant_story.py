@@ -2,13 +2,15 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from settlement.entities import CaseKind
+from settlement.entities import CaseKind, PlanKind
 from settlement.messages import (
     CaseClosed,
     CaseOpened,
     DepositRefundReviewed,
     MerchantActivity,
     MerchantRegistered,
+    Plan,
+    ShopSettingsChanged,
 )
 from storage.stories.merchant import merchant_story
 from tests.integration.storage.settling import START, merchant
@@ -60,6 +62,7 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
         "shop_withdrawals": [],
         "open": {"promotions": 1, "disputes": 0, "after_sales": 1, "violations": 0},
         "open_cases": [{"kind": "promotion", "case_id": "spring"}],
+        "settings": None,
     }
     assert story["deposit_refunds"] == [
         {
@@ -78,8 +81,7 @@ async def test_the_story_of_a_merchant_has_every_field(lane):
             "opinion": None,
         }
     ]
-    types = [each["type"] for each in story["history"]]
-    assert "merchant_activity.recorded" not in types and len(types) == 6
+    assert len(story["history"]) == 6  # what account lanes hand over is no part of it
 
 
 async def test_the_story_of_a_merchant_tells_what_the_reviewer_wrote(lane):
@@ -87,6 +89,21 @@ async def test_the_story_of_a_merchant_tells_what_the_reviewer_wrote(lane):
     await lane.send(SHOP, MerchantRegistered("CNY", 7), deposited(), refund_asked(), rejected)
     (request,) = (await merchant_story(lane.connection, "shop")).document()["deposit_refunds"]
     assert (request["status"], request["opinion"]) == ("rejected", "goods are still on their way")
+
+
+async def test_the_story_of_a_merchant_tells_what_its_shop_has_set(lane):
+    await lane.send(SHOP, MerchantRegistered("CNY", 7))
+    plans = (Plan(PlanKind.INSTALMENT, periods=3), Plan(PlanKind.DEFERRED, 30), Plan(PlanKind.STATEMENT))
+    for number, most in enumerate((None, 500_000)):
+        told = ShopSettingsChanged("shop", True, plans, most, "CNY")
+        await lane.settle([lane.message(told, None, f"told-{number}", START + timedelta(days=number))])
+    assert (await merchant_story(lane.connection, "shop")).document()["settings"] == {
+        "enabled": True,
+        "plans": [{"kind": "instalment", "periods": 3}, {"kind": "deferred", "days": 30}, {"kind": "statement"}],
+        "max_order_minor": 500_000,
+        "currency": "CNY",
+        "changed_at": START + timedelta(days=1),
+    }
 
 
 async def test_a_merchant_nobody_heard_of_has_no_story(connection):

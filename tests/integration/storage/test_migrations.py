@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
+from settlement import timeline
 from settlement.entities import Account, Obligation, Repayment
 from settlement.terms import TermsBook, TermsError
 from storage import migrations
@@ -101,9 +102,7 @@ async def test_rows_from_before_anything_could_fall_overdue_stay_right(empty_dat
         "of instalment": True,
         "of none": False,
     }
-    assert {(each.debit_on, each.overdue_principal_minor, each.penalty_runs) for each in obligations.values()} == {
-        (None, None, ())
-    }
+    assert {(each.asks, each.falls, each.overdue_principal_minor) for each in obligations.values()} == {((), (), None)}
     (repayment,) = TABLES[Repayment].entities(rows[Repayment])
     assert (repayment.shares, repayment.credit_minor, repayment.reversed_at) == ((), 0, None)
 
@@ -117,6 +116,47 @@ async def migrated_up_to(number, database, monkeypatch):
     monkeypatch.setattr(migrations, "released", lambda: everything)
     async with migrations._as_owner(database.dsn) as connection:
         yield connection
+
+
+OVERDUE = """
+    INSERT INTO account (
+        lane, account_id, programme, currency, opened_at, fingerprint, card_linked, identity_verified, freeze_reasons,
+        lifted_freezes, entities_made, limit_minor, available_minor, held_minor, used_minor, receivable_minor,
+        fee_receivable_minor, penalty_receivable_minor, customer_credit_minor, overdue_until
+    ) VALUES (
+        1, 'buyer', 'kuaishou', 'CNY', '2026-01-01', 'f', true, true, '["overdue"]', '[]', 9, 0, 0, 0, 0, 0, 0, 0, 0,
+        '2026-01-20 10:00+00'
+    );
+    INSERT INTO obligation (
+        lane, account_id, obligation_id, no, due_on, status, principal_minor, fee_minor, penalty_minor,
+        paid_principal_minor, paid_fee_minor, paid_penalty_minor, debit_id, overdue_principal_minor, penalty_runs
+    ) VALUES
+        (1, 'buyer', 'retried', 1, '2026-02-01', 'overdue', 100, 6, 2, 10, 1, 0, 'failed', 90, '["2026-02-02 2 1"]'),
+        (1, 'buyer', 'failed', 2, '2026-02-01', 'overdue', 100, 0, 0, 0, 0, 0, NULL, 100, '["2026-02-02 0 0"]'),
+        (1, 'buyer', 'paid', 3, '2026-01-10', 'paid', 50, 0, 1, 50, 0, 1, NULL, 50, '["2026-01-11 1 1"]'),
+        (1, 'buyer', 'asked', 4, '2026-02-20', 'open', 30, 0, 0, 0, 0, 0, 'asks', NULL, '[]');
+    INSERT INTO debit VALUES
+        (1, 'buyer', 'failed', 5, 95, '2026-02-01', 1, 'due', 'failed', '2026-02-01', '["retried"]'),
+        (1, 'buyer', 'asks', 6, 30, '2026-02-20', 1, 'kept', 'requested', '2026-02-01', '["asked"]');
+"""
+"""What was overdue, and asked for, before there was a time line."""
+
+
+async def test_what_was_overdue_before_there_was_a_time_line_goes_on(empty_database, monkeypatch):
+    async with migrated_up_to(12, empty_database, monkeypatch) as connection:
+        await connection.execute(OVERDUE)
+        await migrations._apply_missing(connection)
+        rows = await connection.fetch("SELECT * FROM obligation")
+        since = await connection.fetchval("SELECT overdue_since FROM account")
+    found = {each.obligation_id: each for each in TABLES[Obligation].entities(rows)}
+    assert {name: (each.falls, each.penalty_runs, each.asks, each.exhausted) for name, each in found.items()} == {
+        "retried": (("2026-02-01T16:00:00+00:00 40 90",), ("2026-02-02 2 1",), ("failed retry 2 5 90",), False),
+        "failed": (("2026-02-01T16:00:00+00:00 40 100",), (), (), True),
+        "paid": (("2026-01-10T16:00:00+00:00 40 50 2026-01-20T10:00:00+00:00",), ("2026-01-11 1 1",), (), False),
+        "asked": ((), (), ("asks standing 0 0 30",), False),
+    }
+    assert [timeline.is_overdue(found[name]) for name in ("retried", "failed", "paid")] == [True, True, False]
+    assert since == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 UNPAID = """
@@ -260,7 +300,7 @@ async def test_a_newer_schema_is_accepted(connection):
 async def test_a_table_has_the_fields_of_its_class(connection, table):
     columns = await connection.fetchval(
         "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute"
-        " WHERE attrelid = $1::regclass AND attnum > 0",
+        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
         table.name,
     )
     assert tuple(columns) == ("lane", *table.columns)

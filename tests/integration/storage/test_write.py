@@ -1,17 +1,25 @@
 """What a batch leaves in the database besides its states."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from settlement.batch import Settled
 from settlement.decision import Decision, Outcome
+from settlement.entities import Account
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import PurchaseReceived, TermsPublished
 from settlement.terms import TermsBook
+from settlement.totals import LARGEST_MINOR
 from storage import chain, lanes
+from storage.load import ReadSet
 from storage.write import write
-from tests.integration.storage.settling import BUYER, START, StoredLane, Traffic
-from tests.unit.settlement.builders import deferred, opened
+from tests.integration.storage.settling import BUYER, START, StoredLane, Traffic, failed, write_states
+from tests.integration.storage.test_round_trip import filled
+from tests.unit.settlement.builders import deferred, opened, repaid
+from workers.lanes.splitting import REFUSALS
 
 
 async def test_every_outcome_leaves_its_row(connection, lane):
@@ -136,3 +144,32 @@ async def test_round_trips_do_not_grow_with_the_batch(connection):
         assert len(set(counted.statements)) >= len(counted.statements) - 5
     assert spent[1000] <= 60
     assert spent[1000] - spent[100] <= 10
+
+
+async def test_what_one_account_pays_beyond_what_a_column_holds_costs_its_messages_and_not_the_lane(connection, lane):
+    await lane.settle([lane.message(opened("kuaishou"), BUYER, "opened")])
+    most, number = 10**15, 9_300
+    repayments = [lane.message(repaid(most, f"r-{n}"), BUYER, f"r-{n}") for n in range(number)]
+    outcomes: Counter = Counter()
+    for begin in range(0, number, 3_100):
+        results = await lane.settle(repayments[begin : begin + 3_100])
+        outcomes.update((each.decision.outcome, each.decision.reason) for each in results)
+    assert outcomes == {
+        (Outcome.APPLIED, None): LARGEST_MINOR // most,
+        (Outcome.DEAD_LETTERED, "amount_overflow"): number - LARGEST_MINOR // most,
+    }
+    assert await connection.fetchval("SELECT count(*) FROM dead_letter WHERE reason = 'amount_overflow'") == 77
+    # A new owner of the lane knows its sums.
+    claim = await lanes.claim(connection, 0, "another")
+    assert claim.totals == lane.claim.totals and claim.totals["gateway_clearing", "CNY"] == 9_223 * most
+    assert await failed(connection) == {}
+
+
+@pytest.mark.parametrize("number", [LARGEST_MINOR + 1, -LARGEST_MINOR - 2])
+async def test_a_number_that_no_column_holds_is_an_error_of_the_data(connection, lane, number):
+    """So a batch that brings one all the same is split (workers/lanes/splitting.py)."""
+    states = await lane.read(ReadSet(parties={BUYER}))
+    made = replace(filled(Account, BUYER.id, BUYER.id, 0), customer_credit_minor=number)
+    states[BUYER].apply(Decision(Outcome.APPLIED, entities=(made,)))
+    with pytest.raises(REFUSALS):
+        await write_states(lane, states)

@@ -94,6 +94,10 @@ async def requested(made, number):
     return len(await made.outputs(Topic.AUTO_DEBIT)) >= number
 
 
+async def fired(made):
+    return await made.fetch("SELECT decided_at FROM decision WHERE kind = 'timer'")
+
+
 async def test_under_the_wall_clock_an_idle_lane_wakes_up_for_its_next_timer(made):
     messages = Messages()
     account = account_on(0)
@@ -107,9 +111,8 @@ async def test_under_the_wall_clock_an_idle_lane_wakes_up_for_its_next_timer(mad
     soon = await made.count("SELECT clock_timestamp() + $1", timedelta(seconds=5) + 3 * start_took)
     await made.fetch("UPDATE timer SET due_at = $1 WHERE kind = 'trial_end'", soon)
     made.worker()
-    await eventually(lambda: requested(made, 1), state=made.state)
-    fired = await made.fetch("SELECT decided_at FROM decision WHERE kind = 'timer'")
-    assert fired[0]["decided_at"] == soon
+    await eventually(lambda: fired(made), state=made.state)
+    assert (await fired(made))[0]["decided_at"] == soon
     (batch,) = await made.fetch("SELECT committed_at FROM batch ORDER BY committed_at DESC LIMIT 1")
     assert timedelta() <= batch["committed_at"] - soon < timedelta(seconds=2)
 
@@ -300,3 +303,27 @@ async def test_a_message_of_no_known_time_does_not_hold_up_the_event_clock(timed
     await timed.settled(4)
     assert await timed.outcomes() == {"applied": 2, "dead_lettered": 2}
     assert {letter["reason"] for letter in await timed.outputs(Topic.DEAD_LETTER)} == {"not_json", "time_jump"}
+
+
+async def test_a_record_that_the_database_refuses_costs_itself_and_not_its_lane(made):
+    messages = Messages()
+    accounts = [name for name in (f"acc-{n}" for n in range(100)) if home_of(name, 2) == 0][:3]
+    async with made.database() as connection:
+        await connection.execute("ALTER TABLE purchase_order ADD CHECK (order_id <> 'poison')")
+    orders = [
+        messages.purchase_placed(account, "poison" if n == 7 and account is accounts[1] else f"order-{n}")
+        for n in range(20)
+        for account in accounts
+    ]
+    await made.send([messages.line_opened(account) for account in accounts])
+    await made.send(orders)
+    worker = made.worker()
+    await made.settled(len(accounts) + len(orders))
+    (letter,) = await made.outputs(Topic.DEAD_LETTER)
+    assert (letter["reason"], letter["input_event_id"]) == ("internal_error", json.loads(orders[22].value)["event_id"])
+    assert "CheckViolationError" in letter["detail"]
+    assert await made.count("SELECT count(*) FROM purchase_order") == len(orders) - 1
+    assert worker.log.read_text().count("the database refuses a record") == 1
+    assert "lane stopped" not in worker.log.read_text()
+    assert await worker.stopped() == 0
+    await made.require_sound()

@@ -17,17 +17,23 @@ RETRIES = (timedelta(hours=24), timedelta(hours=48))
 AUTOMATIC_RECEIPT = timedelta(days=15)
 PARCEL_WAIT = timedelta(days=15)
 REMINDER = timedelta(days=3)
+ANSWER = timedelta(days=7)
+NOTICE_DAYS, LEAST_NOTICE = 7, 100
 PENALTY_BPS, FEE_BPS = 5, 60
+PARTS = ("penalty", "fee", "principal")
+"""In the order in which they are paid."""
 
 PROGRAMMES: dict[str, Facts] = {
     "kuaishou": {
+        "currency": "CNY",
         "plans": {("deferred", days, None) for days in (30, 60, 90)},
         "captured": "receipt",
-        "inspects": False,
+        "uninspected": {"no_longer_wanted", "other", "quality_issue"},
         "reclaims": True,
         "restore": "cleared",
     },
     "taobao": {
+        "currency": "CNY",
         "plans": {("statement", None, None), *(("instalment", None, periods) for periods in (3, 6, 12))},
         "needs": {"card"},
         "captured": "receipt",
@@ -38,6 +44,7 @@ PROGRAMMES: dict[str, Facts] = {
         "no_overdue_for": timedelta(days=90),
     },
     "douyin": {
+        "currency": "CNY",
         "plans": {("statement", None, None), *(("instalment", None, periods) for periods in (3, 6, 12))},
         "needs": {"card", "identity"},
         "captured": "placing",
@@ -47,6 +54,7 @@ PROGRAMMES: dict[str, Facts] = {
         "bill_periods": (3, 6, 12),
     },
     "tmall": {
+        "currency": "CNY",
         "plans": {("trial", days, None) for days in (7, 14, 30)},
         "least_score": 650,
         "captured": "trial end",
@@ -101,45 +109,29 @@ def parts_of(amount: int, count: int) -> list[int]:
 # Obligations.
 
 
-def penalty(owed: Facts) -> int:
-    return sum(amount for _, amount in owed["penalties"])
-
-
-def charged_after(owed: Facts, at: datetime) -> int:
-    """Penalties of an instant after one."""
-    return sum(amount for charged_at, amount in owed["penalties"] if charged_at > at)
-
-
 def unpaid(owed: Facts, part: str) -> int:
-    whole = penalty(owed) if part == "penalty" else owed[part]
-    return whole - owed["paid"][part]
+    """What is open of a part: not paid, and not charged off."""
+    return owed[part] - owed["paid"][part] - owed["lost"][part]
 
 
 def open_amount(owed: Facts) -> int:
-    return sum(unpaid(owed, part) for part in ("penalty", "fee", "principal"))
+    return sum(unpaid(owed, part) for part in PARTS)
+
+
+def lost_amount(owed: Facts) -> int:
+    return sum(owed["lost"].values())
+
+
+def is_overdue(owed: Facts) -> bool:
+    return open_amount(owed) > 0 and any(fall["cleared_at"] is None for fall in owed["falls"])
 
 
 def obligation_status(owed: Facts) -> str:
     if open_amount(owed):
-        return "overdue" if owed["overdue_at"] else "open"
+        return "overdue" if is_overdue(owed) else "open"
+    if lost_amount(owed):
+        return "charged_off"
     return "paid" if owed["principal"] else "returned"
-
-
-def is_overdue(owed: Facts) -> bool:
-    return obligation_status(owed) == "overdue"
-
-
-def waive_rest(owed: Facts) -> None:
-    """Where no principal is left, fee and penalty are what was paid of them."""
-    if not owed["principal"]:
-        owed["fee"] = owed["paid"]["fee"]
-        too_much = unpaid(owed, "penalty")
-        while too_much:
-            at, amount = owed["penalties"].pop()
-            less = min(amount, too_much)
-            too_much -= less
-            if amount > less:
-                owed["penalties"].append((at, amount - less))
 
 
 def order_id_of(owed: Facts) -> str | None:
@@ -147,14 +139,22 @@ def order_id_of(owed: Facts) -> str | None:
 
 
 def in_pay_order(account: Facts) -> list[Facts]:
-    return sorted(filter(open_amount, account["obligations"]), key=lambda owed: owed["due_on"])  # stable: as made
+    return list(filter(open_amount, by_due_date(account["obligations"])))
+
+
+def by_due_date(obligations: Iterable[Facts]) -> list[Facts]:
+    return sorted(obligations, key=lambda owed: owed["due_on"])  # stable: as made
+
+
+def is_due(owed: Facts, now: datetime) -> bool:
+    return open_amount(owed) > 0 and owed["due_on"] <= business_date(now)
 
 
 # Orders.
 
 
 def left_of(order: Facts) -> int:
-    return order["amount"] - order["returned"]
+    return order["amount"] - order["returned"] - order["credited"]
 
 
 def obligations_of(account: Facts, order: Facts) -> list[Facts]:
@@ -164,7 +164,7 @@ def obligations_of(account: Facts, order: Facts) -> list[Facts]:
 def order_status(account: Facts, order: Facts) -> str:
     if order["stage"] == "cancelled":
         return "cancelled"
-    if not left_of(order):
+    if order["returned"] == order["amount"]:
         return "returned"
     if order["stage"] != "captured":
         return order["stage"]
@@ -193,7 +193,7 @@ def under_return(account: Facts, order: Facts) -> int:
 
 
 def programme(account: Facts) -> Facts:
-    return PROGRAMMES[account["opening"].programme]
+    return account["terms"]
 
 
 def held(account: Facts) -> int:
@@ -216,14 +216,23 @@ def credit(account: Facts) -> int:
     return sum(account["credits"])
 
 
+def penalty_of_all(account: Facts) -> int:
+    return sum(owed["penalty"] for owed in account["obligations"])
+
+
 def anything_overdue(account: Facts) -> bool:
     return any(map(is_overdue, account["obligations"]))
 
 
-def is_asked_for(account: Facts, owed: Facts, *statuses: str) -> bool:
-    """Whether a debit of these statuses asks for it; without any, a requested one or one with a pending retry."""
-    return any(
-        any(each is owed for each in debit["asks_for"])
-        for debit in account["debits"]
-        if debit["status"] in (statuses or ("requested",)) or (debit["retry_at"] is not None and not statuses)
-    )
+def clearings(account: Facts, *, of_this_freeze: bool = False) -> list[datetime]:
+    """When what was overdue was paid, waived or taken back."""
+    return [
+        fall["cleared_at"]
+        for owed in account["obligations"]
+        for fall in owed["falls"]
+        if fall["cleared_at"] is not None and not (of_this_freeze and fall["at"] < account["frozen_at"])
+    ]
+
+
+def is_in(owed: Facts, obligations: Iterable[Facts]) -> bool:
+    return any(owed is each for each in obligations)

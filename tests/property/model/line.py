@@ -12,6 +12,7 @@ from tests.property.model.facts import (
     anything_overdue,
     available,
     business_date,
+    clearings,
     declined,
     first_of,
     held,
@@ -20,12 +21,13 @@ from tests.property.model.facts import (
     programme,
     used,
 )
-from tests.property.model.obligations import ObligationRules
+from tests.property.model.hardship import HardshipRules
+from tests.property.model.terms import TermsRules
 
 UPHELD_LIFTS = ("security", "binding_changes", "credit_review")
 
 
-class LineRules(ObligationRules):
+class LineRules(HardshipRules, TermsRules):
     """Everything that comes by `credit-line`."""
 
     def on_credit_line_opened(self, party, body, now, at) -> Verdict:
@@ -34,12 +36,16 @@ class LineRules(ObligationRules):
             return declined("line_closed")
         if known:
             return DUPLICATE if known["opening"] == body else CONFLICT
-        if body.currency != "CNY":  # all four programmes
+        terms = self.programmes.get(body.programme)
+        if terms is None:
+            return self.refuse(party, "party", party.id, "not_supported")
+        if body.currency != terms["currency"]:
             return self.refuse(party, "party", party.id, "currency_mismatch")
         self.parties[party] = {
             "party": party,
             "known": True,
             "opening": body,
+            "terms": terms,
             "currency": body.currency,
             "limit": body.limit_minor,
             "granted": body.limit_minor,
@@ -62,8 +68,18 @@ class LineRules(ObligationRules):
             "cash_out_days": {},
             "appeals": {},
             "upheld": False,
-            "clearings": [],
-            "overdue_until": None,
+            "schedules": 0,
+            "money": [],
+            "penalties_told": None,
+            "paid_before": [],
+            "frozen_at": None,
+            "given_credits": {},
+            "waivers": {},
+            "plans": {},
+            "charge_offs": {},
+            "charged_off": 0,
+            "recovered": 0,
+            "suspense": self.suspense_of(party),
         }
         return APPLIED
 
@@ -85,9 +101,14 @@ class LineRules(ObligationRules):
 
     def on_card_linked(self, account, body, now, at) -> Verdict:
         verdict = self._set(account, "card", value=True)
-        if verdict == APPLIED:
-            account["credit_rests"] = False
-        return verdict
+        in_vain = self.was_asked_in_vain(account, now)
+        if verdict != APPLIED and not in_vain:
+            return verdict
+        account["credit_rests"] = False
+        if in_vain:
+            self.fired["asked for in vain, again by a card"] += 1
+            self.ask_at_once(account, self.to_ask_now(account, now), now)
+        return APPLIED
 
     def on_card_unlinked(self, account, body, now, at) -> Verdict:
         return self._set(account, "card", value=False)
@@ -143,7 +164,8 @@ class LineRules(ObligationRules):
         return APPLIED
 
     def _waits_still(self, account: Facts, at: datetime) -> bool:
-        return any(cleared_at + programme(account)["wait"] > at for cleared_at in account["clearings"])
+        cleared = clearings(account, of_this_freeze=True)
+        return any(cleared_at + programme(account)["wait"] > at for cleared_at in cleared)
 
     def on_appeal_decided(self, account, body, now, at) -> Verdict:
         if account["closed"]:
@@ -192,13 +214,14 @@ class LineRules(ObligationRules):
         billed_on = next_first(business_date(at))
         due_on = billed_on.replace(day=programme(account)["due_day"])
         owed = self.make_obligation(account, None, due_on, billed_on, body.amount_minor, now)
-        account["cash_outs"][body.cash_out_id] = {"request": body, "on": business_date(at), "owed": owed}
+        owed["cash_out"] = body.cash_out_id
+        account["cash_outs"][body.cash_out_id] = {"request": body, "on": business_date(at)}
         self.pay_out(account, now, body.amount_minor, "card", "cash_out", body.cash_out_id)
         self.notify(account, now, "cash_out_paid", body.amount_minor)
         return APPLIED
 
     def _was_overdue_lately(self, account: Facts, at: datetime) -> bool:
-        until = account["overdue_until"]
+        until = max(clearings(account), default=None)
         return until is not None and until > at - programme(account)["no_overdue_for"]
 
     # Closing.

@@ -223,10 +223,14 @@ class MerchantRules(ObligationRules):
             ("dispute" in still_open, "dispute_open"),
             (merchant["after_sales"] > 0, "after_sale_open"),
             ("violation" in still_open, "violation_open"),
+            (self._owes(merchant), "owes_platform"),
             (request["amount"] > deposit["left"] or not request["amount"], "amount_exceeds_deposit"),
             (others, "refund_in_progress"),
         ]
         return tuple(reason for fails, reason in checks if fails)
+
+    def _owes(self, merchant: Facts) -> bool:
+        return merchant["payable"][merchant["currency"]] < 0
 
     def on_deposit_refund_reviewed(self, merchant, body, now, at) -> Verdict:
         request = merchant["requests"].get(body.request_id)
@@ -307,6 +311,7 @@ class MerchantRules(ObligationRules):
         reason = first_of(
             [
                 (body.currency != merchant["currency"], "currency_mismatch"),
+                (self._owes(merchant), "owes_platform"),
                 (body.amount_minor > merchant["shop_balance"], "insufficient_balance"),
             ]
         )

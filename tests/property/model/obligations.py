@@ -1,24 +1,23 @@
-"""Obligations: how they come to be, fall overdue, cost penalties, are cleared, and are asked for by debits."""
+"""Obligations: how they come to be, fall overdue, cost penalties, are cleared and paid."""
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
-from settlement.party import Party
+from tests.property.model.debits import DUE_DAY, DebitRules, before_the_steps_of
 from tests.property.model.facts import (
     DAY,
-    PENALTY_BPS,
+    LEAST_NOTICE,
+    NOTICE_DAYS,
+    PARTS,
     REMINDER,
     Facts,
-    Verdict,
     anything_overdue,
     available,
     business_date,
-    charged_after,
+    by_due_date,
+    clearings,
     credit,
-    declined,
-    half_up,
-    in_pay_order,
-    is_asked_for,
+    is_due,
+    is_in,
     is_overdue,
     midnight,
     next_midnight,
@@ -27,29 +26,24 @@ from tests.property.model.facts import (
     open_returns,
     order_id_of,
     owed_in_all,
-    penalty,
     programme,
     unpaid,
 )
-from tests.property.model.outputs import Outputs
+from tests.property.model.timeline import (
+    JUST,
+    charge,
+    fall,
+    log_payment,
+    look_again,
+    look_at_falls,
+    place_at,
+    standing,
+    unpaid_at,
+)
 
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
-"""When penalties count as charged once they were paid with all the rest: no late repayment undoes them any more."""
 
-
-class ObligationRules(Outputs):
+class ObligationRules(DebitRules):
     """What is owed, and what follows from it by itself."""
-
-    def __init__(self, name: Callable[[Facts], str]) -> None:
-        super().__init__(name)
-        self.parties: dict[Party, Facts] = {}
-        self.refused: set[tuple[Party, str, str]] = set()
-        self.missing: tuple[str, str] | None = None
-
-    def refuse(self, party: Party, kind: str, name: str, reason: str) -> Verdict:
-        """Decline what would have made something, for ever unknown until it is sent anew."""
-        self.refused.add((party, kind, name))
-        return declined(reason)
 
     def make_obligation(
         self,
@@ -61,39 +55,49 @@ class ObligationRules(Outputs):
         now: datetime,
         *,
         fee: int = 0,
-        in_instalments: bool = False,
+        schedule: int | None = None,
         trial_ended: bool = False,
     ) -> Facts:
+        """`schedule` tells which instalments are one schedule; None for what is not in instalments."""
         owed = {
             "order": order,
             "billed_on": billed_on,
             "principal": principal,
             "fee": fee,
-            "penalties": [],
-            "paid": {"penalty": 0, "fee": 0, "principal": 0},
-            "in_instalments": in_instalments,
+            "penalty": 0,
+            "changes": [(place_at(now), principal)],
+            "payments": [],
+            "falls": [],
+            "charges": [],
+            "waivers": [],
+            "lowered": False,
+            "paid": dict.fromkeys(PARTS, 0),
+            "lost": dict.fromkeys(PARTS, 0),
+            "schedule": schedule,
+            "plan": None,
+            "cash_out": None,
+            "exhausted": False,
             "trial_ended_at": now if trial_ended else None,
-            "overdue_at": None,
-            "cap": 0,
         }
         self.move_due_date(owed, due_on, now)
         account["obligations"].append(owed)
         return owed
 
+    def new_schedule(self, account: Facts) -> int:
+        account["schedules"] += 1
+        return account["schedules"]
+
     def move_due_date(self, owed: Facts, due_on: date, now: datetime) -> None:
         """Set a due date: it is debited on it, overdue the day after, but never on the very day it was set."""
         owed["due_on"] = due_on
+        owed["exhausted"] = False
         self.debit_anew(owed, due_on)
         owed["not_overdue_before"] = next_midnight(now)
         owed["remind_of"] = due_on if midnight(due_on) - REMINDER > now else None
 
-    def debit_anew(self, owed: Facts, day: date) -> None:
-        """Have attempt 1 of a new series requested at 00:00 of a day."""
-        owed["debit_on"], owed["debit_done"] = day, False
-
     def payoff_takes(self, account: Facts, at: datetime) -> int:
         """All that was open then, but the fees of statements that had not come."""
-        later = sum(min(charged_after(owed, at), unpaid(owed, "penalty")) for owed in account["obligations"])
+        later = sum(unpaid(owed, "penalty") - unpaid_at(owed, "penalty", at) for owed in account["obligations"])
         return owed_in_all(account) - later - sum(unpaid(owed, "fee") for owed in self.unbilled(account, at))
 
     def unbilled(self, account: Facts, at: datetime) -> list[Facts]:
@@ -107,51 +111,51 @@ class ObligationRules(Outputs):
 
     def due_of_obligations(self, account: Facts) -> list[tuple]:
         """(instant, rank, kind, name, what) of all that the present state leads to."""
-        things: list[tuple] = []
+        things: list[tuple] = self.due_of_debits(account)
         for owed in filter(open_amount, account["obligations"]):
             if not owed["debit_done"]:
                 key = (owed["due_on"], owed["debit_on"])
-                things.append((midnight(owed["debit_on"]), 30, "due", owed["due_on"].isoformat(), key))
+                things.append((midnight(owed["debit_on"]), DUE_DAY, "due", owed["due_on"].isoformat(), key))
             if not is_overdue(owed) and not open_returns(account, owed["order"] or {}):
                 instant = self._overdue_instant(owed)
                 things.append((instant, 40, "overdue", owed["due_on"].isoformat(), (owed["due_on"], instant)))
-            if is_overdue(owed):
+            if is_overdue(owed) and owed["plan"] is None:
                 things.append((owed["next_penalty_at"], 50, "penalty", "", owed["next_penalty_at"]))
         things += [
             (midnight(day) - REMINDER, 95, "reminder", day.isoformat(), day)
             for owed in account["obligations"]
             if (day := owed["remind_of"]) is not None
         ]
-        things += [
-            (debit["retry_at"], 60, "retry", debit["debit_id"], debit)
-            for debit in account["debits"]
-            if debit["retry_at"] is not None
-        ]
-        if programme(account)["restore"] == "waits" and self._waits_to_be_restored(account):
-            things.append((max(account["clearings"]) + programme(account)["wait"], 70, "restore", "", None))
+        waits = programme(account)["restore"] == "waits"
+        cleared = clearings(account, of_this_freeze=True)
+        if waits and cleared and "overdue" in account["freezes"] and not anything_overdue(account):
+            things.append((max(cleared) + programme(account)["wait"], 70, "restore", "", None))
         return things
 
     def _overdue_instant(self, owed: Facts) -> datetime:
         return max(midnight(owed["due_on"] + DAY), owed["not_overdue_before"])
 
     def due_day(self, account: Facts, due_on: date, day: date, now: datetime, at: datetime) -> None:
-        """Customer credit first, to all that is due by then; then one debit for what is left of that due date."""
+        """Customer credit first; then one debit for what is not asked for of that due date.
+
+        On a due day of its own, what was asked for in vain goes with it.
+        """
         account["credit_rests"] = False
-        pot = credit(account)
-        due = [owed for owed in in_pay_order(account) if owed["due_on"] <= day]
-        spent = sum(amount for _, parts in self.allocate(account, due, pot, now) for amount in parts.values())
-        if spent:
-            self.fired["customer credit applied"] += 1
-            account["credits"].append(-spent)
+        if self.use_credit(account, now, before_the_steps_of(now)):
             self.settle_up(account, now, at)
         group = []
-        for owed in in_pay_order(account):
-            if owed["due_on"] == due_on and owed["debit_on"] == day:
+        for owed in by_due_date(account["obligations"]):
+            mine = owed["due_on"] == due_on and owed["debit_on"] == day and not owed["debit_done"]
+            joins = owed["exhausted"] and is_due(owed, now) and due_on == day == business_date(now)
+            if mine:
                 owed["debit_done"] = True
-                if not is_asked_for(account, owed) and not open_returns(account, owed["order"] or {}):
-                    group.append(owed)
-        trial_ended = any(owed["trial_ended_at"] == now for owed in group)
-        self.debit(account, group, due_on, 1, "trial_ended" if trial_ended else "due", now, now)
+            if (mine or joins) and not open_returns(account, owed["order"] or {}):
+                parts = self.unasked(account, owed)
+                self.fired["asked for in vain, again on a due day"] += joins and any(parts.values())
+                group.append((owed, parts))
+        trial_ended = any(owed["trial_ended_at"] == now for owed, parts in group if any(parts.values()))
+        reason = "trial_ended" if trial_ended else "due"
+        self.debit(account, group, due_on, 1, reason, now, now)
 
     def remind(self, account: Facts, due_on: date, now: datetime) -> None:
         amount = 0
@@ -174,59 +178,82 @@ class ObligationRules(Outputs):
             and self._overdue_instant(owed) <= instant
             and not open_returns(account, owed["order"] or {})
         ]
-        self.fall_overdue(account, late, due_on, now, now)
+        self.fall_overdue(account, late, due_on, now, now, now)
 
     def fall_overdue(
-        self, account: Facts, late: list[Facts], due_on: date, now: datetime, first_penalty_at: datetime
+        self,
+        account: Facts,
+        late: list[Facts],
+        due_on: date,
+        now: datetime,
+        fell_at: datetime,
+        first_penalty_at: datetime,
     ) -> None:
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            owed["overdue_at"], owed["next_penalty_at"] = now, first_penalty_at
-            owed["cap"] = max(owed["cap"], unpaid(owed, "principal"))
+            fall(owed, fell_at)
+            owed["next_penalty_at"] = first_penalty_at
+            look_again(owed)
         if late and "overdue" not in account["freezes"]:
             account["freezes"].add("overdue")
+            account["frozen_at"] = now
         if late and programme(account).get("reclaims") and available(account) > 0:
             unused = available(account)
             account["limit"] -= unused
             self.reclaimed(account, unused, "overdue", now)
+        for plan in {owed["plan"] for owed in late} - {None}:
+            self._all_of_plan_due(account, plan, now)
+
+    def _all_of_plan_due(self, account: Facts, plan: str, now: datetime) -> None:
+        """One part was missed: all others are due today."""
+        for owed in account["obligations"]:
+            if owed["plan"] == plan and obligation_status(owed) == "open" and owed["due_on"] > business_date(now):
+                self.fired["rescheduled debt missed, all of it due"] += 1
+                self.move_due_date(owed, business_date(now), now)
 
     def penalty_day(self, account: Facts, instant: datetime, now: datetime) -> None:
-        charged = 0
         for owed in account["obligations"]:
-            if is_overdue(owed) and owed["next_penalty_at"] <= instant:
+            if is_overdue(owed) and owed["plan"] is None and owed["next_penalty_at"] <= instant:
                 owed["next_penalty_at"] = next_midnight(now)
-                principal = unpaid(owed, "principal")
-                amount = max(half_up(principal, PENALTY_BPS), 1) if principal else 0
-                capped = max(min(amount, owed["cap"] - penalty(owed)), 0)
-                if capped < amount:
-                    self.fired["penalty capped"] += 1
-                if capped:
-                    owed["penalties"].append((now, capped))
-                charged += capped
-        if charged:
-            self.notify(account, now, "penalty_charged", charged)
+                self.fired["penalty capped"] += charge(owed, now)[1]
+        self._tell_penalties(account, now)
 
-    def settle_up(self, account: Facts, now: datetime, at: datetime) -> None:
-        """What follows from every change of what is owed.
+    def _tell_penalties(self, account: Facts, now: datetime) -> None:
+        """The first of an overdue time, then every 7th day what has come since, if it is worth telling."""
+        told, today = account["penalties_told"], business_date(now)
+        until = told["at"] if told else now - JUST
+        since = sum(standing(owed) - standing(owed, until) for owed in account["obligations"])
+        if told is None and since:
+            account["penalties_told"] = {"first_on": today, "at": now}
+        elif told and since >= LEAST_NOTICE and today > told["first_on"] and self._is_seventh(told, today):
+            self.fired["penalties told weekly"] += 1
+            told["at"] = now
+        else:
+            return
+        self.notify(account, now, "penalty_charged", since)
+
+    def _is_seventh(self, told: Facts, today: date) -> bool:
+        return (today - told["first_on"]).days % NOTICE_DAYS == 0
+
+    # What follows from every change of what is owed.
+
+    def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
+        """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
         Args:
             account: the account.
             now: the decision's time.
             at: when it happened that was decided; clearing counts from there.
+            credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
+        self.use_credit(account, now, credit_at or now)
+        self._release_repaid(account, now)
         for owed in account["obligations"]:
-            if owed["overdue_at"] and not open_amount(owed):
-                owed["overdue_at"] = None
-                owed["penalties"] = [(LONG_AGO, amount) for _, amount in owed["penalties"]]
-                account["clearings"].append(at)
-                until = account["overdue_until"] or at
-                self.fired["cleared earlier than something told before"] += at < until
-                account["overdue_until"] = max(until, at)
-        for debit in list(account["debits"]):
-            debit["asks_for"] = list(filter(open_amount, debit["asks_for"]))
-            if debit["status"] == "requested" and sum(map(open_amount, debit["asks_for"])) < debit["amount"]:
-                self.cancel_debit(account, debit, now)
-                self.debit_again(account, debit, debit["asks_for"], now)
+            look_at_falls(owed)
+        if not anything_overdue(account):
+            account["penalties_told"] = None
+        self.lower_debits(account, now)
+        self.look_for_unasked(account, now)
         left = credit(account)
         if left and not owed_in_all(account) and not account["credit_rests"]:
             account["credits"].append(-left)
@@ -237,122 +264,166 @@ class ObligationRules(Outputs):
             if account["upheld"]:
                 self.fired["upheld appeal waited for clearing"] += 1
                 self.end_overdue_freeze(account, "appeal", now)
-            elif not account["clearings"]:
+            elif not clearings(account, of_this_freeze=True):
                 self.fired["freeze that should not have been"] += 1
                 self.end_overdue_freeze(account, "cleared", now)
             elif programme(account)["restore"] == "cleared":
                 self.end_overdue_freeze(account, "cleared", now)
 
-    def _waits_to_be_restored(self, account: Facts) -> bool:
-        return "overdue" in account["freezes"] and not anything_overdue(account)
-
     def end_overdue_freeze(self, account: Facts, reason: str, now: datetime) -> None:
         account["freezes"].discard("overdue")
-        account["clearings"], account["upheld"] = [], False
+        account["upheld"] = False
         rise = account["granted"] - account["limit"]
         account["limit"] = account["granted"]
         self.restored(account, rise or (0 if account["freezes"] else available(account)), reason, now)
 
-    # Debits.
-
-    def debit(self, account, obligations, due_on, attempt, reason, first_at, now) -> None:
-        wanted = [owed for owed in obligations if open_amount(owed)]
-        if not wanted:
-            return
-        debit = {
-            "account_id": account["party"].id,
-            "amount": sum(map(open_amount, wanted)),
-            "order_ids": sorted({order_id_of(owed) for owed in wanted} - {None}),
-            "due_on": due_on,
-            "attempt": attempt,
-            "reason": reason,
-        }
-        name = self.name(debit)
-        self.emit(account, now, "auto_debit.requested", name, *list(debit.values())[1:])
-        account["debits"].append(
-            debit
-            | {
-                "debit_id": name,
-                "obligations": wanted,
-                "asks_for": wanted,
-                "status": "requested",
-                "first_at": first_at,
-                "retry_at": None,
-            }
-        )
-
-    def cancel_debit(self, account: Facts, debit: Facts, now: datetime) -> None:
-        debit["status"] = "cancelled"
-        self.emit(account, now, "auto_debit.cancelled", debit["debit_id"])
-
-    def debit_again(self, account: Facts, debit: Facts, obligations: list[Facts], now: datetime) -> None:
-        self.debit(account, obligations, debit["due_on"], debit["attempt"], debit["reason"], debit["first_at"], now)
-
-    def take_out_of_debits(self, account: Facts, taken: list[Facts], now: datetime) -> None:
-        """Requested debits are replaced by ones without these obligations; pending retries go on without them."""
-        for debit in list(account["debits"]):
-            others = [owed for owed in debit["asks_for"] if not any(owed is each for each in taken)]
-            is_less = len(others) < len(debit["asks_for"])
-            debit["asks_for"] = others
-            if debit["status"] == "requested" and is_less:
-                self.cancel_debit(account, debit, now)
-                self.debit_again(account, debit, others, now)
-
     # Paying.
 
-    def allocate(
-        self, account: Facts, obligations: list[Facts], money: int, now: datetime, at: datetime | None = None
-    ) -> list[tuple[Facts, Facts]]:
-        """Pay obligations in the order given; one release for each order.
+    def use_credit(self, account: Facts, now: datetime, at: datetime) -> int:
+        """All customer credit pays what is due by now, as far as it goes. Returns how much was used."""
+        due = [owed for owed in account["obligations"] if is_due(owed, now)]
+        pot = min(credit(account), sum(map(open_amount, due)))
+        if pot <= 0:
+            return 0
+        self.fired["customer credit applied"] += 1
+        self.fired["credit of a failed payout pays what is due"] += account["payout_failed"]
+        account["credits"].append(-pot)
+        day = business_date(now)
+        self.place(account, self.money(pot, at, lambda owed: owed["due_on"] <= day), now)
+        return pot
+
+    def money(self, amount: int, at: datetime, pays, *, first=(), rest="credit", recovers=False) -> Facts:
+        """Money to place.
 
         Args:
-            account: the account.
-            obligations: what is paid, in that order.
-            money: minor units.
-            now: the decision's time.
-            at: when a repayment occurred: steps after it that it would have prevented are undone.
-
-        Returns:
-            The obligations that were paid, with what each part of them got.
+            amount: minor units.
+            at: when it counts from.
+            pays: whether it goes to an obligation at all.
+            first: obligations that it goes to before all others.
+            rest: what becomes of the rest: `credit`, or it is paid `out`.
+            recovers: whether the rest first recovers what was charged off.
         """
-        shares, due_order = [], in_pay_order(account)
-        for owed in obligations:
-            if at is not None:
-                self._undo_late_steps(account, owed, money, at)
-            parts = {}
-            for part in ("penalty", "fee", "principal"):
-                parts[part] = min(money, unpaid(owed, part))
-                money -= parts[part]
-                owed["paid"][part] += parts[part]
-            if any(parts.values()):
-                shares.append((owed, parts))
-        amounts: dict[str | None, int] = {}
-        for owed in due_order:
-            for paid, parts in shares:
-                if paid is owed:
-                    amounts[order_id_of(owed)] = amounts.get(order_id_of(owed), 0) + parts["principal"]
-        before = available(account) - sum(amounts.values())
-        for order_id, amount in amounts.items():
-            before += amount
-            if amount:
-                self.emit(account, now, "limit.released", order_id, amount, "repaid", before, account["limit"])
-        return shares
+        facts = {"at": at, "place": place_at(at), "left": amount, "pays": pays, "first": list(first), "rest": rest}
+        return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
-    def _undo_late_steps(self, account: Facts, owed: Facts, money: int, at: datetime) -> None:
-        """Penalties, and the fall into overdue, that would not have been had the money been told in time."""
-        undone = charged_after(owed, at)
-        fell_later = owed["overdue_at"] is not None and owed["overdue_at"] > at
-        if not open_amount(owed) or not (undone or fell_later):
-            return
-        open_penalty = unpaid(owed, "penalty")
-        if money < open_amount(owed) - min(undone, open_penalty):
-            self.fired["late but not enough"] += 1
-            return
-        paid_too_much = max(undone - open_penalty, 0)
-        owed["penalties"] = [charge for charge in owed["penalties"] if charge[0] <= at]
-        owed["paid"]["penalty"] -= paid_too_much
-        account["credits"].append(paid_too_much)
-        self.fired["late penalties undone"] += bool(undone)
-        if fell_later:
+    def place(self, account: Facts, money: Facts, now: datetime) -> None:
+        """Pay with it as of its instant: what was paid later is taken back, and paid again after it.
+
+        What limit that releases is told once for all of a decision, by `settle_up`.
+        """
+        if not account["paid_before"]:
+            account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
+        later = sorted(
+            (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
+        )
+        had_paid = [each["shares"] for each in later]
+        for each in later:
+            self.take_back(account, each)
+        self.fired["late money, later money placed again"] += any(each["left"] for each in later)
+        account["money"].append(money)
+        goes_out = self._pay_with(account, money, now, rest=money["rest"])
+        for each, shares in zip(later, had_paid, strict=True):
+            goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
+        due = sum(open_amount(owed) for owed in account["obligations"] if is_due(owed, now))
+        account["credits"].append(min(goes_out, due))  # it pays that at once, as all credit does
+        self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
+        for owed in account["obligations"]:
+            self._undo_falls(account, owed)
+
+    def take_back(self, account: Facts, money: Facts) -> None:
+        """Un-pay what it paid as if it never had; what does not count as paid any more stays `gone`."""
+        for owed, parts in money["shares"]:
+            for part, amount in parts.items():
+                back = min(amount, owed["paid"][part])
+                owed["paid"][part] -= back
+                money["left"] += back
+                money["gone"] += amount - back
+                for entry in owed["payments"]:
+                    if entry["by"] is money and entry["part"] == part:
+                        less = min(back, entry["amount"])
+                        entry["amount"] -= less
+                        back -= less
+        money["shares"] = []
+        for owed in account["obligations"]:
+            self.look_back(account, owed)
+
+    def look_back(self, account: Facts, owed: Facts) -> None:
+        """The past of its payments has changed: penalties that were paid and are none any more are the buyer's."""
+        too_much = look_again(owed)
+        if too_much:
+            self.fired["paid penalty given back"] += 1
+            account["credits"].append(too_much)
+
+    def _pay_again(self, account: Facts, money: Facts, shares: list, now: datetime, *, twice: bool) -> int:
+        """With what was displaced, first what it paid before. Returns what goes out.
+
+        What a debit that came after all has paid `twice` pays nothing more that is not due, and goes out.
+        """
+        for owed, parts in sorted(shares, key=lambda share: share[0]["due_on"]):  # stable: as made
+            self._pay_one(account, owed, money, parts)
+        return self._pay_with(account, money, now, only_due=twice, rest="out" if twice else money["rest"])
+
+    def _pay_with(self, account: Facts, money: Facts, now: datetime, *, rest: str, only_due: bool = False) -> int:
+        """In pay order. Returns what goes out."""
+        goes_to = list(filter(money["pays"], by_due_date(account["obligations"])))
+        first = [owed for owed in goes_to if is_in(owed, money["first"])]
+        for owed in (*first, *(owed for owed in goes_to if not is_in(owed, first))):
+            if not only_due or is_due(owed, now):
+                self._pay_one(account, owed, money)
+        return self._rest_of(account, money, now, rest=rest)
+
+    def _pay_one(self, account: Facts, owed: Facts, money: Facts, most: dict[str, int] | None = None) -> None:
+        """What is open of it at the money's time, of each part at `most` so much."""
+        parts = {}
+        penalty_before = owed["penalty"]
+        for part in PARTS:
+            room = unpaid_at(owed, part, money["at"])
+            parts[part] = min(money["left"], room, most[part] if most else room)
+            money["left"] -= parts[part]
+            if parts[part]:
+                log_payment(owed, part, parts[part], money["at"], money)
+        if any(parts.values()):
+            money["shares"].append((owed, parts))
+            self.look_back(account, owed)
+            self.fired["late penalties undone"] += owed["penalty"] < penalty_before
+            self.fired["late penalties undone in part"] += 0 < owed["penalty"] < penalty_before
+
+    def _rest_of(self, account: Facts, money: Facts, now: datetime, *, rest: str) -> int:
+        """What finds nothing to pay: it recovers what was charged off, then it is the buyer's, or goes out."""
+        left, money["left"] = money["left"], 0
+        if money["recovers"]:
+            recovered = min(left, account["charged_off"] - account["recovered"])
+            self.fired["recovered"] += recovered > 0
+            account["recovered"] += recovered
+            money["recovered"] += recovered
+            if recovered:
+                lost = account["charged_off"] - account["recovered"]
+                self.notify(account, now, "recovery_received", recovered, lost)
+            left -= recovered
+        money["credit"] += left
+        if rest == "out":
+            return left
+        account["credits"].append(left)
+        return 0
+
+    def _undo_falls(self, account: Facts, owed: Facts) -> None:
+        """A fall into overdue with nothing unpaid at its instant was none."""
+        if look_at_falls(owed):
             self.fired["late overdue undone"] += 1
-            owed["overdue_at"] = None
+            self.look_back(account, owed)
+
+    def _release_repaid(self, account: Facts, now: datetime) -> None:
+        """One release for each order that more was paid of, in the order of the obligations that more was paid of."""
+        rises: dict[str | None, int] = {}
+        before, account["paid_before"] = account["paid_before"], []
+        changes = [
+            (order_id_of(owed), owed["paid"]["principal"] - was)
+            for owed, was in sorted(before, key=lambda each: each[0]["due_on"])  # stable: as made
+        ]
+        for order_id, by in sorted(changes, key=lambda change: change[1] <= 0):  # stable: falls last
+            rises[order_id] = rises.get(order_id, 0) + by
+        shown = available(account) - sum(rise for rise in rises.values() if rise > 0)
+        for order_id, rise in rises.items():
+            if rise > 0:
+                shown += rise
+                self.emit(account, now, "limit.released", order_id, rise, "repaid", shown, account["limit"])

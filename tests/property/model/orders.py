@@ -15,12 +15,10 @@ from tests.property.model.facts import (
     Verdict,
     available,
     business_date,
-    credit,
     declined,
     first_due_date,
     first_of,
     half_up,
-    is_asked_for,
     left_of,
     midnight,
     next_first,
@@ -28,14 +26,11 @@ from tests.property.model.facts import (
     obligations_of,
     open_returns,
     order_status,
-    owed_in_all,
     parts_of,
     programme,
-    under_return,
-    unpaid,
-    waive_rest,
 )
 from tests.property.model.obligations import DAY, ObligationRules
+from tests.property.model.timeline import waive_rest
 
 
 class OrderRules(ObligationRules):
@@ -57,6 +52,7 @@ class OrderRules(ObligationRules):
             "merchant_id": body.merchant_id,
             "amount": body.amount_minor,
             "returned": 0,
+            "credited": 0,
             "kind": body.plan.kind.value,
             "stage": "held",
             "received": False,
@@ -77,7 +73,10 @@ class OrderRules(ObligationRules):
             [
                 (not body.item_eligible, "not_supported"),
                 (kinds is not None and plan[0] not in kinds, "not_supported"),
+                (not self.shop_takes_part(body), "not_supported"),
                 (plan not in programme(account)["plans"], "plan_not_offered"),
+                (not self.shop_offers(body.merchant_id, body.plan), "plan_not_offered"),
+                (self.above_shop_maximum(body), "above_shop_maximum"),
                 (body.currency != account["currency"], "currency_mismatch"),
                 (body.amount_minor > available(account), "limit_exceeded"),
             ]
@@ -143,7 +142,7 @@ class OrderRules(ObligationRules):
             return WRONG_STATE
         order["kept"] = True
         [owed] = self.capture(account, order, now, at)
-        self.debit(account, [owed], owed["due_on"], 1, "kept", now, now)
+        self.debit(account, [(owed, self.rest(account, owed))], owed["due_on"], 1, "kept", now, now)
         return APPLIED
 
     def capture(
@@ -159,17 +158,14 @@ class OrderRules(ObligationRules):
             ]
         periods = order["placing"].plan.periods or 1
         in_instalments = order["kind"] == "instalment"
+        schedule = self.new_schedule(account) if in_instalments else None
         fee = half_up(whole, FEE_BPS) if in_instalments else 0
         bill, made = business_date(at), []
         for part in parts_of(whole, periods):
             bill = next_first(bill)
             if part:
                 due_on = bill.replace(day=programme(account)["due_day"])
-                made.append(
-                    self.make_obligation(
-                        account, order, due_on, bill, part, now, fee=fee, in_instalments=in_instalments
-                    )
-                )
+                made.append(self.make_obligation(account, order, due_on, bill, part, now, fee=fee, schedule=schedule))
         return made
 
     def goes_on(self, account: Facts, order: Facts, now: datetime, at: datetime) -> None:
@@ -184,63 +180,21 @@ class OrderRules(ObligationRules):
             return
         for owed in obligations_of(account, order):
             if obligation_status(owed) == "overdue":
+                owed["exhausted"] = False
                 self.debit_anew(owed, business_date(now) + DAY)
             elif obligation_status(owed) == "open":
                 remind_of = owed["remind_of"] if owed["due_on"] >= day else None
                 self.move_due_date(owed, max(owed["due_on"], day), now)
                 owed["remind_of"] = remind_of
 
-    # Changes.
-
-    def on_amount_lowered(self, account, body, now, at) -> Verdict:
-        order = self.find_order(account, body.order_id)
-        if isinstance(order, tuple):
-            return order
-        theirs = obligations_of(account, order)
-        asked = any(is_asked_for(account, owed, "requested") for owed in theirs)
-        reason = first_of(
-            [
-                (order_status(account, order) in {"cancelled", "returned"}, "wrong_state"),
-                (body.currency != account["currency"], "currency_mismatch"),
-                (body.amount_minor >= order["amount"], "not_lower"),
-                (asked or any(sum(owed["paid"].values()) for owed in theirs), "already_paid"),
-                (body.amount_minor < order["returned"] + under_return(account, order), "below_returned"),
-            ]
-        )
-        if reason:
-            return declined(reason)
-        lowered_by = order["amount"] - body.amount_minor
-        order["amount"] = body.amount_minor
-        rests = credit(account) > 0 and not owed_in_all(account)
-        self.fired["hold lowered while credit rests"] += rests and not theirs
-        if theirs:
-            account["credit_rests"] = False
-            self.hand_to_merchant(account, order, "payable", -lowered_by)
-            self._reschedule(order, theirs)
-        self.released(account, order["order_id"], lowered_by, "amount_lowered", now)
-        self.notify(account, now, "purchase_amount_lowered", body.amount_minor, lowered_by)
-        return APPLIED
-
-    def _reschedule(self, order: Facts, theirs: list[Facts]) -> None:
-        """The schedule of the new total on the same dates, less what was returned, the last first."""
-        by_date = sorted(theirs, key=lambda owed: owed["due_on"])
-        parts = parts_of(order["amount"], len(by_date))
-        back = order["returned"]
-        for index in reversed(range(len(parts))):
-            less = min(parts[index], back)
-            parts[index] -= less
-            back -= less
-        for owed, part in zip(by_date, parts, strict=True):
-            owed["principal"] = part
-        self.recompute_fees(theirs)
-
-    def recompute_fees(self, theirs: list[Facts]) -> None:
-        """60 bps of the principal left in instalments, paid or not; never more than it was, nor less than was paid."""
-        whole = sum(owed["principal"] for owed in theirs if owed["in_instalments"])
+    def recompute_fees(self, theirs: list[Facts], now: datetime) -> None:
+        """Of each schedule 60 bps of the principal left in it; never more than it was, nor less than was paid."""
         for owed in theirs:
-            if owed["in_instalments"]:
-                owed["fee"] = min(owed["fee"], max(half_up(whole, FEE_BPS), owed["paid"]["fee"]))
-            waive_rest(owed)
+            if owed["schedule"] is not None:
+                whole = sum(each["principal"] for each in theirs if each["schedule"] == owed["schedule"])
+                settled = owed["paid"]["fee"] + owed["lost"]["fee"]
+                owed["fee"] = min(owed["fee"], max(half_up(whole, FEE_BPS), settled))
+            waive_rest(owed, now)
 
     def on_extension_requested(self, account, body, now, at) -> Verdict:
         order = self.find_order(account, body.order_id)
@@ -276,79 +230,3 @@ class OrderRules(ObligationRules):
             self.take_out_of_debits(account, [owed], now)
         self.notify(account, now, "extension_granted", order["due_on"])
         return APPLIED
-
-    def on_purchase_cancelled(self, account, body, now, at) -> Verdict:
-        order = self.find_order(account, body.order_id)
-        if isinstance(order, tuple):
-            return order
-        status = order_status(account, order)
-        if status == "cancelled":
-            return DUPLICATE
-        if status == "returned" or order["received"]:
-            return WRONG_STATE
-        for each in open_returns(account, order):
-            self.end_return(account, each, "withdrawn")
-        released, repaid = left_of(order), 0
-        if order["stage"] == "captured":
-            account["credit_rests"] = False
-            self.hand_to_merchant(account, order, "payable", -released)
-            for owed in obligations_of(account, order):
-                repaid += sum(owed["paid"].values())
-                released -= owed["paid"]["principal"]
-                owed["principal"] = owed["fee"] = 0
-                owed["penalties"] = []
-                owed["paid"] = {"penalty": 0, "fee": 0, "principal": 0}
-        order["stage"] = "cancelled"
-        self.released(account, order["order_id"], released, "cancelled", now)
-        self.pay_out(account, now, repaid, "card", "order_refund", order["order_id"])
-        return APPLIED
-
-    # A bill in instalments.
-
-    def on_bill_instalment_requested(self, account, body, now, at) -> Verdict:
-        day, periods = business_date(at), programme(account).get("bill_periods")
-        billed = [
-            owed
-            for owed in account["obligations"]
-            if owed["due_on"] == body.due_on
-            and owed["order"] is not None
-            and not owed["in_instalments"]
-            and obligation_status(owed) == "open"
-            and unpaid(owed, "principal")
-            and owed["billed_on"] is not None
-            and owed["billed_on"] <= day
-        ]
-        reason = first_of(
-            [
-                (account["closed"], "line_closed"),
-                (account["freezes"], "line_frozen"),
-                (periods is None, "not_offered"),
-                (periods is not None and body.periods not in periods, "plan_not_offered"),
-                (day >= body.due_on, "too_late"),
-                (not billed, "wrong_state"),
-            ]
-        )
-        if reason:
-            self.notify(account, now, "bill_instalment_refused", reason)
-            return declined(reason)
-        self.take_out_of_debits(account, billed, now)
-        for owed in billed:
-            self._split(account, owed, body.periods, now)
-        self.notify(account, now, "bill_instalment_granted")
-        return APPLIED
-
-    def _split(self, account: Facts, owed: Facts, periods: int, now: datetime) -> None:
-        order, bill, whole = owed["order"], owed["billed_on"], unpaid(owed, "principal")
-        fee = half_up(whole, FEE_BPS)
-        keeps = not owed["paid"]["principal"]
-        owed["principal"] -= whole
-        for part in parts_of(whole, periods):
-            bill = next_first(bill)
-            due_on = bill.replace(day=programme(account)["due_day"])
-            if keeps:
-                keeps = False
-                self.fired["bill split that was to be debited again"] += owed["debit_on"] != owed["due_on"]
-                owed.update(principal=part, fee=fee, billed_on=bill, in_instalments=True)
-                self.move_due_date(owed, due_on, now)
-            elif part or fee:
-                self.make_obligation(account, order, due_on, bill, part, now, fee=fee, in_instalments=True)

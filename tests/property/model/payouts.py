@@ -2,16 +2,12 @@
 
 from datetime import datetime
 
-from settlement.party import PartyKind
 from tests.property.model.facts import (
     APPLIED,
     DUPLICATE,
     WRONG_STATE,
     Facts,
     Verdict,
-    business_date,
-    credit,
-    in_pay_order,
     unpaid,
 )
 from tests.property.model.merchants import MerchantRules
@@ -43,8 +39,6 @@ class PayoutRules(MerchantRules):
                 asked["status"], asked["reasons"] = "declined", ("payout_failed",)
             case "shop_withdrawal":
                 payee["shop_balance"] += amount
-        if payee["party"].kind is PartyKind.ACCOUNT:
-            self._pay_what_is_due(payee, now)
         self.fired[f"{reason} failed"] += 1
         self.notify(payee, now, "payout_failed", body.payout_id, amount, reason)
         return APPLIED
@@ -59,20 +53,13 @@ class PayoutRules(MerchantRules):
         payout["status"], payout["answered_at"] = result, at
         return payout["request"]
 
-    def _pay_what_is_due(self, account: Facts, now: datetime) -> None:
-        """No penalty runs on money that is here."""
-        due = [owed for owed in in_pay_order(account) if owed["due_on"] <= business_date(now)]
-        spent = sum(sum(parts.values()) for _, parts in self.allocate(account, due, credit(account), now))
-        self.fired["credit of a failed payout pays what is due"] += spent > 0
-        account["credits"].append(-spent)
-
     def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime) -> None:
         """It was never handed out: nothing is owed for it, what was repaid of it is the buyer's."""
-        owed, amount = cash_out["owed"], cash_out["request"].amount_minor
-        account["credits"].append(sum(owed["paid"].values()))
+        request = cash_out["request"]
+        theirs = [owed for owed in account["obligations"] if owed["cash_out"] == request.cash_out_id]
+        released = sum(unpaid(owed, "principal") for owed in theirs)
+        account["credits"].append(sum(self.undo_obligation(account, owed, now) for owed in theirs))
         account["credit_rests"] = True
-        released = unpaid(owed, "principal")
-        owed.update(principal=0, penalties=[], paid={"penalty": 0, "fee": 0, "principal": 0})
         if cash_out["on"] == max(account["cash_out_days"]):
-            account["cash_out_days"][cash_out["on"]] -= amount
+            account["cash_out_days"][cash_out["on"]] -= request.amount_minor
         self.released(account, None, released, "cancelled", now)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from tests.property.model.changes import ChangeRules
 from tests.property.model.facts import (
     APPLIED,
     CONFLICT,
@@ -12,8 +13,10 @@ from tests.property.model.facts import (
     Facts,
     Verdict,
     business_date,
+    by_due_date,
     first_due_date,
     first_of,
+    is_overdue,
     left_of,
     midnight,
     obligations_of,
@@ -23,10 +26,10 @@ from tests.property.model.facts import (
     under_return,
     unpaid,
 )
-from tests.property.model.orders import OrderRules
+from tests.property.model.timeline import change_principal, forget_penalty, log_payment
 
 
-class ReturnRules(OrderRules):
+class ReturnRules(ChangeRules):
     """Everything that comes by `return-inspection`."""
 
     def on_return_requested(self, account, body, now, at) -> Verdict:
@@ -50,34 +53,51 @@ class ReturnRules(OrderRules):
             "inspected": None,
         }
         self.hand_to_merchant(account, order, "after_sales", 1)
+        if not self._is_outside(account, order, at):
+            self._undo_what_it_prevents(account, order, at)
         self.take_out_of_debits(account, obligations_of(account, order), now)
+        self.settle_up(account, now, at)
         if body.reason != "quality_issue":
             self._approve(account, back, now, at)
         return APPLIED
 
     def _why_no_return(self, account: Facts, order: Facts, body, at: datetime) -> str | None:
-        status, day = order_status(account, order), first_due_date(account, order)
-        if day is None:
-            outside = False
-        elif order["kind"] == "trial":
-            outside = at >= midnight(day)
-        else:
-            outside = business_date(at) > day
+        outside = self._is_outside(account, order, at)
         quality = body.reason == "quality_issue"
         return first_of(
             [
-                (status == "cancelled", "wrong_state"),
+                (order_status(account, order) == "cancelled", "wrong_state"),
                 (body.currency != account["currency"], "currency_mismatch"),
                 (body.amount_minor > left_of(order) - under_return(account, order), "amount_exceeds_order"),
-                (not quality and (outside or status == "overdue"), "window_closed"),
+                (not quality and outside, "window_closed"),
                 (quality and not body.evidence, "evidence_missing"),
             ]
         )
 
+    def _is_outside(self, account: Facts, order: Facts, at: datetime) -> bool:
+        """Of the window, by the time it was requested: whatever happened since does not count."""
+        day = first_due_date(account, order)
+        overdue = any(
+            is_overdue(owed) and any(fall["cleared_at"] is None and fall["at"] <= at for fall in owed["falls"])
+            for owed in obligations_of(account, order)
+        )
+        if day is None or overdue:
+            return overdue
+        return at >= midnight(day) if order["kind"] == "trial" else business_date(at) > day
+
+    def _undo_what_it_prevents(self, account: Facts, order: Facts, at: datetime) -> None:
+        for owed in obligations_of(account, order):
+            falls = [fall for fall in owed["falls"] if fall["at"] <= at]
+            if len(falls) < len(owed["falls"]):
+                owed["falls"] = falls
+                self.fired["late-told return undoes overdue"] += 1
+                owed["charges"] = [charged_at for charged_at in owed["charges"] if charged_at <= at]
+                self.look_back(account, owed)
+
     def _approve(self, account: Facts, back: Facts, now: datetime, at: datetime) -> None:
         back["review"], back["status"], back["approved_at"] = "approved", "awaiting_parcel", at
         self.notify(account, now, "return_approved")
-        if not programme(account).get("inspects", True):
+        if back["request"].reason in programme(account).get("uninspected", ()):
             self._refund(account, back, now, at)
 
     def on_return_reviewed(self, account, body, now, at) -> Verdict:
@@ -146,31 +166,61 @@ class ReturnRules(OrderRules):
         self.end_return(account, back, "refunded")
         order, amount = back["order"], back["amount"]
         theirs = obligations_of(account, order)
-        released = amount
+        released, out = amount, 0
+        order["returned"] += amount
         if theirs:
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
-            released = self._take_back(theirs, amount)
-        order["returned"] += amount
-        self.recompute_fees(theirs)
+            released, out = self.take_back_principal(account, theirs, amount, now)
+            self.recompute_fees(theirs, now)
+            if not left_of(order) and back["request"].reason == "quality_issue":
+                out += self._give_charges_back(theirs, now)
         self.released(account, order["order_id"], released, "returned", now)
-        self.pay_out(account, now, amount - released, "card", "order_refund", order["order_id"])
-        self.notify(account, now, "return_refunded", amount, amount - released)
+        self.pay_out(account, now, out, "card", "order_refund", order["order_id"])
+        self.notify(account, now, "return_refunded", amount, out)
         self.settle_up(account, now, at)
         self.goes_on(account, order, now, at)
 
-    def _take_back(self, theirs: list[Facts], amount: int) -> int:
-        """Reduce unpaid principal, then paid principal, from the last due date backwards. Returns the unpaid part."""
-        backwards = sorted(theirs, key=lambda owed: owed["due_on"])[::-1]
-        unpaid_part = 0
-        for owed in backwards:
-            less = min(unpaid(owed, "principal"), amount - unpaid_part)
-            owed["principal"] -= less
-            unpaid_part += less
-        paid_part = amount - unpaid_part
-        for owed in backwards:
-            less = min(owed["paid"]["principal"], paid_part)
-            owed["principal"] -= less
-            owed["paid"]["principal"] -= less
-            paid_part -= less
-        return unpaid_part
+    def _give_charges_back(self, theirs: list[Facts], now: datetime) -> int:
+        """What was paid of fees and penalties of an order that was sent back whole because it was not good."""
+        back = 0
+        for owed in theirs:
+            back += owed["paid"]["fee"] + forget_penalty(owed, now, but=owed["lost"]["penalty"])
+            owed["fee"] -= owed["paid"]["fee"]
+            log_payment(owed, "fee", -owed["paid"]["fee"], now)
+        self.fired["fees and penalties given back for quality"] += back > 0
+        return back
+
+    def take_back_principal(self, account: Facts, theirs: list[Facts], amount: int, now: datetime) -> tuple[int, int]:
+        """Reduce unpaid principal, then what was charged off, then paid principal, from the last due date backwards.
+
+        Returns:
+            What limit is released, and what was paid and goes out.
+        """
+        backwards = by_due_date(theirs)[::-1]
+        parts = []
+        for of_it in (self._take_unpaid, self._take_lost, self._take_paid):
+            part = 0
+            for owed in backwards:
+                less = of_it(account, owed, amount - sum(parts) - part, now)
+                part += less
+            parts.append(part)
+        released, _, out = parts
+        return released, out
+
+    def _take_unpaid(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
+        less = min(unpaid(owed, "principal"), most)
+        change_principal(owed, -less, now)
+        return less
+
+    def _take_lost(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
+        less = min(owed["lost"]["principal"], most)
+        change_principal(owed, -less, now)
+        self.lose(account, owed, "principal", -less, now)
+        return less
+
+    def _take_paid(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
+        less = min(owed["paid"]["principal"], most)
+        change_principal(owed, -less, now)
+        log_payment(owed, "principal", -less, now)
+        return less

@@ -108,7 +108,7 @@ class BuyerTeller(PayeeTeller):
             return True
         cash_out = self.lane.tables[party].entities[CashOut][payout.source_id]
         owed = self.lane.tables[party].entities[Obligation][cash_out.obligation_ids[0]]
-        has_lived = owed.status is not ObligationStatus.OPEN or owed.debit_id is not None or owed.paid_principal_minor
+        has_lived = owed.status is not ObligationStatus.OPEN or owed.asks or owed.paid_principal_minor
         return bool(has_lived) or self.chance(1)
 
     def can_buy(self, party: Party) -> bool:
@@ -174,7 +174,15 @@ class BuyerTeller(PayeeTeller):
 
     def line(self) -> CreditLineOpened:
         return CreditLineOpened(
-            self.weighted({"tmall": 3, "kuaishou": 2, "taobao": 3, "douyin": 2}),
+            self.weighted(
+                {
+                    "tmall": 12,
+                    "kuaishou": 8,
+                    "taobao": 12,
+                    "douyin": 8,
+                    "nippon": 12 if self.lane.rules.terms.offers("nippon") else 1,
+                }
+            ),
             self.weighted({1000: 4, 5000: 4, 300_000: 6, 300: 1, 0: 1}),
             self.weighted({"CNY": 19, "USD": 1}),
             self.weighted({700: 8, 650: 1, 649: 1, None: 1}),
@@ -240,6 +248,8 @@ class BuyerTeller(PayeeTeller):
         match self.programme_of(party):
             case "tmall":
                 return Plan(PlanKind.TRIAL, self.weighted({7: 8, 14: 3, 30: 1}))
+            case "nippon":
+                return Plan(PlanKind.DEFERRED, self.one(14, 14, 45))
             case "kuaishou":
                 return Plan(PlanKind.DEFERRED, self.weighted({30: 8, 60: 3, 90: 1}))
             case "douyin" if self.chance(7):

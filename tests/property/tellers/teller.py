@@ -27,18 +27,23 @@ from settlement.messages import (
     PayoutFailed,
     PayoutSucceeded,
     PurchaseCancelled,
+    PurchaseCredited,
     PurchaseKept,
     PurchasePlaced,
     PurchaseReceived,
     RepaymentFailed,
     RepaymentReceived,
+    RepaymentReinstated,
     RepaymentReversed,
     ReturnRequested,
     ReturnReviewed,
     ReturnWithdrawn,
     SettlementCycleChanged,
+    ShopSettingsChanged,
     ShopWithdrawalRequested,
     Source,
+    SuspenseReleased,
+    TermsPublished,
 )
 from settlement.outputs import PayoutRequested
 from settlement.party import Party
@@ -57,6 +62,7 @@ TOPICS: dict[type, str] = {
     AmountLowered: "purchase",
     ExtensionRequested: "purchase",
     PurchaseCancelled: "purchase",
+    PurchaseCredited: "purchase",
     ReturnRequested: "return-inspection",
     ReturnReviewed: "return-inspection",
     ReturnWithdrawn: "return-inspection",
@@ -64,6 +70,8 @@ TOPICS: dict[type, str] = {
     RepaymentReceived: "repayment",
     RepaymentFailed: "repayment",
     RepaymentReversed: "repayment",
+    RepaymentReinstated: "repayment",
+    SuspenseReleased: "repayment",
     DepositRefundRequested: "deposit-refund-request",
     DepositRefundReviewed: "deposit-refund-request",
     DepositRefundWithdrawn: "deposit-refund-request",
@@ -77,8 +85,11 @@ TOPICS: dict[type, str] = {
     PayoutSucceeded: "payout-result",
     PayoutFailed: "payout-result",
     ClockTicked: "clock",
+    ShopSettingsChanged: "terms",
+    TermsPublished: "terms",
 }
 """Topics by body; all others come by `credit-line`."""
+OF_NO_PARTY = ClockTicked | ShopSettingsChanged | TermsPublished
 
 
 def message_of(body: Body, party: Party | None, occurred_at: datetime, event_id: str, offset: int) -> Input:
@@ -126,7 +137,7 @@ class Teller:
     def foretell(self, body: Body, party: Party, occurred_at: datetime) -> None:
         """Tell what became of a payout that is asked for only when this is told."""
         number = len(self.history) + 1
-        about = None if isinstance(body, ClockTicked) else party
+        about = None if isinstance(body, OF_NO_PARTY) else party
         try:
             settled = self.lane.copy().settle([message_of(body, about, occurred_at, f"e{number}", number)])
         except BREAKS:
@@ -153,7 +164,7 @@ class Teller:
 
     def send(self, body: Body, party: Party | None, occurred_at: datetime | None = None, event_id: str = "") -> None:
         number = len(self.history)
-        about = None if isinstance(body, ClockTicked) else party
+        about = None if isinstance(body, OF_NO_PARTY) else party
         message = message_of(body, about, occurred_at or self.now, event_id or f"e{number}", number)
         self.history.append(message)
         self.lane.settle([message])

@@ -24,6 +24,7 @@ ORDER = OrderStory(
     status="settled",
     amount_minor=100,
     returned_minor=0,
+    credited_minor=0,
     placed_at=NOW,
     obligations=(PART,),
 )
@@ -40,6 +41,7 @@ STORY = AccountStory(
     held_minor=0,
     used_minor=0,
     customer_credit_minor=0,
+    payoff_minor=0,
     owed=OwedStory(principal_minor=0, fee_minor=0, penalty_minor=0),
     orders=(ORDER,),
     returns=(),

@@ -62,6 +62,7 @@ from settlement.party import Party, PartyKind
 from settlement.state import PartyState
 from settlement.statuses import DebitStatus
 from settlement.terms import TermsBook
+from settlement.totals import Totals
 
 BUYER = Party(PartyKind.ACCOUNT, "buyer")
 SHOP = Party(PartyKind.MERCHANT, "shop")
@@ -275,6 +276,7 @@ class Lane:
         self.rules = rules
         self.states: dict[Party | None, PartyState] = {None: PartyState(None, whole=True)}
         self.time: datetime | None = None
+        self.totals: Totals = {}
         self.last: list[Settled] = []
         self.everything: list[Settled] = []
         self._sent = 0
@@ -295,7 +297,7 @@ class Lane:
 
     def settle(self, sent: Input, *, may_fail: bool = False) -> Decision:
         self.states.setdefault(sent.party, PartyState(sent.party, whole=True))
-        batch = Batch(self.states, self.rules, self.time, event_clock=True)
+        batch = Batch(self.states, self.rules, self.time, event_clock=True, totals=self.totals)
         batch.receive(sent)
         self._take(batch, may_fail=may_fail)
         return next(each.decision for each in self.last if each.input is sent)
@@ -303,14 +305,14 @@ class Lane:
     def tick(self, when: datetime | str) -> list[Settled]:
         """Move time on and fire what is due; returns what came of it."""
         self.time = at(when) if isinstance(when, str) else when
-        batch = Batch(self.states, self.rules, self.time, event_clock=True)
+        batch = Batch(self.states, self.rules, self.time, event_clock=True, totals=self.totals)
         for party in [each for each in self.states if each is not None]:
             batch.fire_due(party)
         self._take(batch)
         return self.last
 
     def _take(self, batch: Batch, *, may_fail: bool = False) -> None:
-        self.time, self.rules = batch.lane_time, batch.rules
+        self.time, self.rules, self.totals = batch.lane_time, batch.rules, batch.totals
         self.last = batch.results
         for each in self.last:
             assert may_fail or each.decision.reason not in FAILURES, each.detail

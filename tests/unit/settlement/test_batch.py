@@ -144,7 +144,8 @@ def test_lane_time_never_goes_back_and_late_messages_keep_their_own_time():
 
 def test_under_the_wall_clock_a_message_from_the_future_counts_as_now():
     state = PartyState(BUYER, whole=True)
-    batch = Batch({BUYER: state}, RULES, at("2026-01-01"), event_clock=False)
+    states = {None: PartyState(None, whole=True), BUYER: state}
+    batch = Batch(states, RULES, at("2026-01-01"), event_clock=False)
     batch.receive(message(opened(), BUYER, at("2030-01-01"), "e"))
     account = lane_account(state)
     assert account.opened_at == at("2026-01-01")
@@ -274,7 +275,7 @@ def test_what_is_not_loaded_is_asked_for():
     with pytest.raises(NotLoadedError) as missing:
         lane.send("2026-01-04", PurchaseReceived("b"))
     assert (missing.value.kind, missing.value.entity_id) == (Order, "b")
-    state.absent.add("repayment:repayment")
+    state.absent |= {"repayment:repayment", "suspense:repayment"}
     state.all_open_loaded = False
     with pytest.raises(NotLoadedError) as missing:
         lane.send("2026-01-04", repaid(500))
@@ -282,7 +283,7 @@ def test_what_is_not_loaded_is_asked_for():
     (owed,) = lane.obligations
     state.open_loaded_until = (owed.due_on, owed.no)
     assert lane.send("2026-01-04", repaid(500)).outcome is Outcome.APPLIED
-    state.absent.add("repayment:more")
+    state.absent |= {"repayment:more", "suspense:more"}
     with pytest.raises(NotLoadedError):
         lane.send("2026-01-04", repaid(501, "more"))
 
@@ -295,7 +296,7 @@ def test_an_obligation_beyond_what_is_loaded_without_a_gap_is_not_paid_unseen():
     state = lane.states[BUYER]
     first, _ = lane.obligations
     state.whole, state.all_open_loaded, state.open_loaded_until = False, False, (first.due_on, first.no)
-    state.absent |= {"repayment:enough", "repayment:more"}
+    state.absent |= {f"{kind}:{name}" for kind in ("repayment", "suspense") for name in ("enough", "more")}
     assert lane.send("2026-01-04", repaid(600, "enough")).outcome is Outcome.APPLIED
     with pytest.raises(NotLoadedError):
         lane.send("2026-01-04", repaid(500, "more"))

@@ -215,7 +215,7 @@ def test_a_request_told_on_the_due_day_takes_the_debit_back():
     cancelled, request = without_notices(lane.outputs())
     assert cancelled == AutoDebitCancelled("buyer", debit.debit_id, "bill_instalment")
     assert (request.amount_minor, request.order_ids, request.due_on) == (1_018, ("b",), BILL)
-    assert {each.debit_id for each in lane.obligations if each.order_id == "a"} == {None}
+    assert {each.asks for each in lane.obligations if each.order_id == "a"} == {()}
 
 
 def test_a_return_takes_from_the_last_instalment_and_lowers_all_fees():

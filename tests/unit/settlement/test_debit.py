@@ -2,9 +2,10 @@
 
 from datetime import date
 
+from settlement.asks import Ask
 from settlement.decision import Outcome
 from settlement.messages import PurchaseReceived, RepaymentFailed
-from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReclaimed
+from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
 from settlement.statuses import DebitStatus
 from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
@@ -54,7 +55,7 @@ def test_a_failed_debit_is_tried_again_24_and_48_hours_after_the_first():
     assert (third.amount_minor, third.attempt) == (10_010, 3)
     fail(lane, "2026-02-03 00:05")
     assert lane.notices() == ["debit_failed"]
-    assert lane.obligations[0].debit_id is None
+    assert (lane.obligations[0].asks, lane.obligations[0].exhausted) == ((), True)
     lane.tick("2026-03-01")
     assert lane.outputs(AutoDebitRequested) == []
 
@@ -131,7 +132,7 @@ def test_a_payment_from_elsewhere_replaces_a_requested_debit_by_a_smaller_one():
         first.reason,
     )
     assert lane.requested.first_requested_at == first.first_requested_at
-    assert {obligation.debit_id for obligation in lane.obligations} == {request.debit_id}
+    assert {Ask.parse(*each.asks).debit_id for each in lane.obligations} == {request.debit_id}
 
 
 def test_a_replaced_debit_keeps_its_place_in_the_series():
@@ -151,7 +152,7 @@ def test_a_debit_that_is_paid_in_full_elsewhere_is_cancelled_for_good():
     lane.send("2026-02-01 09:00", repaid(10_000))
     assert len(lane.outputs(AutoDebitCancelled)) == 1
     assert lane.outputs(AutoDebitRequested) == []
-    assert lane.obligations[0].debit_id is None
+    assert lane.obligations[0].asks == ()
 
 
 def test_an_amount_that_pays_other_obligations_leaves_a_debit_alone():
@@ -178,34 +179,28 @@ def test_customer_credit_is_applied_before_debiting():
     assert lane.account.customer_credit_minor == 0
 
 
-def test_customer_credit_also_pays_what_is_debited_already():
+def test_customer_credit_pays_what_is_due_at_once_debited_already_or_not():
     lane = lane_on_due_day(10_000)
-    lane.send("2026-02-01 08:00", deferred("b", 5_000, days=30))
-    lane.send("2026-02-01 08:00", deferred("c", 1_000, days=60))
+    lane.send("2026-02-01 08:00", deferred("b", 5_000, days=60))
     lane.send("2026-02-01 09:00", PurchaseReceived("b"))
-    lane.send("2026-02-01 09:00", PurchaseReceived("c"))
-    lane.send("2026-02-01 23:00", repaid(13_000, order_id="c"))
     first = lane.requested
-    lane.tick("2026-03-03 00:00")
-    # 10,000 and 30 days' penalty of 5 each, less a credit of 12,000; what is left of that pays for b.
-    assert lane.outputs(AutoDebitCancelled) == [AutoDebitCancelled("buyer", first.debit_id, "customer_credit")]
+    lane.send("2026-02-01 23:00", repaid(9_000, order_id="b"))
+    assert lane.outputs(AutoDebitCancelled) == [AutoDebitCancelled("buyer", first.debit_id, "repaid")]
     amounts = [(body.amount_minor, body.due_on) for body in lane.outputs(AutoDebitRequested)]
-    assert amounts == [(3_145, date(2026, 3, 3))]
-
-
-def test_a_date_on_which_nothing_is_due_any_more_is_no_due_day():
-    lane = lane_on_due_day(10_000)
-    fail(lane, "2026-02-01 01:00", retryable=False)
-    lane.send("2026-02-01 08:00", deferred("b", 5_000, days=30))
-    lane.send("2026-02-01 08:00", deferred("c", 1_000, days=60))
-    lane.send("2026-02-01 09:00", PurchaseReceived("b"))
-    lane.send("2026-02-01 09:00", PurchaseReceived("c"))
-    lane.send("2026-02-01 23:00", repaid(6_000, order_id="b"))
-    lane.tick("2026-03-03 00:00")
-    assert without_notices(lane.outputs()) == [LimitReclaimed("buyer", 89_000, "CNY", "overdue", 0, 11_000)]
-    assert lane.account.customer_credit_minor == 1_000
-    lane.tick("2026-04-02 00:00")
+    assert amounts == [(6_000, date(2026, 2, 1))]
     assert lane.account.customer_credit_minor == 0
+
+
+def test_customer_credit_that_nothing_due_needs_waits_for_the_next_due_day():
+    lane = lane_with_line("kuaishou")
+    for order_id, days in (("b", 30), ("c", 60)):
+        lane.send("2026-01-02", deferred(order_id, 5_000, days=days))
+        lane.send("2026-01-03", PurchaseReceived(order_id))
+    lane.send("2026-01-04", repaid(6_000, order_id="b"))
+    assert lane.account.customer_credit_minor == 1_000
+    lane.tick("2026-03-03 00:00")
+    assert lane.account.customer_credit_minor == 0
+    assert lane.requested.amount_minor == 4_000
 
 
 def test_an_owed_order_that_is_under_return_is_not_debited():

@@ -28,10 +28,10 @@ def test_every_kind_of_timer_has_a_rule():
 def test_what_concerns_a_lane_is_not_decided_for_a_party():
     now = at("2026-01-02")
     with pytest.raises(InvariantBrokenError, match="a lane, not a party"):
-        decide(PartyState(BUYER), message(ClockTicked(), BUYER, now, "e"), Moment(now, now), IN_FORCE)
+        decide(PartyState(BUYER), message(ClockTicked(), BUYER, now, "e"), Moment(now, now), IN_FORCE, PartyState(None))
 
 
 def test_no_rule_ends_the_wait_of_an_input():
     timer = Timer(BUYER, TimerKind.PARKING_EXPIRY, "hash", at("2026-01-02"))
     with pytest.raises(InvariantBrokenError, match="no rule decides it"):
-        fire(PartyState(BUYER), timer, IN_FORCE)
+        fire(PartyState(BUYER), timer, IN_FORCE, PartyState(None))

@@ -92,6 +92,7 @@ OBSTACLES = [
     (DeclineReason.DISPUTE_OPEN, CaseOpened(CaseKind.DISPUTE, "d")),
     (DeclineReason.AFTER_SALE_OPEN, MerchantActivity("CNY", 0, 1)),
     (DeclineReason.VIOLATION_OPEN, CaseOpened(CaseKind.VIOLATION, "v")),
+    (DeclineReason.OWES_PLATFORM, MerchantActivity("CNY", -1, 0)),
 ]
 
 
@@ -106,6 +107,7 @@ def test_all_unmet_conditions_are_named_in_order():
         "dispute_open",
         "after_sale_open",
         "violation_open",
+        "owes_platform",
         "amount_exceeds_deposit",
         "refund_in_progress",
     )
@@ -120,6 +122,12 @@ def test_each_condition_alone_declines(reason, obstacle):
     lane = lane_with_deposit()
     lane.send("2026-01-04", obstacle)
     assert lane.send("2026-01-05", refund_asked()).reasons == (reason,)
+
+
+def test_what_is_owed_in_another_currency_stands_against_nothing():
+    lane = lane_with_deposit()
+    lane.send("2026-01-04", MerchantActivity("USD", -1, 0))
+    assert lane.send("2026-01-05", refund_asked()).outcome is Outcome.APPLIED
 
 
 def test_a_declined_request_shows_its_latest_reasons_and_leaves_its_id_free():

@@ -20,10 +20,10 @@ from settlement.outputs import (
     AutoDebitRequested,
     LimitReclaimed,
     LimitRestored,
-    NotificationRequested,
 )
 from settlement.statuses import ObligationStatus, OrderStatus
 from settlement.terms import TermsBook
+from settlement.timers import TimerKind
 from tests.unit.settlement.builders import (
     RULES,
     at,
@@ -83,7 +83,6 @@ def test_the_penalty_is_charged_at_each_midnight_until_it_is_paid():
     lane = lane_overdue(10_000)
     lane.tick("2026-02-04 23:59")
     assert lane.obligations[0].penalty_minor == 15
-    assert [body.params["amount_minor"] for body in lane.outputs(NotificationRequested)] == [5, 5]
     lane.send("2026-02-05 00:00", repaid(10_020))
     lane.tick("2026-02-20")
     assert lane.outputs() == []
@@ -102,7 +101,7 @@ def test_penalties_are_in_sum_at_most_the_principal_that_fell_overdue():
     lane.tick("2026-06-01")
     assert lane.obligations[0].penalty_minor == 3
     lane.tick("2026-07-01")
-    assert lane.last == []
+    assert {each.timer.kind for each in lane.last} <= {TimerKind.DEBIT_UNANSWERED, TimerKind.DEBIT}
 
 
 def test_a_rate_of_nothing_costs_nothing():
@@ -133,11 +132,21 @@ def test_the_penalty_has_the_rate_of_the_terms_under_which_the_order_was_placed(
 
 def test_each_obligation_has_its_own_penalty_and_one_notice_tells_their_sum():
     lane = lane_owing(10_000, 20_000)
-    lane.tick("2026-02-03 00:00")
-    assert [each.penalty_minor for each in lane.obligations] == [10, 10]
-    lane.tick("2026-02-04 00:00")
-    assert [each.penalty_minor for each in lane.obligations] == [15, 20]
-    assert notice(lane, "penalty_charged")["amount_minor"] == 15
+    lane.tick("2026-02-02 00:00")
+    assert notice(lane, "penalty_charged")["amount_minor"] == 5
+    lane.tick("2026-02-08 00:00")
+    assert [each.penalty_minor for each in lane.obligations] == [35, 60]
+    assert "penalty_charged" not in lane.notices()
+    lane.tick("2026-02-09 00:00")
+    assert notice(lane, "penalty_charged")["amount_minor"] == 7 * 5 + 7 * 10
+
+
+def test_penalties_of_less_than_1_yuan_wait_for_a_later_notice():
+    lane = lane_overdue(20_000, until="2026-02-02 12:00")
+    lane.tick("2026-02-15 12:00")
+    assert "penalty_charged" not in lane.notices()
+    lane.tick("2026-02-16 00:00")
+    assert notice(lane, "penalty_charged")["amount_minor"] == 14 * 10
 
 
 def test_kuaishou_reclaims_the_unused_limit_and_gives_it_back_at_once_when_cleared():

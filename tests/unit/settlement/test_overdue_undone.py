@@ -51,11 +51,12 @@ def test_a_repayment_made_between_two_penalties_undoes_the_second():
     assert lane.account.customer_credit_minor == 0
 
 
-def test_a_late_repayment_of_a_part_undoes_nothing():
+def test_a_late_repayment_of_a_part_undoes_what_it_would_have_prevented():
     lane = lane_overdue(10_000, until="2026-02-04 12:00")
     lane.send("2026-02-01 12:00", repaid(9_999))
-    assert lane.obligations[0].penalty_minor == lane.obligations[0].paid_penalty_minor == 15
-    assert lane.obligations[0].status is ObligationStatus.OVERDUE
+    obligation = lane.obligations[0]
+    assert (obligation.penalty_minor, obligation.paid_penalty_minor) == (1, 0)  # at most what fell overdue
+    assert (obligation.open_minor, obligation.status) == (2, ObligationStatus.OVERDUE)
 
 
 def test_days_without_a_penalty_between_those_with_one_are_not_taken_for_days_with_one():
@@ -81,7 +82,7 @@ def test_a_penalty_that_was_paid_and_should_not_have_been_becomes_customer_credi
     lane.send("2026-02-01 12:00", repaid(6_000, "late"))
     assert lane.obligations[0].open_minor == 0
     assert lane.account.penalty_receivable_minor == 0
-    assert lane.outputs(PayoutRequested)[0].amount_minor == 5
+    assert lane.outputs(PayoutRequested)[0].amount_minor == 10_005 - 10_000 - 2
 
 
 def test_douyin_needs_no_request_when_nothing_should_have_been_overdue():

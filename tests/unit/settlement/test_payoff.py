@@ -92,8 +92,7 @@ def test_a_payoff_of_nothing_goes_back_whole():
     assert lane.account.customer_credit_minor == 0
 
 
-def test_a_payoff_takes_the_penalties_that_it_would_not_undo():
-    """Of what was paid with its penalty and is owed again during a return, which is not overdue."""
+def test_a_late_payoff_undoes_the_penalties_that_came_after_it_even_of_what_was_paid_and_is_owed_again():
     lane = lane_with_line("kuaishou")
     lane.send("2026-01-02", deferred())
     lane.send("2026-01-03", PurchaseReceived("order"))
@@ -102,8 +101,8 @@ def test_a_payoff_takes_the_penalties_that_it_would_not_undo():
     lane.send("2026-02-02 11:00", complained())
     lane.send("2026-02-02 12:00", RepaymentReversed("first", "taken back"))
     lane.send("2026-02-01 12:00", repaid(10_000, "payoff", purpose="payoff"))
-    assert lane.notices() == ["payoff_insufficient"]
-    assert lane.account.penalty_receivable_minor + lane.account.receivable_minor == 5
+    assert lane.notices()[0] == "payoff_received"
+    assert lane.account.penalty_receivable_minor + lane.account.receivable_minor == 0
 
 
 def lane_owing_one_fee_of_what_is_paid() -> Lane:

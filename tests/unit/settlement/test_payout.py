@@ -302,8 +302,8 @@ def test_what_was_repaid_of_a_cash_out_that_could_not_be_paid_out_is_credit():
     lane, payout = lane_cashed_out()
     lane.send("2026-01-21", repaid(400))
     decision = failed(lane, "2026-01-22", payout)
-    assert Posting(CLEARING, LedgerAccount.RECEIVABLE, "CNY", 600) in decision.postings
-    assert Posting(CLEARING, LedgerAccount.CUSTOMER_CREDIT, "CNY", 400) in decision.postings
+    assert Posting(CLEARING, LedgerAccount.RECEIVABLE, "CNY", 1_000) in decision.postings
+    assert Posting(LedgerAccount.RECEIVABLE, LedgerAccount.CUSTOMER_CREDIT, "CNY", 400) in decision.postings
     assert (lane.account.customer_credit_minor, lane.account.receivable_minor) == (400, 0)
     assert lane.limits() == (100_000, 100_000, 0, 0)
     lane.send("2026-01-23", RepaymentReversed("repayment", "chargeback"))
@@ -325,7 +325,7 @@ def test_a_debit_for_a_cash_out_that_could_not_be_paid_out_is_cancelled():
     failed(lane, "2026-02-10 09:00", payout)
     (cancelled,) = lane.outputs(AutoDebitCancelled)
     assert (cancelled.debit_id, cancelled.reason) == (debit_id, "cash_out_failed")
-    assert [each.debit_id for each in lane.obligations] == [None]
+    assert [each.asks for each in lane.obligations] == [()]
 
 
 def test_credit_that_could_not_be_paid_out_of_a_closed_line_waits_for_the_next_repayment():

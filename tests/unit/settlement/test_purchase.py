@@ -318,7 +318,8 @@ def test_a_kept_trial_is_captured_and_debited_at_once_and_stays_due_at_its_end()
     assert lane.send("2026-01-07", PurchaseKept("order")).outcome is Outcome.DUPLICATE
     assert [each.timer.kind for each in lane.tick("2026-01-12")] == [TimerKind.REMINDER, TimerKind.DUE_DAY]
     assert lane.outputs(AutoDebitRequested) == []
-    assert [each.timer.kind for each in lane.tick("2026-01-13")] == [TimerKind.OVERDUE, TimerKind.PENALTY]
+    ends = [TimerKind.OVERDUE, TimerKind.PENALTY, TimerKind.DEBIT_UNANSWERED]
+    assert [each.timer.kind for each in lane.tick("2026-01-13 12:00")] == ends
 
 
 def test_keeping_before_receipt_waits_for_it():

@@ -36,7 +36,7 @@ def in_thirds(paid_minor: int) -> tuple[Draft, Order]:
     del state.entities[Obligation][whole.obligation_id]
     order = revised(lane.get(Order, "order"), obligation_ids=("part-0", "part-1", "part-2"))
     state.entities[Order]["order"] = order
-    return Draft(state, BUYER, Moment(at("2026-01-10"), at("2026-01-10")), RULES, Cause("test", "test")), order
+    return Draft(state, BUYER, Moment(at("2026-01-10"), at("2026-01-10")), RULES, Cause("test", "test"), state), order
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_a_trial_that_is_over_has_no_timers_left():
 def test_a_kept_order_is_told_of_its_due_date_while_it_is_open():
     lane = lane_on_trial()
     lane.send("2026-01-06", PurchaseKept("order"))
-    assert timers(lane) == {TimerKind.REMINDER}
+    assert timers(lane) == {TimerKind.REMINDER, TimerKind.DEBIT_UNANSWERED}
     lane.send("2026-01-06 13:00", RepaymentFailed(lane.requested.debit_id, "card expired", retryable=False))
     lane.tick("2026-01-09 00:00")
     assert reminders(lane) == [("payment_due_soon", "2026-01-12", 10_000)]

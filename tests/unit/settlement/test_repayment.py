@@ -5,19 +5,15 @@ from datetime import date
 import pytest
 
 from settlement.decision import Outcome
-from settlement.draft import Cause, Draft, Moment
-from settlement.entities import Obligation, Order
+from settlement.entities import Order
 from settlement.ledger import LedgerAccount, Posting
 from settlement.messages import PurchaseReceived, RepaymentFailed
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested, LimitReleased, PayoutRequested
-from settlement.rules.allocation import Allocation
 from settlement.statuses import DebitStatus, ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
-    BUYER,
-    RULES,
     Lane,
-    at,
     deferred,
+    in_instalments,
     lane_with_line,
     repaid,
     without_notices,
@@ -47,23 +43,16 @@ def test_a_repayment_pays_the_earliest_due_date_first():
 
 
 def test_within_one_obligation_penalty_and_fee_come_before_principal():
-    lane = lane_owing(1_000)
-    state = lane.states[BUYER]
-    moment = Moment(at("2026-02-10"), at("2026-02-10"))
-    draft = Draft(state, BUYER, moment, RULES, Cause("test", "test"))
-    (owed,) = lane.obligations
-    charged = Obligation(
-        "buyer", owed.obligation_id, owed.no, "a", owed.due_on, ObligationStatus.OPEN, 1_000, 60, 5, 0, 0, 0, None
-    )
-    allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING, 50)
-    allocation.pay([charged])
-    paid = draft.get(Obligation, owed.obligation_id)
-    assert (paid.paid_penalty_minor, paid.paid_fee_minor, paid.paid_principal_minor) == (5, 45, 0)
-    allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING, 100)
-    allocation.pay([paid])
-    paid = draft.get(Obligation, owed.obligation_id)
-    assert (paid.paid_penalty_minor, paid.paid_fee_minor, paid.paid_principal_minor) == (5, 60, 85)
-    assert paid.open_minor == 915
+    lane = lane_with_line("taobao")
+    lane.send("2026-01-02", in_instalments(amount_minor=9_000))
+    lane.send("2026-01-05", PurchaseReceived("order"))
+    lane.tick("2026-02-11 00:00")
+    (owed, *_) = lane.obligations
+    assert (owed.penalty_minor, owed.fee_minor, owed.principal_minor) == (2, 54, 3_000)
+    for amount_minor, paid in ((1, (1, 0, 0)), (50, (2, 49, 0)), (100, (2, 54, 95))):
+        lane.send("2026-02-11 09:00", repaid(amount_minor, f"of {amount_minor}"))
+        owed = lane.obligations[0]
+        assert (owed.paid_penalty_minor, owed.paid_fee_minor, owed.paid_principal_minor) == paid
 
 
 def test_an_order_repayment_pays_that_order_only():
@@ -169,20 +158,20 @@ def test_a_debit_pays_its_own_obligations_and_then_any_whatever_the_purpose():
     lane.tick("2026-02-02 00:00")
     second = lane.requested_for(date(2026, 2, 2))
     lane.send("2026-02-02 09:00", repaid(2_300, order_id="b", debit_id=second.debit_id))
-    assert [each.open_minor for each in lane.obligations] == [701, 0]  # with a penalty of 1
+    assert [each.open_minor for each in lane.obligations] == [701, 0]  # with a penalty of 1, charged after the request
     amounts = [(body.amount_minor, body.due_on) for body in lane.outputs(AutoDebitRequested)]
     assert amounts == [(701, date(2026, 2, 1))]
     released = [(body.order_id, body.amount_minor) for body in lane.outputs(LimitReleased)]
-    assert released == [("a", 299), ("b", 2_000)]
+    assert released == [("a", 300), ("b", 2_000)]
 
 
-def test_a_partial_success_starts_no_new_debit():
+def test_what_a_partial_success_leaves_is_debited_at_the_next_midnight():
     lane = lane_debited(1_000)
     lane.send("2026-02-01 09:00", repaid(400, debit_id=lane.requested.debit_id))
     assert lane.outputs(AutoDebitRequested) == []
-    assert lane.obligations[0].debit_id is None
-    lane.tick("2026-03-01")
-    assert lane.outputs(AutoDebitRequested) == []
+    lane.tick("2026-02-02 00:00")
+    (request,) = lane.outputs(AutoDebitRequested)
+    assert (request.amount_minor, request.attempt, request.reason) == (600, 1, "due")
 
 
 @pytest.mark.parametrize("double", [False, True])

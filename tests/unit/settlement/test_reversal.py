@@ -123,7 +123,7 @@ def test_what_is_past_due_turns_overdue_without_back_penalties_and_is_debited_on
     )
     assert owed(lane) == (10_000, 0, 5, 0)
     assert lane.debits[0].status is DebitStatus.SUCCEEDED
-    lane.tick("2026-02-20")
+    lane.tick("2026-02-13 23:59")
     assert lane.outputs(AutoDebitRequested) == []
 
 

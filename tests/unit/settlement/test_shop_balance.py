@@ -3,7 +3,7 @@
 from settlement.decision import Outcome
 from settlement.entities import ShopWithdrawal
 from settlement.ledger import LedgerAccount, Posting
-from settlement.messages import DepositRefundReviewed, ShopWithdrawalRequested
+from settlement.messages import DepositRefundReviewed, MerchantActivity, ShopWithdrawalRequested
 from settlement.outputs import NotificationRequested, PayoutRequested
 from tests.unit.settlement.builders import Lane, at, deposited, lane_with_merchant, refund_asked
 
@@ -56,6 +56,18 @@ def test_a_withdrawal_in_another_currency_is_declined():
     lane = lane_with_shop_balance()
     assert lane.send("2026-02-04", withdrawal(1, currency="USD")).reason == "currency_mismatch"
     assert lane.notices() == ["shop_withdrawal_declined"]
+
+
+def test_nothing_is_withdrawn_while_the_merchant_owes_the_platform():
+    lane = lane_with_shop_balance()
+    lane.send("2026-02-04", MerchantActivity("CNY", -1, 0))
+    lane.send("2026-02-04", MerchantActivity("USD", -1, 0))
+    assert lane.send("2026-02-05", withdrawal(60_000, currency="USD")).reason == "currency_mismatch"
+    assert lane.send("2026-02-05", withdrawal(60_000)).reason == "owes_platform"
+    assert lane.notices() == ["shop_withdrawal_declined"]
+    lane.send("2026-02-06", MerchantActivity("CNY", 1, 0))
+    assert lane.send("2026-02-07", withdrawal(60_000)).reason == "insufficient_balance"
+    assert lane.send("2026-02-07", withdrawal(50_000)).outcome is Outcome.APPLIED
 
 
 def test_a_withdrawal_id_is_taken_once_and_free_after_a_refusal():

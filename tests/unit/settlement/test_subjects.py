@@ -21,12 +21,14 @@ from settlement.entities import (
     Return,
     ShopWithdrawal,
 )
+from settlement.shop import ShopSettings
 from settlement.subjects import references
+from settlement.suspense import SuspenseEntry
 from tests.contract.builders import accepted, golden_inputs
 
 NAMED = {
-    "purchase.placed.v1": {(Order, "o-1")},
-    "purchase.placed.v1-instalment": {(Order, "o-5")},
+    "purchase.placed.v1": {(Order, "o-1"), (ShopSettings, "m-1")},
+    "purchase.placed.v1-instalment": {(Order, "o-5"), (ShopSettings, "m-1")},
     "purchase.received.v1": {(Order, "o-1")},
     "purchase.kept.v1": {(Order, "o-2")},
     "purchase.cancelled.v1": {(Order, "o-3")},
@@ -36,11 +38,15 @@ NAMED = {
     "return.withdrawn.v1": {(Return, "ret-1")},
     "return.requested.v1": {(Return, "ret-1"), (Order, "o-1")},
     "return.parcel_inspected.v1": {(Return, "ret-2")},
-    "repayment.received.v1": {(Repayment, "rep-1"), (Debit, "5e2f1a0c-2f5b-5d0e-9a55-0f5f4f0f6a11")},
-    "repayment.received.v1-order": {(Repayment, "rep-9"), (Order, "o-1")},
-    "repayment.received.v1-payoff": {(Repayment, "rep-10")},
+    "repayment.received.v1": {
+        *((kind, "rep-1") for kind in (Repayment, SuspenseEntry)),
+        (Debit, "5e2f1a0c-2f5b-5d0e-9a55-0f5f4f0f6a11"),
+    },
+    "repayment.received.v1-order": {(Repayment, "rep-9"), (SuspenseEntry, "rep-9"), (Order, "o-1")},
+    "repayment.received.v1-payoff": {(Repayment, "rep-10"), (SuspenseEntry, "rep-10")},
     "repayment.failed.v1": {(Debit, "5e2f1a0c-2f5b-5d0e-9a55-0f5f4f0f6a11")},
-    "repayment.reversed.v1": {(Repayment, "rep-1")},
+    "repayment.reversed.v1": {(Repayment, "rep-1"), (SuspenseEntry, "rep-1")},
+    "suspense.released.v1": {(SuspenseEntry, "rep-7")},
     "credit_line.appeal_decided.v1": {(Appeal, "ap-1")},
     "credit_line.cash_out_requested.v1": {(CashOut, "co-1")},
     "credit_line.unfreeze_requested.v1": set(),
@@ -62,6 +68,8 @@ NAMED = {
     "merchant.settlement_cycle_changed.v1": set(),
     "clock.ticked.v1": set(),
     "terms.published.v1": set(),
+    "shop.settings_changed.v1": {(ShopSettings, "m-1")},
+    "shop.settings_changed.v1-off": {(ShopSettings, "m-1")},
 }
 
 

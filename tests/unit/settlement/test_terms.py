@@ -52,6 +52,8 @@ def test_all_four_programmes_have_their_numbers():
     assert (version.penalty_bps_per_day, version.instalment_fee_bps_per_period) == (5, 60)
     assert version.debit_retry_hours == (24, 48)
     assert (version.automatic_receipt_days, version.reminder_days, version.parcel_wait_days) == (15, 3, 15)
+    assert (version.debit_answer_days, version.rescheduling_days) == (7, 30)
+    assert (version.penalty_notice_days, version.penalty_notice_minor) == (7, 100)
     assert (version.deposits.freeze_days, version.deposits.escalate_unpaid_days) == (30, 90)
     assert (version.deposits.review_working_days, version.deposits.urgent_review_working_days) == (7, 3)
 
@@ -61,6 +63,18 @@ def test_the_document_is_the_same_as_json():
     again = TermsBook.parse(json.loads(json.dumps(book.document)))
     assert again.versions == book.versions
     assert again.digest == book.digest
+
+
+NEWER = ("debit_answer_days", "penalty_notice_days", "penalty_notice_minor", "rescheduling_days")
+
+
+def test_a_document_from_before_a_number_was_a_term_has_its_default_and_may_say_it_later():
+    older = document()
+    for name in NEWER:
+        del older["versions"][0][name]
+    book = TermsBook.parse(older)
+    assert book.versions == TermsBook.builtin().versions
+    assert book.succeeded_by(TermsBook.builtin()) is TermsBook.builtin()
 
 
 def test_the_digest_follows_the_content_not_the_order_of_fields():
@@ -108,6 +122,10 @@ def set_at(path: str, value: object):
         ("penalty_bps_per_day", 5.0, "versions[0].penalty_bps_per_day: expected a whole number"),
         ("penalty_bps_per_day", True, "versions[0].penalty_bps_per_day: expected a whole number"),
         ("penalty_bps_per_day", -1, "versions[0].penalty_bps_per_day: expected a whole number from 0"),
+        ("debit_answer_days", 0, "versions[0].debit_answer_days: expected a whole number from 1"),
+        ("penalty_notice_days", "7", "versions[0].penalty_notice_days: expected a whole number"),
+        ("penalty_notice_minor", -1, "versions[0].penalty_notice_minor: expected a whole number from 0"),
+        ("rescheduling_days", 1.0, "versions[0].rescheduling_days: expected a whole number"),
         ("debit_retry_hours", [48, 24], "versions[0].debit_retry_hours: expected a list of whole numbers"),
         ("grace_days", 3, "versions[0].grace_days: expected no such field"),
         ("deposits", 7, "versions[0].deposits: expected a table, got 7"),
@@ -169,3 +187,36 @@ def test_a_book_that_changes_a_version_may_not_follow():
     changed["versions"][0]["penalty_bps_per_day"] = 6
     with pytest.raises(TermsError, match=r"the version of 2020-01-01 unchanged"):
         TermsBook.builtin().succeeded_by(TermsBook.parse(changed))
+
+
+@pytest.mark.parametrize("effective_from", ["2019-01-01", "2026-03-01"])
+def test_a_book_that_gives_a_programme_another_currency_may_not_follow(effective_from):
+    changed = later(effective_from)
+    changed["versions"][1]["programmes"]["taobao"]["currency"] = "USD"
+    changed["versions"].sort(key=lambda version: version["effective_from"])
+    with pytest.raises(TermsError, match=r"programme 'taobao' to keep its currency"):
+        TermsBook.builtin().succeeded_by(TermsBook.parse(changed))
+
+
+def test_a_new_programme_has_a_currency_of_its_own_and_keeps_it_as_well():
+    changed = later("2026-03-01")
+    abroad = copy.deepcopy(changed["versions"][1]["programmes"]["taobao"])
+    abroad["currency"] = "USD"
+    changed["versions"][1]["programmes"]["abroad"] = abroad
+    published = TermsBook.parse(changed)
+    assert TermsBook.builtin().succeeded_by(published) is published
+    again = copy.deepcopy(changed["versions"][1])
+    again["effective_from"] = "2026-04-01"
+    again["programmes"]["abroad"]["currency"] = "CNY"
+    changed["versions"].append(again)
+    with pytest.raises(TermsError, match=r"'abroad' to keep its currency USD from 2026-04-01 on"):
+        TermsBook.builtin().succeeded_by(TermsBook.parse(changed))
+
+
+def test_what_is_in_force_already_does_not_stand_in_the_way_of_what_follows():
+    changed = later("2026-03-01")
+    changed["versions"][1]["programmes"]["taobao"]["currency"] = "USD"
+    present = TermsBook.parse(changed)
+    changed["versions"].append({**copy.deepcopy(changed["versions"][1]), "effective_from": "2026-04-01"})
+    published = TermsBook.parse(changed)
+    assert present.succeeded_by(published) is published

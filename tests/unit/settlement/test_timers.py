@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from settlement.entities import ENTITIES
+from settlement.entity import ENTITIES
 from settlement.messages import Input
 from settlement.party import Party
 from settlement.timers import TimerKind

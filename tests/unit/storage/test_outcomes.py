@@ -57,15 +57,30 @@ def test_a_timer_is_recorded_by_its_id():
 
 
 def test_a_conflict_keeps_its_content_and_a_duplicate_does_not():
-    rows = receipts([settled(Outcome.DUPLICATE), settled(Outcome.CONFLICT), settled(Outcome.APPLIED)])
+    rows = receipts([settled(Outcome.DUPLICATE), settled(Outcome.CONFLICT), settled(Outcome.APPLIED)], 1)
     assert [(row.outcome, row.raw) for row in rows] == [("duplicate", None), ("conflict", b"raw")]
+
+
+def test_what_has_no_number_knows_its_place_among_the_decisions():
+    results = [
+        settled(Outcome.DUPLICATE),
+        settled(Outcome.APPLIED),
+        settled(Outcome.PARKED),
+        settled(Outcome.CONFLICT),
+        settled(Outcome.DEAD_LETTERED, reason="unmatched"),
+        settled(Outcome.DECLINED),
+        settled(Outcome.DUPLICATE),
+    ]
+    assert [(row.next_seq, row.n) for row in receipts(results, 7)] == [(7, 0), (8, 2), (9, 4)]
+    assert [(row.next_seq, row.n) for row in dead_letters(results, [], 7)] == [(8, 3)]
+    assert [row.seq for row in recorded(results, 7)[0]] == [7, 8]
 
 
 def test_a_dead_letter_keeps_the_input_and_its_trace():
     unmatched = Settled(
         Decision(Outcome.DEAD_LETTERED, reason="unmatched"), AT, input=INPUT, detail="order:o not known"
     )
-    (row,) = dead_letters([unmatched, settled(Outcome.APPLIED)], [])
+    (row,) = dead_letters([unmatched, settled(Outcome.APPLIED)], [], 1)
     assert (row.reason, row.detail, row.raw) == ("unmatched", "order:o not known", b"raw")
     assert msgpack.unpackb(row.headers) == [[b"traceparent", b"00-trace"]]
 
@@ -83,7 +98,7 @@ def test_a_dead_letter_holds_nothing_postgres_cannot():
         event_id="e\0",
         occurred_at=too_early,
     )
-    (row,) = dead_letters([], [record])
+    (row,) = dead_letters([], [record], 1)
     assert (row.dead_letter_id, row.detail, row.event_id) == ("purchase/0/5", "a \\x00 and \\ud800", "e\\x00")
     assert row.occurred_at is None and row.raw == b"\0"
 
@@ -91,7 +106,7 @@ def test_a_dead_letter_holds_nothing_postgres_cannot():
 def test_a_failed_timer_is_a_dead_letter_without_a_record():
     timer = Timer(BUYER, TimerKind.TRIAL_END, "order", AT)
     failed = Settled(Decision(Outcome.DEAD_LETTERED, reason="internal_error"), AT, timer=timer, detail="Traceback …")
-    (row,) = dead_letters([failed], [])
+    (row,) = dead_letters([failed], [], 1)
     assert (row.dead_letter_id, row.topic, row.detail) == (timer.timer_id, None, "Traceback …")
 
 

@@ -1,6 +1,6 @@
 """Entities and their tables."""
 
-from settlement.entities import ENTITIES
+from settlement.entity import ENTITIES
 from storage.rows import TABLES
 
 

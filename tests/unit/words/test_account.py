@@ -29,6 +29,7 @@ def told(capsys, **given) -> list[str]:
         "held_minor": 0,
         "used_minor": 0,
         "customer_credit_minor": 0,
+        "payoff_minor": 0,
         "owed": OwedStory(principal_minor=0, fee_minor=0, penalty_minor=0),
         **dict.fromkeys(("orders", "returns", "debits", "payouts", "cash_outs", "other_obligations", "history"), ()),
     }

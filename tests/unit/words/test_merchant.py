@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cli.output import people
-from storage.stories.merchant import CaseStory, DepositRefundStory, MerchantStory, OpenStory
+from storage.stories.merchant import CaseStory, DepositRefundStory, MerchantStory, OpenStory, SettingsStory
+from storage.stories.plan import PlanStory
 from words.merchant import tell
 
 NONE_OPEN = OpenStory(promotions=0, disputes=0, after_sales=0, violations=0)
@@ -38,6 +39,7 @@ def told(capsys, **given) -> list[str]:
         "payable_minor": 0,
         "shop_balance_minor": 0,
         "open": NONE_OPEN,
+        "settings": None,
         **dict.fromkeys(
             ("balances", "deposits", "deposit_refunds", "shop_withdrawals", "payouts", "open_cases", "history"), ()
         ),
@@ -85,3 +87,28 @@ def test_why_a_request_was_declined_is_told_in_full(capsys):
     reasons = ("promotion_active", "after_sale_open", "violation_open", "amount_exceeds_deposit")
     lines = told(capsys, deposit_refunds=(replace(REQUEST, status="declined", reasons=reasons, opinion=None),))
     assert "q-1 was declined: promotion_active, after_sale_open, violation_open, amount_exceeds_deposit" in lines
+
+
+@pytest.mark.parametrize(
+    ("enabled", "plans", "most", "line"),
+    [
+        (True, (PlanStory(kind="statement"),), None, "Its goods can be paid later by statement, "),
+        (
+            True,
+            (PlanStory(kind="trial"), PlanStory(kind="instalment", periods=3), PlanStory(kind="deferred", days=30)),
+            500_000,
+            "Its goods can be paid later by trial; instalment in 3; deferred, 30 days, orders of up to 5,000.00 CNY, ",
+        ),
+        (False, (PlanStory(kind="trial"),), None, "Its goods can't be paid later, "),
+        (True, (), None, "Its goods can't be paid later, "),
+    ],
+)
+def test_what_the_shop_has_set_is_told(capsys, enabled, plans, most, line):
+    changed_at = datetime(2026, 1, 2, 4, tzinfo=UTC)
+    settings = SettingsStory(enabled=enabled, plans=plans, max_order_minor=most, currency="CNY", changed_at=changed_at)
+    assert f"{line}since 2026-01-02 12:00:00." in told(capsys, settings=settings)
+
+
+def test_what_it_owes_the_platform_stands_against_a_refund(capsys):
+    line = "A refund of its deposits would be declined: 1.50 CNY owed to the platform."
+    assert line in told(capsys, payable_minor=-150)

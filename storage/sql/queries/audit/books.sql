@@ -84,6 +84,25 @@ FROM asked FULL JOIN clearing USING (currency)
 WHERE coalesce(asked.minor, 0) <> coalesce(clearing.minor, 0)
 LIMIT $1;
 
+-- name: suspense
+-- What lies on suspense is the money of unknown accounts that was not released.
+WITH waiting AS (
+    SELECT currency, sum(amount_minor) AS minor
+    FROM suspense_entry
+    WHERE lane = $2 AND released_at IS NULL
+    GROUP BY currency
+), kept AS (
+    SELECT currency, balance_minor AS minor
+    FROM platform_balance
+    WHERE lane = $2 AND ledger_account = 'suspense'
+)
+SELECT 'suspense in ' || currency AS subject,
+    format('%s, in entries that are not released', coalesce(waiting.minor, 0)) AS expected,
+    coalesce(kept.minor, 0)::text AS found
+FROM waiting FULL JOIN kept USING (currency)
+WHERE coalesce(waiting.minor, 0) <> coalesce(kept.minor, 0)
+LIMIT $1;
+
 -- name: transit
 -- What account lanes have sent and merchant lanes not yet received is what lies on merchant_transit.
 WITH total AS (

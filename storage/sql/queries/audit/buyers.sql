@@ -109,6 +109,61 @@ WHERE lane = $2 AND (
 )
 LIMIT $1;
 
+-- name: due_is_asked_for
+-- Whatever is due and open is asked for by a requested debit or a pending retry in full, or its series has failed for good,
+-- or the next 00:00 is awaited. Left out are orders with an open return; penalties wait while principal is asked for.
+WITH ask AS (
+    SELECT account_id, obligation_id, split_part(text, ' ', 2) AS state,
+        split_part(text, ' ', 3)::bigint AS penalty_minor, split_part(text, ' ', 4)::bigint AS fee_minor,
+        split_part(text, ' ', 5)::bigint AS principal_minor
+    FROM obligation CROSS JOIN LATERAL jsonb_array_elements_text(asks) AS text
+    LEFT JOIN debit USING (lane, account_id)
+    WHERE lane = $2 AND obligation.status IN ('open', 'overdue') AND debit.debit_id = split_part(text, ' ', 1)
+        AND (
+            (debit.status = 'requested' AND split_part(text, ' ', 2) = 'standing')
+            OR (debit.status = 'failed' AND split_part(text, ' ', 2) = 'retry' AND EXISTS (
+                SELECT
+                FROM timer
+                WHERE timer.lane = $2 AND timer.party_kind = 'account' AND timer.party_id = obligation.account_id
+                    AND timer.kind = 'debit_retry' AND timer.subject_id = debit.debit_id
+            ))
+        )
+), asked AS (
+    SELECT account_id, obligation_id, bool_or(state = 'retry') AS is_retried,
+        coalesce(sum(penalty_minor) FILTER (WHERE state = 'standing'), 0) AS penalty_minor,
+        coalesce(sum(fee_minor) FILTER (WHERE state = 'standing'), 0) AS fee_minor,
+        coalesce(sum(principal_minor) FILTER (WHERE state = 'standing'), 0) AS principal_minor
+    FROM ask
+    GROUP BY account_id, obligation_id
+), due AS (
+    SELECT account_id, obligation_id, obligation.due_on, principal_minor - paid_principal_minor AS principal_minor,
+        fee_minor - paid_fee_minor AS fee_minor, penalty_minor - paid_penalty_minor AS penalty_minor
+    FROM obligation
+    JOIN lane USING (lane)
+    LEFT JOIN purchase_order USING (lane, account_id, order_id)
+    WHERE lane = $2 AND obligation.status IN ('open', 'overdue') AND NOT exhausted
+        AND obligation.due_on <= (lane_time AT TIME ZONE 'Asia/Shanghai')::date
+        AND coalesce(open_return_ids, '[]') = '[]'
+        AND NOT EXISTS (
+            SELECT
+            FROM timer
+            WHERE timer.lane = $2 AND timer.party_kind = 'account' AND timer.party_id = obligation.account_id
+                AND (kind = 'debit' OR (kind IN ('due_day', 'reminder') AND subject_id = obligation.due_on::text))
+        )
+)
+SELECT format('obligation %s of account %s', obligation_id, account_id) AS subject,
+    format('%s of principal, %s of fee, %s of penalty asked for, being due since %s', due.principal_minor,
+        due.fee_minor, due.penalty_minor, due_on) AS expected,
+    format('%s, %s and %s, and nothing that is to ask for more', coalesce(asked.principal_minor, 0),
+        coalesce(asked.fee_minor, 0), coalesce(asked.penalty_minor, 0)) AS found
+FROM due LEFT JOIN asked USING (account_id, obligation_id)
+WHERE NOT coalesce(is_retried, false) AND (
+    due.principal_minor > coalesce(asked.principal_minor, 0)
+    OR due.fee_minor > coalesce(asked.fee_minor, 0)
+    OR (due.principal_minor = 0 AND due.penalty_minor > coalesce(asked.penalty_minor, 0))
+)
+LIMIT $1;
+
 -- name: repayments
 -- What a repayment paid and what became credit of it is its amount; of those from before shares were kept, neither is known.
 -- A share is the obligation's id, then what was paid of penalty, fee and principal (settlement/rules/allocation.py).
@@ -157,7 +212,7 @@ SELECT format('cash-out %s of account %s', cash_out_id, account_id) AS subject,
         count(*) FILTER (WHERE order_id IS NOT NULL OR is_shared)) AS found
 FROM expected
 LEFT JOIN (
-    SELECT made.account_id, cash_out_id, order_id, principal_minor,
+    SELECT made.account_id, made.cash_out_id, order_id, principal_minor,
         count(*) OVER (PARTITION BY made.account_id, obligation_id) > 1 AS is_shared
     FROM made JOIN (SELECT * FROM obligation WHERE lane = $2) AS owed USING (account_id, obligation_id)
 ) AS owed USING (account_id, cash_out_id)
@@ -183,17 +238,18 @@ WITH made AS (
 )
 SELECT format('order %s of account %s', order_id, account_id) AS subject,
     format('%s, with %s obligations named, %s of %s left', status, jsonb_array_length(obligation_ids),
-        amount_minor - returned_minor, amount_minor) AS expected,
+        amount_minor - returned_minor - credited_minor, amount_minor) AS expected,
     format('%s obligations, %s of them open, %s overdue, over %s', obligations, open_obligations, overdue_obligations,
         principal_minor) AS found
 FROM compared
 WHERE jsonb_array_length(obligation_ids) <> obligations
-    OR returned_minor + under_return_minor > amount_minor
+    OR returned_minor + credited_minor + under_return_minor > amount_minor
     OR (status = 'overdue') <> (overdue_obligations > 0)
     OR CASE
         WHEN status IN ('owed', 'overdue') THEN
-            open_obligations = 0 OR principal_minor <> amount_minor - returned_minor
-        WHEN status = 'settled' THEN open_obligations > 0 OR principal_minor <> amount_minor - returned_minor
+            open_obligations = 0 OR principal_minor <> amount_minor - returned_minor - credited_minor
+        WHEN status = 'settled' THEN
+            open_obligations > 0 OR principal_minor <> amount_minor - returned_minor - credited_minor
         WHEN status IN ('held', 'trial') THEN obligations > 0
         ELSE open_obligations > 0
     END
@@ -211,4 +267,19 @@ SELECT 'account ' || account_id AS subject, format('%s held, by its orders', coa
     held_minor::text AS found
 FROM account LEFT JOIN promised USING (account_id)
 WHERE lane = $2 AND held_minor <> coalesce(minor, 0)
+LIMIT $1;
+
+-- name: discounts
+-- What discounts took off an order is what they were given as.
+WITH given AS (
+    SELECT account_id, order_id, sum(amount_minor) AS minor
+    FROM concession
+    WHERE lane = $2 AND kind = 'credit'
+    GROUP BY account_id, order_id
+)
+SELECT format('order %s of account %s', order_id, account_id) AS subject,
+    format('%s taken off by discounts', coalesce(minor, 0)) AS expected, coalesce(credited_minor, 0)::text AS found
+FROM (SELECT account_id, order_id, credited_minor FROM purchase_order WHERE lane = $2) AS orders
+FULL JOIN given USING (account_id, order_id)
+WHERE coalesce(minor, 0) <> coalesce(credited_minor, 0)
 LIMIT $1;

@@ -1,7 +1,7 @@
 -- The story of an account. `lane JOIN …` finds a party whose lane is not known by one look-up per lane.
 
 -- name: account
-SELECT account.*
+SELECT account.*, lane.lane_time
 FROM lane JOIN account USING (lane)
 WHERE account_id = $1;
 

@@ -47,3 +47,9 @@ SELECT merchant_payout.*
 FROM merchant_payout
 WHERE lane = $1 AND merchant_id = $2
 ORDER BY no;
+
+-- name: shop_settings
+-- What the shop has set for itself, as the merchant's own lane knows it; other lanes may have come to others meanwhile.
+SELECT shop_settings.*
+FROM shop_settings
+WHERE lane = $1 AND merchant_id = $2;

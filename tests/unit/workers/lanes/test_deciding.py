@@ -46,6 +46,11 @@ def cuts(length, dice):
     return [0, *sorted(dice.randint(0, length) for _ in range(5)), length]
 
 
+def stood(standing):
+    """Where a lane stands; two readings of one terms document are the same terms."""
+    return replace(standing, rules=(standing.rules.terms.digest, standing.rules.calendar))
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_whatever_is_loaded_the_same_batches_give_the_same_decisions_rows_hash_and_outputs(seed):
     history = history_of(Random(seed), longest=60)
@@ -55,7 +60,7 @@ async def test_whatever_is_loaded_the_same_batches_give_the_same_decisions_rows_
         records = [taken(message) for message in history[start:end]]
         one, two = await lane.settle(records, NOW), await again.settle(records, NOW)
         assert one.results == two.results
-        assert (one.recorded, one.activity, one.after) == (two.recorded, two.activity, two.after)
+        assert (one.recorded, one.activity, stood(one.after)) == (two.recorded, two.activity, stood(two.after))
         assert list(OUTGOING.outputs(one)) == list(OUTGOING.outputs(two))
         assert one.recorded == chain.record(
             one.before.chain_hash, one.after.batch_seq, one.lane_time, one.results, one.before.next_seq
@@ -70,6 +75,7 @@ async def test_a_party_is_decided_as_by_the_core_alone(seed):
         if start < end:
             core.settle(history[start:end])
             await lane.settle([taken(message) for message in history[start:end]], NOW)
+    await lane.settle([], NOW)  # timers that the last batch has set, and that are due already
     assert everything_decided(lane) == everything_decided(core)
 
 

@@ -44,6 +44,8 @@ def outside() -> Outside:
         dead_letters=1,
         open_payouts=2,
         oldest_open_payout_at=datetime.now(UTC) - timedelta(hours=1),
+        open_debits=9,
+        oldest_open_debit_at=datetime(2025, 12, 30, tzinfo=UTC),
         positions={},
     )
     return Outside(
@@ -73,6 +75,7 @@ def scraped(status, outside):
         'postpay_parked_inputs{group="g",lane="3"} 6.0',
         'postpay_dead_letters{group="g",lane="3"} 1.0',
         'postpay_open_payouts{group="g",lane="3"} 2.0',
+        'postpay_open_debits{group="g",lane="3"} 9.0',
         'postpay_ready{group="g"} 1.0',
         'postpay_database_up{group="g"} 1.0',
         'postpay_batch_duration_seconds_bucket{group="g",le="0.005"} 1.0',
@@ -87,9 +90,9 @@ def test_a_figure_is_told(scraped, sample):
     assert sample in scraped.splitlines()
 
 
-def age_told(status, outside, **settings) -> str:
+def age_told(status, outside, what="payout", **settings) -> str:
     told = generate_latest(metrics.registry(Settings(group="g", **settings), status, outside)).decode()
-    return re.search(r'^postpay_open_payout_age_seconds{group="g",lane="3"} (.*)$', told, re.MULTILINE)[1]
+    return re.search(rf'^postpay_open_{what}_age_seconds{{group="g",lane="3"}} (.*)$', told, re.MULTILINE)[1]
 
 
 def test_the_oldest_open_payout_ages_by_the_clock(status, outside):
@@ -100,6 +103,12 @@ def test_the_oldest_open_payout_ages_by_lane_time_where_time_is_that_of_the_mess
     figures = outside.figures[3]
     outside.figures[3] = replace(figures, oldest_open_payout_at=figures.lane_time - timedelta(days=2))
     assert float(age_told(status, outside, clock="event")) == 172_800
+
+
+def test_the_oldest_open_debit_ages_as_well(status, outside):
+    assert float(age_told(status, outside, "debit", clock="event")) == 2 * 86_400
+    outside.figures[3] = replace(outside.figures[3], oldest_open_debit_at=None)
+    assert float(age_told(status, outside, "debit")) == 0
 
 
 def test_no_open_payout_has_no_age(status, outside):

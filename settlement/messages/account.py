@@ -1,23 +1,9 @@
-"""Input messages as the core sees them: validated, translated, with their provenance.
+"""Messages about a buyer's account: one body class per message type."""
 
-Field meanings are those of docs/messages.md. One body class per message type.
-"""
+from datetime import date
 
-from datetime import date, datetime
-from typing import Any
-
-from settlement.entities import CaseKind, PlanKind
-from settlement.party import Party
+from settlement.entities import PlanKind
 from settlement.values import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The Kafka record an input came in: the topic it was produced to (without prefix), partition and offset there."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +109,41 @@ class CloseRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DebitRequested:
+    """`credit_line.debit_requested`: what is due is to be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyWaived:
+    """`penalty.waived`; `amount_minor` None means all penalties that are open."""
+
+    waiver_id: str
+    amount_minor: int | None
+    currency: str
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DebtRescheduled:
+    """`debt.rescheduled`: what is overdue, in `periods` parts."""
+
+    plan_id: str
+    periods: int
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DebtChargedOff:
+    """`debt.charged_off`."""
+
+    charge_off_id: str
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PurchasePlaced:
     """`purchase.placed`; `item_plans` None means every kind."""
 
@@ -173,6 +194,18 @@ class ExtensionRequested:
 
     order_id: str
     days: int
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseCredited:
+    """`purchase.credited`: a discount without a parcel, for `goodwill`, `price_protection` or `compensation`."""
+
+    order_id: str
+    credit_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    opinion: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,128 +279,22 @@ class RepaymentReversed:
 
 
 @dataclass(frozen=True, slots=True)
-class MerchantRegistered:
-    """`merchant.registered`."""
+class RepaymentReinstated:
+    """`repayment.reinstated`: the reversal of a repayment was undone."""
 
-    currency: str
-    settlement_cycle_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettlementCycleChanged:
-    """`merchant.settlement_cycle_changed`."""
-
-    settlement_cycle_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class DepositPaid:
-    """`deposit.paid`."""
-
-    deposit_id: str
-    amount_minor: int
-    currency: str
-    route: str
-
-
-@dataclass(frozen=True, slots=True)
-class CaseOpened:
-    """`promotion.started`, `dispute.opened`, `violation.recorded`; `detail` is a violation's kind."""
-
-    kind: CaseKind
-    case_id: str
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseClosed:
-    """`promotion.finished`, `dispute.closed`, `violation.cleared`."""
-
-    kind: CaseKind
-    case_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DepositRefundRequested:
-    """`deposit_refund.requested`; `amount_minor` None means all that is left."""
-
-    request_id: str
-    deposit_id: str
-    amount_minor: int | None
-    currency: str
-    reason: str
-    contact: str
-    refund_to: str
-    urgent: bool
-    urgency: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DepositRefundReviewed:
-    """`deposit_refund.reviewed`."""
-
-    request_id: str
-    outcome: str
-    opinion: str
-
-
-@dataclass(frozen=True, slots=True)
-class DepositRefundWithdrawn:
-    """`deposit_refund.withdrawn`."""
-
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShopWithdrawalRequested:
-    """`shop_balance.withdrawal_requested`."""
-
-    withdrawal_id: str
-    amount_minor: int
-    currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class PayoutSucceeded:
-    """`payout.succeeded`, of an account or a merchant."""
-
-    payout_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class PayoutFailed:
-    """`payout.failed`, of an account or a merchant."""
-
-    payout_id: str
+    repayment_id: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class MerchantActivity:
-    """`merchant_activity.recorded` (internal): what one batch of an account lane means for one merchant.
+class SuspenseReleased:
+    """`suspense.released`: money of an unknown account leaves the suspense account of its lane."""
 
-    `payable_minor` is the sum of captures less refunds and may be negative or 0; `after_sales` is the change of the
-    number of open returns.
-    """
-
-    currency: str
-    payable_minor: int
-    after_sales: int
+    suspense_id: str
+    reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClockTicked:
-    """`clock.ticked`: moves lane time on, of no party."""
-
-
-@dataclass(frozen=True, slots=True)
-class TermsPublished:
-    """`terms.published`: the whole terms file as a document (docs/terms.md), of no party."""
-
-    terms: dict[str, Any]
-
-
-Body = (
+AccountBody = (
     CreditLineOpened
     | LimitChanged
     | ScoreChanged
@@ -381,12 +308,17 @@ Body = (
     | CashOutRequested
     | BillInstalmentRequested
     | CloseRequested
+    | DebitRequested
+    | PenaltyWaived
+    | DebtRescheduled
+    | DebtChargedOff
     | PurchasePlaced
     | PurchaseReceived
     | PurchaseKept
     | AmountLowered
     | PurchaseCancelled
     | ExtensionRequested
+    | PurchaseCredited
     | ReturnRequested
     | ReturnReviewed
     | ReturnWithdrawn
@@ -394,38 +326,6 @@ Body = (
     | RepaymentReceived
     | RepaymentFailed
     | RepaymentReversed
-    | MerchantRegistered
-    | SettlementCycleChanged
-    | DepositPaid
-    | CaseOpened
-    | CaseClosed
-    | DepositRefundRequested
-    | DepositRefundReviewed
-    | DepositRefundWithdrawn
-    | ShopWithdrawalRequested
-    | PayoutSucceeded
-    | PayoutFailed
-    | MerchantActivity
-    | ClockTicked
-    | TermsPublished
+    | RepaymentReinstated
+    | SuspenseReleased
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One understood input record.
-
-    `party` is None for `clock` and `terms`. `event_hash` is 16 bytes of (topic, key, event_id), `fingerprint` 16 bytes
-    of the business content without event_id, occurred_at, version and source. `raw` is the record's value as it came.
-    """
-
-    source: Source
-    party: Party | None
-    event_id: str
-    type: str
-    occurred_at: datetime
-    event_hash: bytes
-    fingerprint: bytes
-    body: Body
-    raw: bytes
-    traceparent: str | None = None

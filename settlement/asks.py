@@ -1,0 +1,108 @@
+"""What debits ask for of an obligation, part by part. Source: docs/rules.md, Debits.
+
+An obligation names the debits that ask for it, so that nothing is asked for twice and nothing is forgotten.
+"""
+
+from enum import StrEnum
+
+from settlement.entities import Obligation
+from settlement.values import dataclass
+
+
+class AskState(StrEnum):
+    """How a debit stands to an obligation it names."""
+
+    STANDING = "standing"
+    """Requested: what it asks for is asked for."""
+    RETRY = "retry"
+    """Failed, to be tried again: it stands for all that will be open then."""
+    UNANSWERED = "unanswered"
+    """Requested so long ago that others may ask for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An amount of an obligation by what it is of; minor units."""
+
+    penalty_minor: int = 0
+    fee_minor: int = 0
+    principal_minor: int = 0
+
+    @property
+    def amount_minor(self) -> int:
+        """All of it together."""
+        return self.penalty_minor + self.fee_minor + self.principal_minor
+
+    def less(self, other: "Parts") -> "Parts":
+        """What is left of each part, never below nothing."""
+        return Parts(
+            max(0, self.penalty_minor - other.penalty_minor),
+            max(0, self.fee_minor - other.fee_minor),
+            max(0, self.principal_minor - other.principal_minor),
+        )
+
+    def within(self, other: "Parts") -> "Parts":
+        """The smaller one of each part."""
+        return Parts(
+            min(self.penalty_minor, other.penalty_minor),
+            min(self.fee_minor, other.fee_minor),
+            min(self.principal_minor, other.principal_minor),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one debit asks for of one obligation."""
+
+    debit_id: str
+    state: AskState
+    parts: Parts
+
+    @classmethod
+    def parse(cls, text: str) -> "Ask":
+        """Read what `str` wrote."""
+        debit_id, state, *amounts = text.split()
+        return cls(debit_id, AskState(state), Parts(*map(int, amounts)))
+
+    def __str__(self) -> str:
+        parts = self.parts
+        return f"{self.debit_id} {self.state} {parts.penalty_minor} {parts.fee_minor} {parts.principal_minor}"
+
+
+def asks_of(obligation: Obligation) -> list[Ask]:
+    """The debits that ask for an obligation, in the order they were requested."""
+    return [Ask.parse(text) for text in obligation.asks]
+
+
+def open_parts(obligation: Obligation) -> Parts:
+    """What is open of an obligation."""
+    return Parts(
+        obligation.penalty_minor - obligation.paid_penalty_minor,
+        obligation.fee_minor - obligation.paid_fee_minor,
+        obligation.principal_minor - obligation.paid_principal_minor,
+    )
+
+
+def not_asked(obligation: Obligation, *, but_by: str = "") -> Parts:
+    """What is open of an obligation less what standing debits ask for, but for one of them."""
+    left = open_parts(obligation)
+    for ask in asks_of(obligation):
+        if ask.state is AskState.STANDING and ask.debit_id != but_by:
+            left = left.less(ask.parts)
+    return left
+
+
+def uncovered(obligation: Obligation) -> Parts:
+    """What a new debit would ask for of an obligation that is due.
+
+    Nothing while a retry is pending, which will ask for all. Penalties wait while the principal is being asked for:
+    they go into a debit only with principal or fee, or once no principal is open.
+    """
+    if not obligation.asks:
+        return open_parts(obligation)
+    if any(ask.state is AskState.RETRY for ask in asks_of(obligation)):
+        return Parts()
+    left = not_asked(obligation)
+    if left.fee_minor or left.principal_minor or obligation.principal_minor == obligation.paid_principal_minor:
+        return left
+    return Parts()

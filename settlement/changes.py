@@ -1,0 +1,116 @@
+"""What can happen to an obligation, and when: the values of which its past is made, and their texts.
+
+Source: docs/rules.md, Overdue and Repayment.
+"""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from settlement.values import dataclass
+
+CREDIT = 20
+FALLS = 40
+PENALTIES = 50
+"""Ranks of what customer credit pays before debits are requested, and of the timers that let something fall overdue and
+charge penalties (`settlement.timers`)."""
+
+BY_MESSAGE = 100
+"""Messages come after all timers of their instant."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in the order of all that happens: an instant and, within it, a rank."""
+
+    at: datetime
+    rank: int
+
+    @classmethod
+    def parse(cls, at: str, rank: str) -> "Place":
+        """Read what `str` wrote."""
+        return cls(datetime.fromisoformat(at), int(rank))
+
+    def __str__(self) -> str:
+        return f"{self.at.astimezone(UTC).isoformat()} {self.rank}"
+
+
+class ChangeKind(StrEnum):
+    """What a change does: to what is owed, to what is paid, or to both."""
+
+    PAID = "paid"
+    """More is paid, by a repayment (its id is the source) or by customer credit (no source)."""
+    KEPT = "kept"
+    """The same, but the money went back to the buyer since: it stays where it is when payments are spread anew."""
+    UNPAID = "unpaid"
+    """What was paid is owed again: a repayment (the source) was reversed."""
+    REFUNDED = "refunded"
+    """What was paid went back to the buyer: it is neither owed nor paid any more."""
+    LESS = "less"
+    """Less is owed: cut, waived, charged off. Of negative amounts more is owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an obligation; `source` is the repayment, return, waiver … it came from, or empty."""
+
+    kind: ChangeKind
+    place: Place
+    penalty_minor: int
+    fee_minor: int
+    principal_minor: int
+    source: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Change":
+        """Read what `str` wrote."""
+        kind, at, rank, penalty, fee, principal, source = text.split(" ", 6)
+        return cls(ChangeKind(kind), Place.parse(at, rank), int(penalty), int(fee), int(principal), source)
+
+    def __str__(self) -> str:
+        amounts = f"{self.penalty_minor} {self.fee_minor} {self.principal_minor}"
+        return f"{self.kind} {self.place} {amounts} {self.source}"
+
+    @property
+    def amount_minor(self) -> int:
+        """All three parts together."""
+        return self.penalty_minor + self.fee_minor + self.principal_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """One time at which an obligation fell overdue with so much of its principal unpaid.
+
+    `ended_at` is when something else than paying all of it ended it (a rescheduling); None: paying it does.
+    """
+
+    place: Place
+    principal_minor: int
+    ended_at: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Fall":
+        """Read what `str` wrote."""
+        at, rank, principal, *ended = text.split()
+        return cls(Place.parse(at, rank), int(principal), datetime.fromisoformat(ended[0]) if ended else None)
+
+    def __str__(self) -> str:
+        ended = f" {self.ended_at.astimezone(UTC).isoformat()}" if self.ended_at is not None else ""
+        return f"{self.place} {self.principal_minor}{ended}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The same penalty on days in a row, the first at 00:00 of `first_on`."""
+
+    first_on: date
+    days: int
+    daily_minor: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        """Read what `str` wrote."""
+        first_on, days, daily_minor = text.split()
+        return cls(date.fromisoformat(first_on), int(days), int(daily_minor))
+
+    def __str__(self) -> str:
+        return f"{self.first_on} {self.days} {self.daily_minor}"
