@@ -42,6 +42,7 @@ ENTRIES = {
     "suspense": Entry("cli.suspense"),
     "audit": Entry("cli.audit"),
     "history": Entry("cli.history"),
+    "replay": Entry("cli.replay"),
 }
 
 

@@ -4,6 +4,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from storage.database import PooledTransactionsError
+from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
 from workers.kafka.clients import BrokerUnreachableError
@@ -40,7 +41,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", error.code
         case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
             return f"error: {error}", EXIT_MISUSE
-        case NotMigratedError() | IdentityMismatchError() | MigrationError():
+        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
         case HistoryError():
             return f"error: {error}", EXIT_FOUND_WRONG

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -50,8 +50,8 @@ class BrokerRecords:
         kafka: where it reads, for what is said when that is away.
         prefix: of the topics.
         lane: their partition.
-        ends: by topic, where there will be nothing more to bring: one that was read so far is not fetched any more, or
-            the broker would hold every fetch for it.
+        ends: by topic, and these are the ones to read: where there will be nothing more to bring. One that was read so
+            far is not fetched any more, or the broker would hold every fetch for it.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class BrokerRecords:
         self._consumer = consumer
         self._ends = ends
         self._kafka = kafka
-        self._partitions = {topic: TopicPartition(prefix + topic, lane) for topic in HISTORY_TOPICS}
-        self._ahead = {topic: _Ahead() for topic in HISTORY_TOPICS}
+        self._partitions = {topic: TopicPartition(prefix + topic, lane) for topic in ends}
+        self._ahead = {topic: _Ahead() for topic in ends}
         consumer.assign(list(self._partitions.values()))
         for tp in self._partitions.values():
             consumer.seek(tp, 0)  # or it would look for positions that a group has committed
@@ -173,6 +173,20 @@ async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
             end = {topic: ends[tp] for topic, tp in of_lane.items()}
             extents[lane] = await _with_last_batch(consumer, settings, LaneExtent(lane, first, end, None))
     return extents
+
+
+async def output_extent(settings: Settings, lane: int, topics: Sequence[str]) -> LaneExtent:
+    """What the brokers have now of topics that a lane writes to.
+
+    Raises:
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
+    partitions = {topic: TopicPartition(settings.topics.prefix + topic, lane) for topic in topics}
+    async with _consumer(settings) as consumer:
+        ends = await ends_of(consumer, [*partitions.values()])
+        starts = await consumer.beginning_offsets([*partitions.values()])
+    first, end = ({topic: offsets[tp] for topic, tp in partitions.items()} for offsets in (starts, ends))
+    return LaneExtent(lane, first, end, None)
 
 
 async def _with_last_batch(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> LaneExtent:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from contracts.topics import Topic
 from workers.kafka.topics import cluster_id
+from workers.lanes.lanelog import BatchLog
 from workers.replay.archive import (
     ContinuedRecords,
     FileRecords,
@@ -27,7 +28,7 @@ from workers.replay.archive import (
 from workers.replay.broker import broker_extents, broker_records
 from workers.replay.extent import HistoryError, LaneExtent, LaneRecords
 from workers.replay.manifest import HISTORY_FILE, LaneManifest, Provenance
-from workers.replay.merge import RecordedBatch, logged, logs, unlogged
+from workers.replay.merge import RecordedBatch, logged, logs, of_log, unlogged
 from workers.settings.model import Settings
 
 
@@ -42,6 +43,10 @@ class LaneHistory:
     def batches(self, from_batch: int = 1) -> AsyncIterator[RecordedBatch]:
         """The batches that the lane-log records, as `merge.logged` says."""
         return logged(self.records, self.extent, event_clock=self.event_clock, from_batch=from_batch)
+
+    async def batch(self, log: BatchLog) -> RecordedBatch:
+        """The batch that a record is about which is not in the lane-log yet; in order, as all reading is."""
+        return await of_log(self.records, self.extent, log, event_clock=self.event_clock)
 
     def unlogged_batches(self) -> AsyncIterator[RecordedBatch]:
         """Batches cut by the fixed rule, as `merge.unlogged` says."""

@@ -75,6 +75,11 @@ async def logged(
             yield await _read(records, extent, log, inbox)
 
 
+async def of_log(records: LaneRecords, extent: LaneExtent, log: BatchLog, *, event_clock: bool) -> RecordedBatch:
+    """The batch that one record of a lane-log is about, wherever that record was found. Arguments as for `logged`."""
+    return await _read(records, extent, log, _inbox(event_clock=event_clock))
+
+
 async def logs(records: LaneRecords, extent: LaneExtent) -> AsyncIterator[tuple[BatchLog, int]]:
     """The batches' records in the lane-log of a lane, each with the offset after it.
 

@@ -13,6 +13,7 @@ from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
+from workers.collecting import collect_seldom
 from workers.replay.history import RecordedHistory
 
 ResultT = TypeVar("ResultT")
@@ -94,6 +95,7 @@ def _begin(shared: _Shared) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
+    collect_seldom()
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
