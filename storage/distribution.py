@@ -167,9 +167,7 @@ async def _tables(connection: Connection) -> list[Table]:
     return tables
 
 
-async def _lanes_first(
-    connection: Connection, tables: list[Table], waiting: dict[str, Table], meter: "_Meter"
-) -> None:
+async def _lanes_first(connection: Connection, tables: list[Table], waiting: dict[str, Table], meter: "_Meter") -> None:
     """The lanes' own rows and what refers to them, in one transaction: a reference to them outlives the move."""
     if "lane" not in waiting:
         return
