@@ -41,6 +41,8 @@ ENTRIES = {
     "dead-letters": Entry("cli.dead_letters"),
     "suspense": Entry("cli.suspense"),
     "audit": Entry("cli.audit"),
+    "history": Entry("cli.history"),
+    "replay": Entry("cli.replay"),
 }
 
 

@@ -7,7 +7,6 @@ when something of its own has broken or no longer moves, and 2 when it can't beg
 import asyncio
 import contextlib
 import ctypes
-import gc
 import itertools
 import os
 import signal
@@ -25,6 +24,7 @@ from storage.database import borrowed, first_line, is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
+from workers.collecting import collect_seldom
 from workers.kafka import topics
 from workers.kafka.app import LaneApp
 from workers.lanes.assignment import Assignment
@@ -51,12 +51,6 @@ ENDING_S = 12.5
 POSTPAY_WORKER__STOP_TIMEOUT_S; of a shorter one, half. With servers that answer it takes a moment."""
 UPKEEP_INTERVAL_S = 600.0
 """Tomorrow's partition must be there at midnight, and is made a day ahead: one of many tries must succeed in time."""
-
-COLLECT_AFTER = (500_000, 50, 1000)
-"""Python looks for reference cycles after 700 new objects; a batch makes some 100,000, none of them in a cycle.
-
-With the stock thresholds that took 40 % of the worker's time, after 100,000 objects still 8 % (measured).
-"""
 
 MAPPED_FROM_BYTES = 768 * 1024
 """Blocks from this size are mapped each by itself, and go back to the system when they are freed.
@@ -85,8 +79,7 @@ def run(settings: Settings, serve_ops: "ServeOps | None" = None) -> int:
         serve_ops: serves `/livez`, `/readyz` and `/metrics` from the status while the worker runs.
     """
     logs.configure(settings.log)
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+    collect_seldom()
     _map_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(settings, serve_ops).run())

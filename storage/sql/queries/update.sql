@@ -11,19 +11,23 @@ UPDATE account SET
     new.customer_credit_minor, granted_minor = new.granted_minor, overdue_until = new.overdue_until, cleared_at =
     new.cleared_at, appeal_upheld = new.appeal_upheld, cash_out_on = new.cash_out_on, cash_out_day_minor =
     new.cash_out_day_minor, overdue_since = new.overdue_since, paid_until = new.paid_until, penalty_noticed_on =
-    new.penalty_noticed_on, penalty_unnoticed_minor = new.penalty_unnoticed_minor
+    new.penalty_noticed_on, penalty_unnoticed_minor = new.penalty_unnoticed_minor, charged_off_minor =
+    new.charged_off_minor, recovered_minor = new.recovered_minor, charged_off_at = new.charged_off_at, charged_off_no =
+    new.charged_off_no
 FROM unnest(
     $2::text::text[], $3::text::bigint[], $4::text::boolean[], $5::text::boolean[], $6::text::text[],
     $7::text::text[], $8::text::timestamptz[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[],
     $12::text::bigint[], $13::text::bigint[], $14::text::bigint[], $15::text::bigint[], $16::text::bigint[],
     $17::text::bigint[], $18::text::bigint[], $19::text::timestamptz[], $20::text::timestamptz[],
     $21::text::boolean[], $22::text::date[], $23::text::bigint[], $24::text::timestamptz[],
-    $25::text::timestamptz[], $26::text::date[], $27::text::bigint[]
+    $25::text::timestamptz[], $26::text::date[], $27::text::bigint[], $28::text::bigint[], $29::text::bigint[],
+    $30::text::timestamptz[], $31::text::bigint[]
 ) AS new (
     account_id, score, card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, entities_made,
     limit_minor, available_minor, held_minor, used_minor, receivable_minor, fee_receivable_minor,
     penalty_receivable_minor, customer_credit_minor, granted_minor, overdue_until, cleared_at, appeal_upheld,
-    cash_out_on, cash_out_day_minor, overdue_since, paid_until, penalty_noticed_on, penalty_unnoticed_minor
+    cash_out_on, cash_out_day_minor, overdue_since, paid_until, penalty_noticed_on, penalty_unnoticed_minor,
+    charged_off_minor, recovered_minor, charged_off_at, charged_off_no
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -64,17 +68,19 @@ UPDATE obligation SET
     new.in_instalments, overdue_principal_minor = new.overdue_principal_minor, penalty_runs =
     new.penalty_runs::jsonb, split_no = new.split_no, lowered_bps = new.lowered_bps, falls = new.falls::jsonb,
     changes = new.changes::jsonb, paid_at = new.paid_at, asks = new.asks::jsonb, exhausted = new.exhausted,
-    plan_id = new.plan_id
+    plan_id = new.plan_id, charged_off_principal_minor = new.charged_off_principal_minor, charged_off_fee_minor =
+    new.charged_off_fee_minor, charged_off_penalty_minor = new.charged_off_penalty_minor
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::date[], $5::text::text[], $6::text::bigint[], $7::text::bigint[],
     $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::date[],
     $13::text::boolean[], $14::text::bigint[], $15::text::text[], $16::text::bigint[], $17::text::bigint[],
     $18::text::text[], $19::text::text[], $20::text::timestamptz[], $21::text::text[], $22::text::boolean[],
-    $23::text::text[]
+    $23::text::text[], $24::text::bigint[], $25::text::bigint[], $26::text::bigint[]
 ) AS new (
     account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
     paid_fee_minor, paid_penalty_minor, billed_on, in_instalments, overdue_principal_minor, penalty_runs, split_no,
-    lowered_bps, falls, changes, paid_at, asks, exhausted, plan_id
+    lowered_bps, falls, changes, paid_at, asks, exhausted, plan_id, charged_off_principal_minor, charged_off_fee_minor,
+    charged_off_penalty_minor
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -121,12 +127,12 @@ WHERE return_request.lane = $1 AND return_request.ctid = found.place;
 -- name: repayment
 UPDATE repayment SET
     shares = new.shares::jsonb, credit_minor = new.credit_minor, reversed_at = new.reversed_at, reinstated =
-    new.reinstated
+    new.reinstated, recovered_minor = new.recovered_minor
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::timestamptz[],
-    $7::text::boolean[]
+    $7::text::boolean[], $8::text::bigint[]
 ) AS new (
-    account_id, repayment_id, shares, credit_minor, reversed_at, reinstated
+    account_id, repayment_id, shares, credit_minor, reversed_at, reinstated, recovered_minor
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
