@@ -39,7 +39,12 @@ ENTRIES = {
     "merchant": Entry("cli.merchant"),
     "decision": Entry("cli.decision"),
     "dead-letters": Entry("cli.dead_letters"),
+    "conflicts": Entry("cli.conflicts"),
+    "parked": Entry("cli.parked"),
+    "payouts": Entry("cli.payouts"),
     "suspense": Entry("cli.suspense"),
+    "lane": Entry("cli.lane"),
+    "operator-log": Entry("cli.operator_log"),
     "audit": Entry("cli.audit"),
 }
 
