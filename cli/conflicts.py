@@ -14,7 +14,7 @@ from operating.conflicts import Contradiction, contradiction
 from settlement.messages import Source
 from storage import conflicts
 from storage.conflicts import Conflict, ConflictReason, KeptMessage
-from storage.outcome_search import OutcomeFilter, Place
+from storage.outcome_search import OutcomeFilter, PageEnd
 from words.phrases import moment
 from words.tables import table
 from workers.settings.model import Settings
@@ -90,7 +90,7 @@ async def _list(settings: Settings, wanted: OutcomeFilter, limit: int, *, as_jso
     rows = []
     async with database(settings) as connection:
 
-        async def page(at_most: int, after: Place | None) -> list[Conflict]:
+        async def page(at_most: int, after: PageEnd | None) -> list[Conflict]:
             return await conflicts.conflicts(connection, wanted, limit=at_most, after=after)
 
         async for each in paged(page, lambda conflict: conflict.place, limit):

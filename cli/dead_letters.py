@@ -14,7 +14,7 @@ from settlement.dead_letter import DeadLetter, DeadLetterReason
 from storage import dead_letters, operator_log
 from storage.dead_letters import KeptLetter
 from storage.operator_log import Action, LogEntry, LogFilter
-from storage.outcome_search import OutcomeFilter, Place
+from storage.outcome_search import OutcomeFilter, PageEnd
 from words.phrases import moment
 from words.tables import table
 from workers.settings.model import Settings
@@ -99,7 +99,7 @@ async def _list(settings: Settings, wanted: OutcomeFilter, limit: int, *, as_jso
     rows = []
     async with database(settings) as connection:
 
-        async def page(at_most: int, after: Place | None) -> list[tuple[KeptLetter, LogEntry | None]]:
+        async def page(at_most: int, after: PageEnd | None) -> list[tuple[KeptLetter, LogEntry | None]]:
             found = await dead_letters.dead_letters(connection, wanted, limit=at_most, after=after)
             ids = [kept.letter.dead_letter_id for kept in found]
             redriven = await operator_log.latest(connection, Action.REDRIVE, ids)

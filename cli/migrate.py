@@ -1,7 +1,10 @@
 """`postpay migrate`."""
 
+from importlib.metadata import version
+
 import typer
 
+from cli.acting import AsOperator, acting
 from cli.connections import reaching, run
 from cli.output import AsJson, print_document
 from settlement.terms import TermsBook
@@ -17,7 +20,7 @@ app = typer.Typer(add_completion=False)
         "The database must exist. The number of lanes (POSTPAY_LANES) is fixed by the first run."
     )
 )
-def migrate(*, as_json: AsJson = False) -> None:
+def migrate(*, as_operator: AsOperator = None, as_json: AsJson = False) -> None:
     """Bring the database's schema up; safe to run twice, and from several machines at once.
 
     The first run gives the database its id, its lanes and the terms that come with this release.
@@ -30,6 +33,7 @@ def migrate(*, as_json: AsJson = False) -> None:
                 lanes=settings.lanes,
                 terms=TermsBook.builtin().document,
                 password=settings.postgres.read_password,
+                because=acting(settings, as_operator, f"postpay {version('postpay')}"),
             )
         )
     if as_json:

@@ -21,7 +21,7 @@ SOURCE = "postpay suspense assign"
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class SuspenseAssignment:
     """Money on its way from suspense to an account."""
 
     entry: SuspenseEntry
@@ -31,7 +31,7 @@ class Assignment:
 
 async def assign(
     connection: Connection, settings: Settings, entry: SuspenseEntry, to: str, occurred_at: datetime, because: Because
-) -> Assignment:
+) -> SuspenseAssignment:
     """Send `suspense.released`, and a `repayment.received` for the account as of when the money came.
 
     Doing it again does no harm: the event ids are the same.
@@ -54,7 +54,7 @@ async def assign(
         found = "no such account is known" if currency is None else f"its currency is {currency}"
         raise ActionRefusedError(f"expected an account in {entry.currency} to give the money to, got {to!r}: {found}")
     messages = _messages(entry, to, because.reason, occurred_at)
-    assignment = Assignment(entry, to, tuple(message["event_id"] for message in messages))
+    assignment = SuspenseAssignment(entry, to, tuple(message["event_id"] for message in messages))
     topic = settings.topics.prefix + Topic.REPAYMENT
     subject = f"{entry.account_id}/{entry.suspense_id}"
     before = {"account_id": entry.account_id, "amount_minor": entry.amount_minor, "currency": entry.currency}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.decode import restore
-from operating.differences import Difference, differences
+from operating.differences import FieldDifference, differences
 from settlement.messages import Input
 from settlement.subjects import Reference, references
 from storage import conflicts
@@ -21,7 +21,7 @@ class Contradiction:
     conflict: Conflict
     reason: ConflictReason
     first: KeptMessage | None
-    differences: tuple[Difference, ...]
+    differences: tuple[FieldDifference, ...]
 
 
 async def contradiction(connection: Connection, conflict: Conflict) -> Contradiction:

@@ -12,7 +12,7 @@ ABSENT = None
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldDifference:
     """One field, by its path (`plan.days`, `lines.0.amount_minor`), and what each of the two has there."""
 
     path: str
@@ -20,7 +20,7 @@ class Difference:
     came: Any
 
 
-def differences(first: bytes, came: bytes) -> list[Difference]:
+def differences(first: bytes, came: bytes) -> list[FieldDifference]:
     """What a message says otherwise than the first one; fields that are no business content are left out.
 
     Raises:
@@ -29,7 +29,7 @@ def differences(first: bytes, came: bytes) -> list[Difference]:
     one, other = dict(_fields(_content(first))), dict(_fields(_content(came)))
     paths = sorted(one.keys() | other.keys())
     return [
-        Difference(path, one.get(path, ABSENT), other.get(path, ABSENT))
+        FieldDifference(path, one.get(path, ABSENT), other.get(path, ABSENT))
         for path in paths
         if _differ(one.get(path, ABSENT), other.get(path, ABSENT))
     ]

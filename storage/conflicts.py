@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from settlement.messages import Source
 from storage.database import Connection, Row
-from storage.outcome_search import OutcomeFilter, Place
+from storage.outcome_search import OutcomeFilter, PageEnd
 from storage.queries import read
 
 _SQL = read("conflicts")
@@ -52,14 +52,14 @@ class Conflict:
         return f"{source.topic}/{source.partition}/{source.offset}"
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PageEnd:
         """Where it stands among others."""
         source = self.message.source
-        return Place(self.message.decided_at, self.lane, source.topic, source.offset, str(source.partition))
+        return PageEnd(self.message.decided_at, self.lane, source.topic, source.offset, str(source.partition))
 
 
 async def conflicts(
-    connection: Connection, wanted: OutcomeFilter, *, limit: int, after: Place | None = None
+    connection: Connection, wanted: OutcomeFilter, *, limit: int, after: PageEnd | None = None
 ) -> list[Conflict]:
     """List conflicts, the newest first; `reason` is a ConflictReason. `after` is the end of the page before."""
     place = (None, -1, "", -1, -1) if after is None else (*after[:4], int(after.last))

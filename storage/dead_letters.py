@@ -8,7 +8,7 @@ import msgpack
 from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.messages import Source
 from storage.database import Connection, Row
-from storage.outcome_search import ANY, OutcomeFilter, Place
+from storage.outcome_search import ANY, OutcomeFilter, PageEnd
 from storage.queries import read
 
 _SQL = read("dead_letters")
@@ -21,15 +21,15 @@ class KeptLetter(NamedTuple):
     letter: DeadLetter
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PageEnd:
         """Where it stands among others."""
         source = self.letter.source
         topic, offset = ("", -1) if source is None else (source.topic, source.offset)
-        return Place(self.letter.decided_at, self.lane, topic, offset, self.letter.dead_letter_id)
+        return PageEnd(self.letter.decided_at, self.lane, topic, offset, self.letter.dead_letter_id)
 
 
 async def dead_letters(
-    connection: Connection, wanted: OutcomeFilter = ANY, *, limit: int = 1000, after: Place | None = None
+    connection: Connection, wanted: OutcomeFilter = ANY, *, limit: int = 1000, after: PageEnd | None = None
 ) -> list[KeptLetter]:
     """List dead letters, the newest first; `reason` is a reason code. `after` is the end of the page before."""
     rows = await connection.fetch(_SQL["newest"], *_wanted(wanted), *_place(after), limit)
@@ -42,7 +42,7 @@ async def batches(connection: Connection) -> list[int]:
 
 
 async def oldest_letters(
-    connection: Connection, wanted: OutcomeFilter, until: Sequence[int], *, limit: int, after: Place | None = None
+    connection: Connection, wanted: OutcomeFilter, until: Sequence[int], *, limit: int, after: PageEnd | None = None
 ) -> list[KeptLetter]:
     """List dead letters of records, the oldest first, up to the batches that `batches` gave."""
     rows = await connection.fetch(_SQL["oldest"], *_wanted(wanted), *_place(after), limit, until)
@@ -72,7 +72,7 @@ def _wanted(wanted: OutcomeFilter) -> tuple[Any, ...]:
     return wanted.topic, key, wanted.event_id, wanted.reason, wanted.since, wanted.until
 
 
-def _place(after: Place | None) -> tuple[Any, ...]:
+def _place(after: PageEnd | None) -> tuple[Any, ...]:
     return (None, -1, "", -1, "") if after is None else tuple(after)
 
 

@@ -24,7 +24,7 @@ class OutcomeFilter:
 ANY = OutcomeFilter()
 
 
-class Place(NamedTuple):
+class PageEnd(NamedTuple):
     """The last row of a page: the next page goes on from there. Rows are in the order of these fields."""
 
     at: datetime

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from settlement.messages import Source
 from settlement.party import Party, PartyKind
 from storage.database import Connection, Row
-from storage.outcome_search import OutcomeFilter, Place
+from storage.outcome_search import OutcomeFilter, PageEnd
 from storage.queries import read
 
 _SQL = read("parked")
@@ -43,10 +43,10 @@ class WaitingInput:
     until: datetime | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PageEnd:
         """Where it stands among others."""
         source = self.row.source
-        return Place(self.row.parked_at, self.lane, source.topic, source.offset, str(source.partition))
+        return PageEnd(self.row.parked_at, self.lane, source.topic, source.offset, str(source.partition))
 
 
 async def waiting_inputs(
@@ -55,7 +55,7 @@ async def waiting_inputs(
     *,
     older_than: timedelta | None = None,
     limit: int,
-    after: Place | None = None,
+    after: PageEnd | None = None,
 ) -> list[WaitingInput]:
     """List what waits, the newest first.
 

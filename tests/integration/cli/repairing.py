@@ -24,7 +24,7 @@ def ticked(event_id: str, at: str):
     return record("clock", None, "clock.ticked", event_id, at)
 
 
-# What can't be understood is a dead letter as of the end of its batch: days that lie apart come in batches of their own.
+# What can't be understood is a dead letter as of the end of its batch: days that lie apart come in several batches.
 TROUBLE = [
     lines(
         opened("a-1"),

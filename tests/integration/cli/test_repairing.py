@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from storage.migrations import released
 from tests.command import Command
 from tests.integration.cli.conftest import lines
 from tests.integration.cli.repairing import TROUBLE, placed, received
@@ -350,6 +351,17 @@ async def test_the_operator_log_is_part_of_the_audit(trouble):
     assert check["ok"]
     assert trouble.postpay("operator-log", "list", "--action", "bored").code == 2
     assert "redrive" in trouble.postpay("operator-log", "list").out
+
+
+async def test_migrations_are_on_record(empty_database):
+    postpay = Command({"POSTPAY_POSTGRES__DSN": empty_database.dsn})
+    assert postpay("migrate", "--as", "ann").code == 0
+    entries = postpay("operator-log", "list", "--json").lines
+    assert {(each["operator"], each["action"]) for each in entries} == {("ann", "migrate")}
+    applied = [each["subject"] for each in entries]
+    assert applied[0] == released()[-1].name
+    assert postpay("migrate").code == 0
+    assert len(postpay("operator-log", "list", "--json").lines) == len(applied)
 
 
 async def test_payouts_are_listed(shop):
