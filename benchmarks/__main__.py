@@ -27,6 +27,8 @@ MEANINGS = {
     "latency_p50_ms": "record produced to output visible, half the rate: median",
     "latency_p99_ms": "the same, 99 %",
     "worker_rss_mib": "most memory of a worker",
+    "replay_per_s": "the same messages decided again and compared with the database",
+    "ratio_replay": "that against postpay; 3 is the least it should be",
     "spread_per_s": "postpay, orders spread over all merchants",
     "hot_merchant_per_s": "postpay, all orders of one merchant",
     "ratio_hot_merchant": "the one against the other; 0.5 is the least it may be",

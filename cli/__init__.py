@@ -46,6 +46,8 @@ ENTRIES = {
     "lane": Entry("cli.lane"),
     "operator-log": Entry("cli.operator_log"),
     "audit": Entry("cli.audit"),
+    "history": Entry("cli.history"),
+    "replay": Entry("cli.replay"),
 }
 
 

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from cli.failures import DatabaseUnreachableError
+from cli.failures import DatabaseUnreachableError, Failure
 from storage.database import connect, first_line, is_transient
 from storage.migrations import require_migrated
+from workers.kafka import topics
 from workers.settings.model import Postgres, Settings
 
 ResultT = TypeVar("ResultT")
@@ -40,6 +41,17 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
             yield connection
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+async def require_topics(settings: Settings) -> None:
+    """All topics must be there, with a partition for each lane: a consumer would wait for one that is missing.
+
+    Raises:
+        Failure: one is not.
+    """
+    for difference in await topics.check(settings):
+        if difference.what in {"the topic", "partitions"}:
+            raise Failure(f"{difference}; run: postpay topics create")
 
 
 class reaching:  # noqa: N801  # a context manager, used like a function

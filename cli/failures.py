@@ -5,10 +5,12 @@ from aiokafka.errors import KafkaError
 
 from operating.refusal import ActionRefusedError
 from storage.database import PooledTransactionsError
+from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError
+from workers.replay.extent import HistoryError
 from workers.settings.model import SettingsError
 
 EXIT_FOUND_WRONG = 1
@@ -42,8 +44,10 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_FOUND_WRONG
         case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
             return f"error: {error}", EXIT_MISUSE
-        case NotMigratedError() | IdentityMismatchError() | MigrationError():
+        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
+        case HistoryError():
+            return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE
         case KafkaError():

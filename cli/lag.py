@@ -11,13 +11,12 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from cli.connections import database, run
-from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError, Failure
+from cli.connections import database, require_topics, run
+from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError
 from cli.output import AsJson, people, print_document
 from words.phrases import counted
 from words.tables import table
 from workers.kafka.clients import BrokerUnreachableError
-from workers.kafka.topics import check
 from workers.ops.lag import Lag, lag_reader
 from workers.settings.model import Settings
 
@@ -79,7 +78,7 @@ async def _measure(settings: Settings, wait_s: float | None) -> Lag:
 
 
 async def _measured_until(settings: Settings, deadline: float, tell: Callable[[str], None]) -> Lag:
-    await _topics_must_be_there(settings)
+    await require_topics(settings)
     async with database(settings) as connection, lag_reader(settings) as reader:
         while True:
             found = await reader.measure(connection)
@@ -87,13 +86,6 @@ async def _measured_until(settings: Settings, deadline: float, tell: Callable[[s
                 return found
             tell(_sentence(found))
             await asyncio.sleep(PAUSE_S)
-
-
-async def _topics_must_be_there(settings: Settings) -> None:
-    """A consumer would wait for a topic that is missing."""
-    for difference in await check(settings):
-        if difference.what in {"the topic", "partitions"}:
-            raise Failure(f"{difference}; run: postpay topics create")
 
 
 def _sentence(found: Lag) -> str:

@@ -16,7 +16,7 @@ from storage.lanes import LaneView
 from workers.kafka.homes import home_of
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.taken import Taken
-from workers.lanes.transaction import LaneTables
+from workers.lanes.transaction import LiveTables
 from workers.lanes.working_days import working_days
 from workers.settings.model import Settings
 
@@ -108,7 +108,7 @@ class _Stage:
         rules = Rules(TermsBook.parse(claim.terms_document), working_days())
         standing = Standing(claim.batch_seq, claim.chain_hash, claim.next_seq, claim.lane_time, rules, claim.totals)
         undecided = self._decider.sort_out(taken, standing, view.now)
-        tables = LaneTables(self._connection, self._lane, ANY_TIME, self._settings.worker.timers_per_batch)
+        tables = LiveTables(self._connection, self._lane, ANY_TIME, self._settings.worker.timers_per_batch)
         return await self._decider.decide(undecided, (), tables.load)
 
     def _foreseen(self, taken: Taken, decided: Decided) -> Foreseen:

@@ -9,6 +9,7 @@ Source: docs/flow.md; docs/rules.md, Time and Outcomes.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from settlement.calendar import UnknownYearError
 from settlement.changes import BY_MESSAGE
@@ -78,6 +79,8 @@ class Batch:
         lane_time: wall clock: the batch's time. Event clock: lane time before the batch, None on a new lane.
         event_clock: lane time is the largest occurred_at seen instead of a fixed time.
         totals: the lane's sums before the batch; the attribute follows its decisions.
+        failed: in a replay, what failed by a defect then, and fails again whatever the rules say of it now: the detail
+            by `DeadLetter.dead_letter_id`.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Batch:
         *,
         event_clock: bool,
         totals: Totals | None = None,
+        failed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         if lane_time is None and not event_clock:
             msg = "a batch under the wall clock needs a lane time"
@@ -98,6 +102,7 @@ class Batch:
         self.results: list[Settled] = []
         self.totals = dict(totals or {})
         self._event_clock = event_clock
+        self._failed = failed
         self._activity: dict[tuple[str, str], list[int]] = {}
 
     def receive(self, message: Input) -> None:
@@ -194,6 +199,8 @@ class Batch:
             moment = Moment(now, min(message.occurred_at, now), rank)
             if known is not None:
                 decision = Decision(Outcome.DUPLICATE if known == message.fingerprint else Outcome.CONFLICT)
+            elif self._failed and message.source.name in self._failed:
+                decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), self._failed[message.source.name]
             elif waits_for is not None:
                 taken = expire(state, message, moment, self.rules, self.states[None])
                 decision, detail = (taken, "") if taken is not None else _unmatched(waits_for)
@@ -277,7 +284,10 @@ class Batch:
             return
         detail = ""
         try:
-            decision = fire(state, timer, self.rules, self.states[None])
+            if self._failed and timer.timer_id in self._failed:
+                decision, detail = _dead(DeadLetterReason.INTERNAL_ERROR), self._failed[timer.timer_id]
+            else:
+                decision = fire(state, timer, self.rules, self.states[None])
         except (NotLoadedError, InvariantBrokenError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule trips over concerns one message only

@@ -89,7 +89,7 @@ class DeadLetter:
         """The record's position, for it has one outcome only; or the timer's id."""
         if self.source is None:
             return self.timer_id or ""
-        return f"{self.source.topic}/{self.source.partition}/{self.source.offset}"
+        return self.source.name
 
     @property
     def told(self) -> str:

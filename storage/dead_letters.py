@@ -63,8 +63,11 @@ async def dead_letter(connection: Connection, dead_letter_id: str) -> KeptLetter
 
 async def taken_events(connection: Connection, events: Sequence[tuple[int, bytes]]) -> set[bytes]:
     """Which events, given by lane and hash, some message has become since."""
-    rows = await connection.fetch(_SQL["taken"], [lane for lane, _ in events], [event for _, event in events])
-    return {row["event_hash"] for row in rows}
+    taken: set[bytes] = set()
+    for lane in {lane for lane, _ in events}:
+        hashes = [event_hash for on_lane, event_hash in events if on_lane == lane]
+        taken |= {row["event_hash"] for row in await connection.fetch(_SQL["taken"], lane, hashes)}
+    return taken
 
 
 def _wanted(wanted: OutcomeFilter) -> tuple[Any, ...]:

@@ -56,7 +56,8 @@ TIMERS_PROBED = 500
 """Up to so many timers due in the whole lane are read at once; beyond, the parties' own are looked up."""
 
 NO_LIMIT = 2**31
-_WITH_PARTY = (Account, Merchant, MerchantBalance)
+
+WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
 
 
@@ -356,7 +357,7 @@ class _Loading:
             if kind.party_kind is not party.kind or entity_id == ALL_OPEN or entity_id.startswith(PAST_SINCE):
                 continue
             self.asked.append((state, kind, entity_id))
-            if kind is SuspenseEntry or (not state.whole and kind not in _WITH_PARTY):
+            if kind is SuspenseEntry or (not state.whole and kind not in WITH_PARTY):
                 self.named[kind].add((party.id, entity_id))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:

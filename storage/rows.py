@@ -70,6 +70,17 @@ class Table:
         """Make the entity of one row."""
         return self.entities([row])[0]
 
+    def of_values(self, contents: Iterable[Sequence[Any]]) -> list[Entity]:
+        """Make the entities that gave these `values`, of whose enums only the texts are left."""
+        make = cast("Callable[..., Entity]", self.kind)
+        made = []
+        for values in contents:
+            translated = list(values)
+            for index, members in self.enums:
+                translated[index] = members[translated[index]]
+            made.append(make(*translated))
+        return made
+
     def row(self, lane: int, entity: Entity) -> tuple[Any, ...]:
         """The entity's row for COPY, led by the lane."""
         if not self.lists:

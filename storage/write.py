@@ -37,7 +37,7 @@ from storage.outcomes import (
 from storage.queries import read
 from storage.rows import TABLES
 
-__all__ = ["BatchToWrite", "write"]
+__all__ = ["Activity", "BatchToWrite", "activity_totals", "platform_balances", "write"]
 
 _SQL = read("write")
 _UPDATES = read("update")
@@ -210,18 +210,8 @@ async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
         await connection.execute(_SQL["schedule"], batch.lane, *map(arrays.texts, zip(*rows, strict=True)), due_at)
 
 
-class _Activity(NamedTuple):
-    sent_messages: int = 0
-    sent_minor: int = 0
-    received_messages: int = 0
-    received_minor: int = 0
-
-    def plus(self, *other: int) -> "_Activity":
-        return _Activity(*map(sum, zip(self, other, strict=True)))
-
-
-def _platform_balances(postings: Sequence[PostingRow]) -> tuple[str, str, str]:
-    """What a batch moved on the platform's own ledger accounts, signed to their normal side."""
+def platform_balances(postings: Sequence[PostingRow]) -> Mapping[tuple[str, str], int]:
+    """What a batch moves on the platform's ledger accounts, signed to their normal side, by account and currency."""
     moved: dict[tuple[str, str], int] = {}
     for posting in postings:
         for account, side in ((posting.debit, Side.DEBIT), (posting.credit, Side.CREDIT)):
@@ -229,27 +219,48 @@ def _platform_balances(postings: Sequence[PostingRow]) -> tuple[str, str, str]:
                 signed = posting.amount_minor if side is _NORMAL_SIDES[account] else -posting.amount_minor
                 key = (account, posting.currency)
                 moved[key] = moved.get(key, 0) + signed
-    accounts, currencies = [account for account, _ in moved], [currency for _, currency in moved]
-    return arrays.texts(accounts), arrays.texts(currencies), arrays.plain(list(moved.values()))
+    return moved
 
 
-def _activity_totals(batch: BatchToWrite) -> tuple[str, ...]:
-    """What went to merchant lanes and what came from account lanes, by currency."""
-    activity: dict[str, _Activity] = {}
-    for output in batch.activity:
+class Activity(NamedTuple):
+    """What went to merchant lanes and what came from account lanes, in one currency."""
+
+    sent_messages: int = 0
+    sent_minor: int = 0
+    received_messages: int = 0
+    received_minor: int = 0
+
+    def plus(self, *other: int) -> "Activity":
+        """Both together."""
+        return Activity(*map(sum, zip(self, other, strict=True)))
+
+
+def activity_totals(sent: Sequence[Output], results: Sequence[Settled]) -> Mapping[str, Activity]:
+    """What a batch hands to merchant lanes and takes over from account lanes, by currency."""
+    activity: dict[str, Activity] = {}
+    for output in sent:
         if isinstance(output.body, MerchantActivityRecorded):
-            sums = activity.get(output.body.currency, _Activity())
+            sums = activity.get(output.body.currency, Activity())
             activity[output.body.currency] = sums.plus(1, output.body.payable_minor, 0, 0)
-    for settled in batch.results:
+    for settled in results:
         message = settled.input
         if (
             message is not None
             and isinstance(message.body, MerchantActivity)
             and settled.decision.outcome is Outcome.APPLIED
         ):
-            sums = activity.get(message.body.currency, _Activity())
+            sums = activity.get(message.body.currency, Activity())
             activity[message.body.currency] = sums.plus(0, 0, 1, message.body.payable_minor)
-    totals = [arrays.plain([sums[column] for sums in activity.values()]) for column in range(len(_Activity._fields))]
+    return activity
+
+
+def _balances_arrays(moved: Mapping[tuple[str, str], int]) -> tuple[str, str, str]:
+    accounts, currencies = [account for account, _ in moved], [currency for _, currency in moved]
+    return arrays.texts(accounts), arrays.texts(currencies), arrays.plain(list(moved.values()))
+
+
+def _activity_arrays(activity: Mapping[str, Activity]) -> tuple[str, ...]:
+    totals = [arrays.plain([sums[column] for sums in activity.values()]) for column in range(len(Activity._fields))]
     return arrays.texts(list(activity)), *totals
 
 
@@ -272,8 +283,8 @@ async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.R
         arrays.texts(topics),
         arrays.plain([position.next_offset for position in positions]),
         terms_digest,
-        *_platform_balances(recorded.postings),
-        *_activity_totals(batch),
+        *_balances_arrays(platform_balances(recorded.postings)),
+        *_activity_arrays(activity_totals(batch.activity, batch.results)),
         arrays.blobs([position.last_fingerprint for position in positions]),
         arrays.plain([batch.counts.get(topic, 0) for topic in topics]),
         list(batch.outbox_parts),

@@ -7,7 +7,6 @@ when something of its own has broken or no longer moves, and 2 when it can't beg
 import asyncio
 import contextlib
 import ctypes
-import gc
 import itertools
 import os
 import signal
@@ -25,6 +24,7 @@ from storage.database import borrowed, first_line, is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs
+from workers.collecting import collect_seldom
 from workers.kafka import topics
 from workers.kafka.app import LaneApp
 from workers.lanes.assignment import Assignment
@@ -51,12 +51,6 @@ ENDING_S = 12.5
 POSTPAY_WORKER__STOP_TIMEOUT_S; of a shorter one, half. With servers that answer it takes a moment."""
 UPKEEP_INTERVAL_S = 600.0
 """Tomorrow's partition must be there at midnight, and is made a day ahead: one of many tries must succeed in time."""
-
-COLLECT_AFTER = (500_000, 50, 1000)
-"""Python looks for reference cycles after 700 new objects; a batch makes some 100,000, none of them in a cycle.
-
-With the stock thresholds that took 40 % of the worker's time, after 100,000 objects still 8 % (measured).
-"""
 
 MAPPED_FROM_BYTES = 768 * 1024
 """Blocks from this size are mapped each by itself, and go back to the system when they are freed.
@@ -85,8 +79,7 @@ def run(settings: Settings, serve_ops: "ServeOps | None" = None) -> int:
         serve_ops: serves `/livez`, `/readyz` and `/metrics` from the status while the worker runs.
     """
     logs.configure(settings.log)
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+    collect_seldom()
     _map_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(settings, serve_ops).run())
@@ -185,7 +178,7 @@ class Worker:
         return known
 
     async def _bound(self, pool: asyncpg.Pool, cluster: str) -> Identity:
-        """Tie the database to cluster, prefix and group, or find that it is; make its outbox ready.
+        """Tie the database to cluster, prefix and group, or find that it is.
 
         Raises:
             RefusedError: it is not migrated, or belongs to others.
@@ -193,13 +186,9 @@ class Worker:
         try:
             async with borrowed(pool) as connection, connection.transaction():
                 await require_migrated(connection)
-                await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
-                known = await identity.identity(connection)
-            async with borrowed(pool) as connection:
-                await outbox.maintain(connection)
+                return await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
         except (NotMigratedError, IdentityMismatchError) as refused:
             raise RefusedError(str(refused)) from refused
-        return known
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         await asyncio.to_thread(working_days)
@@ -275,15 +264,15 @@ class Worker:
 
 
 async def _upkeep(pool: asyncpg.Pool) -> None:
-    """Keep the outbox's partitions: tomorrow's must be there, old ones go."""
+    """Empty what is old of the outbox, at once and then now and then; what is away is left for the next time."""
     for _ in itertools.count():
-        await asyncio.sleep(UPKEEP_INTERVAL_S)
         try:
             async with borrowed(pool) as connection:
                 await outbox.maintain(connection)
         except Exception as error:
             if not is_transient(error):
                 raise
+        await asyncio.sleep(UPKEEP_INTERVAL_S)
 
 
 async def _patiently(what: str, attempt: Callable[[], Awaitable[ResultT]]) -> ResultT:

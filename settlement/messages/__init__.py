@@ -137,6 +137,11 @@ class Source:
     partition: int
     offset: int
 
+    @property
+    def name(self) -> str:
+        """The position in one text."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
 
 @dataclass(frozen=True, slots=True)
 class Input:

@@ -38,8 +38,9 @@ def take_back(
         credit_line.released(draft, {order.order_id: amount_minor}, reason)
         return 0
     before = obligations_of(draft, order)
-    after, unpaid_minor = _without_unpaid(draft, before, amount_minor)
-    paid_minor = amount_minor - unpaid_minor
+    after, given_up_minor = _without_given_up(draft, before, amount_minor)
+    after, unpaid_minor = _without_unpaid(draft, after, amount_minor - given_up_minor)
+    paid_minor = amount_minor - given_up_minor - unpaid_minor
     after = _without_paid(draft, after, paid_minor)
     if holds_penalties:
         after = [_held(draft, earlier, later) for earlier, later in zip(before, after, strict=True)]
@@ -60,11 +61,22 @@ def take_back(
     return paid_minor + charges_minor
 
 
+def _without_given_up(draft: Draft, obligations: list[Obligation], amount_minor: int) -> tuple[list[Obligation], int]:
+    """Reduce what was charged off, the last due date first; returns the obligations and by how much."""
+    left_minor, after = amount_minor, []
+    for obligation in reversed(obligations):
+        cut_minor = min(obligation.charged_off_principal_minor, left_minor)
+        left_minor -= cut_minor
+        open_again = _changed(draft, obligation, ChangeKind.CHARGED_OFF, principal_minor=-cut_minor)
+        after.append(_changed(draft, open_again, ChangeKind.LESS, principal_minor=cut_minor))
+    return after[::-1], amount_minor - left_minor
+
+
 def _without_unpaid(draft: Draft, obligations: list[Obligation], amount_minor: int) -> tuple[list[Obligation], int]:
     """Reduce what is unpaid, the last due date first; returns the obligations and by how much."""
     left_minor, after = amount_minor, []
     for obligation in reversed(obligations):
-        cut_minor = min(obligation.principal_minor - obligation.paid_principal_minor, left_minor)
+        cut_minor = min(obligation.open_principal_minor, left_minor)
         left_minor -= cut_minor
         after.append(_changed(draft, obligation, ChangeKind.LESS, principal_minor=cut_minor))
     return after[::-1], amount_minor - left_minor
@@ -88,10 +100,17 @@ def _held(draft: Draft, earlier: Obligation, later: Obligation) -> Obligation:
 
 
 def _without_charges(draft: Draft, obligation: Obligation) -> Obligation:
-    """Give back the fees and penalties that were paid, and waive those that were not."""
-    paid = _changed(
+    """Give back the fees and penalties that were paid, and waive those that were not, charged off or not."""
+    owed = _changed(
         draft,
         obligation,
+        ChangeKind.CHARGED_OFF,
+        penalty_minor=-obligation.charged_off_penalty_minor,
+        fee_minor=-obligation.charged_off_fee_minor,
+    )
+    paid = _changed(
+        draft,
+        owed,
         ChangeKind.REFUNDED,
         penalty_minor=obligation.paid_penalty_minor,
         fee_minor=obligation.paid_fee_minor,

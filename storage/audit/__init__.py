@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from settlement.ledger import Side
-from storage import figures
+from storage import figures, recorded
 from storage.audit.checks import OF_ALL_LANES, OF_EACH_LANE, SHOWN, Check, concluded, finding
-from storage.audit.hash_chain import hash_chain, lanes_with_hashes
+from storage.audit.hash_chain import hash_chain
 from storage.audit.operator_chain import operator_chain
 from storage.database import Connection
 
@@ -30,7 +30,7 @@ async def audit(connection: Connection, progress: Callable[[str], None] = unhear
         connection: outside a transaction; reading is enough (role postpay_auditor).
         progress: told the name of each check as it begins.
     """
-    lanes = await lanes_with_hashes(connection)
+    lanes = await recorded.lanes(connection)
     checks = []
     for each in OF_EACH_LANE:
         progress(each.name)

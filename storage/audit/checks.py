@@ -55,6 +55,7 @@ OF_EACH_LANE: Sequence[Statement] = (
     Statement("nothing accepted beyond the limit", _BUYERS["available"]),
     Statement("obligations are what is owed and used", _BUYERS["obligations"]),
     Statement("obligations are open while something of them is", _BUYERS["obligation_states"]),
+    Statement("no more is recovered than was charged off", _BUYERS["recovered"]),
     Statement("orders agree with their obligations", _BUYERS["orders"]),
     Statement("lines are frozen while something is overdue", _BUYERS["overdue"]),
     Statement("penalties stay within what was overdue", _BUYERS["penalties"]),

@@ -89,9 +89,9 @@ def raw_record(topic: str, record: ConsumerRecord) -> RawRecord:
     return RawRecord(topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
 
 
-def age_s(record: ConsumerRecord, now_ms: float) -> float:
+def age_s(timestamp_ms: int, now_ms: float) -> float:
     """How old a record is by its own time; 0 of one that bears none (-1)."""
-    return 0.0 if record.timestamp < 0 else max(0.0, (now_ms - record.timestamp) / 1000)
+    return 0.0 if timestamp_ms < 0 else max(0.0, (now_ms - timestamp_ms) / 1000)
 
 
 @asynccontextmanager

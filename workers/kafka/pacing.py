@@ -1,9 +1,11 @@
-"""Fetches that keep their distance, put around aiokafka's own."""
+"""When aiokafka fetches: at a distance that we set, and without the pause that it makes itself."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from aiokafka import AIOKafkaConsumer
 
 FetchRequest = Callable[[Any, int, Any], Awaitable[bool]]
 """aiokafka's fetch: an assignment, a broker's id, the request; whether it brought something."""
@@ -28,3 +30,11 @@ def paced(fetch: FetchRequest, pace_s: float) -> FetchRequest:
         return await fetch(assignment, node_id, request)
 
     return at_pace
+
+
+def without_pauses(consumer: AIOKafkaConsumer) -> None:
+    """Let a started consumer fetch for one partition while it holds what it fetched for others.
+
+    Of its own it pauses for 0.1 s, so that others are waited for.
+    """
+    consumer._fetcher._prefetch_backoff = 0  # noqa: SLF001  as in transport.py; pinned by test_transport_pins

@@ -40,7 +40,7 @@ from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Ends, Fetched, Ow
 from workers.kafka.clients import connection, is_broker_away, stop_reading
 from workers.kafka.joining import JOIN_AGAIN_S, keep_joining
 from workers.kafka.membership import MAX_POLL_INTERVAL_S, Membership
-from workers.kafka.pacing import paced
+from workers.kafka.pacing import paced, without_pauses
 from workers.settings.model import Settings
 
 ResultT = TypeVar("ResultT")
@@ -110,14 +110,14 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     async def on_start(self) -> None:
-        """Start the consumer, without the pause of 0.1 s that unconsumed data of one partition puts on all others."""
+        """Start the consumer; unconsumed data of one partition puts no pause on all others."""
         while not await self._started_consumer():
             await self.sleep(JOIN_AGAIN_S)
             if self.should_stop:
                 return
         keep_joining(self._ensure_consumer(), self._refused, self._found, self._ended)
+        without_pauses(self._ensure_consumer())
         fetcher: Fetcher = self._ensure_consumer()._fetcher
-        fetcher._prefetch_backoff = 0
         fetcher._proc_fetch_request = paced(fetcher._proc_fetch_request, FETCH_PACE_S)
 
     async def _started_consumer(self) -> bool:

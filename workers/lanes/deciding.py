@@ -10,6 +10,7 @@ Source: docs/flow.md, Order, Time and Home.
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from contracts.headers import MAX_READ
@@ -144,13 +145,16 @@ class Decider:
                 until = time_after(until, arrival.message)
         return Undecided(standing, now, lane_time, until, records, arrivals, rejected)
 
-    async def decide(self, undecided: Undecided, due: Sequence[Party], load: Load) -> Decided:
+    async def decide(
+        self, undecided: Undecided, due: Sequence[Party], load: Load, failed: Mapping[str, str] = MappingProxyType({})
+    ) -> Decided:
         """Decide all inputs, then the due timers of other parties. What turns out to be missing is loaded as well.
 
         Args:
             undecided: the batch.
             due: parties with timers due by `undecided.until`, earliest first; in a replay as many as the lane-log says.
             load: may be called several times.
+            failed: in a replay, what failed by a defect (`settlement.batch.Batch`).
 
         Raises:
             InvariantBrokenError: the lane must stop.
@@ -165,6 +169,7 @@ class Decider:
                 undecided.lane_time,
                 event_clock=self.event_clock,
                 totals=undecided.standing.totals,
+                failed=failed,
             )
             try:
                 _run(batch, at_home, due)

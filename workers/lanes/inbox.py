@@ -15,14 +15,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import ConsumerRecord
-
 from contracts.records import RawRecord
 from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk
 from workers.kafka.clients import raw_record
 from workers.lanes.taken import Decoded, Taken
 
 BEFORE_EVERYTHING = float("-inf")
+
+
+def buffered_bytes(record: RawRecord) -> int:
+    """What a record takes in memory, roughly."""
+    return RECORD_OVERHEAD_BYTES + len(record.value or b"") + len(record.key or b"")
 
 
 @dataclass(slots=True)
@@ -38,11 +41,9 @@ class Buffer:
     read_to: int = 0
     fetched_to: int = 0
     size_bytes: int = 0
-    records: deque[ConsumerRecord] = field(default_factory=deque)
+    records: deque[RawRecord] = field(default_factory=deque)
     head: Taken | None = None
     """The first record decoded, once the merge has looked at it."""
-    last_time: float = BEFORE_EVERYTHING
-    """The time of the last record taken; one that tells no time of its own follows it at once."""
 
 
 class Inbox:
@@ -80,12 +81,17 @@ class Inbox:
         buffer = self.buffers[topic]
         if chunk.start != buffer.fetched_to:
             return False
-        buffer.records.extend(chunk.records)
-        buffer.size_bytes += chunk.size_bytes
-        buffer.fetched_to = chunk.end
-        if not buffer.records:
-            buffer.read_to = chunk.end
+        self.extend(topic, [raw_record(topic, record) for record in chunk.records], chunk.end, chunk.size_bytes)
         return True
+
+    def extend(self, topic: str, records: Sequence[RawRecord], end: int, size_bytes: int) -> None:
+        """Buffer all records of a topic from where the last ended up to `end`."""
+        buffer = self.buffers[topic]
+        buffer.records.extend(records)
+        buffer.size_bytes += size_bytes
+        buffer.fetched_to = end
+        if not buffer.records:
+            buffer.read_to = end
 
     def missing(self, may_bring: Callable[[Buffer], bool]) -> list[str]:
         """Topics that are empty here though they may still bring something."""
@@ -108,7 +114,7 @@ class Inbox:
         taken: list[Taken] = []
         while heads and len(taken) < most and most_bytes > 0:
             buffer = self._by_rank[heads[0][1]]
-            item, size_bytes = self._pop(buffer, heads[0][0])
+            item, size_bytes = self._pop(buffer)
             taken.append(item)
             most_bytes -= size_bytes
             if buffer.records:
@@ -119,28 +125,26 @@ class Inbox:
                     break
         return taken
 
-    def _pop(self, buffer: Buffer, at: float) -> tuple[Taken, int]:
+    def _pop(self, buffer: Buffer) -> tuple[Taken, int]:
         record = buffer.records.popleft()
-        taken = buffer.head or self._decoded(buffer.topic, record)
-        size_bytes = RECORD_OVERHEAD_BYTES + len(record.value or b"") + len(record.key or b"")
+        taken = buffer.head or self._decoded(record)
+        size_bytes = buffered_bytes(record)
         buffer.head = None
-        buffer.last_time = at
         buffer.size_bytes -= size_bytes
         # Past the last record there may be control records, which count as read.
         buffer.read_to = record.offset + 1 if buffer.records else buffer.fetched_to
         return taken, size_bytes
 
-    def _decoded(self, topic: str, record: ConsumerRecord) -> Taken:
-        raw = raw_record(topic, record)
-        return Taken(raw, self._decode(raw))
+    def _decoded(self, record: RawRecord) -> Taken:
+        return Taken(record, self._decode(record))
 
     @staticmethod
     def _wall_time(buffer: Buffer) -> float:
-        timestamp: int = buffer.records[0].timestamp
-        return timestamp
+        return buffer.records[0].timestamp_ms
 
     def _event_time(self, buffer: Buffer) -> float:
+        """When the first record occurred; one that tells no time follows its predecessor at once."""
         if buffer.head is None:
-            buffer.head = self._decoded(buffer.topic, buffer.records[0])
+            buffer.head = self._decoded(buffer.records[0])
         at = buffer.head.decoded.occurred_at
-        return buffer.last_time if at is None else at.timestamp()
+        return BEFORE_EVERYTHING if at is None else at.timestamp()

@@ -194,6 +194,6 @@ class Intake:
             ends = self._around.partitions().ends(tp)
             records = 0 if ends is None or settled is None else max(0, ends.stable - settled.get(topic, 0))
             buffered = self._inbox.buffers[topic].records
-            waiting_s = age_s(buffered[0], now_ms) if buffered else 0.0
+            waiting_s = age_s(buffered[0].timestamp_ms, now_ms) if buffered else 0.0
             held_back = self._open_transactions.look(topic, ends)
             self._status.unsettled[topic] = Unsettled(records, waiting_s, *held_back)

@@ -8,7 +8,7 @@ Format: docs/protocol.md, Lane-log.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -126,6 +126,48 @@ class ClaimLog:
         )
 
 
+def decode_log(value: bytes | None) -> BatchLog | ClaimLog:
+    """Read a record's value.
+
+    Raises:
+        ValueError: it is no record of a lane-log; says what is wrong with it.
+    """
+    try:
+        document = json.loads(value or b"")
+        if document["format"] != FORMAT:
+            msg = f"expected format {FORMAT}, got {document['format']!r}; a newer postpay may have written it"
+            raise ValueError(msg)
+        match document["kind"]:
+            case "batch":
+                return _batch(document)
+            case "claim":
+                return ClaimLog(**{each.name: document[each.name] for each in fields(ClaimLog)})
+    except (LookupError, TypeError, AttributeError) as error:
+        msg = f"{type(error).__name__}: {error}"
+        raise ValueError(msg) from error
+    msg = f"expected a claim or a batch, got {document['kind']!r}"
+    raise ValueError(msg)
+
+
+def _batch(document: Mapping[str, Any]) -> BatchLog:
+    timers = document["timers"]
+    return BatchLog(
+        database_id=document["database_id"],
+        lane=int(document["lane"]),
+        epoch=int(document["epoch"]),
+        batch_seq=int(document["batch_seq"]),
+        lane_time=datetime.fromisoformat(document["lane_time"]),
+        offsets={topic: OffsetRange(*map(int, span)) for topic, span in document["offsets"].items()},
+        timers_until=None if timers["until"] is None else datetime.fromisoformat(timers["until"]),
+        timer_parties=int(timers["parties"]),
+        timers_fired=int(timers["fired"]),
+        terms_digest=bytes.fromhex(document["terms"]),
+        rules_version=int(document["rules_version"]),
+        outcomes=document["outcomes"],
+        chain_hash=bytes.fromhex(document["chain_hash"]),
+    )
+
+
 def log_key(lane: int) -> bytes:
     """The key of a lane's records."""
     return b"%d" % lane
@@ -186,26 +228,20 @@ class LaneLogReader:
 
     def _logged(self, record: ConsumerRecord) -> Logged | None:
         try:
-            document = json.loads(record.value)
-            written_by = document["database_id"]
-            logged = (
-                Logged(int(document["batch_seq"]), bytes.fromhex(document["chain_hash"]))
-                if document["kind"] == "batch"
-                else None
-            )
-        except (ValueError, KeyError, TypeError) as error:
+            log = decode_log(record.value)
+        except ValueError as error:
             msg = (
-                f"{self._topic}[{record.partition}] offset {record.offset} is no lane-log record ({error!r});"
+                f"{self._topic}[{record.partition}] offset {record.offset} is no lane-log record ({error});"
                 " nobody but postpay may write to that topic"
             )
             raise LaneLogError(msg) from error
-        if written_by != self._database_id:
+        if log.database_id != self._database_id:
             msg = (
-                f"{self._topic}[{record.partition}] was written by database {written_by}, and this is database"
+                f"{self._topic}[{record.partition}] was written by database {log.database_id}, and this is database"
                 f" {self._database_id}: use the database that belongs to these topics, or new topics (a new prefix)"
             )
             raise LaneLogError(msg)
-        return logged
+        return Logged(log.batch_seq, log.chain_hash) if isinstance(log, BatchLog) else None
 
     async def close(self) -> None:
         """Close the consumer; the next reading opens another."""

@@ -78,7 +78,7 @@ class Outgoing:
         Raises:
             InvariantBrokenError: a message is larger than the broker takes.
         """
-        log = self._log(decided, offsets)
+        log = self.log(decided, offsets)
         return [
             *self.outputs(decided),
             OutboxMessage(Topic.LANE_LOG.value, self.lane, log_key(self.lane), log.encode(), ()),
@@ -116,7 +116,8 @@ class Outgoing:
             raise InvariantBrokenError(msg)
         return OutboxMessage(topic, partition, key, value, headers)
 
-    def _log(self, decided: Decided, offsets: Mapping[str, OffsetRange]) -> BatchLog:
+    def log(self, decided: Decided, offsets: Mapping[str, OffsetRange]) -> BatchLog:
+        """What the lane-log says of a batch that takes these offsets."""
         outcomes = Counter(settled.decision.outcome.value for settled in decided.results if settled.input is not None)
         outcomes[Outcome.DEAD_LETTERED.value] += len(decided.rejected)
         return BatchLog(

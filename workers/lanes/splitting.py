@@ -9,13 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import asyncpg
 
-from contracts.headers import MAX_READ
-from contracts.records import Rejected
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
 from storage.database import first_line
 from workers import logs
-from workers.lanes.taken import Taken
+from workers.lanes.taken import REFUSED, Taken
 from workers.lanes.transaction import Settlement, Settler
 
 _OVERFLOWS = (asyncpg.NumericValueOutOfRangeError, OverflowError)
@@ -66,20 +64,10 @@ async def settle_in_parts(
 
 def _refused(lane: int, taken: Taken, refusal: Exception) -> Taken:
     """The record as one that can't be settled."""
-    message, record = taken.decoded, taken.record
-    assert isinstance(message, Input)
+    record = taken.record
     LOG.error("the database refuses a record", lane=lane, topic=record.topic, offset=record.offset, exc_info=refusal)
     overflows = isinstance(refusal, _OVERFLOWS)
-    rejected = Rejected(
-        message.source,
+    return taken.refused(
         DeadLetterReason.AMOUNT_OVERFLOW if overflows else DeadLetterReason.INTERNAL_ERROR,
-        f"the database refuses what it leads to ({type(refusal).__name__}: {first_line(refusal)}): a defect of postpay,"
-        " please report it",
-        record.key,
-        message.raw,
-        message.event_id,
-        message.type,
-        message.occurred_at,
-        tuple(record.headers[:MAX_READ]),
+        f"{REFUSED} ({type(refusal).__name__}: {first_line(refusal)}): a defect of postpay, please report it",
     )
-    return Taken(record, rejected)

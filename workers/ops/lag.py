@@ -238,7 +238,7 @@ async def _seek(consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, i
 
 
 def _age_s(record: ConsumerRecord | None) -> float:
-    return 0.0 if record is None else age_s(record, time.time() * 1000)
+    return 0.0 if record is None else age_s(record.timestamp, time.time() * 1000)
 
 
 def _unseen(tp: TopicPartition, offset: int) -> ConsumerRecord:

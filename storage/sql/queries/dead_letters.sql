@@ -57,12 +57,9 @@ FROM lane JOIN dead_letter USING (lane)
 WHERE dead_letter_id = $1;
 
 -- name: taken
--- Which of some event ids, by lane and hash, a message has taken since: decided, a duplicate of something, or waiting.
-SELECT wanted.event_hash
-FROM unnest($1::integer[], $2::bytea[]) AS wanted (lane, event_hash)
-WHERE EXISTS (SELECT FROM decision WHERE lane = wanted.lane AND event_hash = wanted.event_hash)
-    OR EXISTS (
-        SELECT FROM receipt
-        WHERE lane = wanted.lane AND event_hash = wanted.event_hash AND holds_event_id
-    )
-    OR EXISTS (SELECT FROM parked WHERE lane = wanted.lane AND event_hash = wanted.event_hash);
+-- Which of some event ids of a lane a message has taken since: decided, a duplicate of something, or waiting.
+SELECT event_hash FROM decision WHERE lane = $1 AND event_hash = ANY($2::bytea[])
+UNION
+SELECT event_hash FROM receipt WHERE lane = $1 AND event_hash = ANY($2::bytea[]) AND holds_event_id
+UNION
+SELECT event_hash FROM parked WHERE lane = $1 AND event_hash = ANY($2::bytea[]);

@@ -57,6 +57,8 @@ def test_every_figure_is_measured_in_one_run(tmp_path):
         "latency_p99_ms",
         "worker_rss_mib",
         "workers",
+        "replay_per_s",
+        "ratio_replay",
     ]
     assert all(value > 0 for value in figures.values())
     assert figures["ratio_floor"] == pytest.approx(figures["postpay_per_s"] / figures["floor_per_s"], rel=0.01)

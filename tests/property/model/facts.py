@@ -164,7 +164,7 @@ def obligations_of(account: Facts, order: Facts) -> list[Facts]:
 def order_status(account: Facts, order: Facts) -> str:
     if order["stage"] == "cancelled":
         return "cancelled"
-    if order["returned"] == order["amount"]:
+    if order["returned"] and not left_of(order):
         return "returned"
     if order["stage"] != "captured":
         return order["stage"]

@@ -19,6 +19,7 @@ from tests.property.model.facts import (
     is_due,
     is_in,
     is_overdue,
+    lost_amount,
     midnight,
     next_midnight,
     obligation_status,
@@ -31,6 +32,7 @@ from tests.property.model.facts import (
 )
 from tests.property.model.timeline import (
     JUST,
+    Place,
     charge,
     fall,
     log_payment,
@@ -75,6 +77,7 @@ class ObligationRules(DebitRules):
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
             "plan": None,
+            "moved": 0,
             "cash_out": None,
             "exhausted": False,
             "trial_ended_at": now if trial_ended else None,
@@ -178,21 +181,16 @@ class ObligationRules(DebitRules):
             and self._overdue_instant(owed) <= instant
             and not open_returns(account, owed["order"] or {})
         ]
-        self.fall_overdue(account, late, due_on, now, now, now)
+        self.fall_overdue(account, late, due_on, now, among_steps=instant == now)
 
     def fall_overdue(
-        self,
-        account: Facts,
-        late: list[Facts],
-        due_on: date,
-        now: datetime,
-        fell_at: datetime,
-        first_penalty_at: datetime,
+        self, account: Facts, late: list[Facts], due_on: date, now: datetime, *, among_steps: bool = False
     ) -> None:
+        """The first penalty comes at once where it is a step of a 00:00, else at the next."""
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            fall(owed, fell_at)
-            owed["next_penalty_at"] = first_penalty_at
+            fall(owed, now, among_steps=among_steps)
+            owed["next_penalty_at"] = now if among_steps else next_midnight(now)
             look_again(owed)
         if late and "overdue" not in account["freezes"]:
             account["freezes"].add("overdue")
@@ -237,6 +235,18 @@ class ObligationRules(DebitRules):
 
     # What follows from every change of what is owed.
 
+    def lose(self, account: Facts, owed: Facts, part: str, amount: int) -> None:
+        """Charge off so much of a part, or take so much of it back."""
+        owed["lost"][part] += amount
+        self.count_losses(account)
+
+    def count_losses(self, account: Facts) -> None:
+        """What was recovered beyond what is lost by now is the buyer's."""
+        account["charged_off"] = sum(map(lost_amount, account["obligations"]))
+        beyond = max(account["recovered"] - account["charged_off"], 0)
+        account["recovered"] -= beyond
+        account["credits"].append(beyond)
+
     def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
         """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
@@ -246,6 +256,7 @@ class ObligationRules(DebitRules):
             at: when it happened that was decided; clearing counts from there.
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
+        self.count_losses(account)
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
@@ -292,37 +303,44 @@ class ObligationRules(DebitRules):
         self.place(account, self.money(pot, at, lambda owed: owed["due_on"] <= day), now)
         return pot
 
-    def money(self, amount: int, at: datetime, pays, *, first=(), rest="credit", recovers=False) -> Facts:
+    def money(self, amount: int, at: datetime | Place, pays, *, first=(), rest="credit", recovers=False) -> Facts:
         """Money to place.
 
         Args:
             amount: minor units.
-            at: when it counts from.
+            at: when it counts from, or where among what was told before.
             pays: whether it goes to an obligation at all.
             first: obligations that it goes to before all others.
             rest: what becomes of the rest: `credit`, or it is paid `out`.
             recovers: whether the rest first recovers what was charged off.
         """
-        facts = {"at": at, "place": place_at(at), "left": amount, "pays": pays, "first": list(first), "rest": rest}
+        place = place_at(at) if isinstance(at, datetime) else at
+        facts = {"at": place[0], "place": place, "left": amount, "pays": pays, "first": list(first), "rest": rest}
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
-    def place(self, account: Facts, money: Facts, now: datetime) -> None:
+    def place(self, account: Facts, money: Facts, now: datetime, had_paid: list = ()) -> None:
         """Pay with it as of its instant: what was paid later is taken back, and paid again after it.
+
+        What it or later money had paid before, it pays first.
 
         What limit that releases is told once for all of a decision, by `settle_up`.
         """
         if not account["paid_before"]:
             account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
+        given_up = account["given_up"]
+        if given_up and money["place"] < given_up["place"]:  # what was given up stays as it is: the money recovers it
+            money.update(at=given_up["at"], place=given_up["place"])
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )
-        had_paid = [each["shares"] for each in later]
+        later_had = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
+        self._pay_what_it_had(account, money, had_paid)
         goes_out = self._pay_with(account, money, now, rest=money["rest"])
-        for each, shares in zip(later, had_paid, strict=True):
+        for each, shares in zip(later, later_had, strict=True):
             goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
         due = sum(open_amount(owed) for owed in account["obligations"] if is_due(owed, now))
         account["credits"].append(min(goes_out, due))  # it pays that at once, as all credit does
@@ -359,9 +377,13 @@ class ObligationRules(DebitRules):
 
         What a debit that came after all has paid `twice` pays nothing more that is not due, and goes out.
         """
-        for owed, parts in sorted(shares, key=lambda share: share[0]["due_on"]):  # stable: as made
-            self._pay_one(account, owed, money, parts)
+        self._pay_what_it_had(account, money, shares)
         return self._pay_with(account, money, now, only_due=twice, rest="out" if twice else money["rest"])
+
+    def _pay_what_it_had(self, account: Facts, money: Facts, shares: list) -> None:
+        for owed in by_due_date(account["obligations"]):
+            parts = {part: sum(paid[part] for each, paid in shares if each is owed) for part in PARTS}
+            self._pay_one(account, owed, money, parts)
 
     def _pay_with(self, account: Facts, money: Facts, now: datetime, *, rest: str, only_due: bool = False) -> int:
         """In pay order. Returns what goes out."""

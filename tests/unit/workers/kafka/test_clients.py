@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 from aiokafka.errors import SaslAuthenticationFailed
 
@@ -9,7 +7,7 @@ from workers.settings.model import Kafka
 
 @pytest.mark.parametrize(("timestamp", "seconds"), [(7_000, 3.0), (12_000, 0.0), (0, 10.0), (-1, 0.0), (-(2**63), 0.0)])
 def test_a_record_without_a_time_has_no_age(timestamp, seconds):
-    assert age_s(SimpleNamespace(timestamp=timestamp), now_ms=10_000) == seconds
+    assert age_s(timestamp, now_ms=10_000) == seconds
 
 
 def test_a_refused_log_in_names_user_reason_and_setting(tmp_path):

@@ -1,0 +1,118 @@
+"""What the database recorded of a lane, read again in order, to be compared with what it should be.
+
+Rows of batches, decisions and postings never change once written, so they are read as far as is wanted while workers go
+on. What a lane is now (`rows_of`, and the statements of recorded.sql) is read in one snapshot, which the caller opens.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from settlement.entity import Entity
+from storage import chain
+from storage.database import Connection, Row
+from storage.outcomes import DecisionRow, PostingRow
+from storage.queries import read
+from storage.rows import Table
+
+SQL = read("recorded")
+
+BATCHES_AT_ONCE = 500
+DECISIONS_AT_ONCE = 5_000
+"""Bounds of what is held in memory of a lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRows:
+    """A batch as the database has it: its row, its decisions and their postings.
+
+    `stated` is how many decisions its row says it has.
+    """
+
+    batch_seq: int
+    chain_hash: bytes
+    lane_time: datetime
+    first_seq: int
+    stated: int
+    positions: Mapping[str, int]
+    decisions: Sequence[DecisionRow]
+    postings: Sequence[PostingRow]
+
+    def hash_after(self, previous: bytes) -> bytes:
+        """What its rows and the hash before it give."""
+        return chain.link(previous, self.batch_seq, self.lane_time, self.decisions, self.postings)
+
+
+async def lanes(connection: Connection) -> Sequence[Row]:
+    """Every lane's number, last batch and hash."""
+    rows: Sequence[Row] = await connection.fetch(SQL["lanes"])
+    return rows
+
+
+async def batches(connection: Connection, lane: int, after: int, last: int) -> AsyncIterator[BatchRows]:
+    """Each batch of a lane after one and up to another that the database has, with its decisions and postings."""
+    done = after
+    while rows := await connection.fetch(SQL["batches"], lane, done, last, BATCHES_AT_ONCE):
+        for group in _groups(rows):
+            begin, end = group[0]["first_seq"], group[-1]["first_seq"] + group[-1]["decisions"]
+            decisions = [DecisionRow(*row) for row in await connection.fetch(SQL["decisions"], lane, begin, end)]
+            postings = [PostingRow(*row) for row in await connection.fetch(SQL["postings"], lane, begin, end)]
+            for row in group:
+                until = row["first_seq"] + row["decisions"]
+                yield BatchRows(
+                    row["batch_seq"],
+                    row["chain_hash"],
+                    row["lane_time"],
+                    row["first_seq"],
+                    row["decisions"],
+                    dict(zip(row["topics"], row["next_offsets"], strict=True)),
+                    _taken_before(decisions, until),
+                    _taken_before(postings, until),
+                )
+        done = rows[-1]["batch_seq"]
+
+
+def _taken_before(rows: list[Any], seq: int) -> list[Any]:
+    """Take the rows with a lower number off the front."""
+    end = next((index for index, row in enumerate(rows) if row.seq >= seq), len(rows))
+    taken = rows[:end]
+    del rows[:end]
+    return taken
+
+
+def _groups(batches: Sequence[Row]) -> list[list[Row]]:
+    """Neighbouring batches, together at most DECISIONS_AT_ONCE decisions or a single batch."""
+    groups: list[list[Row]] = []
+    decisions = 0
+    for batch in batches:
+        if not groups or decisions + batch["decisions"] > DECISIONS_AT_ONCE:
+            groups.append([])
+            decisions = 0
+        groups[-1].append(batch)
+        decisions += batch["decisions"]
+    return groups
+
+
+async def entities(connection: Connection, lane: int, table: Table) -> AsyncIterator[tuple[str, Sequence[Entity]]]:
+    """All of a lane's entities of one class, by party: its id, then what it has.
+
+    Args:
+        connection: in a transaction whose snapshot is to be read; one such reading at a time.
+        lane: its number.
+        table: of the class.
+    """
+    await connection.fetch(SQL["choose_rows"], table.name, str(lane), table.party_column)
+    await connection.execute(SQL["open_rows"])
+    statement = await connection.prepare(SQL["next_rows"])  # anew for each table, as its columns are others
+    party_id, found = None, list[Entity]()
+    while rows := await statement.fetch():
+        for row, entity in zip(rows, table.entities(rows), strict=True):
+            if row[table.party_column] != party_id:
+                if party_id is not None:
+                    yield party_id, found
+                party_id, found = row[table.party_column], []
+            found.append(entity)
+    if party_id is not None:
+        yield party_id, found
+    await connection.execute(SQL["close_rows"])

@@ -1,0 +1,198 @@
+"""A lane's history as the brokers have it."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
+
+from contracts.records import RawRecord
+from contracts.topics import LANE_TOPICS, Topic
+from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, reading, unreachable
+from workers.kafka.pacing import without_pauses
+from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
+from workers.replay.merge import batch_log
+from workers.settings.model import Kafka, Settings
+
+FETCH_BYTES = 1024 * 1024
+"""Of one topic in one fetch. What is fetched and not decoded yet is all that lies in memory besides a batch: at most
+this for each topic, and one record batch where it is larger."""
+FETCH_WAIT_MS = 20
+"""How long the broker may hold a fetch that has nothing to bring: at the end of a topic there may be markers only."""
+POLL_MS = 2 * FETCH_WAIT_MS
+STALL_S = 30.0
+"""A read that brings nothing for so long has lost its broker. At worst a person waits this long to be told."""
+LOOK_BACK = 32
+LOOK_FURTHER = 8
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Records of a topic that are read and were not asked for yet; `position`: up to where."""
+
+    position: int = -1
+    records: deque[RawRecord] = field(default_factory=deque)
+
+
+class BrokerRecords:
+    """Reads one lane's topics from the brokers.
+
+    Args:
+        consumer: started, without partitions; used by nobody else.
+        kafka: where it reads, for what is said when that is away.
+        prefix: of the topics.
+        lane: their partition.
+        ends: by topic, and these are the ones to read: where there will be nothing more to bring. One that was read so
+            far is not fetched any more, or the broker would hold every fetch for it.
+    """
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, kafka: Kafka, prefix: str, lane: int, ends: Mapping[str, int]
+    ) -> None:
+        self._consumer = consumer
+        self._ends = ends
+        self._kafka = kafka
+        self._partitions = {topic: TopicPartition(prefix + topic, lane) for topic in ends}
+        self._ahead = {topic: _Ahead() for topic in ends}
+        consumer.assign(list(self._partitions.values()))
+        for tp in self._partitions.values():
+            consumer.seek(tp, 0)  # or it would look for positions that a group has committed
+        consumer.pause(*self._partitions.values())
+
+    async def starts(self) -> dict[str, int]:
+        """By topic, the first offset that the brokers have."""
+        starts = await self._consumer.beginning_offsets(list(self._partitions.values()))
+        return {topic: starts[tp] for topic, tp in self._partitions.items()}
+
+    def begin(self, positions: Mapping[str, int]) -> None:
+        """Begin to fetch topics that are about to be read, side by side; each from where it will be read."""
+        for topic, position in positions.items():
+            self._go_to(topic, self._ahead[topic], position)
+            self._consumer.resume(self._partitions[topic])
+
+    async def read(self, topic: str, first: int, end: int) -> list[RawRecord]:
+        """Read, as `LaneRecords` says."""
+        ahead = self._ahead[topic]
+        self._go_to(topic, ahead, first)
+        found: list[RawRecord] = []
+        while True:
+            while ahead.records and ahead.records[0].offset < end:
+                found.append(ahead.records.popleft())
+            if ahead.records or ahead.position >= end:
+                return found
+            await self._fetch(topic, ahead)
+
+    def _go_to(self, topic: str, ahead: _Ahead, first: int) -> None:
+        tp = self._partitions[topic]
+        while ahead.records and ahead.records[0].offset < first:
+            ahead.records.popleft()
+        if ahead.position < first:
+            self._consumer.seek(tp, first)
+            ahead.position = first
+
+    async def _fetch(self, topic: str, ahead: _Ahead) -> None:
+        """Wait until the topic has brought something, be it only a marker.
+
+        Raises:
+            HistoryError: the broker deleted what was to be read, or it is damaged.
+            BrokerUnreachableError: nothing came.
+        """
+        tp = self._partitions[topic]
+        if tp in self._consumer.paused():
+            self._consumer.resume(tp)
+        try:
+            async with asyncio.timeout(STALL_S):
+                while True:
+                    fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS)
+                    ahead.records.extend(raw_record(topic, record) for record in fetched.get(tp, ()))
+                    before, ahead.position = ahead.position, await self._consumer.position(tp)
+                    if ahead.position > before:
+                        break
+        except OffsetOutOfRangeError as error:
+            msg = f"{tp.topic}[{tp.partition}] has no offset {ahead.position} any more: the broker deleted it meanwhile"
+            raise HistoryError(msg) from error
+        except CorruptRecordException as error:
+            msg = f"{tp.topic}[{tp.partition}] cannot be read at offset {ahead.position}: {error}"
+            raise HistoryError(msg) from error
+        except TimeoutError as error:
+            raise BrokerUnreachableError(unreachable(self._kafka, error)) from error
+        if ahead.position >= self._ends[topic]:
+            self._consumer.pause(tp)
+
+
+@asynccontextmanager
+async def broker_records(settings: Settings, extent: LaneExtent) -> AsyncIterator[BrokerRecords]:
+    """Read a lane from the brokers, with a consumer of its own.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    async with _consumer(settings) as consumer:
+        yield BrokerRecords(consumer, settings.kafka, settings.topics.prefix, extent.lane, extent.ends)
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    async with reading(
+        settings.kafka, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
+    ) as consumer:
+        without_pauses(consumer)
+        yield consumer
+
+
+async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
+    """What the brokers have now of every lane.
+
+    Raises:
+        HistoryError: the lane-log has a record that is none.
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
+    prefix = settings.topics.prefix
+    async with _consumer(settings) as consumer:
+        lanes = range(settings.lanes)
+        # The lane-log's ends first: whatever it speaks of then lies below the ends of the others.
+        ends = dict(await ends_of(consumer, [TopicPartition(prefix + Topic.LANE_LOG, lane) for lane in lanes]))
+        ends |= await ends_of(
+            consumer, [TopicPartition(prefix + topic, lane) for topic in LANE_TOPICS for lane in lanes]
+        )
+        starts = await consumer.beginning_offsets(list(ends))
+        extents = {}
+        for lane in lanes:
+            of_lane = {topic: TopicPartition(prefix + topic, lane) for topic in HISTORY_TOPICS}
+            first = {topic: starts[tp] for topic, tp in of_lane.items()}
+            end = {topic: ends[tp] for topic, tp in of_lane.items()}
+            extents[lane] = await _with_last_batch(consumer, settings, LaneExtent(lane, first, end, None))
+    return extents
+
+
+async def output_extent(settings: Settings, lane: int, topics: Sequence[str]) -> LaneExtent:
+    """What the brokers have now of topics that a lane writes to.
+
+    Raises:
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
+    partitions = {topic: TopicPartition(settings.topics.prefix + topic, lane) for topic in topics}
+    async with _consumer(settings) as consumer:
+        ends = await ends_of(consumer, [*partitions.values()])
+        starts = await consumer.beginning_offsets([*partitions.values()])
+    first, end = ({topic: offsets[tp] for topic, tp in partitions.items()} for offsets in (starts, ends))
+    return LaneExtent(lane, first, end, None)
+
+
+async def _with_last_batch(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> LaneExtent:
+    """Look for the last batch in the lane-log: at its end there may be claims."""
+    topic = Topic.LANE_LOG.value
+    start, end = extent.starts[topic], extent.ends[topic]
+    look_back = LOOK_BACK
+    while start < end:
+        records = BrokerRecords(consumer, settings.kafka, settings.topics.prefix, extent.lane, extent.ends)
+        first = max(start, end - look_back)
+        found = [batch_log(record) for record in await records.read(topic, first, end)]
+        last = next((log for log in reversed(found) if log is not None), None)
+        if last is not None or first == start:
+            return replace(extent, last=last)
+        look_back *= LOOK_FURTHER
+    return extent

@@ -1,0 +1,111 @@
+"""One lane that is decided again, batch after batch, from its records and its lane-log.
+
+Nothing is read of the database here, and nothing is written or sent: what becomes of a batch is up to the caller.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from contracts.headers import MAX_READ
+from contracts.records import Rejected
+from settlement.dead_letter import DeadLetterReason
+from settlement.messages import Input
+from storage.lanes import Position
+from workers.lanes.claims import fingerprint
+from workers.lanes.deciding import Decided, Decider, Standing
+from workers.lanes.lanelog import BatchLog
+from workers.lanes.taken import Taken
+from workers.replay.merge import RecordedBatch
+from workers.replay.tables import LaneTables
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What of a batch failed by a defect of postpay when it was decided, by `DeadLetter.dead_letter_id`.
+
+    They fail again: a later release has mended the defect, but what came of it is what happened.
+
+    Args:
+        decoding: records that could not be decoded: the details.
+        deciding: inputs and timers that could not be decided: the details.
+        refused: records that the database did not take: reasons and details.
+    """
+
+    decoding: dict[str, str] = field(default_factory=dict)
+    deciding: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, tuple[DeadLetterReason, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets of a topic that a batch passed over: no record of them was taken."""
+
+    batch_seq: int
+    topic: str
+    first: int
+    next_offset: int
+
+
+NO_FAILURES = Failures()
+
+
+class LaneReplay:
+    """Decides one lane's batches again.
+
+    Args:
+        decider: of the lane, under the clock it was decided with.
+        standing: where it stands before the first one.
+        tables: as they are then.
+        positions: likewise, by topic.
+    """
+
+    def __init__(
+        self, decider: Decider, standing: Standing, tables: LaneTables, positions: Mapping[str, Position] | None = None
+    ) -> None:
+        self.decider = decider
+        self.standing = standing
+        self.tables = tables
+        self.positions = dict(positions or {})
+        self.gaps: list[Gap] = []
+
+    async def decide(self, batch: RecordedBatch, log: BatchLog, failures: Failures = NO_FAILURES) -> Decided:
+        """Decide the next batch, and change nothing.
+
+        Raises:
+            InvariantBrokenError: it can't be decided as it was then, or at all.
+        """
+        taken = batch.taken
+        if failures.decoding or failures.refused:
+            taken = [_failed_again(each, failures) for each in taken]
+        undecided = self.decider.sort_out(taken, self.standing, batch.now)
+        due = self.tables.due_parties(undecided.until or batch.now, log.timer_parties) if log.timer_parties else []
+        return await self.decider.decide(undecided, due, self.tables.load, failures.deciding)
+
+    def keep(self, decided: Decided, log: BatchLog) -> None:
+        """Take over what a batch has changed; the next one is decided on it."""
+        self.tables.keep(decided)
+        self.standing = decided.after
+        last = {each.record.topic: each.record for each in decided.records}
+        for topic, span in log.offsets.items():
+            known = self.positions.get(topic)
+            if span.first > (0 if known is None else known.next_offset):
+                self.gaps.append(Gap(log.batch_seq, topic, 0 if known is None else known.next_offset, span.first))
+            mark = fingerprint(last[topic]) if topic in last else None if known is None else known.last_fingerprint
+            self.positions[topic] = Position(span.next_offset, mark)
+
+    def follow(self, chain_hash: bytes, next_seq: int) -> None:
+        """Number the next decisions, and hash them, as if the last batch had come to what was recorded of it."""
+        self.standing = replace(self.standing, chain_hash=chain_hash, next_seq=next_seq)
+
+
+def _failed_again(taken: Taken, failures: Failures) -> Taken:
+    name = taken.decoded.source.name
+    if name in failures.refused and isinstance(taken.decoded, Input):
+        return taken.refused(*failures.refused[name])
+    if name not in failures.decoding:
+        return taken
+    record, detail = taken.record, failures.decoding[name]
+    headers = tuple(record.headers[:MAX_READ])
+    source, raw = taken.decoded.source, taken.decoded.raw
+    reason = DeadLetterReason.INTERNAL_ERROR
+    return Taken(record, Rejected(source, reason, detail, record.key, raw, headers=headers))
