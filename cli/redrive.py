@@ -133,8 +133,11 @@ async def _redriven(
 ) -> AsyncIterator[dict[str, Any]]:
     async with Redriver.ready(connection, settings, because) as redriver:
         async for step in chosen.steps(connection):
-            for each in await redriver.redrive(step, wanted.edit):
+            results = await redriver.redrive(step, wanted.edit)
+            for each in results:
                 yield _as_json(each)
+            if all(each.status is RedriveStatus.FAILED for each in results):
+                raise Failure("Kafka takes nothing any more; what was sent is on record: run the same command again")
 
 
 async def _rehearsed(

@@ -43,7 +43,7 @@ def _content(raw: bytes) -> dict[str, Any]:
 
 
 def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and (value or not path):
         children: Any = value.items()
     elif isinstance(value, list) and value:
         children = enumerate(value)

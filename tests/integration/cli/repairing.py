@@ -1,5 +1,7 @@
 """A platform on which something went wrong in every way: dead letters, conflicts and inputs that wait."""
 
+import contextlib
+
 from tests.integration.cli.conftest import lines, record
 
 LINE = {"programme": "kuaishou", "limit_minor": 5_000_000, "currency": "CNY", "score": 700}
@@ -44,3 +46,17 @@ TROUBLE = [
         ticked("t-2", "2026-01-07T12:00:00+08:00"),
     ),
 ]
+
+
+@contextlib.asynccontextmanager
+async def log_in(made, role: str):
+    """A log-in of its own that is a member of one role of postpay: its name, and the settings that use it."""
+    dsn, name = made.settings.postgres.dsn, f"{role}_{made.database_name}"
+    scheme, _, rest = dsn.partition("://")
+    async with made.database() as connection:
+        await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'made-up' IN ROLE {role}")
+    try:
+        yield name, {"POSTPAY_POSTGRES__DSN": f"{scheme}://{name}:made-up@{rest.rpartition('@')[2]}"}
+    finally:
+        async with made.database() as connection:
+            await connection.execute(f"DROP ROLE {name}")

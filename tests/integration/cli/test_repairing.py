@@ -8,7 +8,7 @@ import pytest
 from storage.migrations import released
 from tests.command import Command
 from tests.integration.cli.conftest import lines
-from tests.integration.cli.repairing import TROUBLE, placed, received
+from tests.integration.cli.repairing import TROUBLE, log_in, placed, received
 from tests.platform import Platform, platform
 
 
@@ -288,15 +288,13 @@ async def test_a_redrive_that_was_interrupted_is_finished_by_the_same_one_and_no
     assert entries == ["done", "intended", "intended", "intended"]
 
 
-async def test_what_operators_may_not_is_refused_and_changes_nothing(trouble, tmp_path):
-    """As a log-in that may only read: every command that changes something, one by one."""
-    dsn, name = trouble.made.settings.postgres.dsn, f"reader_{trouble.made.database_name}"
-    async with trouble.made.database() as connection:
-        await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'made-up' IN ROLE postpay_auditor")
-    try:
-        reader = {"POSTPAY_POSTGRES__DSN": as_user(dsn, name)}
-        before = await trouble.made.count("SELECT count(*) FROM operator_log")
-        sent = len(trouble.postpay("consume", "purchase", "terms", "repayment").lines)
+@pytest.mark.parametrize("role", ["postpay_auditor", "postpay_worker"])
+async def test_what_somebody_else_may_not_is_refused_and_changes_nothing(trouble, tmp_path, role):
+    """Every command that changes something, one by one."""
+    topics = ("purchase", "terms", "repayment")
+    before = await trouble.made.count("SELECT count(*) FROM operator_log")
+    sent = len(trouble.postpay("consume", *topics).lines)
+    async with log_in(trouble.made, role) as (_, reader):
         for command in (
             ("dead-letters", "redrive", "--reason", "unmatched"),
             ("lane", "accept-gap", "0", "purchase", "99", "--reason", "why"),
@@ -305,24 +303,32 @@ async def test_what_operators_may_not_is_refused_and_changes_nothing(trouble, tm
             ran = trouble.postpay(*command, **reader)
             assert (ran.code, "operators are members of postpay_ops" in ran.complaint) == (2, True), command
         assert trouble.postpay("dead-letters", "redrive", "--reason", "unmatched", "--dry-run", **reader).code == 0
-        assert trouble.postpay("operator-log", "list", **reader).code == 0
-        assert await trouble.made.count("SELECT count(*) FROM operator_log") == before
-        assert len(trouble.postpay("consume", "purchase", "terms", "repayment").lines) == sent
-        async with trouble.made.database() as connection:
-            await connection.execute(f"REVOKE postpay_auditor FROM {name}; GRANT postpay_ops TO {name}")
-        published = trouble.postpay("terms", "publish", str(terms_file(tmp_path)), "--as", "bob", **reader)
+        for name in ("dead-letters", "conflicts", "parked", "payouts", "suspense", "operator-log"):
+            assert trouble.postpay(name, "list", **reader).code == 0, name
+    assert await trouble.made.count("SELECT count(*) FROM operator_log") == before
+    assert len(trouble.postpay("consume", *topics).lines) == sent
+
+
+async def test_an_operator_is_told_by_name_and_log_in(trouble, tmp_path):
+    async with log_in(trouble.made, "postpay_ops") as (name, ops):
+        published = trouble.postpay("terms", "publish", str(terms_file(tmp_path)), "--as", "bob", **ops)
         assert published.code == 0, published.err
-        latest = trouble.postpay("operator-log", "list", "--limit", "1", "--json").lines[0]
-        assert (latest["operator"], latest["database_user"], latest["action"]) == ("bob", name, "publish_terms")
-        trouble.settle()
-    finally:
-        async with trouble.made.database() as connection:
-            await connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
-
-
-def as_user(dsn: str, name: str) -> str:
-    scheme, _, rest = dsn.partition("://")
-    return f"{scheme}://{name}:made-up@{rest.rpartition('@')[2] if '@' in rest else rest}"
+        again = trouble.postpay("terms", "publish", str(terms_file(tmp_path)), POSTPAY_OPERATOR="carol", **ops)
+        assert again.code == 0, again.err
+    entries = trouble.postpay("operator-log", "list", "--action", "publish_terms", "--json").lines
+    assert [(each["operator"], each["outcome"]) for each in entries] == [
+        ("carol", "done"),
+        ("carol", "intended"),
+        ("bob", "done"),
+        ("bob", "intended"),
+    ]
+    assert {each["database_user"] for each in entries} == {name}
+    assert entries[-1]["after"]["event_id"] == trouble.postpay("consume", "terms").lines[0]["value"]["event_id"]
+    assert (
+        entries == trouble.postpay("operator-log", "list", "--action", "publish_terms", "--limit", "9", "--json").lines
+    )
+    assert trouble.postpay("operator-log", "list", "--by", "bob", "--json").lines == entries[2:]
+    trouble.settle()
 
 
 def terms_file(directory):
