@@ -30,7 +30,6 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.timeline import (
-    JUST,
     Place,
     charge,
     fall,
@@ -208,17 +207,19 @@ class ObligationRules(DebitRules):
                 self.move_due_date(owed, business_date(now), now)
 
     def penalty_day(self, account: Facts, instant: datetime, now: datetime) -> None:
+        before = sum(map(standing, account["obligations"]))
         for owed in account["obligations"]:
             if is_overdue(owed) and owed["plan"] is None and owed["next_penalty_at"] <= instant:
                 owed["next_penalty_at"] = next_midnight(now)
                 self.fired["penalty capped"] += charge(owed, now)[1]
-        self._tell_penalties(account, now)
+        self._tell_penalties(account, sum(map(standing, account["obligations"])) - before, now)
 
-    def _tell_penalties(self, account: Facts, now: datetime) -> None:
+    def _tell_penalties(self, account: Facts, charged: int, now: datetime) -> None:
         """The first of an overdue time, then every 7th day what has come since, if it is worth telling."""
         told, today = account["penalties_told"], business_date(now)
-        until = told["at"] if told else now - JUST
-        since = sum(standing(owed) - standing(owed, until) for owed in account["obligations"])
+        since = charged
+        if told:
+            since = sum(standing(owed) - standing(owed, told["at"]) for owed in account["obligations"])
         if told is None and since:
             account["penalties_told"] = {"first_on": today, "at": now}
         elif told and since >= LEAST_NOTICE and today > told["first_on"] and self._is_seventh(told, today):
