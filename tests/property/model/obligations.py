@@ -246,7 +246,7 @@ class ObligationRules(DebitRules):
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
-            look_at_falls(owed)
+            self._undo_falls(account, owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
         self.lower_debits(account, now)
@@ -313,6 +313,7 @@ class ObligationRules(DebitRules):
         """
         if not account["paid_before"]:
             account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
+        was_paid = [(owed, owed["paid"]["fee"] + owed["paid"]["principal"]) for owed in account["obligations"]]
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )
@@ -330,6 +331,8 @@ class ObligationRules(DebitRules):
         self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
+        for owed, before in was_paid:
+            assert owed["paid"]["fee"] + owed["paid"]["principal"] >= before, f"money made something overdue: {owed}"
 
     def take_back(self, account: Facts, money: Facts) -> None:
         """Un-pay what it paid as if it never had; what does not count as paid any more stays `gone`."""
@@ -412,8 +415,14 @@ class ObligationRules(DebitRules):
         return 0
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
-        """A fall into overdue with nothing unpaid at its instant was none."""
-        if look_at_falls(owed):
+        """A fall into overdue with nothing unpaid at its instant was none; others may have ended earlier than was known."""
+        before = {fall["place"]: fall["cleared_at"] for fall in owed["falls"] if fall["cleared_at"]}
+        dropped = look_at_falls(owed)
+        self.fired["cleared earlier than something told before"] += any(
+            fall["cleared_at"] and fall["cleared_at"] < before.get(fall["place"], fall["cleared_at"])
+            for fall in owed["falls"]
+        )
+        if dropped:
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 
