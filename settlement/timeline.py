@@ -235,9 +235,9 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
 def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since, up to that of a date:
-    of what was unpaid of the principal then, as long as it was overdue. What was paid of penalties that are no more does
-    not count as paid; whose money that is, the caller sees by the difference.
+    A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since, up to that of a
+    date: of what was unpaid of the principal then, as long as it was overdue. What was paid of penalties that are no
+    more does not count as paid; whose money that is, the caller sees by the difference.
     """
     if not obligation.falls:
         return obligation

@@ -1,8 +1,8 @@
 """Spreading money over what is owed, as of the instant it counts from. Source: docs/rules.md, Repayment.
 
 What counts from an instant that has passed comes before all that was paid later: that is taken back, the money is
-spread, and then what was taken back is spread again, each as of its own instant: over what it paid before, as far as that
-is open, and what is left for its own purpose. So no money that comes takes from anything what was paid of it.
+spread, and then what was taken back is spread again, each as of its own instant: over what it paid before, as far as
+that is open, and what is left for its own purpose. So no money that comes takes from anything what was paid of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -34,12 +34,11 @@ from tests.property.model.timeline import (
     charge,
     fall,
     log_payment,
-    look_at_falls,
     look_again,
+    look_at_falls,
     place_at,
     standing,
     unpaid_at,
-    was_open_at,
 )
 
 
@@ -415,7 +414,7 @@ class ObligationRules(DebitRules):
         return 0
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
-        """A fall into overdue with nothing unpaid at its instant was none; others may have ended earlier than was known."""
+        """A fall into overdue with nothing unpaid at its instant was none; others may have ended before that was known."""
         before = {fall["place"]: fall["cleared_at"] for fall in owed["falls"] if fall["cleared_at"]}
         dropped = look_at_falls(owed)
         self.fired["cleared earlier than something told before"] += any(

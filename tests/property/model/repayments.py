@@ -17,7 +17,6 @@ from tests.property.model.facts import (
     credit,
     is_in,
     is_overdue,
-    next_midnight,
     obligation_status,
     obligations_of,
     open_amount,

@@ -4,7 +4,6 @@ No penalty is kept: each is worked out from the instants at which one was charge
 whatever changes the past of the payments changes them too.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import count
 
