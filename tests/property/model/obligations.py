@@ -414,7 +414,7 @@ class ObligationRules(DebitRules):
         return 0
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
-        """A fall into overdue with nothing unpaid at its instant was none; others may have ended before that was known."""
+        """A fall into overdue with nothing unpaid at its instant was none; others may have ended earlier than known."""
         before = {fall["place"]: fall["cleared_at"] for fall in owed["falls"] if fall["cleared_at"]}
         dropped = look_at_falls(owed)
         self.fired["cleared earlier than something told before"] += any(
