@@ -1,7 +1,7 @@
 """What money told late does to what was paid, waived and taken back since: docs/rules.md, Overdue."""
 
 from settlement.messages import PenaltyWaived, PurchaseReceived, RepaymentReversed
-from settlement.outputs import LimitReleased, LimitRestored
+from settlement.outputs import LimitRestored
 from settlement.statuses import ObligationStatus
 from tests.unit.settlement.builders import deferred, lane_with_line, repaid
 from tests.unit.settlement.owing import lane_overdue, lane_owing
@@ -45,13 +45,3 @@ def test_what_was_waived_is_not_paid_by_money_of_before_the_waiver():
     (obligation,) = lane.obligations
     assert (obligation.status, obligation.penalty_minor, obligation.paid_penalty_minor) == (ObligationStatus.PAID, 0, 0)
     assert lane.account.customer_credit_minor == 0
-
-
-def test_what_credit_pays_in_a_decision_is_released_with_the_rest():
-    """Penalties that were paid and are none any more pay principal of the same order."""
-    lane = lane_overdue(10_000, until="2026-02-05 12:00")
-    lane.send("2026-02-05 13:00", repaid(1_020, "in part"))
-    lane.send("2026-02-01 12:00", repaid(5_000, "late"))
-    (released,) = lane.outputs(LimitReleased)
-    (obligation,) = lane.obligations
-    assert released.amount_minor == obligation.paid_principal_minor - 1_000
