@@ -53,7 +53,8 @@ def migrate(
                 lanes=settings.lanes,
                 terms=TermsBook.builtin().document,
                 password=settings.postgres.read_password,
-                distributing=shown if distributed else None,
+                distributed=distributed,
+                progress=shown,
             )
         )
     if as_json:

@@ -17,8 +17,15 @@ _SQL = read("distribution")
 REFERENCE_TABLES = frozenset({"identity", "migration", "terms"})
 """Tables that belong to no lane: small, whole on every node, and not written while lanes settle but for new terms."""
 
+REFERRING_TO_LANES = ("lane_offset", "lane_relay")
+"""Tables with a foreign key to `lane`."""
+
 Progress = Callable[[str, int, int], None]
 """Told what is being moved, and how many bytes of how many are."""
+
+
+def untold(_name: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
 
 
 class DistributionError(Exception):
@@ -151,8 +158,8 @@ async def _tables(connection: Connection) -> list[Table]:
     tables = []
     for row in await connection.fetch(_SQL["tables"]):
         how = known.get(row["id"])
-        # Citus keeps tables that reference one of all nodes in its books, too, and leaves them where they are.
-        moved = how is not None and (how["method"] == "h" or how["replication"] == "t")
+        if how is not None and how["method"] != "h" and how["replication"] != "t":
+            how = None  # Citus keeps tables that reference one of all nodes in its books, too, and leaves them here
         tables.append(
             Table(
                 id=row["id"],
@@ -160,8 +167,8 @@ async def _tables(connection: Connection) -> list[Table]:
                 of_lane=row["of_lane"],
                 in_parts_by_lane=row["in_parts_by_lane"],
                 bytes=row["bytes"],
-                method=how["method"] if moved else "",
-                colocation=how["colocation"] if moved else 0,
+                method=how["method"] if how is not None else "",
+                colocation=how["colocation"] if how is not None else 0,
             )
         )
     return tables
@@ -173,7 +180,7 @@ async def _lanes_first(connection: Connection, tables: list[Table], waiting: dic
         return
     meter.begin("lane")
     keys = await connection.fetch(_SQL["foreign_keys"], [table.id for table in tables if table.of_lane])
-    referring = [name for name in ("lane_offset", "lane_relay") if name in waiting]
+    referring = [name for name in REFERRING_TO_LANES if name in waiting]
     async with connection.transaction():
         for key in keys:
             await connection.execute(key["undo"])
@@ -184,7 +191,8 @@ async def _lanes_first(connection: Connection, tables: list[Table], waiting: dic
             await connection.execute(_SQL["distribute"], name)
         for key in keys:
             await connection.execute(key["redo"])
-    for name in ("lane", "terms", *referring):
+    names = ["lane", "terms", *referring]
+    for name in names:
         if name in waiting:
             await connection.execute(_SQL["forget_local_rows"], name)
             meter.end(waiting.pop(name).bytes)

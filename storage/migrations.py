@@ -89,7 +89,8 @@ async def migrate(
     lanes: int,
     terms: Mapping[str, Any],
     password: Password | None = None,
-    distributing: distribution.Progress | None = None,
+    distributed: bool = False,
+    progress: distribution.Progress = distribution.untold,
 ) -> MigrationReport:
     """Bring the schema up; safe to run twice, and from several machines at once.
 
@@ -98,8 +99,9 @@ async def migrate(
         lanes: how many the database is made for, the first time; must be the same ever after.
         terms: the terms document all lanes start with, the first time.
         password: read at the log-in; without it that of the DSN.
-        distributing: then distribute what is not distributed yet over the nodes of Citus, and tell this how far that
-            is; the user must be a superuser.
+        distributed: distribute it over the nodes of Citus, by a superuser; what is distributed stays so without being
+            told, tables of later migrations included.
+        progress: told how far that is.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
@@ -107,8 +109,8 @@ async def migrate(
         TermsError: `terms` is wrong.
         DistributionError: there is no Citus, no node, or a table that can't be distributed.
     """
-    distributed: list[str] = []
-    async with _as_owner(dsn, password, distributed=distributing is not None) as connection:
+    moved: list[str] = []
+    async with _as_owner(dsn, password, distributed=distributed) as connection:
         applied = await _apply_missing(connection)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
@@ -117,10 +119,10 @@ async def migrate(
                 f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
                 f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
             )
-        if distributing is not None:
-            await connection.execute(_SQL["become_oneself"])
-            distributed = await distribution.distribute(connection, distributing)
-    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(distributed))
+        await connection.execute(_SQL["become_oneself"])
+        if distributed or await distribution.is_distributed(connection):
+            moved = await distribution.distribute(connection, progress)
+    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(moved))
 
 
 async def check(connection: Connection, *, lanes: int, distributed: bool = False) -> list[str]:
