@@ -103,6 +103,7 @@ async def distribute(connection: Connection, progress: Progress) -> list[str]:
                 await connection.execute(_SQL["distribute" if table.of_lane else "reference"], table.name)
             await connection.execute(_SQL["forget_local_rows"], table.name)
             meter.end(table.bytes)
+    meter.finish()
     return names
 
 
@@ -129,6 +130,8 @@ async def findings(connection: Connection, lanes: int) -> list[str]:
     wanted_settings = [f"{name}={value}" for name, value in NODE_SETTINGS.items()]
     found += [
         f"the database on node {row['name']} lacks settings of a session; run `postpay migrate --distributed`"
+        if row["answers"]
+        else f"node {row['name']} does not answer: see docs/runbooks/node-down.md"
         for row in await connection.fetch(_SQL["unset_on_nodes"], wanted_settings)
     ]
     return found
@@ -227,5 +230,8 @@ class _Meter:
         self._progress(name, self._done, self._total)
 
     def end(self, moved: int) -> None:
-        self._done += moved
+        self._done = min(self._done + moved, self._total)  # a table may have grown since its size was taken
         self._progress(self._name, self._done, self._total)
+
+    def finish(self) -> None:
+        self._progress(self._name, self._total, self._total)

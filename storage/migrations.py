@@ -20,7 +20,7 @@ from settlement.terms import TermsBook
 from storage import chain, distribution
 from storage.database import Connection, Password, set_lock_timeout
 from storage.identity import identity
-from storage.queries import read
+from storage.queries import read, statements
 from storage.sessions import Sessions, require_own
 
 _SQL = read("migrations")
@@ -212,7 +212,8 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         with attempt:
             async with connection.transaction():
                 await set_lock_timeout(connection, LOCK_TIMEOUT_S)
-                await connection.execute(migration.sql)
+                for statement in statements(migration.sql):  # Citus refuses some in the company of others
+                    await connection.execute(statement)
                 await connection.execute(_SQL["record"], migration.version, migration.name, migration.checksum)
 
 
