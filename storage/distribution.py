@@ -103,6 +103,7 @@ async def distribute(connection: Connection, progress: Progress) -> list[str]:
                 await connection.execute(_SQL["distribute" if table.of_lane else "reference"], table.name)
             await connection.execute(_SQL["forget_local_rows"], table.name)
             meter.end(table.bytes)
+    await connection.execute(_SQL["reference_on_new_nodes"])
     meter.finish()
     return names
 

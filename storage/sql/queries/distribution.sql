@@ -55,6 +55,10 @@ SELECT create_distributed_function(oid::regprocedure)
 FROM pg_proc
 WHERE pronamespace = 'postpay'::regnamespace AND prokind = 'f';
 
+-- name: reference_on_new_nodes
+-- A node that was added since has none of them; nothing to do otherwise.
+SELECT replicate_reference_tables('block_writes');
+
 -- name: reference
 SELECT create_reference_table($1::text);
 
