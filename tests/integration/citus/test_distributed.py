@@ -17,6 +17,9 @@ from tests.platform import Messages, platform_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+FIRST = 16
+"""Migrations of the first release that could be distributed; earlier ones change rows in ways that Citus refuses."""
+
 TERMS = TermsBook.builtin().document
 
 
@@ -33,13 +36,13 @@ async def test_a_second_run_has_nothing_to_do_and_the_check_finds_nothing(citus,
 
 async def test_what_later_migrations_bring_is_distributed_without_being_told(citus, coordinator, monkeypatch):
     everything = released()
-    monkeypatch.setattr(migrations, "released", lambda: everything[:9])
+    monkeypatch.setattr(migrations, "released", lambda: everything[:FIRST])
     await distributed(citus)
     await settled_rows(coordinator)
     monkeypatch.setattr(migrations, "released", lambda: everything)
     report = await migrate(citus, lanes=LANES, terms=TERMS)
-    assert report.applied == tuple(each.name for each in everything[9:])
-    assert {"account_payout", "suspense_entry", "concession"} <= set(report.distributed)
+    assert report.applied == tuple(each.name for each in everything[FIRST:])
+    assert "concession" in report.distributed
     assert await check(coordinator, lanes=LANES) == []
     assert await coordinator.fetchval("SELECT granted_minor FROM account") == 100
 
