@@ -17,6 +17,18 @@ _SQL = read("distribution")
 REFERENCE_TABLES = frozenset({"identity", "migration", "terms"})
 """Tables that belong to no lane: small, whole on every node, and not written while lanes settle but for new terms."""
 
+COORDINATORS_TABLES = frozenset({"operator_log"})
+"""Tables that stay whole on the coordinator: its trigger gives numbers, times and hashes once, not once a node."""
+
+COORDINATORS_FUNCTIONS = (
+    "accept_gap",
+    "chain_operator_log",
+    "lock_operator_log",
+    "operator_log_hash",
+    "refuse_change_of_log",
+)
+"""What belongs to them."""
+
 REFERRING_TO_LANES = ("lane_offset", "lane_relay")
 """Tables with a foreign key to `lane`."""
 
@@ -82,12 +94,12 @@ async def distribute(connection: Connection, progress: Progress) -> list[str]:
     if refused:
         raise DistributionError(f"node {refused[0]['nodeid']} refuses a setting: {refused[0]['result']}")
     tables = await _tables(connection)
-    waiting = {table.name: table for table in tables if not table.method}
+    waiting = {table.name: table for table in tables if not table.method and table.name not in COORDINATORS_TABLES}
     homeless = [table.name for table in waiting.values() if not table.of_lane and table.name not in REFERENCE_TABLES]
     if homeless:
         raise DistributionError(f"expected tables that lead with lane, got {', '.join(homeless)}")
     names = [*waiting]
-    await connection.execute(_SQL["functions"])
+    await connection.execute(_SQL["functions"], COORDINATORS_FUNCTIONS)
     meter = _Meter(progress, sum(table.bytes for table in waiting.values()))
     await _lanes_first(connection, tables, waiting, meter)
     if await connection.fetchval(_SQL["is_one_shard"]):
@@ -122,6 +134,8 @@ async def findings(connection: Connection, lanes: int) -> list[str]:
     tables = await _tables(connection)
     home = next((table.colocation for table in tables if table.name == "lane" and table.method == "h"), None)
     for table in tables:
+        if table.name in COORDINATORS_TABLES:
+            continue
         wanted = ("h", home) if table.of_lane else ("n", table.colocation)
         if (table.method, table.colocation) != wanted:
             how = "with its lanes" if table.of_lane else "whole to every node"

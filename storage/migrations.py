@@ -17,9 +17,10 @@ import asyncpg
 import stamina
 
 from settlement.terms import TermsBook
-from storage import chain, distribution
+from storage import chain, distribution, operator_log
 from storage.database import Connection, Password, set_lock_timeout
 from storage.identity import identity
+from storage.operator_log import Action, Because, LogOutcome, Note
 from storage.queries import read, statements
 from storage.sessions import Sessions, require_own
 
@@ -89,6 +90,7 @@ async def migrate(
     lanes: int,
     terms: Mapping[str, Any],
     password: Password | None = None,
+    because: Because | None = None,
     distributed: bool = False,
     progress: distribution.Progress = distribution.untold,
 ) -> MigrationReport:
@@ -99,6 +101,7 @@ async def migrate(
         lanes: how many the database is made for, the first time; must be the same ever after.
         terms: the terms document all lanes start with, the first time.
         password: read at the log-in; without it that of the DSN.
+        because: who migrates, for the operator log; each migration is entered once there is one.
         distributed: distribute it over the nodes of Citus, by a superuser; what is distributed stays so without being
             told, tables of later migrations included.
         progress: told how far that is.
@@ -111,7 +114,7 @@ async def migrate(
     """
     moved: list[str] = []
     async with _as_owner(dsn, password, distributed=distributed) as connection:
-        applied = await _apply_missing(connection)
+        applied = await _apply_missing(connection, because)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
         if found.lanes != lanes:
@@ -189,13 +192,13 @@ async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
     return {row["version"]: row for row in await connection.fetch(_SQL["applied"])}
 
 
-async def _apply_missing(connection: Connection) -> list[str]:
+async def _apply_missing(connection: Connection, because: Because | None) -> list[str]:
     applied = await _applied(connection)
     done = []
     for migration in released():
         before = applied.get(migration.version)
         if before is None:
-            await _apply(connection, migration)
+            await _apply(connection, migration, because)
             done.append(migration.name)
         elif before["checksum"] != migration.checksum:
             raise MigrationError(
@@ -205,7 +208,7 @@ async def _apply_missing(connection: Connection) -> list[str]:
     return done
 
 
-async def _apply(connection: Connection, migration: Migration) -> None:
+async def _apply(connection: Connection, migration: Migration, because: Because | None) -> None:
     async for attempt in stamina.retry_context(
         on=asyncpg.LockNotAvailableError, attempts=LOCK_ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0
     ):
@@ -215,6 +218,18 @@ async def _apply(connection: Connection, migration: Migration) -> None:
                 for statement in statements(migration.sql):  # Citus refuses some in the company of others
                     await connection.execute(statement)
                 await connection.execute(_SQL["record"], migration.version, migration.name, migration.checksum)
+                if because is not None and await connection.fetchval(_SQL["has_log"]):
+                    await operator_log.append(connection, [_note(migration, because)])
+
+
+def _note(migration: Migration, because: Because) -> Note:
+    return Note(
+        because=because,
+        action=Action.MIGRATE,
+        subject=migration.name,
+        outcome=LogOutcome.DONE,
+        after={"checksum": migration.checksum.hex()},
+    )
 
 
 async def _create_once(connection: Connection, lanes: int, terms: Mapping[str, Any]) -> None:

@@ -164,7 +164,7 @@ class Settler:
         fresh = self.unsettled(taken)
         positions = self._advanced(fresh, read_to)
         undecided = self._decider.sort_out(fresh, self._standing, lock.now)
-        tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)
+        tables = LiveTables(connection, self.lane, self.next_due_at, self._timers_per_batch)
         due = await tables.due_parties(undecided.until)
         if not positions and not due:
             self.next_due_at = await load.next_due(connection, self.lane)
@@ -221,7 +221,7 @@ class Settler:
         return Relayable(after.batch_seq, messages, sum(map(len, parts)))
 
 
-class _Tables:
+class LiveTables:
     """The lane's tables in a batch's transaction, as deciding loads from them.
 
     Args:

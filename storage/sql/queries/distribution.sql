@@ -50,10 +50,10 @@ FROM pg_constraint
 WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY($1::oid[]) AND confrelid = ANY($1::oid[]);
 
 -- name: functions
--- A function that a statement or a trigger names has to be on every node.
+-- A function that a statement or a trigger names has to be on every node, but for those of tables that stay here ($1).
 SELECT create_distributed_function(oid::regprocedure)
 FROM pg_proc
-WHERE pronamespace = 'postpay'::regnamespace AND prokind = 'f';
+WHERE pronamespace = 'postpay'::regnamespace AND prokind = 'f' AND proname <> ALL($1::text[]);
 
 -- name: reference_on_new_nodes
 -- A node that was added since has none of them; nothing to do otherwise.

@@ -41,6 +41,7 @@ NAMES = {
     "re-routed records have one outcome",
     "merchant transit is what is in flight",
     "hash chain",
+    "operator log",
 }
 
 

@@ -165,6 +165,28 @@ BROKEN = {
         ),
         {"obligations are open while something of them is", "orders agree with their obligations"},
     ),
+    "a paid obligation called charged off": (
+        (
+            "UPDATE obligation SET status = 'charged_off' WHERE ctid ="
+            " (SELECT ctid FROM obligation WHERE status = 'paid' LIMIT 1)"
+        ),
+        {"obligations are open while something of them is"},
+    ),
+    "more charged off of an obligation than of its account": (
+        (
+            "UPDATE obligation SET charged_off_fee_minor = 1, fee_minor = fee_minor + 1 WHERE ctid ="
+            " (SELECT ctid FROM obligation WHERE status = 'overdue' LIMIT 1)"
+        ),
+        {"obligations are what is owed and used"},
+    ),
+    "more recovered than was charged off": (
+        "UPDATE account SET recovered_minor = 1 WHERE account_id = 'buyer-000001'",
+        {
+            "no more is recovered than was charged off",
+            "balances are the sums of their postings",
+            "trial balance",
+        },
+    ),
     "an obligation lost": (
         (
             "DELETE FROM obligation WHERE ctid = (SELECT obligation.ctid FROM obligation JOIN repayment"

@@ -15,11 +15,11 @@ from tests.property.model.facts import (
     business_date,
     by_due_date,
     clearings,
+    count_losses,
     credit,
     is_due,
     is_in,
     is_overdue,
-    lost_amount,
     midnight,
     next_midnight,
     obligation_status,
@@ -235,18 +235,6 @@ class ObligationRules(DebitRules):
 
     # What follows from every change of what is owed.
 
-    def lose(self, account: Facts, owed: Facts, part: str, amount: int) -> None:
-        """Charge off so much of a part, or take so much of it back."""
-        owed["lost"][part] += amount
-        self.count_losses(account)
-
-    def count_losses(self, account: Facts) -> None:
-        """What was recovered beyond what is lost by now is the buyer's."""
-        account["charged_off"] = sum(map(lost_amount, account["obligations"]))
-        beyond = max(account["recovered"] - account["charged_off"], 0)
-        account["recovered"] -= beyond
-        account["credits"].append(beyond)
-
     def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
         """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
@@ -256,7 +244,7 @@ class ObligationRules(DebitRules):
             at: when it happened that was decided; clearing counts from there.
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
-        self.count_losses(account)
+        count_losses(account)
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
