@@ -21,7 +21,7 @@ from storage import chain, distribution, operator_log
 from storage.database import Connection, Password, set_lock_timeout
 from storage.identity import identity
 from storage.operator_log import Action, Because, LogOutcome, Note
-from storage.queries import read
+from storage.queries import read, statements
 from storage.sessions import Sessions, require_own
 
 _SQL = read("migrations")
@@ -91,7 +91,8 @@ async def migrate(
     terms: Mapping[str, Any],
     password: Password | None = None,
     because: Because | None = None,
-    distributing: distribution.Progress | None = None,
+    distributed: bool = False,
+    progress: distribution.Progress = distribution.untold,
 ) -> MigrationReport:
     """Bring the schema up; safe to run twice, and from several machines at once.
 
@@ -101,8 +102,9 @@ async def migrate(
         terms: the terms document all lanes start with, the first time.
         password: read at the log-in; without it that of the DSN.
         because: who migrates, for the operator log; each migration is entered once there is one.
-        distributing: then distribute what is not distributed yet over the nodes of Citus, and tell this how far that
-            is; the user must be a superuser.
+        distributed: distribute it over the nodes of Citus, by a superuser; what is distributed stays so without being
+            told, tables of later migrations included.
+        progress: told how far that is.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
@@ -110,8 +112,8 @@ async def migrate(
         TermsError: `terms` is wrong.
         DistributionError: there is no Citus, no node, or a table that can't be distributed.
     """
-    distributed: list[str] = []
-    async with _as_owner(dsn, password, distributed=distributing is not None) as connection:
+    moved: list[str] = []
+    async with _as_owner(dsn, password, distributed=distributed) as connection:
         applied = await _apply_missing(connection, because)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
@@ -120,10 +122,10 @@ async def migrate(
                 f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
                 f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
             )
-        if distributing is not None:
-            await connection.execute(_SQL["become_oneself"])
-            distributed = await distribution.distribute(connection, distributing)
-    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(distributed))
+        await connection.execute(_SQL["become_oneself"])
+        if distributed or await distribution.is_distributed(connection):
+            moved = await distribution.distribute(connection, progress)
+    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(moved))
 
 
 async def check(connection: Connection, *, lanes: int, distributed: bool = False) -> list[str]:
@@ -213,7 +215,8 @@ async def _apply(connection: Connection, migration: Migration, because: Because 
         with attempt:
             async with connection.transaction():
                 await set_lock_timeout(connection, LOCK_TIMEOUT_S)
-                await connection.execute(migration.sql)
+                for statement in statements(migration.sql):  # Citus refuses some in the company of others
+                    await connection.execute(statement)
                 await connection.execute(_SQL["record"], migration.version, migration.name, migration.checksum)
                 if because is not None and await connection.fetchval(_SQL["has_log"]):
                     await operator_log.append(connection, [_note(migration, because)])
