@@ -6,9 +6,11 @@ from aiokafka.errors import KafkaError
 from storage.database import PooledTransactionsError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
+from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError
 from workers.replay.extent import HistoryError
+from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
 EXIT_FOUND_WRONG = 1
@@ -42,7 +44,9 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError():
+        case ClaimedError():
+            return f"error: {error}", EXIT_MISUSE
+        case HistoryError() | AuditFailedError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE
