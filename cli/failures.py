@@ -4,6 +4,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from storage.database import PooledTransactionsError
+from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
 from storage.replacement import ClaimedError
@@ -42,7 +43,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", error.code
         case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
             return f"error: {error}", EXIT_MISUSE
-        case NotMigratedError() | IdentityMismatchError() | MigrationError():
+        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
         case ClaimedError():
             return f"error: {error}", EXIT_MISUSE

@@ -131,8 +131,8 @@ def _more(lane: LaneReport, rules_version: int) -> Iterator[str]:
             )
     if lane.state_by_rules:
         yield (
-            f"in its end {counted(lane.state_by_rules, 'column')} differ, none a balance, as other versions of the"
-            f" rules or migrations to this one may have it; the first: {lane.first_by_rules}"
+            f"in its end {counted(lane.state_by_rules, 'column')} came out differently, none a balance: other versions"
+            f" of the rules, or migrations to this one, may have it so; the first: {lane.first_by_rules}"
         )
     for gap in lane.gaps:
         offsets = f"offsets {gap.first} to {gap.next_offset - 1}"

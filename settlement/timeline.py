@@ -9,7 +9,7 @@ Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from settlement.asks import open_parts
 from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
@@ -235,43 +235,44 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     return _recharged(obligation, falls_of(obligation), _extended(runs, day, daily_minor))
 
 
-def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
+def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at
-    its instant. What was paid of penalties that are no more does not count as paid; whose money that is, the caller
-    sees by the difference.
+    A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since, up to that of a
+    date: of what was unpaid of the principal then, as long as it was overdue. What was paid of penalties that are no
+    more does not count as paid; whose money that is, the caller sees by the difference.
     """
-    if not obligation.falls and not obligation.penalty_runs:
+    if not obligation.falls:
         return obligation
-    after = _derived_once(obligation, since, rate)
+    after = _derived_once(obligation, since, until, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
-        obligation, after = after, _derived_once(after, since, rate)
+        obligation, after = after, _derived_once(after, since, until, rate)
     return after
 
 
-def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
+def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
     falls = [
         fall if fall.place < since else revised(fall, principal_minor=principal_unpaid_at(obligation, fall.place))
         for fall in falls_of(obligation)
         if fall.place < since or _was_open_at(obligation, fall.place)
     ]
-    runs: list[Run] = []
-    sum_minor, is_fallen = 0, True
-    for run in runs_of(obligation):
-        for number in range(run.days):
-            day = days_after(run.first_on, number)
-            charged_at = Place(midnight(day), PENALTIES)
-            daily_minor = run.daily_minor
-            if charged_at > since:
-                fallen_minor = [fall.principal_minor for fall in falls if fall.place < charged_at]
-                is_fallen = bool(fallen_minor)
-                unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
-                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), max(fallen_minor, default=0) - sum_minor)
-            if charged_at <= since or is_fallen:
-                daily_minor = max(0, daily_minor)  # of 0, it is charged again when what was paid then is taken back
+    day = business_date(since.at)
+    if since >= Place(midnight(day), PENALTIES):
+        day = days_after(day, 1)
+    runs = [_before(run, day) for run in runs_of(obligation) if run.first_on < day]
+    sum_minor = sum(run.days * run.daily_minor for run in runs)
+    times = [(fall, _principal_paid_at(obligation, fall)) for fall in falls]
+    day = max(day, min((business_date(fall.place.at) for fall in falls), default=day))
+    while day <= until and times:
+        charged_at = Place(midnight(day), PENALTIES)
+        if any(fall.place < charged_at <= end for fall, end in times):
+            most_minor = max(fall.principal_minor for fall in falls if fall.place < charged_at)
+            daily_minor = daily_penalty(principal_unpaid_at(obligation, charged_at), rate(day))
+            daily_minor = min(daily_minor, most_minor - sum_minor)
+            if daily_minor > 0:
                 sum_minor += daily_minor
                 runs = _extended(runs, day, daily_minor)
+        day = days_after(day, 1)
     return _recharged(obligation, falls, runs)
 
 
@@ -302,6 +303,9 @@ _PAID = dict.fromkeys(ChangeKind, 0) | {
 }
 _OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1, ChangeKind.MOVED: -1}
 _CHARGED_OFF = dict.fromkeys(ChangeKind, 0) | {ChangeKind.CHARGED_OFF: 1}
+
+
+_NEVER = Place(datetime.max.replace(tzinfo=UTC), 0)
 
 
 def _after(obligation: Obligation, place: Place) -> list[Change]:
@@ -362,6 +366,27 @@ def _was_open_at(obligation: Obligation, place: Place) -> bool:
         return True
     unpaid = unpaid_at(obligation, place)
     return bool(unpaid.penalty_minor or unpaid.fee_minor)
+
+
+def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
+    """Where nothing of the principal was unpaid any more after a fall, or something else ended it; else far away."""
+    if fall.ended_at is not None:
+        return Place(fall.ended_at, 0)
+    later = _after(obligation, fall.place)
+    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor += sum(_opened(each) * each.principal_minor for each in later)
+    for change in later:
+        if unpaid_minor <= 0:
+            break
+        unpaid_minor -= _opened(change) * change.principal_minor
+        if unpaid_minor <= 0:
+            return change.place
+    return _NEVER if unpaid_minor > 0 else fall.place
+
+
+def _before(run: Run, day: date) -> Run:
+    """The part of a run before a date."""
+    return revised(run, days=min(run.days, (day - run.first_on).days))
 
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:

@@ -17,7 +17,7 @@ import asyncpg
 import stamina
 
 from settlement.terms import TermsBook
-from storage import chain
+from storage import chain, distribution
 from storage.database import Connection, Password, set_lock_timeout
 from storage.identity import Identity, identity
 from storage.queries import read
@@ -57,11 +57,12 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """What a run did: names of the files applied, none when there was nothing to do."""
+    """What a run did: names of the files applied and of the tables distributed, none when there was nothing to do."""
 
     applied: tuple[str, ...]
     database_id: UUID
     lanes: int
+    distributed: tuple[str, ...] = ()
 
 
 def released() -> list[Migration]:
@@ -83,7 +84,12 @@ def released() -> list[Migration]:
 
 
 async def migrate(
-    dsn: str, *, lanes: int, terms: Mapping[str, Any], password: Password | None = None
+    dsn: str,
+    *,
+    lanes: int,
+    terms: Mapping[str, Any],
+    password: Password | None = None,
+    distributing: distribution.Progress | None = None,
 ) -> MigrationReport:
     """Bring the schema up; safe to run twice, and from several machines at once.
 
@@ -92,22 +98,55 @@ async def migrate(
         lanes: how many the database is made for, the first time; must be the same ever after.
         terms: the terms document all lanes start with, the first time.
         password: read at the log-in; without it that of the DSN.
+        distributing: then distribute what is not distributed yet over the nodes of Citus, and tell this how far that
+            is; the user must be a superuser.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
         MigrationError: an applied file has changed, or `lanes` differs from the database's.
         TermsError: `terms` is wrong.
+        DistributionError: there is no Citus, no node, or a table that can't be distributed.
     """
-    async with _as_owner(dsn, password) as connection:
+    distributed: list[str] = []
+    async with _as_owner(dsn, password, distributed=distributing is not None) as connection:
         applied = await _apply_missing(connection)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
-    if found.lanes != lanes:
-        raise MigrationError(
-            f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
-            f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
-        )
-    return MigrationReport(tuple(applied), found.database_id, found.lanes)
+        if found.lanes != lanes:
+            raise MigrationError(
+                f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
+                f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
+            )
+        if distributing is not None:
+            await connection.execute(_SQL["become_oneself"])
+            distributed = await distribution.distribute(connection, distributing)
+    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(distributed))
+
+
+async def check(connection: Connection, *, lanes: int, distributed: bool = False) -> list[str]:
+    """What is not as this release needs it, each with what to do; nothing when all is well. Changes nothing.
+
+    Args:
+        connection: to the database, migrated or not.
+        lanes: as the settings say.
+        distributed: whether it is meant to be distributed; one that is is looked at as such anyhow.
+    """
+    try:
+        await require_migrated(connection)
+    except NotMigratedError as missing:
+        return [str(missing)]
+    applied = await _applied(connection)
+    found = [
+        f"{each.name} has changed since it was applied; restore the file"
+        for each in released()
+        if applied[each.version]["checksum"] != each.checksum
+    ]
+    made_for = (await identity(connection)).lanes
+    if made_for != lanes:
+        found.append(f"the database was made for {made_for} lanes, the settings say {lanes}; set POSTPAY_LANES")
+    if distributed or await distribution.is_distributed(connection):
+        found += await distribution.findings(connection, made_for)
+    return found
 
 
 async def require_migrated(connection: Connection) -> None:
@@ -158,15 +197,19 @@ async def make(connection: Connection, given: Identity, terms: Mapping[str, Any]
 
 
 @asynccontextmanager
-async def _as_owner(dsn: str, password: Password | None = None) -> AsyncIterator[asyncpg.Connection]:
+async def _as_owner(
+    dsn: str, password: Password | None = None, *, distributed: bool = False
+) -> AsyncIterator[asyncpg.Connection]:
     """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
     async with alone(dsn, password) as connection:
-        await _become_owner(connection)
+        await _become_owner(connection, distributed=distributed)
         yield connection
 
 
-async def _become_owner(connection: Connection) -> None:
+async def _become_owner(connection: Connection, *, distributed: bool = False) -> None:
     await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
+    if distributed:
+        await distribution.prepare(connection)
     await connection.execute(_SQL["become_owner"])
     await connection.execute(_SQL["journal"])
 

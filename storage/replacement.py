@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from storage import distribution
 from storage.database import Connection, Row, set_lock_timeout
 from storage.identity import Identity
-from storage.migrations import make
+from storage.migrations import MigrationError, make
 from storage.queries import read
 
 SQL = read("replacement")
@@ -55,8 +56,17 @@ class InUse:
 
 
 async def in_use(connection: Connection) -> InUse:
-    """Look at the schema in use."""
+    """Look at the schema in use.
+
+    Raises:
+        MigrationError: it is distributed over nodes.
+    """
     has_schema, has_tables = await connection.fetchrow(SQL["present"])
+    if has_schema and await distribution.is_distributed(connection):
+        raise MigrationError(
+            "the database is distributed, and what nodes have is not exchanged: rebuild into an empty database of the"
+            " coordinator (POSTPAY_POSTGRES__DSN), distribute that with `postpay migrate`, and use it from then on"
+        )
     if not has_tables:
         return InUse(has_schema, has_tables)
     identity = await connection.fetchrow(SQL["identity"])

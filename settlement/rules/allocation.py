@@ -110,7 +110,7 @@ class Allocation:
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
                 _add(paid.setdefault(key, {}), obligation.obligation_id, change.parts)
             if moved:
-                self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
+                self.work_on(obligation, penalty.derived(draft, without, place))
         self.displaced = [
             (self._again(*key, amount_minor), paid[key])
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
@@ -224,9 +224,7 @@ class Allocation:
             return 0
         change = Change(ChangeKind.PAID, place, penalty_minor, fee_minor, principal_minor, money.source)
         after = timeline.put_in(obligation, change)
-        if after.falls or after.penalty_runs:
-            after = timeline.derived(after, place, penalty.rate(self.draft, after))
-        self.work_on(obligation, after)
+        self.work_on(obligation, penalty.derived(self.draft, after, place))
         share = Share(obligation.obligation_id, penalty_minor, fee_minor, principal_minor)
         self.shares.setdefault(money.source, []).append(share)
         account = self.draft.account

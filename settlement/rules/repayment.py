@@ -184,5 +184,5 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
         if fee_minor > 0:
             waived.append(Share(share.obligation_id, 0, 0, 0, fee_minor))
             without = payoff.without_fee(draft, without, fee_minor)
-        allocation.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, without)))
+        allocation.work_on(obligation, penalty.derived(draft, without, place))
     return waived

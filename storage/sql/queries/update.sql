@@ -1,5 +1,5 @@
 -- Changed entities, one statement for each table: one array literal per column (storage/arrays.py). Rows are looked up key by
--- key, as in load.sql, and then found by their place.
+-- key, as in load.sql, and then found by their place; their lane is named again for a database that is distributed by it.
 
 -- name: account
 UPDATE account SET
@@ -35,7 +35,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id
     OFFSET 0
 ) AS found
-WHERE account.ctid = found.place;
+WHERE account.lane = $1 AND account.ctid = found.place;
 
 -- name: purchase_order
 UPDATE purchase_order SET
@@ -58,7 +58,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND order_id = new.order_id
     OFFSET 0
 ) AS found
-WHERE purchase_order.ctid = found.place;
+WHERE purchase_order.lane = $1 AND purchase_order.ctid = found.place;
 
 -- name: obligation
 UPDATE obligation SET
@@ -88,7 +88,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND obligation_id = new.obligation_id
     OFFSET 0
 ) AS found
-WHERE obligation.ctid = found.place;
+WHERE obligation.lane = $1 AND obligation.ctid = found.place;
 
 -- name: debit
 UPDATE debit SET
@@ -106,7 +106,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND debit_id = new.debit_id
     OFFSET 0
 ) AS found
-WHERE debit.ctid = found.place;
+WHERE debit.lane = $1 AND debit.ctid = found.place;
 
 -- name: return_request
 UPDATE return_request SET
@@ -122,7 +122,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND return_id = new.return_id
     OFFSET 0
 ) AS found
-WHERE return_request.ctid = found.place;
+WHERE return_request.lane = $1 AND return_request.ctid = found.place;
 
 -- name: repayment
 UPDATE repayment SET
@@ -140,7 +140,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND repayment_id = new.repayment_id
     OFFSET 0
 ) AS found
-WHERE repayment.ctid = found.place;
+WHERE repayment.lane = $1 AND repayment.ctid = found.place;
 
 -- name: cash_out
 UPDATE cash_out SET
@@ -156,7 +156,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND cash_out_id = new.cash_out_id
     OFFSET 0
 ) AS found
-WHERE cash_out.ctid = found.place;
+WHERE cash_out.lane = $1 AND cash_out.ctid = found.place;
 
 -- name: appeal
 UPDATE appeal SET
@@ -173,7 +173,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND appeal_id = new.appeal_id
     OFFSET 0
 ) AS found
-WHERE appeal.ctid = found.place;
+WHERE appeal.lane = $1 AND appeal.ctid = found.place;
 
 -- name: merchant
 UPDATE merchant SET
@@ -194,7 +194,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id
     OFFSET 0
 ) AS found
-WHERE merchant.ctid = found.place;
+WHERE merchant.lane = $1 AND merchant.ctid = found.place;
 
 -- name: merchant_balance
 UPDATE merchant_balance SET
@@ -210,7 +210,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND currency = new.currency
     OFFSET 0
 ) AS found
-WHERE merchant_balance.ctid = found.place;
+WHERE merchant_balance.lane = $1 AND merchant_balance.ctid = found.place;
 
 -- name: merchant_case
 UPDATE merchant_case SET
@@ -226,7 +226,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND case_key = new.case_key
     OFFSET 0
 ) AS found
-WHERE merchant_case.ctid = found.place;
+WHERE merchant_case.lane = $1 AND merchant_case.ctid = found.place;
 
 -- name: deposit
 UPDATE deposit SET
@@ -246,7 +246,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND deposit_id = new.deposit_id
     OFFSET 0
 ) AS found
-WHERE deposit.ctid = found.place;
+WHERE deposit.lane = $1 AND deposit.ctid = found.place;
 
 -- name: deposit_refund
 UPDATE deposit_refund SET
@@ -268,7 +268,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND request_id = new.request_id
     OFFSET 0
 ) AS found
-WHERE deposit_refund.ctid = found.place;
+WHERE deposit_refund.lane = $1 AND deposit_refund.ctid = found.place;
 
 -- name: shop_withdrawal
 UPDATE shop_withdrawal SET
@@ -286,7 +286,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND withdrawal_id = new.withdrawal_id
     OFFSET 0
 ) AS found
-WHERE shop_withdrawal.ctid = found.place;
+WHERE shop_withdrawal.lane = $1 AND shop_withdrawal.ctid = found.place;
 
 -- name: account_payout
 UPDATE account_payout SET
@@ -302,7 +302,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND payout_id = new.payout_id
     OFFSET 0
 ) AS found
-WHERE account_payout.ctid = found.place;
+WHERE account_payout.lane = $1 AND account_payout.ctid = found.place;
 
 -- name: merchant_payout
 UPDATE merchant_payout SET
@@ -318,7 +318,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND payout_id = new.payout_id
     OFFSET 0
 ) AS found
-WHERE merchant_payout.ctid = found.place;
+WHERE merchant_payout.lane = $1 AND merchant_payout.ctid = found.place;
 
 -- name: shop_settings
 UPDATE shop_settings SET
@@ -336,7 +336,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id
     OFFSET 0
 ) AS found
-WHERE shop_settings.ctid = found.place;
+WHERE shop_settings.lane = $1 AND shop_settings.ctid = found.place;
 
 -- name: suspense_entry
 UPDATE suspense_entry SET
@@ -352,7 +352,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND suspense_id = new.suspense_id
     OFFSET 0
 ) AS found
-WHERE suspense_entry.ctid = found.place;
+WHERE suspense_entry.lane = $1 AND suspense_entry.ctid = found.place;
 
 -- name: concession
 UPDATE concession SET
@@ -368,4 +368,4 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND concession_key = new.concession_key
     OFFSET 0
 ) AS found
-WHERE concession.ctid = found.place;
+WHERE concession.lane = $1 AND concession.ctid = found.place;

@@ -32,6 +32,7 @@ from tests.property.model.facts import (
 )
 from tests.property.model.timeline import (
     JUST,
+    Place,
     charge,
     fall,
     log_payment,
@@ -302,18 +303,19 @@ class ObligationRules(DebitRules):
         self.place(account, self.money(pot, at, lambda owed: owed["due_on"] <= day), now)
         return pot
 
-    def money(self, amount: int, at: datetime, pays, *, first=(), rest="credit", recovers=False) -> Facts:
+    def money(self, amount: int, at: datetime | Place, pays, *, first=(), rest="credit", recovers=False) -> Facts:
         """Money to place.
 
         Args:
             amount: minor units.
-            at: when it counts from.
+            at: when it counts from, or where among what was told before.
             pays: whether it goes to an obligation at all.
             first: obligations that it goes to before all others.
             rest: what becomes of the rest: `credit`, or it is paid `out`.
             recovers: whether the rest first recovers what was charged off.
         """
-        facts = {"at": at, "place": place_at(at), "left": amount, "pays": pays, "first": list(first), "rest": rest}
+        place = place_at(at) if isinstance(at, datetime) else at
+        facts = {"at": place[0], "place": place, "left": amount, "pays": pays, "first": list(first), "rest": rest}
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
     def place(self, account: Facts, money: Facts, now: datetime, had_paid: list = ()) -> None:

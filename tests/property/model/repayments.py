@@ -236,7 +236,7 @@ class RepaymentRules(ReturnRules):
         repayment["waived"] = waived
         money = repayment["money"] = self.money(
             repayment["body"].amount_minor,
-            old["at"],
+            old["place"],
             old["pays"],
             first=old["first"],
             rest=old["rest"],
