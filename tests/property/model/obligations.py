@@ -313,9 +313,8 @@ class ObligationRules(DebitRules):
         if not account["paid_before"]:
             account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
         was_paid = [(owed, owed["paid"]["fee"] + owed["paid"]["principal"]) for owed in account["obligations"]]
-        later = sorted(
-            (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
-        )
+        later = [each for each in account["money"] if each["place"] > money["place"]]
+        later.sort(key=lambda each: (each["place"][0], each["recovers"], each["place"]))  # of an instant, credit first
         later_had = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)
