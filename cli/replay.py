@@ -11,6 +11,8 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, print_document
 from cli.progress import reading_bar
+from cli.rebuild import EPILOG as REBUILD_EPILOG
+from cli.rebuild import rebuild
 from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
 from workers.replay.history import HistorySource, RecordedHistory, fixed
@@ -25,7 +27,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def replay() -> None:
-    """Decide the history of the topics again: to prove the books."""
+    """Decide the history of the topics again: to prove the books, or to make a lost database anew."""
+
+
+app.command(epilog=REBUILD_EPILOG)(rebuild)
 
 
 @app.command(

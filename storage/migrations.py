@@ -19,7 +19,7 @@ import stamina
 from settlement.terms import TermsBook
 from storage import chain, distribution, operator_log
 from storage.database import Connection, Password, set_lock_timeout
-from storage.identity import identity
+from storage.identity import Identity, identity
 from storage.operator_log import Action, Because, LogOutcome, Note
 from storage.queries import read, statements
 from storage.sessions import Sessions, require_own
@@ -169,23 +169,54 @@ async def require_migrated(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _as_owner(
-    dsn: str, password: Password | None = None, *, distributed: bool = False
-) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
+async def alone(dsn: str, password: Password | None = None) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that alone may change the database's schema for as long as it lives.
+
+    Raises:
+        PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
+    """
     sessions = Sessions(dsn, password, application_name="postpay migrate", for_writing=True)
     await require_own(sessions)
     connection = await sessions.open()
     try:
         await connection.execute(_SQL["lock"])  # ends with the connection
-        await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
-        if distributed:
-            await distribution.prepare(connection)
-        await connection.execute(_SQL["become_owner"])
-        await connection.execute(_SQL["journal"])
         yield connection
     finally:
         await connection.close()
+
+
+async def make(connection: Connection, given: Identity, terms: Mapping[str, Any]) -> None:
+    """Make the schema anew, with the identity of a database that was, in the caller's transaction.
+
+    Args:
+        connection: of `alone`, where there is no schema of that name; it acts as the owner afterwards.
+        given: the identity.
+        terms: the document all lanes start with.
+    """
+    await _become_owner(connection)
+    await _apply_missing(connection)
+    await connection.execute(
+        _IDENTITY["create_again"], given.database_id, given.lanes, given.cluster_id, given.prefix, given.group
+    )
+    await _make_lanes(connection, given.lanes, terms)
+
+
+@asynccontextmanager
+async def _as_owner(
+    dsn: str, password: Password | None = None, *, distributed: bool = False
+) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
+    async with alone(dsn, password) as connection:
+        await _become_owner(connection, distributed=distributed)
+        yield connection
+
+
+async def _become_owner(connection: Connection, *, distributed: bool = False) -> None:
+    await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
+    if distributed:
+        await distribution.prepare(connection)
+    await connection.execute(_SQL["become_owner"])
+    await connection.execute(_SQL["journal"])
 
 
 async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
@@ -236,9 +267,13 @@ async def _create_once(connection: Connection, lanes: int, terms: Mapping[str, A
     """Give a new database its id, lanes and first terms."""
     if await connection.fetchrow(_IDENTITY["identity"]) is not None:
         return
-    digest = TermsBook.parse(dict(terms)).digest
     async with connection.transaction():
         await connection.fetchval(_IDENTITY["create"], lanes)
-        await connection.execute(_IDENTITY["store_terms"], digest, json.dumps(terms, ensure_ascii=False))
-        starts = [chain.genesis(lane) for lane in range(lanes)]
-        await connection.execute(_IDENTITY["make_lanes"], lanes, starts, digest)
+        await _make_lanes(connection, lanes, terms)
+
+
+async def _make_lanes(connection: Connection, lanes: int, terms: Mapping[str, Any]) -> None:
+    digest = TermsBook.parse(dict(terms)).digest
+    await connection.execute(_IDENTITY["store_terms"], digest, json.dumps(terms, ensure_ascii=False))
+    starts = [chain.genesis(lane) for lane in range(lanes)]
+    await connection.execute(_IDENTITY["make_lanes"], lanes, starts, digest)
