@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,6 @@ def test_a_name_given_twice_is_refused():
 def test_a_statement_without_a_name_is_refused():
     with pytest.raises(QueryFileError, match="before the first statement"):
         parse("SELECT 1;\n-- name: two\nSELECT 2;\n")
-
-
 
 
 @pytest.mark.parametrize("file", NAMES)
