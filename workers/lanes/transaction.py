@@ -214,7 +214,7 @@ class Settler:
         log, taken = batch.log, batch.taken
         positions = self._advanced(taken, {topic: span.next_offset for topic, span in log.offsets.items()})
         undecided = self._decider.sort_out(taken, self._standing, log.lane_time)
-        tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)
+        tables = LiveTables(connection, self.lane, self.next_due_at, self._timers_per_batch)
         due = await tables.first_due(undecided.until or log.lane_time, log.timer_parties)
         decided = await self._decider.decide(undecided, due, tables.load, batch.failed)
         again = self._outgoing.log(decided, log.offsets)
