@@ -223,7 +223,7 @@ async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
     return {row["version"]: row for row in await connection.fetch(_SQL["applied"])}
 
 
-async def _apply_missing(connection: Connection, because: Because | None) -> list[str]:
+async def _apply_missing(connection: Connection, because: Because | None = None) -> list[str]:
     applied = await _applied(connection)
     done = []
     for migration in released():
