@@ -244,10 +244,19 @@ def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Ob
     """
     if not obligation.falls:
         return obligation
+    if obligation.plan_id is not None:
+        until = min(until, _last_penalty_on(obligation))
     after = _derived_once(obligation, since, until, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
         obligation, after = after, _derived_once(after, since, until, rate)
     return after
+
+
+def _last_penalty_on(part: Obligation) -> date:
+    """The last date on which a part of a plan may have cost a penalty: before it was one."""
+    charged_on = [days_after(run.first_on, run.days - 1) for run in runs_of(part)]
+    ended_on = [business_date(fall.ended_at) for fall in falls_of(part) if fall.ended_at is not None]
+    return max([*charged_on, min(ended_on, default=date.min)]) if charged_on else date.min
 
 
 def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
@@ -371,10 +380,9 @@ def _was_open_at(obligation: Obligation, place: Place) -> bool:
 def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
     """Where nothing of the principal was unpaid any more after a fall, or something else ended it; else far away."""
     if fall.ended_at is not None:
-        return Place(fall.ended_at, 0)
+        return Place(fall.ended_at, BY_MESSAGE)
     later = _after(obligation, fall.place)
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    unpaid_minor += sum(_opened(each) * each.principal_minor for each in later)
+    unpaid_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in later)
     for change in later:
         if unpaid_minor <= 0:
             break
