@@ -8,9 +8,11 @@ from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
+from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError
 from workers.replay.extent import HistoryError
+from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
 EXIT_FOUND_WRONG = 1
@@ -46,7 +48,9 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError():
+        case ClaimedError():
+            return f"error: {error}", EXIT_MISUSE
+        case HistoryError() | AuditFailedError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE

@@ -57,7 +57,8 @@ def migrate(
                 terms=TermsBook.builtin().document,
                 password=settings.postgres.read_password,
                 because=acting(settings, as_operator, f"postpay {version('postpay')}"),
-                distributing=shown if distributed else None,
+                distributed=distributed,
+                progress=shown,
             )
         )
     if as_json:

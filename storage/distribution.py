@@ -29,8 +29,15 @@ COORDINATORS_FUNCTIONS = (
 )
 """What belongs to them."""
 
+REFERRING_TO_LANES = ("lane_offset", "lane_relay")
+"""Tables with a foreign key to `lane`."""
+
 Progress = Callable[[str, int, int], None]
 """Told what is being moved, and how many bytes of how many are."""
+
+
+def untold(_name: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
 
 
 class DistributionError(Exception):
@@ -108,6 +115,8 @@ async def distribute(connection: Connection, progress: Progress) -> list[str]:
                 await connection.execute(_SQL["distribute" if table.of_lane else "reference"], table.name)
             await connection.execute(_SQL["forget_local_rows"], table.name)
             meter.end(table.bytes)
+    await connection.execute(_SQL["reference_on_new_nodes"])
+    meter.finish()
     return names
 
 
@@ -136,6 +145,8 @@ async def findings(connection: Connection, lanes: int) -> list[str]:
     wanted_settings = [f"{name}={value}" for name, value in NODE_SETTINGS.items()]
     found += [
         f"the database on node {row['name']} lacks settings of a session; run `postpay migrate --distributed`"
+        if row["answers"]
+        else f"node {row['name']} does not answer: see docs/runbooks/node-down.md"
         for row in await connection.fetch(_SQL["unset_on_nodes"], wanted_settings)
     ]
     return found
@@ -165,8 +176,8 @@ async def _tables(connection: Connection) -> list[Table]:
     tables = []
     for row in await connection.fetch(_SQL["tables"]):
         how = known.get(row["id"])
-        # Citus keeps tables that reference one of all nodes in its books, too, and leaves them where they are.
-        moved = how is not None and (how["method"] == "h" or how["replication"] == "t")
+        if how is not None and how["method"] != "h" and how["replication"] != "t":
+            how = None  # Citus keeps tables that reference one of all nodes in its books, too, and leaves them here
         tables.append(
             Table(
                 id=row["id"],
@@ -174,8 +185,8 @@ async def _tables(connection: Connection) -> list[Table]:
                 of_lane=row["of_lane"],
                 in_parts_by_lane=row["in_parts_by_lane"],
                 bytes=row["bytes"],
-                method=how["method"] if moved else "",
-                colocation=how["colocation"] if moved else 0,
+                method=how["method"] if how is not None else "",
+                colocation=how["colocation"] if how is not None else 0,
             )
         )
     return tables
@@ -187,7 +198,7 @@ async def _lanes_first(connection: Connection, tables: list[Table], waiting: dic
         return
     meter.begin("lane")
     keys = await connection.fetch(_SQL["foreign_keys"], [table.id for table in tables if table.of_lane])
-    referring = [name for name in ("lane_offset", "lane_relay") if name in waiting]
+    referring = [name for name in REFERRING_TO_LANES if name in waiting]
     async with connection.transaction():
         for key in keys:
             await connection.execute(key["undo"])
@@ -198,7 +209,8 @@ async def _lanes_first(connection: Connection, tables: list[Table], waiting: dic
             await connection.execute(_SQL["distribute"], name)
         for key in keys:
             await connection.execute(key["redo"])
-    for name in ("lane", "terms", *referring):
+    names = ["lane", "terms", *referring]
+    for name in names:
         if name in waiting:
             await connection.execute(_SQL["forget_local_rows"], name)
             meter.end(waiting.pop(name).bytes)
@@ -233,5 +245,8 @@ class _Meter:
         self._progress(name, self._done, self._total)
 
     def end(self, moved: int) -> None:
-        self._done += moved
+        self._done = min(self._done + moved, self._total)  # a table may have grown since its size was taken
         self._progress(self._name, self._done, self._total)
+
+    def finish(self) -> None:
+        self._progress(self._name, self._total, self._total)

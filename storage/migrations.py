@@ -19,9 +19,9 @@ import stamina
 from settlement.terms import TermsBook
 from storage import chain, distribution, operator_log
 from storage.database import Connection, Password, set_lock_timeout
-from storage.identity import identity
+from storage.identity import Identity, identity
 from storage.operator_log import Action, Because, LogOutcome, Note
-from storage.queries import read
+from storage.queries import read, statements
 from storage.sessions import Sessions, require_own
 
 _SQL = read("migrations")
@@ -91,7 +91,8 @@ async def migrate(
     terms: Mapping[str, Any],
     password: Password | None = None,
     because: Because | None = None,
-    distributing: distribution.Progress | None = None,
+    distributed: bool = False,
+    progress: distribution.Progress = distribution.untold,
 ) -> MigrationReport:
     """Bring the schema up; safe to run twice, and from several machines at once.
 
@@ -101,8 +102,9 @@ async def migrate(
         terms: the terms document all lanes start with, the first time.
         password: read at the log-in; without it that of the DSN.
         because: who migrates, for the operator log; each migration is entered once there is one.
-        distributing: then distribute what is not distributed yet over the nodes of Citus, and tell this how far that
-            is; the user must be a superuser.
+        distributed: distribute it over the nodes of Citus, by a superuser; what is distributed stays so without being
+            told, tables of later migrations included.
+        progress: told how far that is.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
@@ -110,8 +112,8 @@ async def migrate(
         TermsError: `terms` is wrong.
         DistributionError: there is no Citus, no node, or a table that can't be distributed.
     """
-    distributed: list[str] = []
-    async with _as_owner(dsn, password, distributed=distributing is not None) as connection:
+    moved: list[str] = []
+    async with _as_owner(dsn, password, distributed=distributed) as connection:
         applied = await _apply_missing(connection, because)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
@@ -120,10 +122,10 @@ async def migrate(
                 f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
                 f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
             )
-        if distributing is not None:
-            await connection.execute(_SQL["become_oneself"])
-            distributed = await distribution.distribute(connection, distributing)
-    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(distributed))
+        await connection.execute(_SQL["become_oneself"])
+        if distributed or await distribution.is_distributed(connection):
+            moved = await distribution.distribute(connection, progress)
+    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(moved))
 
 
 async def check(connection: Connection, *, lanes: int, distributed: bool = False) -> list[str]:
@@ -167,23 +169,54 @@ async def require_migrated(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _as_owner(
-    dsn: str, password: Password | None = None, *, distributed: bool = False
-) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
+async def alone(dsn: str, password: Password | None = None) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that alone may change the database's schema for as long as it lives.
+
+    Raises:
+        PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
+    """
     sessions = Sessions(dsn, password, application_name="postpay migrate", for_writing=True)
     await require_own(sessions)
     connection = await sessions.open()
     try:
         await connection.execute(_SQL["lock"])  # ends with the connection
-        await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
-        if distributed:
-            await distribution.prepare(connection)
-        await connection.execute(_SQL["become_owner"])
-        await connection.execute(_SQL["journal"])
         yield connection
     finally:
         await connection.close()
+
+
+async def make(connection: Connection, given: Identity, terms: Mapping[str, Any]) -> None:
+    """Make the schema anew, with the identity of a database that was, in the caller's transaction.
+
+    Args:
+        connection: of `alone`, where there is no schema of that name; it acts as the owner afterwards.
+        given: the identity.
+        terms: the document all lanes start with.
+    """
+    await _become_owner(connection)
+    await _apply_missing(connection, None)
+    await connection.execute(
+        _IDENTITY["create_again"], given.database_id, given.lanes, given.cluster_id, given.prefix, given.group
+    )
+    await _make_lanes(connection, given.lanes, terms)
+
+
+@asynccontextmanager
+async def _as_owner(
+    dsn: str, password: Password | None = None, *, distributed: bool = False
+) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that alone migrates the database, as the owner of everything in it; roles and journal are there."""
+    async with alone(dsn, password) as connection:
+        await _become_owner(connection, distributed=distributed)
+        yield connection
+
+
+async def _become_owner(connection: Connection, *, distributed: bool = False) -> None:
+    await connection.execute(files("storage").joinpath("sql", "roles.sql").read_text(encoding="utf-8"))
+    if distributed:
+        await distribution.prepare(connection)
+    await connection.execute(_SQL["become_owner"])
+    await connection.execute(_SQL["journal"])
 
 
 async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
@@ -213,7 +246,8 @@ async def _apply(connection: Connection, migration: Migration, because: Because 
         with attempt:
             async with connection.transaction():
                 await set_lock_timeout(connection, LOCK_TIMEOUT_S)
-                await connection.execute(migration.sql)
+                for statement in statements(migration.sql):  # Citus refuses some in the company of others
+                    await connection.execute(statement)
                 await connection.execute(_SQL["record"], migration.version, migration.name, migration.checksum)
                 if because is not None and await connection.fetchval(_SQL["has_log"]):
                     await operator_log.append(connection, [_note(migration, because)])
@@ -233,9 +267,13 @@ async def _create_once(connection: Connection, lanes: int, terms: Mapping[str, A
     """Give a new database its id, lanes and first terms."""
     if await connection.fetchrow(_IDENTITY["identity"]) is not None:
         return
-    digest = TermsBook.parse(dict(terms)).digest
     async with connection.transaction():
         await connection.fetchval(_IDENTITY["create"], lanes)
-        await connection.execute(_IDENTITY["store_terms"], digest, json.dumps(terms, ensure_ascii=False))
-        starts = [chain.genesis(lane) for lane in range(lanes)]
-        await connection.execute(_IDENTITY["make_lanes"], lanes, starts, digest)
+        await _make_lanes(connection, lanes, terms)
+
+
+async def _make_lanes(connection: Connection, lanes: int, terms: Mapping[str, Any]) -> None:
+    digest = TermsBook.parse(dict(terms)).digest
+    await connection.execute(_IDENTITY["store_terms"], digest, json.dumps(terms, ensure_ascii=False))
+    starts = [chain.genesis(lane) for lane in range(lanes)]
+    await connection.execute(_IDENTITY["make_lanes"], lanes, starts, digest)

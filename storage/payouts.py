@@ -19,7 +19,6 @@ class PayoutPlace(NamedTuple):
 
     requested_at: datetime
     lane: int
-    party_kind: str
     payout_id: str
 
 
@@ -46,7 +45,7 @@ class PartysPayout:
     @property
     def place(self) -> PayoutPlace:
         """Where it stands among others."""
-        return PayoutPlace(self.payout.requested_at, self.lane, self.party.kind.value, self.payout.payout_id)
+        return PayoutPlace(self.payout.requested_at, self.lane, self.payout.payout_id)
 
 
 async def payouts(
@@ -54,14 +53,13 @@ async def payouts(
 ) -> list[PartysPayout]:
     """List payouts, the newest first. `after` is the end of the page before."""
     rows = await connection.fetch(
-        _SQL["newest"],
-        wanted.unanswered,
+        _SQL["unanswered" if wanted.unanswered else "newest"],
         wanted.party_id,
         wanted.payout_id,
         wanted.reason,
         wanted.since,
         wanted.until,
-        *(after or (None, -1, "", "")),
+        *(after or (None, -1, "")),
         limit,
     )
     return [

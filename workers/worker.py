@@ -34,6 +34,7 @@ from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.surroundings import Surroundings
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.lanes.working_days import working_days
+from workers.replay.sent import sent_batches
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
 
@@ -203,6 +204,7 @@ class Worker:
             partitions=lambda: app.lane_consumer,
             claimer=claimer,
             reader=reader,
+            sent_batches=sent_batches(self.settings),
             status=self.status,
             owner=self._owner,
             next_token=self.assignment.next_token,

@@ -13,6 +13,7 @@ from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
 from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, reading, unreachable
 from workers.kafka.pacing import without_pauses
+from workers.lanes.lanelog import BatchLog
 from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
 from workers.replay.merge import batch_log
 from workers.settings.model import Kafka, Settings
@@ -187,6 +188,35 @@ async def output_extent(settings: Settings, lane: int, topics: Sequence[str]) ->
         starts = await consumer.beginning_offsets([*partitions.values()])
     first, end = ({topic: offsets[tp] for topic, tp in partitions.items()} for offsets in (starts, ends))
     return LaneExtent(lane, first, end, None)
+
+
+async def log_position(settings: Settings, extent: LaneExtent, batch_seq: int) -> int:
+    """Where to begin to read a lane-log, so that the first batch is no later than this one; looks back from the end.
+
+    Raises:
+        HistoryError: the lane-log has a record that is none.
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
+    topic = Topic.LANE_LOG.value
+    start, end = extent.starts[topic], extent.ends[topic]
+    look_back = LOOK_BACK
+    async with _consumer(settings) as consumer:
+        while True:
+            first = max(start, end - look_back)
+            records = BrokerRecords(consumer, settings.kafka, settings.topics.prefix, extent.lane, extent.ends)
+            found = await _first_batch(records, first, end)
+            if first == start or (found is not None and found.batch_seq <= batch_seq):
+                return first
+            look_back *= LOOK_FURTHER
+
+
+async def _first_batch(records: BrokerRecords, first: int, end: int) -> BatchLog | None:
+    for begin in range(first, end, LOOK_BACK):
+        for record in await records.read(Topic.LANE_LOG.value, begin, min(begin + LOOK_BACK, end)):
+            found = batch_log(record)
+            if found is not None:
+                return found
+    return None
 
 
 async def _with_last_batch(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> LaneExtent:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from settlement.dead_letter import DeadLetterReason
 from settlement.draft import Rules
 from settlement.terms import TermsBook
 from settlement.version import RULES_VERSION
@@ -31,8 +30,9 @@ from workers.lanes.working_days import working_days
 from workers.replay import checkpoint
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
+from workers.replay.failures import NO_FAILURES, Failures
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
-from workers.replay.lane import NO_FAILURES, Failures, LaneReplay
+from workers.replay.lane import LaneReplay
 from workers.replay.merge import RecordedBatch
 from workers.replay.outputs import SentOutputs, sent_outputs
 from workers.replay.processes import Tell
@@ -272,14 +272,9 @@ class LaneVerification:
         """What failed by a defect, by batch. Such rows are few."""
         found: dict[int, Failures] = {}
         for row in await self._connection.fetch(SQL["failures"], self._lane, REFUSED):
-            failures = found.setdefault(row["batch_seq"], Failures({}, {}, {}))
-            name, detail = row["dead_letter_id"], row["detail"]
-            if detail.startswith(REFUSED):
-                failures.refused[name] = (DeadLetterReason(row["reason"]), detail)
-            elif row["event_id"] is None and row["timer_id"] is None:
-                failures.decoding[name] = detail
-            else:
-                failures.deciding[name] = detail
+            understood = row["event_id"] is not None or row["timer_id"] is not None
+            failures = found.setdefault(row["batch_seq"], Failures())
+            failures.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
         return found
 
     async def _batch(self, batch: RecordedBatch, rows: BatchRows | None) -> Difference | None:

@@ -15,10 +15,6 @@ NAMED = "POSTPAY_TEST_CITUS_DSN"
 LANES = 4
 
 
-def forget(_name: str, _done: int, _total: int) -> None:
-    """Nobody watches how far the move is."""
-
-
 @pytest.fixture
 async def citus() -> str:
     """The address of a database that holds nothing of postpay."""

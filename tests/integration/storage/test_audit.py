@@ -21,6 +21,7 @@ NAMES = {
     "orders agree with their obligations",
     "lines are frozen while something is overdue",
     "penalties stay within what was overdue",
+    "what is past due is overdue",
     "whatever is due is asked for",
     "repayments are what they paid",
     "cash-outs are what they are owed as",

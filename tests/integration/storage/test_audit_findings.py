@@ -209,6 +209,15 @@ BROKEN = {
         ),
         {"the limit is what is granted"},
     ),
+    "what is open past its due date": (
+        (
+            "UPDATE obligation SET due_on = due_on - 400 WHERE ctid = (SELECT obligation.ctid FROM obligation"
+            " JOIN purchase_order USING (lane, account_id, order_id)"
+            " WHERE obligation.status = 'open' AND asks = '[]' AND NOT exhausted AND open_return_ids = '[]'"
+            " AND NOT EXISTS (SELECT FROM timer WHERE party_id = obligation.account_id AND kind = 'debit') LIMIT 1)"
+        ),
+        {"what is past due is overdue", "whatever is due is asked for"},
+    ),
     "what is due and asked for no more": (
         (
             "UPDATE obligation SET asks = '[]', exhausted = false WHERE ctid = (SELECT obligation.ctid FROM obligation"
