@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from settlement.asks import open_parts
-from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
+from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run, extended
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
 from settlement.parts import Parts
@@ -232,7 +232,7 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     daily_minor = min(daily_penalty(unpaid_minor, rate(day)), _room(obligation, runs))
     if daily_minor <= 0:
         return obligation
-    return _recharged(obligation, falls_of(obligation), _extended(runs, day, daily_minor))
+    return _recharged(obligation, falls_of(obligation), extended(runs, day, daily_minor))
 
 
 def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
@@ -280,7 +280,7 @@ def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate)
             daily_minor = min(daily_minor, most_minor - sum_minor)
             if daily_minor > 0:
                 sum_minor += daily_minor
-                runs = _extended(runs, day, daily_minor)
+                runs = extended(runs, day, daily_minor)
         day = days_after(day, 1)
     return _recharged(obligation, falls, runs)
 
@@ -390,14 +390,6 @@ def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
         if unpaid_minor <= 0:
             return change.place
     return _NEVER if unpaid_minor > 0 else fall.place
-
-
-def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
-    """Add a day's penalty to runs, to the last one where it goes on."""
-    known = list(runs)
-    if known and known[-1].daily_minor == daily_minor and days_after(known[-1].first_on, known[-1].days) == day:
-        return [*known[:-1], revised(known[-1], days=known[-1].days + 1)]
-    return [*known, Run(day, 1, daily_minor)]
 
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
