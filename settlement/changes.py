@@ -3,11 +3,13 @@
 Source: docs/rules.md, Overdue and Repayment.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from settlement.dates import days_after
 from settlement.parts import Parts
-from settlement.values import dataclass
+from settlement.values import dataclass, revised
 
 CREDIT = 20
 FALLS = 40
@@ -132,3 +134,11 @@ class Run:
     def before(self, day: date) -> "Run":
         """The part of it before a date."""
         return Run(self.first_on, min(self.days, (day - self.first_on).days), self.daily_minor)
+
+
+def extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
+    """Add a day's penalty to runs, to the last one where it goes on."""
+    known = list(runs)
+    if known and known[-1].daily_minor == daily_minor and days_after(known[-1].first_on, known[-1].days) == day:
+        return [*known[:-1], revised(known[-1], days=known[-1].days + 1)]
+    return [*known, Run(day, 1, daily_minor)]
