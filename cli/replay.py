@@ -11,6 +11,7 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, print_document
 from cli.progress import reading_bar
+from cli.simulate import SIMULATE_EPILOG, simulate
 from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
 from workers.replay.history import HistorySource, RecordedHistory, fixed
@@ -23,9 +24,12 @@ FIGURES = ("message", "decision", "posting", "output")
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
+app.command(epilog=SIMULATE_EPILOG)(simulate)
+
+
 @app.callback()
 def replay() -> None:
-    """Decide the history of the topics again: to prove the books."""
+    """Decide the history of the topics again: to prove the books, or to ask what other terms would have made of it."""
 
 
 @app.command(

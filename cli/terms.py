@@ -64,7 +64,7 @@ def publish(
 
     The document is checked first; exit code 1 when it is wrong or may not follow the terms in force, naming the field.
     """
-    book = _parsed(file)
+    book = parsed(file)
     sent = run(_publish(Settings.load(), book, occurred_at or datetime.now(UTC)))
     if as_json:
         print_document(sent)
@@ -74,7 +74,12 @@ def publish(
         )
 
 
-def _parsed(file: Path) -> TermsBook:
+def parsed(file: Path) -> TermsBook:
+    """The terms in a file, TOML or JSON.
+
+    Raises:
+        Failure: there are none in it, naming the field.
+    """
     try:
         text = file.read_bytes().decode()
         document = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)

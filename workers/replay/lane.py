@@ -76,7 +76,7 @@ class LaneReplay:
         """
         taken = batch.taken
         if failures.decoding or failures.refused:
-            taken = [_failed_again(each, failures) for each in taken]
+            taken = [failed_again(each, failures) for each in taken]
         undecided = self.decider.sort_out(taken, self.standing, batch.now)
         due = self.tables.due_parties(undecided.until or batch.now, log.timer_parties) if log.timer_parties else []
         return await self.decider.decide(undecided, due, self.tables.load, failures.deciding)
@@ -98,7 +98,8 @@ class LaneReplay:
         self.standing = replace(self.standing, chain_hash=chain_hash, next_seq=next_seq)
 
 
-def _failed_again(taken: Taken, failures: Failures) -> Taken:
+def failed_again(taken: Taken, failures: Failures) -> Taken:
+    """The record as one that fails, if it failed by a defect then."""
     name = taken.decoded.source.name
     if name in failures.refused and isinstance(taken.decoded, Input):
         return taken.refused(*failures.refused[name])

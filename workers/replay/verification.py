@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from settlement.dead_letter import DeadLetterReason
 from settlement.draft import Rules
 from settlement.terms import TermsBook
 from settlement.version import RULES_VERSION
@@ -26,11 +25,11 @@ from storage.recorded import SQL, BatchRows
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.lanelog import BatchLog, decode_log
 from workers.lanes.outgoing import Outgoing, unpack
-from workers.lanes.taken import REFUSED
 from workers.lanes.working_days import working_days
 from workers.replay import checkpoint
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
+from workers.replay.failures import failures_of
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
 from workers.replay.lane import NO_FAILURES, Failures, LaneReplay
 from workers.replay.merge import RecordedBatch
@@ -171,7 +170,7 @@ class LaneVerification:
         position = self._replay.standing.batch_seq
         if last is None or last.batch_seq <= position:
             return None
-        self._failures = await self._failed()
+        self._failures = await failures_of(self._connection, self._lane)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, last.batch_seq))
         async with history.lane(self._lane) as opened:
             async for batch in opened.batches(position + 1):
@@ -222,7 +221,7 @@ class LaneVerification:
         position = self._replay.standing.batch_seq
         if end <= position:
             return None
-        self._failures = await self._failed()
+        self._failures = await failures_of(self._connection, self._lane)
         logs = await self._unsent(position, end)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, end))
         for log in logs:
@@ -266,20 +265,6 @@ class LaneVerification:
             found = await self._outputs.beyond()
         self.report.state_rows, self.report.state_by_rules = comparison.rows, comparison.by_rules
         self.report.first_by_rules = comparison.first_by_rules
-        return found
-
-    async def _failed(self) -> dict[int, Failures]:
-        """What failed by a defect, by batch. Such rows are few."""
-        found: dict[int, Failures] = {}
-        for row in await self._connection.fetch(SQL["failures"], self._lane, REFUSED):
-            failures = found.setdefault(row["batch_seq"], Failures({}, {}, {}))
-            name, detail = row["dead_letter_id"], row["detail"]
-            if detail.startswith(REFUSED):
-                failures.refused[name] = (DeadLetterReason(row["reason"]), detail)
-            elif row["event_id"] is None and row["timer_id"] is None:
-                failures.decoding[name] = detail
-            else:
-                failures.deciding[name] = detail
         return found
 
     async def _batch(self, batch: RecordedBatch, rows: BatchRows | None) -> Difference | None:
