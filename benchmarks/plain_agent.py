@@ -157,7 +157,7 @@ async def _read(connection: Any, lane: int, party: Party, message: Input) -> Par
     for kind, entity_id in references(message):
         if entity_id == ALL_OPEN:
             await _read_obligations(connection, lane, state, "status IN ('open', 'overdue')")
-        elif kind is not Account:
+        elif kind is not Account and kind.party_kind is party.kind:  # what the lane keeps, it does without
             row = await connection.fetchrow(SELECT[kind], lane, party.id, entity_id)
             if row is not None:
                 entity = TABLES[kind].entity(row)

@@ -3,12 +3,16 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from operating.refusal import ActionRefusedError
 from storage.database import PooledTransactionsError
+from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
+from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError
 from workers.replay.extent import HistoryError
+from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
 EXIT_FOUND_WRONG = 1
@@ -38,17 +42,24 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     match error:
         case Failure():
             return f"error: {error}", error.code
+        case ActionRefusedError():
+            return f"error: {error}", EXIT_FOUND_WRONG
         case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
             return f"error: {error}", EXIT_MISUSE
-        case NotMigratedError() | IdentityMismatchError() | MigrationError():
+        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError():
+        case ClaimedError():
+            return f"error: {error}", EXIT_MISUSE
+        case HistoryError() | AuditFailedError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE
         case KafkaError():
             return f"error: Kafka: {str(error) or type(error).__name__}", EXIT_MISUSE
         case asyncpg.InsufficientPrivilegeError():
-            return f"error: the database user may not do this: {error}", EXIT_MISUSE
+            return (
+                f"error: the database user may not do this: {error}; operators are members of postpay_ops",
+                EXIT_MISUSE,
+            )
         case _:
             return None

@@ -1,10 +1,23 @@
 """`postpay migrate`."""
 
-import typer
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated
 
-from cli.connections import reaching, run
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from cli.acting import AsOperator, acting
+from cli.connections import CONNECT_TIMEOUT_S, reaching, run
+from cli.failures import EXIT_FOUND_WRONG
 from cli.output import AsJson, print_document
 from settlement.terms import TermsBook
+from storage import distribution
+from storage.database import connect
+from storage.migrations import check as look_at
 from storage.migrations import migrate as bring_up
 from workers.settings.model import Settings
 
@@ -17,24 +30,82 @@ app = typer.Typer(add_completion=False)
         "The database must exist. The number of lanes (POSTPAY_LANES) is fixed by the first run."
     )
 )
-def migrate(*, as_json: AsJson = False) -> None:
+def migrate(
+    *,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="Also distribute the tables by lane over the nodes of Citus.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: say what is not as it should be; exit code 1 if anything.")
+    ] = False,
+    as_operator: AsOperator = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the database's schema up; safe to run twice, and from several machines at once.
 
     The first run gives the database its id, its lanes and the terms that come with this release.
     """
     settings = Settings.load()
-    with reaching(settings.postgres):
+    if check:
+        _check(settings, distributed=distributed, as_json=as_json)
+        return
+    with reaching(settings.postgres), _progress() as shown:
         report = run(
             bring_up(
                 settings.postgres.dsn,
                 lanes=settings.lanes,
                 terms=TermsBook.builtin().document,
                 password=settings.postgres.read_password,
+                because=acting(settings, as_operator, f"postpay {version('postpay')}"),
+                distributed=distributed,
+                progress=shown,
             )
         )
     if as_json:
-        print_document({"applied": report.applied, "database_id": report.database_id, "lanes": report.lanes})
+        print_document(
+            {
+                "applied": report.applied,
+                "database_id": report.database_id,
+                "lanes": report.lanes,
+                "distributed": report.distributed,
+            }
+        )
         return
     for name in report.applied:
         typer.echo(f"applied {name}")
+    for name in report.distributed:
+        typer.echo(f"distributed {name}")
     typer.echo(f"database {report.database_id} is up to date, with {report.lanes} lanes")
+
+
+def _check(settings: Settings, *, distributed: bool, as_json: bool) -> None:
+    with reaching(settings.postgres):
+        found = run(_look(settings, distributed=distributed))
+    if as_json:
+        print_document({"findings": found})
+    else:
+        for finding in found or ["the database is as it should be"]:
+            typer.echo(finding)
+    if found:
+        raise typer.Exit(EXIT_FOUND_WRONG)
+
+
+async def _look(settings: Settings, *, distributed: bool) -> list[str]:
+    postgres = settings.postgres
+    connection = await connect(postgres.dsn, application_name="postpay-cli", password=postgres.read_password)
+    try:
+        return await look_at(connection, lanes=settings.lanes, distributed=distributed)
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+@contextmanager
+def _progress() -> Iterator[distribution.Progress]:
+    """A bar on a terminal, of the bytes that are moved to the nodes."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", visible=False)
+
+        def shown(name: str, done: int, total: int) -> None:
+            bar.update(task, description=f"moving {name}", completed=done, total=total, visible=True)
+
+        yield shown

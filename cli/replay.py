@@ -11,7 +11,10 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, print_document
 from cli.progress import reading_bar
-from cli.simulate import SIMULATE_EPILOG, simulate
+from cli.rebuild import EPILOG as REBUILD_EPILOG
+from cli.rebuild import rebuild
+from cli.simulate import EPILOG as SIMULATE_EPILOG
+from cli.simulate import simulate
 from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
 from workers.replay.history import HistorySource, RecordedHistory, fixed
@@ -24,12 +27,13 @@ FIGURES = ("message", "decision", "posting", "output")
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
-app.command(epilog=SIMULATE_EPILOG)(simulate)
-
-
 @app.callback()
 def replay() -> None:
-    """Decide the history of the topics again: to prove the books, or to ask what other terms would have made of it."""
+    """Decide the history of the topics again: to prove the books, to make a lost database anew, to ask what if."""
+
+
+app.command(epilog=REBUILD_EPILOG)(rebuild)
+app.command(epilog=SIMULATE_EPILOG)(simulate)
 
 
 @app.command(
@@ -130,8 +134,8 @@ def _more(lane: LaneReport, rules_version: int) -> Iterator[str]:
             )
     if lane.state_by_rules:
         yield (
-            f"in its end {counted(lane.state_by_rules, 'column')} differ, none a balance, as other versions of the"
-            f" rules or migrations to this one may have it; the first: {lane.first_by_rules}"
+            f"in its end {counted(lane.state_by_rules, 'column')} came out differently, none a balance: other versions"
+            f" of the rules, or migrations to this one, may have it so; the first: {lane.first_by_rules}"
         )
     for gap in lane.gaps:
         offsets = f"offsets {gap.first} to {gap.next_offset - 1}"

@@ -24,7 +24,7 @@ from workers.replay.simulation.simulate import simulate as simulated
 from workers.replay.simulation.terms import OtherTerms
 from workers.settings.model import Settings
 
-SIMULATE_EPILOG = (
+EPILOG = (
     "Examples:\n\n"
     "  postpay terms show --json | jq '.documents[0].terms' > terms.json   # change what is to be asked about\n\n"
     "  postpay replay simulate --terms terms.json --html report.html\n\n"

@@ -16,6 +16,7 @@ from storage.dead_letters import KeptLetter
 from storage.figures import LedgerTotal
 from words.phrases import counted, money
 from words.tables import table
+from workers.replay.report import Report as Verification
 
 ACTIVITY = "merchant_activity.recorded"
 INTERNAL = frozenset({ACTIVITY, Topic.REROUTED.value})
@@ -32,6 +33,7 @@ class Report:
         delivered: by a read_committed reader of all topics that postpay writes.
         totals: per ledger account.
         checks: of the audit.
+        verified: what deciding all of it again came to.
         defects: dead letters that are nobody's fault but postpay's, a few of them.
         workers: processes that were started, the killed one included.
         seconds: from the start of the stack to the end of the audit.
@@ -43,6 +45,7 @@ class Report:
     delivered: Delivered
     totals: Sequence[LedgerTotal]
     checks: list[Check]
+    verified: Verification
     defects: Sequence[KeptLetter]
     workers: int
     seconds: float
@@ -70,6 +73,7 @@ class Report:
             "workers": self.workers,
             "messages": self.sent,
             "seconds": round(self.seconds, 1),
+            "replay": {"equal": self.verified.equal, "messages": self.verified.total("messages")},
         }
 
     def wrong(self) -> Iterator[str]:
@@ -77,6 +81,11 @@ class Report:
         for check in self.checks:
             if not check.ok:
                 yield f"audit: {check.name}: {check.detail}"
+        for finding in self.verified.findings:
+            yield f"replay: {finding}"
+        for lane in self.verified.lanes:
+            if lane.difference is not None or lane.unfinished:
+                yield f"replay: lane {lane.lane}, {lane.difference or lane.unfinished}"
         for _, defect in self.defects:
             yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
@@ -106,6 +115,13 @@ class Report:
             [(each.ledger_account.value, each.book, money(each.balance_minor, each.currency)) for each in self.totals],
         )
         yield table("Audit", ("", "check"), [("ok" if check.ok else "WRONG", _checked(check)) for check in self.checks])
+        total = self.verified.total
+        yield (
+            f"Decided again from the topics: {counted(total('batches'), 'batch', 'batches')}, with"
+            f" {counted(total('decisions'), 'decision')}, {counted(total('postings'), 'posting')},"
+            f" {counted(total('outputs'), 'output')} and {counted(total('state_rows'), 'row')} of what there is now,"
+            f" {'all of it the same' if self.verified.equal else 'NOT all of it the same'}."
+        )
         yield (
             f"A read_committed reader found {counted(self.delivered.records, 'record')} of ours,"
             f" {'none' if not self.delivered.twice else len(self.delivered.twice)} of them twice."

@@ -31,10 +31,13 @@ from storage import dead_letters, figures
 from storage.audit import audit
 from storage.database import Connection, connect
 from storage.migrations import migrate
+from storage.outcome_search import OutcomeFilter
 from words.phrases import counted
 from workers.kafka import topics
 from workers.kafka.clients import producing
 from workers.ops.lag import LagReader, lag_reader
+from workers.replay.history import fixed
+from workers.replay.verify import verify
 from workers.settings.model import Settings
 
 WORKERS = 2
@@ -181,14 +184,17 @@ class Demo:
         chosen = [*([account.account_id] if account else []), *([merchant.merchant_id] if merchant else [])]
         delivered = await count_delivered(settings, await programmes(settings), chosen)
         checks = await audit(connection)
+        self._say("deciding the whole quarter again from the topics, to compare it with the database")
+        verified = await verify(await fixed(settings), connection, lambda *_: None)
         return Report(
             sent=sent,
             outcomes=await figures.outcome_counts(connection),
             delivered=delivered,
             totals=await figures.ledger_totals(connection),
             checks=checks,
+            verified=verified,
             defects=await dead_letters.dead_letters(
-                connection, reason=DeadLetterReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+                connection, OutcomeFilter(reason=DeadLetterReason.INTERNAL_ERROR), limit=SHOWN_AT_MOST
             ),
             workers=fleet.started,
             seconds=time.monotonic() - began,

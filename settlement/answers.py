@@ -36,6 +36,7 @@ LINE_ANSWERS: Answers = {
     "credit_line.bill_instalment_requested": _line("applied not_offered too_late wrong_state", "line_frozen"),
     "penalty.waived": _line("nothing_due", "applied nothing_due", "nothing_due"),
     "debt.rescheduled": _line("nothing_due", "applied nothing_due", "nothing_due"),
+    "debt.charged_off": _line("applied nothing_due", "applied nothing_due", "nothing_due"),
     "credit_line.close_requested": _line("applied outstanding", "applied outstanding", "duplicate"),
 }
 

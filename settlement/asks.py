@@ -6,6 +6,7 @@ An obligation names the debits that ask for it, so that nothing is asked for twi
 from enum import StrEnum
 
 from settlement.entities import Obligation
+from settlement.parts import Parts
 from settlement.values import dataclass
 
 
@@ -18,36 +19,6 @@ class AskState(StrEnum):
     """Failed, to be tried again: it stands for all that will be open then."""
     UNANSWERED = "unanswered"
     """Requested so long ago that others may ask for the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """An amount of an obligation by what it is of; minor units."""
-
-    penalty_minor: int = 0
-    fee_minor: int = 0
-    principal_minor: int = 0
-
-    @property
-    def amount_minor(self) -> int:
-        """All of it together."""
-        return self.penalty_minor + self.fee_minor + self.principal_minor
-
-    def less(self, other: "Parts") -> "Parts":
-        """What is left of each part, never below nothing."""
-        return Parts(
-            max(0, self.penalty_minor - other.penalty_minor),
-            max(0, self.fee_minor - other.fee_minor),
-            max(0, self.principal_minor - other.principal_minor),
-        )
-
-    def within(self, other: "Parts") -> "Parts":
-        """The smaller one of each part."""
-        return Parts(
-            min(self.penalty_minor, other.penalty_minor),
-            min(self.fee_minor, other.fee_minor),
-            min(self.principal_minor, other.principal_minor),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +47,7 @@ def asks_of(obligation: Obligation) -> list[Ask]:
 
 def open_parts(obligation: Obligation) -> Parts:
     """What is open of an obligation."""
-    return Parts(
-        obligation.penalty_minor - obligation.paid_penalty_minor,
-        obligation.fee_minor - obligation.paid_fee_minor,
-        obligation.principal_minor - obligation.paid_principal_minor,
-    )
+    return Parts(obligation.open_penalty_minor, obligation.open_fee_minor, obligation.open_principal_minor)
 
 
 def not_asked(obligation: Obligation, *, but_by: str = "") -> Parts:
@@ -103,6 +70,6 @@ def uncovered(obligation: Obligation) -> Parts:
     if any(ask.state is AskState.RETRY for ask in asks_of(obligation)):
         return Parts()
     left = not_asked(obligation)
-    if left.fee_minor or left.principal_minor or obligation.principal_minor == obligation.paid_principal_minor:
+    if left.fee_minor or left.principal_minor or not obligation.open_principal_minor:
         return left
     return Parts()

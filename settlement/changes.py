@@ -6,6 +6,7 @@ Source: docs/rules.md, Overdue and Repayment.
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from settlement.parts import Parts
 from settlement.values import dataclass
 
 CREDIT = 20
@@ -40,13 +41,17 @@ class ChangeKind(StrEnum):
     PAID = "paid"
     """More is paid, by a repayment (its id is the source) or by customer credit (no source)."""
     KEPT = "kept"
-    """The same, but the money went back to the buyer since: it stays where it is when payments are spread anew."""
+    """The same, but as much went back to the buyer since: it stayed where it was when payments were spread anew."""
     UNPAID = "unpaid"
     """What was paid is owed again: a repayment (the source) was reversed."""
     REFUNDED = "refunded"
     """What was paid went back to the buyer: it is neither owed nor paid any more."""
     LESS = "less"
-    """Less is owed: cut, waived, charged off. Of negative amounts more is owed."""
+    """Less is owed: cut or waived. Of negative amounts more is owed."""
+    MOVED = "moved"
+    """Less is owed of it, and as much more of other parts of its plan."""
+    CHARGED_OFF = "charged_off"
+    """It is owed no more, but remembered as charged off. Of negative amounts less is charged off, and open again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,11 @@ class Change:
     def __str__(self) -> str:
         amounts = f"{self.penalty_minor} {self.fee_minor} {self.principal_minor}"
         return f"{self.kind} {self.place} {amounts} {self.source}"
+
+    @property
+    def parts(self) -> Parts:
+        """What it changes, part by part."""
+        return Parts(self.penalty_minor, self.fee_minor, self.principal_minor)
 
     @property
     def amount_minor(self) -> int:

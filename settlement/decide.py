@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from settlement import messages
-from settlement.decision import AppliedReason, Decision, DeclineReason, InvariantBrokenError, Outcome
+from settlement.decision import AppliedReason, Decision, InvariantBrokenError, Outcome
 from settlement.draft import Cause, Draft, Moment, Rules
 from settlement.entities import Account, Merchant
 from settlement.messages import Input
@@ -18,6 +18,7 @@ from settlement.rules import (
     bill_instalment,
     card,
     cash_out,
+    charge_off,
     closing,
     credit_line,
     debit,
@@ -89,11 +90,6 @@ def _of_party(rule: Callable[[Draft], Any]) -> Callable[[Draft, Any], Any]:
     return lambda draft, _: rule(draft)
 
 
-def _unruled(draft: Draft, _: Any) -> Decision:
-    """Understood, but without a rule yet: declined, so that the same may be sent again once there is one."""
-    return draft.declined(DeclineReason.NOT_SUPPORTED)
-
-
 def _of_date(rule: Callable[[Draft, date], None]) -> TimerRule:
     """A rule about what is due on a date."""
     return lambda draft, day: rule(draft, date.fromisoformat(day))
@@ -129,7 +125,7 @@ RULES: Mapping[type[messages.Body], tuple[Unknown, Rule]] = {
     messages.DebitRequested: (_account, _of_party(due_day.debit_requested)),
     messages.PenaltyWaived: (_account, waiver.waived),
     messages.DebtRescheduled: (_account, rescheduling.rescheduled),
-    messages.DebtChargedOff: (_account, _unruled),
+    messages.DebtChargedOff: (_account, charge_off.charged_off),
     messages.RepaymentReinstated: (_account, repayment.reinstated),
     messages.SuspenseReleased: (_nothing, suspense.released),
     messages.PurchaseCredited: (_account, discount.credited),

@@ -49,7 +49,9 @@ class Account(Entity):
     to be restored after it. `appeal_upheld`: an appeal is upheld that lifts the freeze the moment nothing is overdue.
     `cash_out_day_minor` was cashed out on `cash_out_on`, the latest date on which something was. `overdue_since` is
     when the freeze for what is overdue began. `paid_until` is the latest instant at which something counts as paid.
-    `penalty_unnoticed_minor` was charged since `penalty_noticed_on`, the last notice of this overdue time.
+    `penalty_unnoticed_minor` was charged since `penalty_noticed_on`, the last notice of this overdue time. Of what was
+    owed, `charged_off_minor` was charged off, and `recovered_minor` of that came in later. What of the account has a
+    lower number than `charged_off_no` was there when something was charged off last, at `charged_off_at`.
     """
 
     account_id: str
@@ -82,6 +84,10 @@ class Account(Entity):
     paid_until: datetime | None = None
     penalty_noticed_on: date | None = None
     penalty_unnoticed_minor: int = 0
+    charged_off_minor: int = 0
+    recovered_minor: int = 0
+    charged_off_at: datetime | None = None
+    charged_off_no: int = 0
 
     @property
     def status(self) -> LineStatus:
@@ -132,7 +138,8 @@ class Obligation(Entity):
     `in_instalments`: it is one of several parts and bears a fee; `split_no` tells of which split, 0 is the capture. All
     penalties together are at most `overdue_principal_minor`; `lowered_bps` holds them to what a lowering left, at that
     rate. `changes`, `falls` and `penalty_runs` are its past (`settlement.timeline`); `paid_at` its last payment. A part
-    of rescheduled debt bears its `plan_id`, and no further penalty; debt of a cash-out bears its `cash_out_id`.
+    of rescheduled debt bears its `plan_id`, and no further penalty; debt of a cash-out bears its `cash_out_id`. What is
+    open of it was neither paid nor charged off.
     """
 
     account_id: str
@@ -160,12 +167,34 @@ class Obligation(Entity):
     exhausted: bool = False
     plan_id: str | None = None
     cash_out_id: str | None = None
+    charged_off_principal_minor: int = 0
+    charged_off_fee_minor: int = 0
+    charged_off_penalty_minor: int = 0
+
+    @property
+    def open_principal_minor(self) -> int:
+        """What is still to be paid of the principal."""
+        return self.principal_minor - self.paid_principal_minor - self.charged_off_principal_minor
+
+    @property
+    def open_fee_minor(self) -> int:
+        """The same of the fee."""
+        return self.fee_minor - self.paid_fee_minor - self.charged_off_fee_minor
+
+    @property
+    def open_penalty_minor(self) -> int:
+        """The same of the penalties."""
+        return self.penalty_minor - self.paid_penalty_minor - self.charged_off_penalty_minor
 
     @property
     def open_minor(self) -> int:
-        """What is still to be paid of principal, fee and penalty."""
-        paid_minor = self.paid_principal_minor + self.paid_fee_minor + self.paid_penalty_minor
-        return self.principal_minor + self.fee_minor + self.penalty_minor - paid_minor
+        """What is still to be paid of it, all together."""
+        return self.open_principal_minor + self.open_fee_minor + self.open_penalty_minor
+
+    @property
+    def charged_off_minor(self) -> int:
+        """What was charged off of it, all together."""
+        return self.charged_off_principal_minor + self.charged_off_fee_minor + self.charged_off_penalty_minor
 
 
 @entity("debit", PartyKind.ACCOUNT, "debit_id")
@@ -213,9 +242,10 @@ class Return(Entity):
 class Repayment(Entity):
     """One repayment that arrived.
 
-    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit. It
-    counts from `counts_at` and `counts_rank` (`settlement.changes.Place`; None: from `received_at`), `own_first` for
-    its debit's obligations, and only for what is due by `due_by`.
+    `shares` say what it paid, as texts (`settlement.rules.allocation.Share`); `credit_minor` became customer credit,
+    `recovered_minor` is for what had been charged off. It counts from `counts_at` and `counts_rank`
+    (`settlement.changes.Place`; None: from `received_at`), `own_first` for its debit's obligations, and only for what
+    is due by `due_by`.
     """
 
     account_id: str
@@ -236,6 +266,7 @@ class Repayment(Entity):
     own_first: bool = True
     due_by: date | None = None
     reinstated: bool = False
+    recovered_minor: int = 0
 
 
 @entity("cash_out", PartyKind.ACCOUNT, "cash_out_id")

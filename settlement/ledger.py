@@ -53,6 +53,8 @@ class LedgerAccount(StrEnum):
     RECEIVABLE = "receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "receivable_minor"
     FEE_RECEIVABLE = "fee_receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "fee_receivable_minor"
     PENALTY_RECEIVABLE = "penalty_receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "penalty_receivable_minor"
+    CHARGE_OFF_LOSS = "charge_off_loss", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "charged_off_minor"
+    RECOVERY_INCOME = "recovery_income", Book.MONEY, Side.CREDIT, PartyKind.ACCOUNT, "recovered_minor"
     CUSTOMER_CREDIT = "customer_credit", Book.MONEY, Side.CREDIT, PartyKind.ACCOUNT, "customer_credit_minor"
     GATEWAY_CLEARING = "gateway_clearing", Book.MONEY, Side.DEBIT, None, None
     PAYOUT_CLEARING = "payout_clearing", Book.MONEY, Side.CREDIT, None, None

@@ -95,6 +95,11 @@ OBLIGATION = Machine(
         (ObligationStatus.OVERDUE, "rescheduled"): ObligationStatus.OPEN,
         (ObligationStatus.PAID, "payment reversed"): ObligationStatus.OPEN,
         (ObligationStatus.PAID, "taken back"): ObligationStatus.RETURNED,
+        (ObligationStatus.OPEN, "charged off"): ObligationStatus.CHARGED_OFF,
+        (ObligationStatus.OVERDUE, "charged off"): ObligationStatus.CHARGED_OFF,
+        (ObligationStatus.CHARGED_OFF, "payment reversed"): ObligationStatus.OPEN,
+        (ObligationStatus.CHARGED_OFF, "paid"): ObligationStatus.PAID,
+        (ObligationStatus.CHARGED_OFF, "taken back"): ObligationStatus.RETURNED,
     },
 )
 

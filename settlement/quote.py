@@ -10,7 +10,7 @@ def unbilled_fee_minor(obligation: Obligation, today: date) -> int:
     """What is unpaid of a fee whose statement has not come: a payoff waives it."""
     if obligation.billed_on is None or obligation.billed_on <= today:
         return 0
-    return obligation.fee_minor - obligation.paid_fee_minor
+    return obligation.open_fee_minor
 
 
 def payoff_minor(obligations: Iterable[Obligation], today: date) -> int:

@@ -30,6 +30,7 @@ class ObligationStatus(StrEnum):
     OVERDUE = "overdue"
     PAID = "paid"
     RETURNED = "returned"
+    CHARGED_OFF = "charged_off"
 
 
 class DebitStatus(StrEnum):

@@ -8,13 +8,14 @@ before there were changes, what was paid counts as paid before everything.
 Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue and Repayment.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime
 
-from settlement.asks import Parts, open_parts
+from settlement.asks import open_parts
 from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
+from settlement.parts import Parts
 from settlement.values import revised
 
 Rate = Callable[[date], int]
@@ -43,7 +44,7 @@ def runs_of(obligation: Obligation) -> list[Run]:
 
 def principal_unpaid_at(obligation: Obligation, place: Place) -> int:
     """What was unpaid of its principal right after a place."""
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     return max(0, unpaid_minor + sum(_opened(each) * each.principal_minor for each in _after(obligation, place)))
 
 
@@ -64,10 +65,10 @@ def unpaid_at(obligation: Obligation, place: Place) -> Parts:
             0,
             parts.penalty_minor
             - charged_after(obligation, place)
-            + sum(_PAID[each.kind] * each.penalty_minor for each in later),
+            + sum(_settled(each) * each.penalty_minor for each in later),
         ),
-        max(0, parts.fee_minor + sum(_PAID[each.kind] * each.fee_minor for each in later)),
-        max(0, parts.principal_minor + sum(_PAID[each.kind] * each.principal_minor for each in later)),
+        max(0, parts.fee_minor + sum(_settled(each) * each.fee_minor for each in later)),
+        max(0, parts.principal_minor + sum(_settled(each) * each.principal_minor for each in later)),
     )
 
 
@@ -103,21 +104,16 @@ def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
     A waiver counts from where it was given; a fee that was lowered since counts as if it had never been more.
     """
     later = _after(obligation, fall.place)
-    principal_minor = obligation.principal_minor - obligation.paid_principal_minor
-    principal_minor += sum(_opened(each) * each.principal_minor for each in later)
-    paid_fee_minor = obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in later)
+    principal_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in later)
+    fee_minor = obligation.open_fee_minor + sum(_settled(each) * each.fee_minor for each in later)
     waived_minor = -sum(_OWED[each.kind] * each.penalty_minor for each in map(Change.parse, obligation.changes))
-    settled_minor = obligation.paid_penalty_minor + waived_minor
+    settled_minor = obligation.paid_penalty_minor + obligation.charged_off_penalty_minor + waived_minor
     settled_minor -= sum(_opened(each) * each.penalty_minor for each in later)
     for change in later:
         principal_minor -= _opened(change) * change.principal_minor
-        paid_fee_minor += _PAID[change.kind] * change.fee_minor
+        fee_minor -= _settled(change) * change.fee_minor
         settled_minor += _opened(change) * change.penalty_minor
-        if (
-            principal_minor <= 0
-            and paid_fee_minor >= obligation.fee_minor
-            and settled_minor >= _charged_until(obligation, change.place)
-        ):
+        if principal_minor <= 0 and fee_minor <= 0 and settled_minor >= _charged_until(obligation, change.place):
             return change.place
     return None
 
@@ -127,8 +123,7 @@ def _end_of(obligation: Obligation, fall: Fall) -> Place | None:
 
 def put_in(obligation: Obligation, change: Change) -> Obligation:
     """Return an obligation with a change, and its sums by it; what it means for later penalties: see `derived`."""
-    paid, owed = _PAID[change.kind], _OWED[change.kind]
-    changes = obligation.changes if change.kind is not ChangeKind.REFUNDED else _kept(obligation, change)
+    paid, owed, given_up = _PAID[change.kind], _OWED[change.kind], _CHARGED_OFF[change.kind]
     after = revised(
         obligation,
         fee_minor=obligation.fee_minor + owed * change.fee_minor,
@@ -136,35 +131,72 @@ def put_in(obligation: Obligation, change: Change) -> Obligation:
         paid_penalty_minor=obligation.paid_penalty_minor + paid * change.penalty_minor,
         paid_fee_minor=obligation.paid_fee_minor + paid * change.fee_minor,
         paid_principal_minor=obligation.paid_principal_minor + paid * change.principal_minor,
-        changes=(*changes, str(change)),
+        charged_off_penalty_minor=obligation.charged_off_penalty_minor + given_up * change.penalty_minor,
+        charged_off_fee_minor=obligation.charged_off_fee_minor + given_up * change.fee_minor,
+        charged_off_principal_minor=obligation.charged_off_principal_minor + given_up * change.principal_minor,
+        changes=(*obligation.changes, str(change)),
         paid_at=_later(obligation.paid_at, change.place.at) if change.kind is ChangeKind.PAID else obligation.paid_at,
     )
     return _repenalized(obligation, after) if owed and (obligation.penalty_runs or change.penalty_minor) else after
 
 
-def taken_out(obligation: Obligation, is_meant: Callable[[Change], bool]) -> Obligation:
-    """Return an obligation without some of its payments and reversals, as if they had never been."""
+def taken_back(
+    obligation: Obligation, is_meant: Callable[[Change], bool], most: Parts | None = None
+) -> tuple[Obligation, list[Change]]:
+    """Return an obligation without some of its payments, as if they had never been, and what each of them paid.
+
+    The earliest first, and no more than counts as paid in all by now, or than `most`: what of them went back to the
+    buyer since stays where it is.
+    """
+    left = most or Parts(obligation.paid_penalty_minor, obligation.paid_fee_minor, obligation.paid_principal_minor)
     kept: list[Change] = []
     gone: list[Change] = []
-    for text in obligation.changes:
-        change = Change.parse(text)
-        (gone if is_meant(change) else kept).append(change)
+    for change in changes_of(obligation):
+        if change.kind is not ChangeKind.PAID or not is_meant(change):
+            kept.append(change)
+            continue
+        back = change.parts.within(left)
+        left = left.less(back)
+        rest = change.parts.less(back)
+        if back.amount_minor:
+            gone.append(_of_parts(change, ChangeKind.PAID, back))
+        if rest.amount_minor:
+            kept.append(_of_parts(change, ChangeKind.KEPT, rest))
     if not gone:
-        return obligation
-    return revised(
+        return obligation, []
+    without = revised(
         obligation,
-        paid_penalty_minor=obligation.paid_penalty_minor - sum(_PAID[each.kind] * each.penalty_minor for each in gone),
-        paid_fee_minor=obligation.paid_fee_minor - sum(_PAID[each.kind] * each.fee_minor for each in gone),
-        paid_principal_minor=obligation.paid_principal_minor
-        - sum(_PAID[each.kind] * each.principal_minor for each in gone),
+        paid_penalty_minor=obligation.paid_penalty_minor - sum(each.penalty_minor for each in gone),
+        paid_fee_minor=obligation.paid_fee_minor - sum(each.fee_minor for each in gone),
+        paid_principal_minor=obligation.paid_principal_minor - sum(each.principal_minor for each in gone),
         changes=tuple(map(str, kept)),
         paid_at=max((each.place.at for each in kept if each.kind is ChangeKind.PAID), default=None),
     )
+    return without, gone
+
+
+def without_reversal(obligation: Obligation, source: str) -> Obligation:
+    """Return an obligation as if a repayment, and its reversal, had never been."""
+    changes = changes_of(obligation)
+    reversals = [each for each in changes if each.kind is ChangeKind.UNPAID and each.source == source]
+    again = Parts(
+        sum(each.penalty_minor for each in reversals),
+        sum(each.fee_minor for each in reversals),
+        sum(each.principal_minor for each in reversals),
+    )
+    paid = revised(
+        obligation,
+        paid_penalty_minor=obligation.paid_penalty_minor + again.penalty_minor,
+        paid_fee_minor=obligation.paid_fee_minor + again.fee_minor,
+        paid_principal_minor=obligation.paid_principal_minor + again.principal_minor,
+        changes=tuple([str(each) for each in changes if each not in reversals]),
+    )
+    return taken_back(paid, lambda change: change.source == source, again)[0]
 
 
 def fallen(obligation: Obligation, place: Place) -> Obligation:
     """Return an obligation that falls overdue at a place, now; by a reversal it does again while it is overdue."""
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     return revised(
         obligation,
         overdue_principal_minor=max(obligation.overdue_principal_minor or 0, unpaid_minor),
@@ -174,8 +206,11 @@ def fallen(obligation: Obligation, place: Place) -> Obligation:
 
 def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
     """Return an obligation that is no longer overdue from an instant on, though something of it is open."""
-    *earlier, last = obligation.falls
-    return revised(obligation, falls=(*earlier, str(revised(Fall.parse(last), ended_at=instant))))
+    falls = [
+        fall if ended_at(obligation, fall) is not None else revised(fall, ended_at=instant)
+        for fall in falls_of(obligation)
+    ]
+    return revised(obligation, falls=tuple(map(str, falls)))
 
 
 def without_falls_after(obligation: Obligation, place: Place) -> Obligation:
@@ -192,7 +227,7 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     """Return an overdue obligation with the penalty of 00:00 of a date, which is now; a part of a plan bears none."""
     if obligation.plan_id is not None:
         return obligation
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     runs = runs_of(obligation)
     daily_minor = min(daily_penalty(unpaid_minor, rate(day)), _room(obligation, runs))
     if daily_minor <= 0:
@@ -200,49 +235,57 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     return _recharged(obligation, falls_of(obligation), _extended(runs, day, daily_minor))
 
 
-def derived(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
+def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing open at its instant is undone. Each penalty becomes that of what was unpaid of the principal at
-    its instant. What was paid of penalties that are no more does not count as paid; whose money that is, the caller
-    sees by the difference.
+    A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since, up to that of a
+    date: of what was unpaid of the principal then, as long as it was overdue. What was paid of penalties that are no
+    more does not count as paid; whose money that is, the caller sees by the difference.
     """
-    if not obligation.falls and not obligation.penalty_runs:
+    if not obligation.falls:
         return obligation
-    after = _derived_once(obligation, since, rate)
+    after = _derived_once(obligation, since, until, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
-        obligation, after = after, _derived_once(after, since, rate)
+        obligation, after = after, _derived_once(after, since, until, rate)
     return after
 
 
-def _derived_once(obligation: Obligation, since: Place, rate: Rate) -> Obligation:
+def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
     falls = [
         fall if fall.place < since else revised(fall, principal_minor=principal_unpaid_at(obligation, fall.place))
         for fall in falls_of(obligation)
         if fall.place < since or _was_open_at(obligation, fall.place)
     ]
-    runs: list[Run] = []
-    sum_minor, is_fallen = 0, True
-    for run in runs_of(obligation):
-        for number in range(run.days):
-            day = days_after(run.first_on, number)
-            charged_at = Place(midnight(day), PENALTIES)
-            daily_minor = run.daily_minor
-            if charged_at > since:
-                fallen_minor = [fall.principal_minor for fall in falls if fall.place < charged_at]
-                is_fallen = bool(fallen_minor)
-                unpaid_minor = principal_unpaid_at(obligation, charged_at) if is_fallen else 0
-                daily_minor = min(daily_penalty(unpaid_minor, rate(day)), max(fallen_minor, default=0) - sum_minor)
-            if charged_at <= since or is_fallen:
-                daily_minor = max(0, daily_minor)  # of 0, it is charged again when what was paid then is taken back
+    day = business_date(since.at)
+    if since >= Place(midnight(day), PENALTIES):
+        day = days_after(day, 1)
+    runs = [_before(run, day) for run in runs_of(obligation) if run.first_on < day]
+    sum_minor = sum(run.days * run.daily_minor for run in runs)
+    times = [(fall, _principal_paid_at(obligation, fall)) for fall in falls]
+    day = max(day, min((business_date(fall.place.at) for fall in falls), default=day))
+    while day <= until and times:
+        charged_at = Place(midnight(day), PENALTIES)
+        if any(fall.place < charged_at <= end for fall, end in times):
+            most_minor = max(fall.principal_minor for fall in falls if fall.place < charged_at)
+            daily_minor = daily_penalty(principal_unpaid_at(obligation, charged_at), rate(day))
+            daily_minor = min(daily_minor, most_minor - sum_minor)
+            if daily_minor > 0:
                 sum_minor += daily_minor
                 runs = _extended(runs, day, daily_minor)
+        day = days_after(day, 1)
     return _recharged(obligation, falls, runs)
 
 
 def lowered(cut: Obligation, rate_bps: int) -> Obligation:
-    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it."""
-    return _repenalized(cut, revised(cut, lowered_bps=rate_bps))
+    """Return what a lowering or a credit has cut, its penalties held from now on to what is left of it.
+
+    What has moved to other parts of its plan by now is not left of it.
+    """
+    changes = [
+        revised(each, kind=ChangeKind.LESS) if each.kind is ChangeKind.MOVED else each
+        for each in map(Change.parse, cut.changes)
+    ]
+    return _repenalized(cut, revised(cut, lowered_bps=rate_bps, changes=tuple(map(str, changes))))
 
 
 def daily_penalty(unpaid_minor: int, bps: int) -> int:
@@ -252,8 +295,17 @@ def daily_penalty(unpaid_minor: int, bps: int) -> int:
     return max(1, (unpaid_minor * bps + 5_000) // 10_000)
 
 
-_PAID = {ChangeKind.PAID: 1, ChangeKind.KEPT: 1, ChangeKind.UNPAID: -1, ChangeKind.REFUNDED: -1, ChangeKind.LESS: 0}
-_OWED = {ChangeKind.PAID: 0, ChangeKind.KEPT: 0, ChangeKind.UNPAID: 0, ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1}
+_PAID = dict.fromkeys(ChangeKind, 0) | {
+    ChangeKind.PAID: 1,
+    ChangeKind.KEPT: 1,
+    ChangeKind.UNPAID: -1,
+    ChangeKind.REFUNDED: -1,
+}
+_OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS: -1, ChangeKind.MOVED: -1}
+_CHARGED_OFF = dict.fromkeys(ChangeKind, 0) | {ChangeKind.CHARGED_OFF: 1}
+
+
+_NEVER = Place(datetime.max.replace(tzinfo=UTC), 0)
 
 
 def _after(obligation: Obligation, place: Place) -> list[Change]:
@@ -272,7 +324,12 @@ def _after(obligation: Obligation, place: Place) -> list[Change]:
 
 def _opened(change: Change) -> int:
     """How much more was open before a change, for each unit of it."""
-    return _PAID[change.kind] - _OWED[change.kind]
+    return _settled(change) - _OWED[change.kind]
+
+
+def _settled(change: Change) -> int:
+    """How much more of what is owed was paid, or given up, by a change, for each unit of it."""
+    return _PAID[change.kind] + _CHARGED_OFF[change.kind]
 
 
 def _later(one: datetime | None, other: datetime) -> datetime:
@@ -291,8 +348,10 @@ def _within_lowering(obligation: Obligation, sum_minor: int) -> int:
     if obligation.lowered_bps is None:
         return sum_minor
     days = sum(run.days for run in runs_of(obligation) if run.daily_minor)
-    limit_minor = days * max(daily_penalty(obligation.principal_minor, obligation.lowered_bps), 1)
-    return min(sum_minor, obligation.principal_minor, limit_minor)
+    moved = [each for each in map(Change.parse, obligation.changes) if each.kind is ChangeKind.MOVED]
+    principal_minor = obligation.principal_minor + sum(each.principal_minor for each in moved)
+    limit_minor = days * max(daily_penalty(principal_minor, obligation.lowered_bps), 1)
+    return min(sum_minor, principal_minor, limit_minor)
 
 
 def _room(obligation: Obligation, runs: Sequence[Run]) -> int:
@@ -307,6 +366,27 @@ def _was_open_at(obligation: Obligation, place: Place) -> bool:
         return True
     unpaid = unpaid_at(obligation, place)
     return bool(unpaid.penalty_minor or unpaid.fee_minor)
+
+
+def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
+    """Where nothing of the principal was unpaid any more after a fall, or something else ended it; else far away."""
+    if fall.ended_at is not None:
+        return Place(fall.ended_at, 0)
+    later = _after(obligation, fall.place)
+    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor += sum(_opened(each) * each.principal_minor for each in later)
+    for change in later:
+        if unpaid_minor <= 0:
+            break
+        unpaid_minor -= _opened(change) * change.principal_minor
+        if unpaid_minor <= 0:
+            return change.place
+    return _NEVER if unpaid_minor > 0 else fall.place
+
+
+def _before(run: Run, day: date) -> Run:
+    """The part of a run before a date."""
+    return revised(run, days=min(run.days, (day - run.first_on).days))
 
 
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
@@ -347,45 +427,33 @@ def _repenalized(before: Obligation, after: Obligation) -> Obligation:
 
 
 def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
-    """Set what its penalties are; of what was paid of more than that, the last payments did not pay it after all."""
+    """Set what its penalties are; of more than that, the last was not charged off, or paid, after all."""
     penalty_minor = max(0, penalty_minor)
-    excess_minor = obligation.paid_penalty_minor - penalty_minor
+    excess_minor = obligation.paid_penalty_minor + obligation.charged_off_penalty_minor - penalty_minor
     if excess_minor <= 0:
         return revised(obligation, penalty_minor=penalty_minor)
-    changes = list(_unpaid_from_the_last(changes_of(obligation), excess_minor))[::-1]
+    given_up_minor = min(excess_minor, obligation.charged_off_penalty_minor)
+    paid_minor = excess_minor - given_up_minor
+    changes = _less_penalty(changes_of(obligation), ChangeKind.CHARGED_OFF, given_up_minor)
+    changes = _less_penalty(changes, ChangeKind.PAID, paid_minor)
     return revised(
         obligation,
         penalty_minor=penalty_minor,
-        paid_penalty_minor=penalty_minor,
+        paid_penalty_minor=obligation.paid_penalty_minor - paid_minor,
+        charged_off_penalty_minor=obligation.charged_off_penalty_minor - given_up_minor,
         changes=tuple(map(str, changes)),
     )
 
 
-def _kept(obligation: Obligation, refunded: Change) -> tuple[str, ...]:
-    """The changes of an obligation, of whose payments the last went back to the buyer."""
-    left = [refunded.penalty_minor, refunded.fee_minor, refunded.principal_minor]
-    changes = changes_of(obligation)
-    reversed_ones = {each.source for each in changes if each.kind is ChangeKind.UNPAID}
-    kept: list[Change] = []
-    for change in reversed(changes):
-        if change.kind is not ChangeKind.PAID or (change.source and change.source in reversed_ones):
-            kept.append(change)
-            continue
-        parts = (change.penalty_minor, change.fee_minor, change.principal_minor)
-        back = [min(part, rest) for part, rest in zip(parts, left, strict=True)]
-        left = [rest - part for rest, part in zip(left, back, strict=True)]
-        there = [part - minor for part, minor in zip(parts, back, strict=True)]
-        for kind, (penalty, fee, principal) in ((ChangeKind.PAID, there), (ChangeKind.KEPT, back)):
-            if penalty or fee or principal:
-                kept.append(Change(kind, change.place, penalty, fee, principal, change.source))
-    return tuple(map(str, reversed(kept)))
+def _of_parts(change: Change, kind: ChangeKind, parts: Parts) -> Change:
+    return Change(kind, change.place, parts.penalty_minor, parts.fee_minor, parts.principal_minor, change.source)
 
 
-def _unpaid_from_the_last(changes: Sequence[Change], excess_minor: int) -> Iterator[Change]:
-    for change in reversed(changes):
-        if change.kind is ChangeKind.PAID:
-            less_minor = min(change.penalty_minor, excess_minor)
-            excess_minor -= less_minor
-            yield revised(change, penalty_minor=change.penalty_minor - less_minor)
-        else:
-            yield change
+def _less_penalty(changes: Iterable[Change], kind: ChangeKind, excess_minor: int) -> list[Change]:
+    """Changes of which those of a kind are of so much less of the penalties, the last ones first."""
+    after: list[Change] = []
+    for change in reversed([*changes]):
+        less_minor = max(0, min(change.penalty_minor, excess_minor)) if change.kind is kind else 0
+        excess_minor -= less_minor
+        after.append(revised(change, penalty_minor=change.penalty_minor - less_minor) if less_minor else change)
+    return after[::-1]

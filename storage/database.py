@@ -108,8 +108,11 @@ async def connect(
 
 
 async def set_lock_timeout(connection: Connection, seconds: float) -> None:
-    """Bound the waits for locks in the present transaction."""
-    await connection.execute("SELECT set_config('lock_timeout', $1, true)", f"{int(seconds * 1000)}ms")
+    """Bound the waits for locks in the present transaction.
+
+    By SET, which takes no parameters: where the database is distributed, `set_config` would stay on the coordinator.
+    """
+    await connection.execute("SET LOCAL lock_timeout = " + str(round(seconds * 1000)))  # milliseconds
 
 
 Row: TypeAlias = Any

@@ -30,13 +30,15 @@ async def identity(connection: Connection) -> Identity:
 
 
 async def bind(connection: Connection, cluster_id: str, prefix: str, group: str) -> Identity:
-    """Tie the database to a cluster, prefix and group the first time; check them ever after.
+    """Tie the database to a cluster, prefix and group the first time; check them ever after, writing nothing.
 
     Raises:
         IdentityMismatchError: it is tied to others; says both sides and what to do.
     """
-    await connection.execute(_SQL["bind"], cluster_id, prefix, group)
     found = await identity(connection)
+    if found.cluster_id is None:
+        await connection.execute(_SQL["bind"], cluster_id, prefix, group)
+        found = await identity(connection)
     pairs = (
         ("Kafka cluster", found.cluster_id, cluster_id, "POSTPAY_KAFKA__BOOTSTRAP"),
         ("topic prefix", found.prefix, prefix, "POSTPAY_TOPICS__PREFIX"),

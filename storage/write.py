@@ -37,7 +37,17 @@ from storage.outcomes import (
 from storage.queries import read
 from storage.rows import TABLES
 
-__all__ = ["Activity", "BatchToWrite", "activity_totals", "platform_balances", "write"]
+__all__ = [
+    "DEAD_LETTER_COLUMNS",
+    "DECISION_COLUMNS",
+    "POSTING_COLUMNS",
+    "RECEIPT_COLUMNS",
+    "Activity",
+    "BatchToWrite",
+    "activity_totals",
+    "platform_balances",
+    "write",
+]
 
 _SQL = read("write")
 _UPDATES = read("update")
@@ -106,21 +116,21 @@ async def _copy(connection: Connection, table: str, columns: Sequence[str], rows
         await connection.copy_records_to_table(table, columns=columns, records=rows)
 
 
-_DECISION_COLUMNS = ("lane", "batch_seq", *DecisionRow._fields)
-_POSTING_COLUMNS = ("lane", *PostingRow._fields)
-_RECEIPT_COLUMNS = ("lane", "batch_seq", *ReceiptRow._fields)
-_DEAD_LETTER_COLUMNS = ("lane", "batch_seq", *DeadLetterRow._fields)
+DECISION_COLUMNS = ("lane", "batch_seq", *DecisionRow._fields)
+POSTING_COLUMNS = ("lane", *PostingRow._fields)
+RECEIPT_COLUMNS = ("lane", "batch_seq", *ReceiptRow._fields)
+DEAD_LETTER_COLUMNS = ("lane", "batch_seq", *DeadLetterRow._fields)
 
 
 async def _write_outcomes(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
     lane, head = (batch.lane,), (batch.lane, batch.batch_seq)
-    await _copy(connection, "decision", _DECISION_COLUMNS, [head + row for row in recorded.decisions])
-    await _copy(connection, "posting", _POSTING_COLUMNS, [lane + row for row in recorded.postings])
+    await _copy(connection, "decision", DECISION_COLUMNS, [head + row for row in recorded.decisions])
+    await _copy(connection, "posting", POSTING_COLUMNS, [lane + row for row in recorded.postings])
     await _copy(
-        connection, "receipt", _RECEIPT_COLUMNS, [head + row for row in receipts(batch.results, batch.first_seq)]
+        connection, "receipt", RECEIPT_COLUMNS, [head + row for row in receipts(batch.results, batch.first_seq)]
     )
     dead = dead_letters(batch.results, batch.rejected, batch.first_seq)
-    await _copy(connection, "dead_letter", _DEAD_LETTER_COLUMNS, [head + row for row in dead])
+    await _copy(connection, "dead_letter", DEAD_LETTER_COLUMNS, [head + row for row in dead])
 
 
 async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:

@@ -104,6 +104,14 @@ class Server:
             await self._drops.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+@asynccontextmanager
+async def migrated(server: Server) -> AsyncIterator[Database]:
+    """A migrated database, to be cloned."""
+    async with server.database("template") as made:
+        await migrate(made.dsn, lanes=LANES, terms=TermsBook.builtin().document)
+        yield made
+
+
 @pytest.fixture(scope="session")
 async def server(stack) -> AsyncIterator[Server]:
     """The run's Postgres, to make databases on."""
@@ -116,8 +124,7 @@ async def server(stack) -> AsyncIterator[Server]:
 @pytest.fixture(scope="session")
 async def template(server) -> AsyncIterator[Database]:
     """A migrated, empty database; nobody may be connected to it while it is cloned."""
-    async with server.database("template") as made:
-        await migrate(made.dsn, lanes=LANES, terms=TermsBook.builtin().document)
+    async with migrated(server) as made:
         yield made
 
 

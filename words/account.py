@@ -50,6 +50,8 @@ def _debt(story: AccountStory) -> str:
     owed, currency = story.owed, story.currency
     credit = story.customer_credit_minor
     kept = f" It has {money(credit, currency)} of credit with us." if credit else ""
+    if story.charged_off_minor:
+        kept = f" {money(story.charged_off_minor, currency)} was charged off.{kept}"
     if not (owed.principal_minor or owed.fee_minor or owed.penalty_minor):
         return f"It owes nothing.{kept}"
     return (

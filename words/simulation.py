@@ -15,6 +15,8 @@ MEASURES = {
     "penalties": "penalties charged, less given back",
     "fell_overdue": "fell overdue",
     "collected": "money that came in",
+    "charged_off": "charged off as lost",
+    "recovered": "recovered of it",
     "debits_requested": "debits asked for",
     "payouts_to_accounts": "payouts to buyers",
     "payouts_to_merchants": "payouts to merchants",

@@ -37,6 +37,8 @@ HAPPENED = {
     "repayment.failed": "the bank refuses the debit",
     "repayment.reversed": "the bank takes a payment back",
     "penalty.waived": "penalties are waived",
+    "debt.rescheduled": "overdue debt is spread over new dates",
+    "debt.charged_off": "debt is given up",
     "suspense.released": "money of an unknown account is released",
     "merchant.registered": "the shop registers",
     "merchant.settlement_cycle_changed": "the shop is paid on another cycle from now on",
@@ -77,6 +79,16 @@ MOVED = {
     ("gateway_clearing", "fee_receivable"): "{} of fees is paid",
     ("gateway_clearing", "penalty_receivable"): "{} of penalties is paid",
     ("gateway_clearing", "customer_credit"): "{} too much is kept as credit",
+    ("charge_off_loss", "receivable"): "{} of the debt is given up",
+    ("charge_off_loss", "fee_receivable"): "{} of fees is given up",
+    ("charge_off_loss", "penalty_receivable"): "{} of penalties is given up",
+    ("receivable", "charge_off_loss"): "{} of the debt is not lost any more",
+    ("fee_receivable", "charge_off_loss"): "{} of fees is not lost any more",
+    ("penalty_receivable", "charge_off_loss"): "{} of penalties is not lost any more",
+    ("gateway_clearing", "recovery_income"): "{} of what was given up comes in",
+    ("customer_credit", "recovery_income"): "{} of credit pays what was given up",
+    ("recovery_income", "gateway_clearing"): "{} of what was recovered is gone",
+    ("recovery_income", "customer_credit"): "{} too much was recovered and is kept as credit",
     ("gateway_clearing", "deposit"): "{} is kept as a deposit",
     ("gateway_clearing", "suspense"): "{} of an unknown account is kept in suspense",
     ("suspense", "gateway_clearing"): "{} leaves suspense",
@@ -112,7 +124,13 @@ ORDER_STATUS = {
     "returned": "sent back",
 }
 
-PART_STATUS = {"open": "open", "paid": "paid", "overdue": "overdue", "returned": "taken back"}
+PART_STATUS = {
+    "open": "open",
+    "paid": "paid",
+    "overdue": "overdue",
+    "returned": "taken back",
+    "charged_off": "given up",
+}
 
 WHEN_FROZEN = {
     "overdue": "something was not paid in time",

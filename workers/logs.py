@@ -22,6 +22,8 @@ PLAIN_FIELDS = frozenset(
         "attempt",
         "backlog",
         "batch_seq",
+        "from_batch",
+        "to_batch",
         "bytes",
         "check",
         "clock",

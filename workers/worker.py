@@ -34,6 +34,7 @@ from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.surroundings import Surroundings
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.lanes.working_days import working_days
+from workers.replay.sent import sent_batches
 from workers.settings.model import Settings, SettingsError
 from workers.status import WorkerStatus
 
@@ -178,7 +179,7 @@ class Worker:
         return known
 
     async def _bound(self, pool: asyncpg.Pool, cluster: str) -> Identity:
-        """Tie the database to cluster, prefix and group, or find that it is; make its outbox ready.
+        """Tie the database to cluster, prefix and group, or find that it is.
 
         Raises:
             RefusedError: it is not migrated, or belongs to others.
@@ -186,13 +187,9 @@ class Worker:
         try:
             async with borrowed(pool) as connection, connection.transaction():
                 await require_migrated(connection)
-                await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
-                known = await identity.identity(connection)
-            async with borrowed(pool) as connection:
-                await outbox.maintain(connection)
+                return await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
         except (NotMigratedError, IdentityMismatchError) as refused:
             raise RefusedError(str(refused)) from refused
-        return known
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         await asyncio.to_thread(working_days)
@@ -207,6 +204,7 @@ class Worker:
             partitions=lambda: app.lane_consumer,
             claimer=claimer,
             reader=reader,
+            sent_batches=sent_batches(self.settings),
             status=self.status,
             owner=self._owner,
             next_token=self.assignment.next_token,
@@ -268,15 +266,15 @@ class Worker:
 
 
 async def _upkeep(pool: asyncpg.Pool) -> None:
-    """Keep the outbox's partitions: tomorrow's must be there, old ones go."""
+    """Empty what is old of the outbox, at once and then now and then; what is away is left for the next time."""
     for _ in itertools.count():
-        await asyncio.sleep(UPKEEP_INTERVAL_S)
         try:
             async with borrowed(pool) as connection:
                 await outbox.maintain(connection)
         except Exception as error:
             if not is_transient(error):
                 raise
+        await asyncio.sleep(UPKEEP_INTERVAL_S)
 
 
 async def _patiently(what: str, attempt: Callable[[], Awaitable[ResultT]]) -> ResultT:

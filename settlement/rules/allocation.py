@@ -11,13 +11,13 @@ from datetime import date
 from itertools import takewhile
 
 from settlement import timeline
-from settlement.asks import Parts
 from settlement.changes import BY_MESSAGE, CREDIT, Change, ChangeKind, Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
-from settlement.rules import credit_line, difference, penalty
+from settlement.parts import Parts
+from settlement.rules import credit_line, difference, loss, penalty
 from settlement.rules.schedule import obligations_of
 from settlement.statuses import ObligationStatus
 from settlement.timers import TimerKind
@@ -50,6 +50,9 @@ class Share:
     def amount_minor(self) -> int:
         """What was paid."""
         return self.penalty_minor + self.fee_minor + self.principal_minor
+
+
+NOTHING_PAID: Mapping[str, Parts] = {}
 
 
 @value(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Allocation:
     """What was paid on or taken back from, each as it was before."""
     shares: dict[str, list[Share]] = field(default_factory=dict)
     """What each source got, in the order it was spread."""
+    recovered: dict[str, int] = field(default_factory=dict)
+    """How much of what was charged off each source has recovered; minor units."""
     displaced: list[tuple[Money, Mapping[str, Parts]]] = field(default_factory=list)
     """What counts later and was taken back, to be spread again, with what it paid of each obligation."""
 
@@ -99,33 +104,39 @@ class Allocation:
         amounts: dict[tuple[Place, str], int] = {}
         paid: dict[tuple[Place, str], dict[str, Parts]] = {}
         for obligation in draft.past_since(place.at):
-            moved = [each for each in timeline.changes_of(obligation) if self._is_movable(each, place)]
-            if not moved:
-                continue
+            without, moved = timeline.taken_back(obligation, lambda change: self._is_movable(change, place))
             for change in moved:
                 key = (change.place, change.source)
                 amounts[key] = amounts.get(key, 0) + change.amount_minor
-                had = Parts(change.penalty_minor, change.fee_minor, change.principal_minor)
-                paid.setdefault(key, {})[obligation.obligation_id] = had
-            without = timeline.taken_out(obligation, lambda change: self._is_movable(change, place))
-            self.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, obligation)))
+                _add(paid.setdefault(key, {}), obligation.obligation_id, change.parts)
+            if moved:
+                self.work_on(obligation, penalty.derived(draft, without, place))
         self.displaced = [
             (self._again(*key, amount_minor), paid[key])
             for key, amount_minor in sorted(amounts.items(), key=lambda each: self._order(each[0]))
         ]
 
-    def spread(self, money: Money) -> int:
+    def spread(self, money: Money, had_paid: Mapping[str, Parts] = NOTHING_PAID) -> int:
         """Pay what money is for, as of its instant; within one obligation: penalty, fee, principal.
+
+        What is left of a repayment recovers what was charged off.
+
+        Args:
+            money: what is spread.
+            had_paid: what it paid of each obligation before; it pays that first, due or not, as far as that is open.
 
         Returns:
             What is left over.
         """
         left_minor = money.amount_minor
+        had = [self.draft.get(Obligation, obligation_id) for obligation_id in had_paid]
+        for obligation in sorted(had, key=_pay_order) if had else ():
+            left_minor -= self._pay_one(obligation, money, left_minor, had_paid[obligation.obligation_id])
         for obligation in self._meant(money) if left_minor else ():
             left_minor -= self._pay_one(obligation, money, left_minor)
             if not left_minor:  # nothing more need be loaded
                 break
-        return left_minor
+        return left_minor - self._recover(money.source, left_minor)
 
     def spread_displaced(self, due_by: date | None = None) -> int:
         """Spread again what was taken back, each as of its instant; returns what of the rest goes out at once.
@@ -134,22 +145,25 @@ class Allocation:
             due_by: beyond what it paid before it pays only what is due by then; the rest goes out.
         """
         out_minor = 0
-        for money, paid in self.displaced:
-            left_minor = money.amount_minor
-            had = [self.draft.get(Obligation, obligation_id) for obligation_id in paid]
-            for obligation in sorted(had, key=lambda each: (each.due_on, each.no)):
-                left_minor -= self._pay_one(obligation, money, left_minor, paid[obligation.obligation_id])
+        for money, had_paid in self.displaced:
             dates = [day for day in (due_by, money.due_by) if day is not None]
-            left_minor = self.spread(revised(money, amount_minor=left_minor, due_by=min(dates, default=None)))
+            left_minor = self.spread(revised(money, due_by=min(dates, default=None)), had_paid)
             if due_by is not None or (money.source and money.due_by is not None):
                 out_minor += left_minor
             repayment = self.draft.get(Repayment, money.source) if money.source else None
             if repayment is not None:
-                self.draft.put(recorded(repayment, self.shares.get(money.source, [])))
+                self.record(repayment)
         return out_minor
+
+    def record(self, repayment: Repayment) -> None:
+        """Keep what a repayment paid by now, and recovered."""
+        source = repayment.repayment_id
+        self.draft.put(recorded(repayment, self.shares.get(source, []), self.recovered.get(source, 0)))
 
     def spend_credit(self, credit_minor: int) -> int:
         """Let money that has become the buyer's pay all that is due by now; returns what is left of it."""
+        if not credit_minor:
+            return 0
         place = self.draft.place
         if place.rank == TimerKind.DEBIT.rank:
             place = Place(place.at, CREDIT)
@@ -157,7 +171,8 @@ class Allocation:
 
     def left_minor(self, amount_minor: int) -> int:
         """What is left of an amount that came, and of what was taken back of earlier ones."""
-        return amount_minor - sum(_paid(later) - _paid(earlier) for earlier, later in self._pairs())
+        spread_minor = sum(_paid(later) - _paid(earlier) for earlier, later in self._pairs())
+        return amount_minor - spread_minor - sum(self.recovered.values())
 
     def finish(self, amount_minor: int) -> list[Obligation]:
         """Post what changed, and tell what limit became available; `difference.conclude` is left to the caller.
@@ -182,6 +197,8 @@ class Allocation:
                 draft.post(hub, LedgerAccount.CUSTOMER_CREDIT, left_minor, draft.currency)
         for earlier, later in pairs:
             difference.take_over(draft, earlier, revised(later, status=earlier.status), money=hub)
+        for recovered_minor in self.recovered.values():
+            loss.recovered(draft, recovered_minor, hub)
         credit_line.released(draft, _released(pairs), "repaid")
         return before
 
@@ -193,7 +210,7 @@ class Allocation:
 
     def _pairs(self) -> list[tuple[Obligation, Obligation]]:
         """What changed, each as it was before and as it is by now, in the order it is paid."""
-        before = sorted(self.before.values(), key=lambda each: (each.due_on, each.no))
+        before = sorted(self.before.values(), key=_pay_order) if len(self.before) > 1 else list(self.before.values())
         return [(each, self.draft.get(Obligation, each.obligation_id)) for each in before]
 
     def _pay_one(self, obligation: Obligation, money: Money, left_minor: int, most: Parts | None = None) -> int:
@@ -210,9 +227,7 @@ class Allocation:
             return 0
         change = Change(ChangeKind.PAID, place, penalty_minor, fee_minor, principal_minor, money.source)
         after = timeline.put_in(obligation, change)
-        if after.falls or after.penalty_runs:
-            after = timeline.derived(after, place, penalty.rate(self.draft, after))
-        self.work_on(obligation, after)
+        self.work_on(obligation, penalty.derived(self.draft, after, place))
         share = Share(obligation.obligation_id, penalty_minor, fee_minor, principal_minor)
         self.shares.setdefault(money.source, []).append(share)
         account = self.draft.account
@@ -220,12 +235,21 @@ class Allocation:
             self.draft.change_account(paid_until=place.at)
         return paid_minor
 
+    def _recover(self, source: str, left_minor: int) -> int:
+        """Take of what is left of a repayment what is still to be recovered; returns how much."""
+        account = self.draft.account
+        lost_minor = account.charged_off_minor - account.recovered_minor - sum(self.recovered.values())
+        recovered_minor = min(left_minor, lost_minor) if source else 0
+        if recovered_minor:
+            self.recovered[source] = self.recovered.get(source, 0) + recovered_minor
+        return recovered_minor
+
     def _meant(self, money: Money) -> Iterator[Obligation]:
         """What money is for, in the order it is paid."""
         draft = self.draft
         if money.first_ids:
             own = [draft.get(Obligation, obligation_id) for obligation_id in money.first_ids]
-            yield from sorted(own, key=lambda each: (each.due_on, each.no))
+            yield from sorted(own, key=_pay_order)
         if money.is_for_order:
             order = draft.find(Order, money.order_id) if money.order_id is not None else None
             yield from filter(money.may_pay, obligations_of(draft, order) if order is not None else ())
@@ -233,14 +257,14 @@ class Allocation:
             yield from takewhile(money.may_pay, draft.open_obligations())
 
     def _is_movable(self, change: Change, place: Place) -> bool:
-        """Whether a change is a payment after a place; what was reversed stays where it was."""
-        if change.kind is not ChangeKind.PAID or change.place <= place:
+        """Whether a payment comes after a place; what was reversed stays where it was."""
+        if change.place <= place:
             return False
         return not change.source or self.draft.get(Repayment, change.source).reversed_at is None
 
     def _order(self, key: tuple[Place, str]) -> tuple[Place, bool, int]:
         place, source = key
-        return (place, not source, self.draft.get(Repayment, source).no if source else 0)  # credit comes of repayments
+        return (place, bool(source), self.draft.get(Repayment, source).no if source else 0)  # debits come after credit
 
     def _again(self, place: Place, source: str, amount_minor: int) -> Money:
         if not source:
@@ -262,8 +286,20 @@ def money_of(draft: Draft, repayment: Repayment, amount_minor: int, place: Place
     )
 
 
-def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
-    """Return a repayment with what it paid by now; the fees it made go away stay so."""
+def had_paid(repayment: Repayment) -> Mapping[str, Parts]:
+    """What a repayment paid of each obligation, by its record."""
+    paid: dict[str, Parts] = {}
+    for share in map(Share.parse, repayment.shares):
+        _add(paid, share.obligation_id, Parts(share.penalty_minor, share.fee_minor, share.principal_minor))
+    return paid
+
+
+def _add(sums: dict[str, Parts], obligation_id: str, parts: Parts) -> None:
+    sums[obligation_id] = sums.get(obligation_id, Parts()).plus(parts)
+
+
+def recorded(repayment: Repayment, shares: Iterable[Share], recovered_minor: int) -> Repayment:
+    """Return a repayment with what it paid by now, and recovered in addition; the fees it made go away stay so."""
     waived = {
         share.obligation_id: share.waived_fee_minor
         for share in map(Share.parse, repayment.shares)
@@ -271,11 +307,17 @@ def recorded(repayment: Repayment, shares: Iterable[Share]) -> Repayment:
     }
     paid = list(shares)
     kept = [Share(obligation_id, 0, 0, 0, fee_minor) for obligation_id, fee_minor in waived.items()]
+    recovered_minor += repayment.recovered_minor
     return revised(
         repayment,
         shares=tuple(map(str, [*kept, *paid])),
-        credit_minor=repayment.amount_minor - sum(share.amount_minor for share in paid),
+        credit_minor=repayment.amount_minor - recovered_minor - sum(share.amount_minor for share in paid),
+        recovered_minor=recovered_minor,
     )
+
+
+def _pay_order(obligation: Obligation) -> tuple[date, int]:
+    return (obligation.due_on, obligation.no)
 
 
 def _paid(obligation: Obligation) -> int:

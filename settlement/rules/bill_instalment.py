@@ -111,7 +111,7 @@ def _parts(draft: Draft, order: Order, obligation: Obligation, periods: int) -> 
     assert obligation.billed_on is not None
     plan = draft.rules.terms.since(order.terms_from).programmes[draft.account.programme].plans[order.plan_kind]
     dates = statement_dates(plan, obligation.billed_on, periods)
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
+    unpaid_minor = obligation.open_principal_minor
     fee_minor = fee_of_each(draft, order, unpaid_minor)
     split_no = 1 + max(each.split_no for each in obligations_of(draft, order))
     parts: list[Obligation] = []

@@ -28,10 +28,16 @@ def requested(draft: Draft) -> Decision:
             currency=account.currency,
         )
         return draft.declined(DeclineReason.OUTSTANDING)
-    draft.change_account(closed_at=draft.moment.occurred_at, granted_minor=0)
-    if account.limit_minor:
-        draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, account.limit_minor, account.currency)
-        credit_line.reclaimed(draft, account.limit_minor, "closed")
+    close(draft)
     pay_out_credit(draft)
     draft.notify("closing_granted", account_id=account.account_id)
     return draft.applied()
+
+
+def close(draft: Draft) -> None:
+    """Close a line for ever: nothing is granted any more."""
+    limit_minor = draft.account.limit_minor
+    draft.change_account(closed_at=draft.moment.occurred_at, granted_minor=0)
+    if limit_minor:
+        draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, limit_minor, draft.currency)
+        credit_line.reclaimed(draft, limit_minor, "closed")

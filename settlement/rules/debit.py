@@ -6,13 +6,14 @@ Nothing that is due stays unasked: `due_day.close` sees to it after every decisi
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from settlement.asks import Ask, AskState, Parts, asks_of, not_asked, open_parts, uncovered
+from settlement.asks import Ask, AskState, asks_of, not_asked, open_parts, uncovered
 from settlement.changes import Place
 from settlement.dates import business_date
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation
 from settlement.lifecycles import DEBIT
 from settlement.outputs import AutoDebitCancelled, AutoDebitRequested
+from settlement.parts import Parts
 from settlement.statuses import DebitStatus
 from settlement.timers import TimerKind
 from settlement.values import revised

@@ -11,7 +11,7 @@ from settlement.draft import Draft
 from settlement.entities import Obligation
 from settlement.ledger import LedgerAccount
 from settlement.lifecycles import OBLIGATION
-from settlement.rules import overdue, penalty
+from settlement.rules import loss, overdue, penalty
 from settlement.rules.schedule import restate_orders
 from settlement.statuses import ObligationStatus
 from settlement.values import revised
@@ -45,7 +45,8 @@ def take_over(
     _post(draft, money, LedgerAccount.PENALTY_RECEIVABLE, after.paid_penalty_minor - before.paid_penalty_minor)
     _post(draft, money, LedgerAccount.FEE_RECEIVABLE, after.paid_fee_minor - before.paid_fee_minor)
     _post(draft, money, LedgerAccount.RECEIVABLE, after.paid_principal_minor - before.paid_principal_minor)
-    opened_minor = _unpaid(after) - _unpaid(before)
+    loss.take_over(draft, before, after)
+    opened_minor = after.open_principal_minor - before.open_principal_minor
     _post(draft, LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_AVAILABLE, opened_minor)
     penalty.note_charged(draft, before, after)
     draft.put(stated(after, ended))
@@ -54,11 +55,12 @@ def take_over(
 def stated(obligation: Obligation, ended: str = "paid") -> Obligation:
     """Return an obligation in the state that its sums and falls give."""
     status = obligation.status
-    is_unpaid = status in {ObligationStatus.OPEN, ObligationStatus.OVERDUE}
     if not obligation.open_minor:
-        is_over = not is_unpaid and (ended == "paid" or status is ObligationStatus.RETURNED)
-        return obligation if is_over else revised(obligation, status=OBLIGATION.after(status, ended))
-    if not is_unpaid:
+        step = "charged off" if obligation.charged_off_minor else ended
+        if status is ObligationStatus.RETURNED or status is _WHERE_IT_STAYS.get(step):
+            return obligation
+        return revised(obligation, status=OBLIGATION.after(status, step))
+    if status not in {ObligationStatus.OPEN, ObligationStatus.OVERDUE}:
         status = OBLIGATION.after(status, "payment reversed")
     is_overdue = timeline.is_overdue(obligation)
     if is_overdue and status is ObligationStatus.OPEN:
@@ -66,6 +68,10 @@ def stated(obligation: Obligation, ended: str = "paid") -> Obligation:
     elif not is_overdue and status is ObligationStatus.OVERDUE:
         status = OBLIGATION.after(status, "paid in time after all")
     return obligation if status is obligation.status else revised(obligation, status=status)
+
+
+_WHERE_IT_STAYS = {"paid": ObligationStatus.PAID, "charged off": ObligationStatus.CHARGED_OFF}
+"""A step of what is over already, and the state in which it changes nothing."""
 
 
 def conclude(draft: Draft, before: Sequence[Obligation]) -> None:
@@ -82,10 +88,6 @@ def conclude(draft: Draft, before: Sequence[Obligation]) -> None:
 def _orders_of(obligations: Iterable[Obligation]) -> list[str]:
     """Ids of orders, each once, in the order of their obligations."""
     return list(dict.fromkeys(each.order_id for each in obligations if each.order_id is not None))
-
-
-def _unpaid(obligation: Obligation) -> int:
-    return obligation.principal_minor - obligation.paid_principal_minor
 
 
 def _post(draft: Draft, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int) -> None:

@@ -5,7 +5,7 @@ from settlement.decision import Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Order
 from settlement.messages import PurchaseCredited
-from settlement.rules import conceding
+from settlement.rules import conceding, purchase
 from settlement.rules.refund import take_back
 from settlement.rules.schedule import left_minor, restate_orders
 from settlement.statuses import OrderStatus
@@ -32,9 +32,13 @@ def credited(draft: Draft, body: PurchaseCredited) -> Decision:
         )
         return draft.declined(reason, subject=(Concession, key))
     conceding.record(draft, key, body.amount_minor, body.reason, order_id=body.order_id)
-    draft.put(revised(order, credited_minor=order.credited_minor + body.amount_minor))
+    order = revised(order, credited_minor=order.credited_minor + body.amount_minor)
+    draft.put(order)
     paid_out_minor = take_back(draft, order, body.amount_minor, "credited", holds_penalties=True)
-    restate_orders(draft, [order.order_id])
+    if not left_minor(order) and order.returned_minor:
+        purchase.returned_in_full(draft, draft.get(Order, order.order_id))
+    else:
+        restate_orders(draft, [order.order_id])
     draft.notify(
         "purchase_credited",
         order_id=body.order_id,

@@ -14,7 +14,7 @@ from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, PlanKind
 from settlement.ledger import LedgerAccount
 from settlement.rules import debit, difference, overdue, reminder
-from settlement.rules.allocation import Allocation
+from settlement.rules.allocation import Allocation, Money
 from settlement.rules.payout_request import pay_out_credit
 from settlement.rules.schedule import is_under_return
 from settlement.statuses import ObligationStatus
@@ -107,6 +107,15 @@ def spend(draft: Draft) -> list[Obligation]:
     allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
     allocation.spend_credit(credit_minor)
     return allocation.finish(credit_minor)
+
+
+def spend_on_all(draft: Draft) -> None:
+    """Pay all that is owed, due or not, out of the customer credit; nothing of it may be asked for."""
+    credit_minor = draft.account.customer_credit_minor
+    if credit_minor:
+        allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
+        allocation.spread(Money(draft.place, credit_minor))
+        allocation.finish(credit_minor)
 
 
 def settle(draft: Draft, touched: Sequence[Obligation], reason: str) -> None:

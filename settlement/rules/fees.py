@@ -29,10 +29,9 @@ def adjusted(draft: Draft, order: Order, obligations: Sequence[Obligation]) -> l
 
 
 def _adjusted(draft: Draft, obligation: Obligation, fee_minor: int) -> Obligation:
-    open_penalty_minor = obligation.penalty_minor - obligation.paid_penalty_minor
-    kept_minor = max(fee_minor if obligation.principal_minor else 0, obligation.paid_fee_minor)
-    waived_fee_minor = max(0, obligation.fee_minor - kept_minor)
-    waived_penalty_minor = 0 if obligation.principal_minor else open_penalty_minor
+    owed_minor = fee_minor if obligation.principal_minor else 0
+    waived_fee_minor = min(max(0, obligation.fee_minor - owed_minor), obligation.open_fee_minor)
+    waived_penalty_minor = 0 if obligation.principal_minor else obligation.open_penalty_minor
     if not waived_fee_minor and not waived_penalty_minor:
         return obligation
     change = Change(ChangeKind.LESS, draft.place, waived_penalty_minor, waived_fee_minor, 0)

@@ -39,7 +39,7 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
         lowered_by_minor=lowered_by_minor,
         currency=body.currency,
     )
-    if not left_minor(order) and not order.credited_minor:
+    if not left_minor(order) and order.returned_minor:
         purchase.returned_in_full(draft, order)
     else:
         restate_orders(draft, [order.order_id])
@@ -51,6 +51,8 @@ def lowered(draft: Draft, body: AmountLowered) -> Decision:
 def _refusal(draft: Draft, order: Order, obligations: list[Obligation], body: AmountLowered) -> DeclineReason | None:
     """The first reason, in the order of docs/rules.md, that speaks against lowering an order."""
     if order.status in {OrderStatus.CANCELLED, OrderStatus.RETURNED}:
+        return DeclineReason.WRONG_STATE
+    if any(obligation.charged_off_minor for obligation in obligations):
         return DeclineReason.WRONG_STATE
     if body.currency != draft.currency:
         return DeclineReason.CURRENCY_MISMATCH

@@ -119,10 +119,17 @@ def note_changed(draft: Draft, before: Iterable[Obligation]) -> None:
     cleared_at = cleared_at if is_frozen else None
     if (until, cleared_at) != (account.overdue_until, account.cleared_at):
         draft.change_account(overdue_until=until, cleared_at=cleared_at)
+    if any(earlier.penalty_runs != later.penalty_runs for earlier, later in pairs) and is_overdue(draft):
+        expect_penalty(draft, days_after(business_date(draft.moment.now), 1))  # there may be room for more again
     if is_frozen and not is_overdue(draft):
-        draft.cancel(TimerKind.PENALTY, WHOLE_ACCOUNT)
-        penalty.forget_notices(draft)
+        forget(draft)
         _cleared(draft, draft.account)
+
+
+def forget(draft: Draft) -> None:
+    """Nothing is overdue any more: no penalty is awaited, and the next overdue time has notices of its own."""
+    draft.cancel(TimerKind.PENALTY, WHOLE_ACCOUNT)
+    penalty.forget_notices(draft)
 
 
 def _ends(obligations: Iterable[Obligation], since: datetime | None) -> set[datetime]:

@@ -119,7 +119,7 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
         Its obligations as they were before. Debits still ask for them.
     """
     before = [draft.get(Obligation, obligation_id) for obligation_id in cash_out.obligation_ids]
-    unpaid_minor = sum(each.principal_minor - each.paid_principal_minor for each in before)
+    unpaid_minor = sum(each.open_principal_minor for each in before)
     for obligation in before:
         difference.take_over(
             draft,
@@ -135,7 +135,16 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
 
 
 def _undone(draft: Draft, obligation: Obligation) -> Obligation:
-    open_ones, place = open_parts(obligation), Place(draft.moment.occurred_at, draft.moment.rank)
+    place = Place(draft.moment.occurred_at, draft.moment.rank)
+    given_up = Change(
+        ChangeKind.CHARGED_OFF,
+        place,
+        -obligation.charged_off_penalty_minor,
+        -obligation.charged_off_fee_minor,
+        -obligation.charged_off_principal_minor,
+    )
+    obligation = timeline.put_in(obligation, given_up)
+    open_ones = open_parts(obligation)
     less = Change(ChangeKind.LESS, place, open_ones.penalty_minor, open_ones.fee_minor, open_ones.principal_minor)
     obligation = timeline.put_in(obligation, less)
     paid = Change(

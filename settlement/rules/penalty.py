@@ -20,6 +20,16 @@ def rate(draft: Draft, obligation: Obligation) -> timeline.Rate:
     return lambda _: bps
 
 
+def derived(draft: Draft, obligation: Obligation, since: Place) -> Obligation:
+    """Return an obligation whose past has changed since a place, with what follows from it until now."""
+    if not obligation.falls:
+        return obligation
+    today = business_date(draft.moment.now)
+    is_charged = draft.place >= Place(midnight(today), PENALTIES)
+    until = today if is_charged else days_after(today, -1)
+    return timeline.derived(obligation, since, until, rate(draft, obligation))
+
+
 def charge(draft: Draft, obligations: Iterable[Obligation]) -> bool:
     """Charge overdue obligations the penalty of the day that begins now; tells whether that was any."""
     today = business_date(draft.moment.now)
@@ -37,7 +47,7 @@ def charge(draft: Draft, obligations: Iterable[Obligation]) -> bool:
 
 def note_charged(draft: Draft, before: Obligation, after: Obligation) -> None:
     """Keep the sum that the next notice of penalties will tell, as an obligation's penalties change."""
-    if before.penalty_runs == after.penalty_runs and before.lowered_bps == after.lowered_bps:
+    if before.penalty_runs == after.penalty_runs and (after.lowered_bps is None or not after.penalty_runs):
         return
     account = draft.account
     noticed = account.penalty_noticed_on

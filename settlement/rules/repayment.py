@@ -1,18 +1,17 @@
 """Repayments received and reinstated, and debits that failed. Source: docs/rules.md, Repayment."""
 
 from settlement import timeline
-from settlement.changes import BY_MESSAGE, Change, ChangeKind, Place
-from settlement.dates import business_date, days_after
+from settlement.changes import BY_MESSAGE, Place
+from settlement.dates import business_date
 from settlement.decision import AppliedReason, Decision, DeclineReason
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentFailed, RepaymentReceived, RepaymentReinstated
-from settlement.rules import debit, due_day, overdue, payoff, penalty
-from settlement.rules.allocation import Allocation, Share, money_of, recorded
+from settlement.rules import debit, due_day, loss, payoff, penalty
+from settlement.rules.allocation import Allocation, Share, had_paid, money_of
 from settlement.rules.payout_request import pay_out
-from settlement.rules.schedule import is_under_return
-from settlement.statuses import DebitStatus, ObligationStatus
+from settlement.statuses import DebitStatus
 from settlement.values import revised
 
 PAYOFF = "payoff"
@@ -72,7 +71,7 @@ def reinstated(draft: Draft, body: RepaymentReinstated) -> Decision:
         amount_minor=repayment.amount_minor,
         currency=draft.currency,
     )
-    _spread(draft, revised(repayment, reversed_at=None, reinstated=True), is_new=False)
+    _spread(draft, revised(repayment, reversed_at=None, reinstated=True, recovered_minor=0), is_new=False)
     return draft.applied()
 
 
@@ -138,15 +137,16 @@ def _take(draft: Draft, repayment: Repayment) -> None:
 def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     """Spread a repayment from where it counts, and let what is left over go where it belongs."""
     draft.put(repayment)
-    place = _place_of(repayment)
+    place = loss.not_before(draft, _place_of(repayment))
     allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING)
     waived: list[Share] = []
+    paid_before = had_paid(repayment)
     if not is_new:
         waived = _forget(draft, allocation, repayment, place)
     elif repayment.purpose == PAYOFF:
         waived = payoff.begin(draft, allocation, repayment)
     allocation.make_room(place)
-    left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place))
+    left_minor = allocation.spread(money_of(draft, repayment, repayment.amount_minor, place), paid_before)
     is_after_all = repayment.due_by is not None
     out_minor = left_minor if is_after_all else 0
     out_minor += allocation.spread_displaced(business_date(draft.moment.now) if is_after_all else None)
@@ -154,22 +154,12 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     credit_minor = draft.account.customer_credit_minor + allocation.left_minor(repayment.amount_minor) - out_minor
     allocation.spend_credit(credit_minor)
     shares = tuple(map(str, waived))
-    draft.put(recorded(revised(repayment, shares=shares), allocation.shares.get(repayment.repayment_id, [])))
+    allocation.record(revised(repayment, shares=shares))
     before = allocation.finish(repayment.amount_minor)
     if out_minor:
         draft.post(LedgerAccount.CUSTOMER_CREDIT, LedgerAccount.PAYOUT_CLEARING, out_minor, draft.currency)
         pay_out(draft, out_minor, "overpayment")
     due_day.settle(draft, before, "repaid")
-    _fall_again(draft, before)
-
-
-def _fall_again(draft: Draft, before: list[Obligation]) -> None:
-    """What was moved is open past its due date: it is overdue from now on."""
-    today = business_date(draft.moment.now)
-    found = [draft.get(Obligation, each.obligation_id) for each in before]
-    late = [each for each in found if each.status is ObligationStatus.OPEN and each.due_on < today]
-    late = [each for each in late if not is_under_return(draft, each)]
-    overdue.fall(draft, late, penalized_from=days_after(today, 1))
 
 
 def _place_of(repayment: Repayment) -> Place:
@@ -187,17 +177,12 @@ def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: P
     waived: list[Share] = []
     for share in map(Share.parse, repayment.shares):
         obligation = draft.get(Obligation, share.obligation_id)
-        without = timeline.taken_out(obligation, lambda change: _is_of(change, repayment))
-        fee_minor = min(share.waived_fee_minor, without.fee_minor - without.paid_fee_minor)
+        if loss.is_over(draft, obligation):
+            continue
+        without = timeline.without_reversal(obligation, repayment.repayment_id)
+        fee_minor = min(share.waived_fee_minor, without.open_fee_minor)
         if fee_minor > 0:
             waived.append(Share(share.obligation_id, 0, 0, 0, fee_minor))
             without = payoff.without_fee(draft, without, fee_minor)
-        allocation.work_on(obligation, timeline.derived(without, place, penalty.rate(draft, without)))
+        allocation.work_on(obligation, penalty.derived(draft, without, place))
     return waived
-
-
-def _is_of(change: Change, repayment: Repayment) -> bool:
-    return change.source == repayment.repayment_id and change.kind in {
-        ChangeKind.PAID,
-        ChangeKind.UNPAID,
-    }

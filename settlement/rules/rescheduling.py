@@ -94,7 +94,7 @@ def _split(draft: Draft, obligation_id: str, body: DebtRescheduled) -> list[Obli
     first_minor, *others = shares(unpaid_minor, body.periods)
     first = timeline.overdue_ended(obligation, draft.moment.occurred_at)
     if first_minor < unpaid_minor:
-        first = timeline.put_in(first, Change(ChangeKind.LESS, draft.place, 0, 0, unpaid_minor - first_minor))
+        first = timeline.put_in(first, Change(ChangeKind.MOVED, draft.place, 0, 0, unpaid_minor - first_minor))
     first = revised(
         first,
         status=OBLIGATION.after(first.status, "rescheduled"),

@@ -8,7 +8,7 @@ from settlement.draft import Draft
 from settlement.entities import Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentReversed
-from settlement.rules import difference, due_day, fees, overdue, payoff
+from settlement.rules import charge_off, debit, difference, due_day, fees, loss, overdue, payoff
 from settlement.rules.allocation import Share
 from settlement.rules.schedule import is_under_return, new_obligation, obligations_of
 from settlement.statuses import ObligationStatus
@@ -30,8 +30,13 @@ def reversed_(draft: Draft, body: RepaymentReversed) -> Decision:
         currency=draft.currency,
     )
     before, owed_again_minor = _unpay(draft, repayment)
-    _take_credit(draft, repayment.amount_minor - owed_again_minor)
+    gone_minor = repayment.amount_minor - owed_again_minor - loss.taken_back(draft, repayment)
+    gone = _take_credit(draft, gone_minor)
+    if draft.account.charged_off_at is not None:
+        again = [draft.get(Obligation, each.obligation_id) for each in before if loss.is_over(draft, each)]
+        charge_off.give_up(draft, [each for each in (*again, *gone) if each.open_minor])
     difference.conclude(draft, before)
+    debit.lowered(draft, before, "repayment_reversed")  # by the fees, which may be less now
     _fall(draft, before)
     return draft.applied()
 
@@ -78,8 +83,12 @@ def _unpay(draft: Draft, repayment: Repayment) -> tuple[list[Obligation], int]:
     return list(before.values()), owed_again_minor
 
 
-def _take_credit(draft: Draft, gone_minor: int) -> None:
-    """Take what has become credit or was refunded from the credit there is; what that does not cover is owed anew."""
+def _take_credit(draft: Draft, gone_minor: int) -> list[Obligation]:
+    """Take what has become credit or was refunded from the credit there is; what that does not cover is owed anew.
+
+    Returns:
+        What is owed anew, if anything is.
+    """
     credit_minor = min(gone_minor, draft.account.customer_credit_minor)
     owed_minor = gone_minor - credit_minor
     gateway, currency = LedgerAccount.GATEWAY_CLEARING, draft.currency
@@ -87,10 +96,12 @@ def _take_credit(draft: Draft, gone_minor: int) -> None:
     draft.post(LedgerAccount.RECEIVABLE, gateway, owed_minor, currency)
     draft.post(LedgerAccount.LIMIT_USED, LedgerAccount.LIMIT_AVAILABLE, owed_minor, currency)
     if not owed_minor:
-        return
+        return []
     due_on = days_after(business_date(draft.moment.now), 1)
-    draft.put(new_obligation(draft, None, owed_minor, due_on=due_on, billed_on=None))
+    gone = new_obligation(draft, None, owed_minor, due_on=due_on, billed_on=None)
+    draft.put(gone)
     due_day.expect(draft, due_on)
+    return [gone]
 
 
 def _fall(draft: Draft, before: list[Obligation]) -> None:

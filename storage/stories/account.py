@@ -93,7 +93,8 @@ class CashOutStory(Story):
 class AccountStory(Story):
     """Everything of an account; lists are oldest first, obligations by due date.
 
-    `payoff_minor` is what a payoff takes now, by the lane's time.
+    `payoff_minor` is what a payoff takes now, by the lane's time; `charged_off_minor` is what was given up and not
+    taken back by a return, recovered or not.
 
     `other_obligations` are of no order and no cash-out.
     """
@@ -111,6 +112,7 @@ class AccountStory(Story):
     used_minor: int
     customer_credit_minor: int
     payoff_minor: int
+    charged_off_minor: int
     owed: OwedStory
     orders: tuple[OrderStory, ...]
     returns: tuple[ReturnStory, ...]

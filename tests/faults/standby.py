@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from devstack import ports
-from devstack.postgres import SHARED_DIRECTORY, reachable_installation, server_account
+from devstack.installations import SHARED_DIRECTORY, of_wheel, server_account
 from devstack.process import run, start_detached
 from devstack.stack import Stack
 from tests.platform import eventually
@@ -23,7 +23,7 @@ from tests.platform import eventually
 async def standby(stack: Stack) -> AsyncIterator[str]:
     """Start one, and let the stack's server wait for it at every COMMIT; its address among the DSN's hosts."""
     account = server_account()
-    binaries = reachable_installation() / "bin"
+    binaries = of_wheel().programs
     home = Path(tempfile.mkdtemp(prefix="standby-", dir=SHARED_DIRECTORY if account else None))
     if account:
         os.chown(home, account.pw_uid, account.pw_gid)

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from devstack import ports
-from devstack.postgres import server_account
+from devstack.installations import server_account
 from devstack.process import Process, start_detached
 from tests.command import Command
 from tests.platform import Messages, eventually, platform

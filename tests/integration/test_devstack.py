@@ -20,8 +20,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 
 from devstack import jars, ports, stack
 from devstack.errors import DevstackError
+from devstack.installations import server_account
 from devstack.kafka import KafkaNode, cluster_id_at
-from devstack.postgres import PostgresNode, server_account
+from devstack.postgres import PostgresNode
 from devstack.process import start_detached, wait_until
 
 pytestmark = pytest.mark.timeout(180)

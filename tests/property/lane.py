@@ -279,13 +279,16 @@ def _check_account(tables: Tables, balances: Counter[LedgerAccount]) -> None:
         parts = account.available_minor + account.held_minor + account.used_minor
         _expect("limit = available + held + used", account.limit_minor, parts)
         owed = list(tables.entities.get(Obligation, {}).values())
-        principal = sum(each.principal_minor - each.paid_principal_minor for each in owed)
+        principal = sum(each.open_principal_minor for each in owed)
         _expect("used = open principal", account.used_minor, principal)
         _expect("receivable = open principal", account.receivable_minor, principal)
-        fees = sum(each.fee_minor - each.paid_fee_minor for each in owed)
+        fees = sum(each.open_fee_minor for each in owed)
         _expect("fee receivable = open fees", account.fee_receivable_minor, fees)
-        penalties = sum(each.penalty_minor - each.paid_penalty_minor for each in owed)
+        penalties = sum(each.open_penalty_minor for each in owed)
         _expect("penalty receivable = open penalties", account.penalty_receivable_minor, penalties)
+        _expect("charged off", account.charged_off_minor, sum(each.charged_off_minor for each in owed))
+        if not 0 <= account.recovered_minor <= account.charged_off_minor:
+            raise BrokenBooksError(f"{account.recovered_minor} recovered of {account.charged_off_minor} charged off")
         is_owed = bool(principal + fees + penalties)
         if account.customer_credit_minor < 0 or (
             account.customer_credit_minor and not is_owed and not tables.credit_rests

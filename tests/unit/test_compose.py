@@ -10,7 +10,7 @@ import yaml
 
 from cli import ENTRIES
 from devstack import jars
-from devstack.postgres import installed_version
+from devstack.installations import installed_version
 from workers.settings.descriptions import described
 from workers.settings.model import Settings
 

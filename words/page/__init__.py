@@ -1,7 +1,7 @@
 """A simulation's report as one page that needs nothing else: no network, no other file.
 
 Charts are drawn by Apache ECharts, which lies in `vendor/` as its project publishes it:
-docs/decisions/0020-charts-are-drawn-by-a-vendored-library.md.
+docs/decisions/0022-charts-are-drawn-by-a-vendored-library.md.
 """
 
 import hashlib

@@ -27,7 +27,7 @@ from workers.lanes.relay import Relay
 from workers.lanes.splitting import settle_in_parts
 from workers.lanes.surroundings import Surroundings
 from workers.lanes.taken import Taken
-from workers.lanes.takeover import RelayError
+from workers.lanes.takeover import LogAheadError, RelayError
 from workers.lanes.transaction import Settlement, Settler
 from workers.status import LaneState, LaneStatus
 
@@ -46,6 +46,8 @@ and seldom enough for the epochs it takes."""
 GIVE_UP_TIMEOUT_S = 4.0
 """Of a lane that is given up: more than its relay takes, and not much more, for a rebalance and the end of the worker
 wait for it. At worst it is left behind: its epoch keeps it from doing harm."""
+
+TAKEN_BACK = "the database was taken back: what was sent is settled again, and not sent again"
 
 LOG = logs.get(__name__)
 
@@ -193,6 +195,9 @@ class Lane:
         while True:
             self._moved.clear()
             relay, settler = self._require_claim()
+            if isinstance(relay.error, LogAheadError):
+                await self._settle_again(settler, relay.error)
+                return  # to be claimed anew: relay and input begin where the database is then
             if relay.error is not None:
                 raise relay.error
             if not self._may_run.is_set():
@@ -253,6 +258,38 @@ class Lane:
             self._at_rest.set()
         self._backoff.reset()
         self._around.states.leave(("database", self.number), "database is back", lane=self.number)
+
+    async def _settle_again(self, settler: Settler, ahead: LogAheadError) -> None:
+        """Settle what was sent and is not in the database any more, batch by batch as the lane-log has it.
+
+        Nothing of it is sent: the relay begins behind the last batch in the lane-log.
+
+        Raises:
+            LaneStoppedError: a batch does not come to what was sent, or its records are gone.
+        """
+        last = ahead.logged.batch_seq
+        if settler.batch_seq >= last:
+            msg = (
+                f"lane {self.number} is settled up to batch {settler.batch_seq}, and batch {last}, which was sent, is"
+                " not among them: somebody deleted it. See docs/runbooks/database-restored.md"
+            )
+            raise LaneStoppedError(msg)
+        about = {"lane": self.number, "from_batch": settler.batch_seq + 1, "to_batch": last}
+        LOG.warning(TAKEN_BACK, **about)
+        self._enter(LaneState.RUNNING, f"settles again what was sent, up to batch {last}")
+        sent = self._around.sent_batches(self.number, settler.batch_seq, last, self._note_settling)
+        async with contextlib.aclosing(sent):
+            async for batch in sent:
+                if not self._may_run.is_set():
+                    return
+                async with self._turn():
+                    settlement = await settler.settle_again(batch)
+                self.status.settled, self.status.lane_time = settler.batch_seq, settlement.decided.lane_time
+                self._note_settling()
+        LOG.warning("the database has again all that was sent", **about)
+
+    def _note_settling(self) -> None:
+        self.status.settled_at = time.monotonic()
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -1,7 +1,7 @@
 """What a lane stands in: the consumer it reads from, and what it shares with the other lanes of its worker."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from workers import logs
 from workers.kafka.chunks import Ends, Seek
 from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
+from workers.lanes.taken import SentBatch
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 
@@ -36,6 +37,18 @@ class Partitions(Protocol):
         """Where the partition ends, as far as is known."""
 
 
+class SentBatches(Protocol):
+    """Reads what a lane has sent again (workers/replay/sent.py)."""
+
+    def __call__(self, lane: int, after: int, last: int, on_step: Callable[[], None]) -> AsyncGenerator[SentBatch]:
+        """The batches after one and up to another, as the lane-log has them; `on_step` is called now and then.
+
+        Raises:
+            LaneStoppedError: the history has a hole.
+            BrokerUnreachableError, KafkaError: the brokers are away.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What all lanes of a worker share."""
@@ -46,6 +59,7 @@ class Surroundings:
     partitions: Callable[[], Partitions]
     claimer: Claimer
     reader: LaneLogReader
+    sent_batches: SentBatches
     status: WorkerStatus
     owner: str
     next_token: Callable[[], int]

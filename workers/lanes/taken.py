@@ -1,11 +1,14 @@
 """What a batch is made of: records in the order they are decided, each with what it was understood as."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from contracts.headers import MAX_READ
 from contracts.records import RawRecord, Rejected
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
+from workers.lanes.lanelog import BatchLog
 
 Decoded = Input | Rejected
 
@@ -35,3 +38,18 @@ class Taken(NamedTuple):
             tuple(self.record.headers[:MAX_READ]),
         )
         return Taken(self.record, rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class SentBatch:
+    """A batch that was sent, to be settled again in a database that lacks it.
+
+    Args:
+        log: what the lane-log says of it.
+        taken: its records in the order of deciding.
+        failed: inputs and timers that failed by a defect, by `DeadLetter.dead_letter_id`: the details.
+    """
+
+    log: BatchLog
+    taken: Sequence[Taken]
+    failed: Mapping[str, str]

@@ -47,6 +47,14 @@ class DatabaseAwayError(Exception):
     """The database can't be asked just now. Its client's OSError or TimeoutError could as well be the broker's."""
 
 
+class LogAheadError(RelayError):
+    """The lane-log has batches that the database does not have, because it was taken back to an earlier moment."""
+
+    def __init__(self, message: str, logged: Logged) -> None:
+        super().__init__(message)
+        self.logged = logged
+
+
 @asynccontextmanager
 async def asking(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """A connection of the pool.
@@ -61,6 +69,17 @@ async def asking(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         if is_transient(error):
             raise DatabaseAwayError(first_line(error)) from error
         raise
+
+
+def lane_producer(settings: Settings, database_id: str, lane: int) -> AIOKafkaProducer:
+    """A lane's transactional producer, to be started: that fences its predecessor, and ends its transaction."""
+    return AIOKafkaProducer(
+        **connection(settings.kafka),
+        transactional_id=f"postpay-{database_id}-lane-{lane}",
+        transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
+        request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+        max_batch_size=PRODUCER_BATCH_BYTES,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +98,7 @@ class Takeover:
 
     def new_producer(self) -> AIOKafkaProducer:
         """The lane's transactional producer, named after database and lane, to be started."""
-        return AIOKafkaProducer(
-            **connection(self.settings.kafka),
-            transactional_id=f"postpay-{self.identity.database_id}-lane-{self.lane}",
-            transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
-            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
-            max_batch_size=PRODUCER_BATCH_BYTES,
-        )
+        return lane_producer(self.settings, str(self.identity.database_id), self.lane)
 
     async def require_epoch(self) -> None:
         """Never fence a successor: a relay whose lane has moved on ends before it starts a producer.
@@ -103,7 +116,8 @@ class Takeover:
         Raises:
             FencedError: the lane has another epoch.
             LaneLogError: the log belongs to another database.
-            RelayError: that batch is not in the database, or is another one there.
+            LogAheadError: that batch is not in the database.
+            RelayError: it is another one there.
         """
         async with asyncio.timeout(START_TIMEOUT_S):
             await producer.start()
@@ -144,7 +158,8 @@ class Takeover:
         """The last batch in the log must be one of ours, with the same history.
 
         Raises:
-            RelayError: it is not.
+            LogAheadError: it is not there.
+            RelayError: it is another.
         """
         if logged is None:
             return
@@ -153,10 +168,9 @@ class Takeover:
         if chain_hash is None:
             msg = (
                 f"the lane-log of lane {self.lane} is ahead of the database: batch {logged.batch_seq} was sent, and the"
-                " database does not have it (restored from a backup, or a fail-over lost commits?). Nothing more is"
-                " sent; bring back the database that has it"
+                " database does not have it (restored from a backup, or a fail-over lost commits?)"
             )
-            raise RelayError(msg)
+            raise LogAheadError(msg, logged)
         if chain_hash != logged.chain_hash:
             msg = (
                 f"batch {logged.batch_seq} of lane {self.lane} was sent with hash {logged.chain_hash.hex()}, and the"

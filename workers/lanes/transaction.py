@@ -9,8 +9,8 @@ Protocol: docs/protocol.md, Input.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -26,19 +26,21 @@ from settlement.terms import TermsBook
 from storage import lanes, load, write
 from storage.database import Connection, borrowed
 from storage.identity import Identity
-from storage.lanes import LaneClaim, LaneLock, Position
+from storage.lanes import FencedError, LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
 from workers.lanes.checkpoints import reached
-from workers.lanes.claims import fingerprint
+from workers.lanes.claims import LaneStoppedError, fingerprint
 from workers.lanes.deciding import Decided, Decider, Standing
-from workers.lanes.lanelog import OffsetRange
+from workers.lanes.lanelog import BatchLog, OffsetRange
 from workers.lanes.outgoing import Outgoing, Relayable, packed
-from workers.lanes.taken import Taken
+from workers.lanes.taken import SentBatch, Taken
 from workers.lanes.working_days import working_days
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 
 MORE_TIMERS = 4
+MOST_TIMERS = 10_000_000
+"""There can't be more of one lane: then there are fewer parties with due timers than are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class Settler:
         self._status = status
 
     @property
+    def batch_seq(self) -> int:
+        """The last batch that is settled."""
+        return self._standing.batch_seq
+
+    @property
     def positions(self) -> Mapping[str, Position]:
         """What is settled, by topic."""
         return self._positions
@@ -104,6 +111,25 @@ class Settler:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as they come. Whether the batch was
                 committed shows when this is called again, with the same records.
         """
+        return await self._in_transaction(
+            lambda connection, lock: self._decide_and_write(connection, lock, taken, read_to)
+        )
+
+    async def settle_again(self, batch: SentBatch) -> Settlement:
+        """Settle a batch that was sent, with what the lane-log says of it, in one transaction.
+
+        Raises:
+            LaneStoppedError: it does not come to what was sent.
+            FencedError, InvariantBrokenError, asyncpg.PostgresError, …: as `settle` does.
+        """
+        settlement = await self._in_transaction(lambda connection, _: self._decide_again(connection, batch))
+        assert settlement is not None  # there is always a batch
+        return settlement
+
+    async def _in_transaction(
+        self, work: Callable[[Connection, LaneLock], Awaitable[Settlement | None]]
+    ) -> Settlement | None:
+        """Do work that writes a batch, or nothing, under the lane's lock."""
         begun = time.monotonic()
         async with borrowed(self._pool) as connection:
             transaction = connection.transaction()
@@ -112,7 +138,7 @@ class Settler:
                 # Whoever waited for the row would keep other lanes from their turns.
                 lock = await lanes.lock(connection, self.lane, self.epoch, wait=False)
                 self._look_back(lock)
-                settlement = await self._decide_and_write(connection, lock, taken, read_to)
+                settlement = await work(connection, lock)
             except BaseException:
                 await _roll_back(transaction)
                 raise
@@ -137,12 +163,23 @@ class Settler:
         return confirmed
 
     def _look_back(self, lock: LaneLock) -> None:
-        """Compare the lane row with what this claim believes; find out what became of an unanswered COMMIT."""
+        """Compare the lane row with what this claim believes; find out what became of an unanswered COMMIT.
+
+        Raises:
+            FencedError: the database has lost what this claim wrote; the next claim finds out what was sent of it.
+            InvariantBrokenError: somebody else has written under this epoch.
+        """
         attempted, self._attempted = self._attempted, None
         if attempted is not None and lock.batch_seq == attempted.decided.after.batch_seq:
             self._adopt(attempted)
             self._confirmed.append(attempted)
         believed = self._standing
+        if lock.batch_seq < believed.batch_seq:
+            msg = (
+                f"lane {self.lane} is at batch {lock.batch_seq} in the database, and batch {believed.batch_seq} was"
+                " committed: the database was taken back to an earlier moment"
+            )
+            raise FencedError(msg)
         if (lock.batch_seq, lock.chain_hash) != (believed.batch_seq, believed.chain_hash):
             msg = (
                 f"lane {self.lane} is at batch {lock.batch_seq} in the database and at {believed.batch_seq} here, under"
@@ -164,12 +201,24 @@ class Settler:
         fresh = self.unsettled(taken)
         positions = self._advanced(fresh, read_to)
         undecided = self._decider.sort_out(fresh, self._standing, lock.now)
-        tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)
+        tables = LiveTables(connection, self.lane, self.next_due_at, self._timers_per_batch)
         due = await tables.due_parties(undecided.until)
         if not positions and not due:
             self.next_due_at = await load.next_due(connection, self.lane)
             return None
         decided = await self._decider.decide(undecided, due, tables.load)
+        relayable = await self._write(connection, decided, positions)
+        return Settlement(decided, relayable, positions, await tables.next_due(decided))
+
+    async def _decide_again(self, connection: Connection, batch: SentBatch) -> Settlement:
+        log, taken = batch.log, batch.taken
+        positions = self._advanced(taken, {topic: span.next_offset for topic, span in log.offsets.items()})
+        undecided = self._decider.sort_out(taken, self._standing, log.lane_time)
+        tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)
+        due = await tables.first_due(undecided.until or log.lane_time, log.timer_parties)
+        decided = await self._decider.decide(undecided, due, tables.load, batch.failed)
+        again = self._outgoing.log(decided, log.offsets)
+        _require_as_sent(log, replace(again, epoch=log.epoch))
         relayable = await self._write(connection, decided, positions)
         return Settlement(decided, relayable, positions, await tables.next_due(decided))
 
@@ -221,7 +270,7 @@ class Settler:
         return Relayable(after.batch_seq, messages, sum(map(len, parts)))
 
 
-class _Tables:
+class LiveTables:
     """The lane's tables in a batch's transaction, as deciding loads from them.
 
     Args:
@@ -243,6 +292,16 @@ class _Tables:
         if until is None or not self._any_due(until):
             return ()
         return await load.due_parties(self._connection, self._lane, until, self._timers_per_batch)
+
+    async def first_due(self, until: datetime, parties: int) -> Sequence[Party]:
+        """The first so many parties with timers due by then; fewer where there are not so many."""
+        limit = parties
+        while parties:
+            found = await load.due_parties(self._connection, self._lane, until, limit)
+            if len(found) >= parties or limit > MOST_TIMERS:
+                return found[:parties]
+            limit *= MORE_TIMERS
+        return ()
 
     async def load(self, wanted: load.ReadSet) -> load.Loaded:
         """Load what is wanted, once more with more timers of a party that has very many."""
@@ -270,6 +329,27 @@ class _Tables:
 
     def _any_due(self, until: datetime) -> bool:
         return self._next_due_at is not None and self._next_due_at <= until
+
+
+def _require_as_sent(log: BatchLog, again: BatchLog) -> None:
+    """A batch that is settled again must come to what was sent.
+
+    Raises:
+        LaneStoppedError: it does not.
+    """
+    apart = [
+        f"{each.name} {getattr(log, each.name)!s} there and {getattr(again, each.name)!s} here"
+        for each in fields(BatchLog)
+        if each.name != "rules_version" and getattr(log, each.name) != getattr(again, each.name)
+    ]
+    if apart:
+        other = "" if log.rules_version == again.rules_version else f" (by rules version {log.rules_version})"
+        msg = (
+            f"batch {log.batch_seq} of lane {log.lane} was sent{other}, and settled again in this older database it"
+            f" comes to something else than the lane-log says: {'; '.join(apart)}."
+            " See docs/runbooks/database-restored.md"
+        )
+        raise LaneStoppedError(msg)
 
 
 async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:

@@ -13,6 +13,7 @@ from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
 from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, reading, unreachable
 from workers.kafka.pacing import without_pauses
+from workers.lanes.lanelog import BatchLog
 from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
 from workers.replay.merge import batch_log
 from workers.settings.model import Kafka, Settings
@@ -31,10 +32,15 @@ LOOK_FURTHER = 8
 
 @dataclass(slots=True)
 class _Ahead:
-    """Records of a topic that are read and were not asked for yet; `position`: up to where."""
+    """Records of a topic that are read and were not asked for yet; `position`: up to where.
+
+    `most` records are taken of a fetch; None: all. Up to a damaged one they are taken one by one, for the client gives
+    none that it found before it.
+    """
 
     position: int = -1
     records: deque[RawRecord] = field(default_factory=deque)
+    most: int | None = None
 
 
 class BrokerRecords:
@@ -91,7 +97,7 @@ class BrokerRecords:
             ahead.records.popleft()
         if ahead.position < first:
             self._consumer.seek(tp, first)
-            ahead.position = first
+            ahead.position, ahead.most = first, None
 
     async def _fetch(self, topic: str, ahead: _Ahead) -> None:
         """Wait until the topic has brought something, be it only a marker.
@@ -105,18 +111,20 @@ class BrokerRecords:
             self._consumer.resume(tp)
         try:
             async with asyncio.timeout(STALL_S):
-                while True:
-                    fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS)
+                before = ahead.position
+                while ahead.position == before:
+                    fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=ahead.most)
                     ahead.records.extend(raw_record(topic, record) for record in fetched.get(tp, ()))
-                    before, ahead.position = ahead.position, await self._consumer.position(tp)
-                    if ahead.position > before:
-                        break
+                    ahead.position = await self._consumer.position(tp)
         except OffsetOutOfRangeError as error:
             msg = f"{tp.topic}[{tp.partition}] has no offset {ahead.position} any more: the broker deleted it meanwhile"
             raise HistoryError(msg) from error
         except CorruptRecordException as error:
-            msg = f"{tp.topic}[{tp.partition}] cannot be read at offset {ahead.position}: {error}"
-            raise HistoryError(msg) from error
+            if ahead.most is not None:
+                msg = f"{tp.topic}[{tp.partition}] cannot be read at offset {ahead.position}: {error}"
+                raise HistoryError(msg) from error
+            ahead.most = 1
+            self._consumer.seek(tp, ahead.position)
         except TimeoutError as error:
             raise BrokerUnreachableError(unreachable(self._kafka, error)) from error
         if ahead.position >= self._ends[topic]:
@@ -180,6 +188,35 @@ async def output_extent(settings: Settings, lane: int, topics: Sequence[str]) ->
         starts = await consumer.beginning_offsets([*partitions.values()])
     first, end = ({topic: offsets[tp] for topic, tp in partitions.items()} for offsets in (starts, ends))
     return LaneExtent(lane, first, end, None)
+
+
+async def log_position(settings: Settings, extent: LaneExtent, batch_seq: int) -> int:
+    """Where to begin to read a lane-log, so that the first batch is no later than this one; looks back from the end.
+
+    Raises:
+        HistoryError: the lane-log has a record that is none.
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
+    topic = Topic.LANE_LOG.value
+    start, end = extent.starts[topic], extent.ends[topic]
+    look_back = LOOK_BACK
+    async with _consumer(settings) as consumer:
+        while True:
+            first = max(start, end - look_back)
+            records = BrokerRecords(consumer, settings.kafka, settings.topics.prefix, extent.lane, extent.ends)
+            found = await _first_batch(records, first, end)
+            if first == start or (found is not None and found.batch_seq <= batch_seq):
+                return first
+            look_back *= LOOK_FURTHER
+
+
+async def _first_batch(records: BrokerRecords, first: int, end: int) -> BatchLog | None:
+    for begin in range(first, end, LOOK_BACK):
+        for record in await records.read(Topic.LANE_LOG.value, begin, min(begin + LOOK_BACK, end)):
+            found = batch_log(record)
+            if found is not None:
+                return found
+    return None
 
 
 async def _with_last_batch(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> LaneExtent:

@@ -89,7 +89,7 @@ def of_batch(rows: BatchRows | None, log: BatchLog, decided: Decided, again: Bat
     """
     if rows is None:
         return Difference("its row in table batch", None, NOTHING, f"batch {log.batch_seq}, which the lane-log has")
-    return _of_decisions(rows, decided) or _of_batch_row(rows, log, decided) or _of_log(log, again)
+    return _of_decisions(rows, decided) or _of_batch_row(rows, log, decided) or of_log(log, again)
 
 
 def _of_decisions(rows: BatchRows, decided: Decided) -> Difference | None:
@@ -138,7 +138,8 @@ def _of_batch_row(rows: BatchRows, log: BatchLog, decided: Decided) -> Differenc
     return of_rows("its row in table batch", names, recorded, again)
 
 
-def _of_log(log: BatchLog, again: BatchLog) -> Difference | None:
+def of_log(log: BatchLog, again: BatchLog) -> Difference | None:
+    """The first field in which a record of the lane-log is not what it would be now, the rules' version aside."""
     names = [each.name for each in fields(BatchLog)]
     return of_rows(
         "its record in the lane-log",

@@ -4,36 +4,15 @@ Nothing is read of the database here, and nothing is written or sent: what becom
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from contracts.headers import MAX_READ
-from contracts.records import Rejected
-from settlement.dead_letter import DeadLetterReason
-from settlement.messages import Input
 from storage.lanes import Position
 from workers.lanes.claims import fingerprint
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.lanelog import BatchLog
-from workers.lanes.taken import Taken
+from workers.replay.failures import NO_FAILURES, Failures
 from workers.replay.merge import RecordedBatch
 from workers.replay.tables import LaneTables
-
-
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """What of a batch failed by a defect of postpay when it was decided, by `DeadLetter.dead_letter_id`.
-
-    They fail again: a later release has mended the defect, but what came of it is what happened.
-
-    Args:
-        decoding: records that could not be decoded: the details.
-        deciding: inputs and timers that could not be decided: the details.
-        refused: records that the database did not take: reasons and details.
-    """
-
-    decoding: dict[str, str] = field(default_factory=dict)
-    deciding: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, tuple[DeadLetterReason, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +23,6 @@ class Gap:
     topic: str
     first: int
     next_offset: int
-
-
-NO_FAILURES = Failures()
 
 
 class LaneReplay:
@@ -76,7 +52,7 @@ class LaneReplay:
         """
         taken = batch.taken
         if failures.decoding or failures.refused:
-            taken = [failed_again(each, failures) for each in taken]
+            taken = [failures.again(each) for each in taken]
         undecided = self.decider.sort_out(taken, self.standing, batch.now)
         due = self.tables.due_parties(undecided.until or batch.now, log.timer_parties) if log.timer_parties else []
         return await self.decider.decide(undecided, due, self.tables.load, failures.deciding)
@@ -96,17 +72,3 @@ class LaneReplay:
     def follow(self, chain_hash: bytes, next_seq: int) -> None:
         """Number the next decisions, and hash them, as if the last batch had come to what was recorded of it."""
         self.standing = replace(self.standing, chain_hash=chain_hash, next_seq=next_seq)
-
-
-def failed_again(taken: Taken, failures: Failures) -> Taken:
-    """The record as one that fails, if it failed by a defect then."""
-    name = taken.decoded.source.name
-    if name in failures.refused and isinstance(taken.decoded, Input):
-        return taken.refused(*failures.refused[name])
-    if name not in failures.decoding:
-        return taken
-    record, detail = taken.record, failures.decoding[name]
-    headers = tuple(record.headers[:MAX_READ])
-    source, raw = taken.decoded.source, taken.decoded.raw
-    reason = DeadLetterReason.INTERNAL_ERROR
-    return Taken(record, Rejected(source, reason, detail, record.key, raw, headers=headers))

@@ -29,9 +29,9 @@ from workers.lanes.working_days import working_days
 from workers.replay import checkpoint
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
-from workers.replay.failures import failures_of
+from workers.replay.failures import NO_FAILURES, Failures, failures_of
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
-from workers.replay.lane import NO_FAILURES, Failures, LaneReplay
+from workers.replay.lane import LaneReplay
 from workers.replay.merge import RecordedBatch
 from workers.replay.outputs import SentOutputs, sent_outputs
 from workers.replay.processes import Tell

@@ -10,6 +10,8 @@ FROM (
             ('receivable', receivable_minor),
             ('fee_receivable', fee_receivable_minor),
             ('penalty_receivable', penalty_receivable_minor),
+            ('charge_off_loss', charged_off_minor),
+            ('recovery_income', recovered_minor),
             ('customer_credit', customer_credit_minor),
             ('limit_granted', limit_minor),
             ('limit_available', available_minor),

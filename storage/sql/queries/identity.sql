@@ -15,6 +15,11 @@ INSERT INTO identity (lanes)
 VALUES ($1)
 RETURNING database_id;
 
+-- name: create_again
+-- The id of a database that was, for the schema that takes its place.
+INSERT INTO identity (database_id, lanes, cluster_id, prefix, consumer_group)
+VALUES ($1, $2, $3, $4, $5);
+
 -- name: make_lanes
 -- The lanes' rows and partitions, with the chain hash each starts from.
 CALL make_lanes($1, $2, $3);

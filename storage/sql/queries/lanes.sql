@@ -1,10 +1,17 @@
 -- name: claim
 -- A new owner: everyone with an older epoch is refused from now on. Waits for a batch in progress.
 UPDATE lane
-SET epoch = epoch + 1, owner = $2, backend_pid = pg_backend_pid(), claimed_at = clock_timestamp()
+SET epoch = epoch + 1, owner = $2, backend_pid = pg_backend_pid(), claimed_at = statement_timestamp()
 FROM terms
 WHERE lane.lane = $1 AND terms.digest = lane.terms_digest
 RETURNING epoch, batch_seq, chain_hash, lane_time, next_seq, terms_digest, terms.document AS terms_document;
+
+-- name: look
+-- What a claim would give, without one.
+SELECT epoch, batch_seq, chain_hash, lane_time, next_seq, terms_digest, terms.document AS terms_document,
+    clock_timestamp() AS now
+FROM lane JOIN terms ON terms.digest = lane.terms_digest
+WHERE lane = $1;
 
 -- name: lock
 -- The one lock of a batch: whoever holds the lane's row may write the lane's tables.

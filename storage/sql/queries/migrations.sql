@@ -1,10 +1,13 @@
 -- name: lock
--- One migration at a time in a database; the key is arbitrary but ours. Ends with the session.
-SELECT pg_advisory_lock(0x706f737470617901);
+-- One migration at a time in a database; the key is arbitrary but ours: `postpay` in ASCII, and 1. Ends with the session.
+SELECT pg_advisory_lock(8101821198601648385);
 
 -- name: become_owner
 -- Everything is made by one role, whoever migrates.
 SET ROLE postpay_owner;
+
+-- name: become_oneself
+RESET ROLE;
 
 -- name: journal
 -- What has been applied; made before the first migration.
@@ -26,3 +29,7 @@ ORDER BY version;
 -- name: record
 INSERT INTO migration (version, name, checksum)
 VALUES ($1, $2, $3);
+
+-- name: has_log
+-- Whether there is an operator log yet.
+SELECT to_regclass('postpay.operator_log') IS NOT NULL;

@@ -31,7 +31,7 @@ WHERE lane = $1 AND batch_seq = $2;
 -- name: relayed
 -- A hint for operators and for emptying old parts; the lane-log says what was sent.
 UPDATE lane_relay
-SET relayed_batch_seq = greatest(relayed_batch_seq, $2), relayed_at = clock_timestamp()
+SET relayed_batch_seq = greatest(relayed_batch_seq, $2), relayed_at = statement_timestamp()
 WHERE lane = $1;
 
 -- name: stale_turns

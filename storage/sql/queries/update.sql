@@ -1,5 +1,5 @@
 -- Changed entities, one statement for each table: one array literal per column (storage/arrays.py). Rows are looked up key by
--- key, as in load.sql, and then found by their place.
+-- key, as in load.sql, and then found by their place; their lane is named again for a database that is distributed by it.
 
 -- name: account
 UPDATE account SET
@@ -11,19 +11,23 @@ UPDATE account SET
     new.customer_credit_minor, granted_minor = new.granted_minor, overdue_until = new.overdue_until, cleared_at =
     new.cleared_at, appeal_upheld = new.appeal_upheld, cash_out_on = new.cash_out_on, cash_out_day_minor =
     new.cash_out_day_minor, overdue_since = new.overdue_since, paid_until = new.paid_until, penalty_noticed_on =
-    new.penalty_noticed_on, penalty_unnoticed_minor = new.penalty_unnoticed_minor
+    new.penalty_noticed_on, penalty_unnoticed_minor = new.penalty_unnoticed_minor, charged_off_minor =
+    new.charged_off_minor, recovered_minor = new.recovered_minor, charged_off_at = new.charged_off_at, charged_off_no =
+    new.charged_off_no
 FROM unnest(
     $2::text::text[], $3::text::bigint[], $4::text::boolean[], $5::text::boolean[], $6::text::text[],
     $7::text::text[], $8::text::timestamptz[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[],
     $12::text::bigint[], $13::text::bigint[], $14::text::bigint[], $15::text::bigint[], $16::text::bigint[],
     $17::text::bigint[], $18::text::bigint[], $19::text::timestamptz[], $20::text::timestamptz[],
     $21::text::boolean[], $22::text::date[], $23::text::bigint[], $24::text::timestamptz[],
-    $25::text::timestamptz[], $26::text::date[], $27::text::bigint[]
+    $25::text::timestamptz[], $26::text::date[], $27::text::bigint[], $28::text::bigint[], $29::text::bigint[],
+    $30::text::timestamptz[], $31::text::bigint[]
 ) AS new (
     account_id, score, card_linked, identity_verified, freeze_reasons, lifted_freezes, closed_at, entities_made,
     limit_minor, available_minor, held_minor, used_minor, receivable_minor, fee_receivable_minor,
     penalty_receivable_minor, customer_credit_minor, granted_minor, overdue_until, cleared_at, appeal_upheld,
-    cash_out_on, cash_out_day_minor, overdue_since, paid_until, penalty_noticed_on, penalty_unnoticed_minor
+    cash_out_on, cash_out_day_minor, overdue_since, paid_until, penalty_noticed_on, penalty_unnoticed_minor,
+    charged_off_minor, recovered_minor, charged_off_at, charged_off_no
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -31,7 +35,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id
     OFFSET 0
 ) AS found
-WHERE account.ctid = found.place;
+WHERE account.lane = $1 AND account.ctid = found.place;
 
 -- name: purchase_order
 UPDATE purchase_order SET
@@ -54,7 +58,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND order_id = new.order_id
     OFFSET 0
 ) AS found
-WHERE purchase_order.ctid = found.place;
+WHERE purchase_order.lane = $1 AND purchase_order.ctid = found.place;
 
 -- name: obligation
 UPDATE obligation SET
@@ -64,17 +68,19 @@ UPDATE obligation SET
     new.in_instalments, overdue_principal_minor = new.overdue_principal_minor, penalty_runs =
     new.penalty_runs::jsonb, split_no = new.split_no, lowered_bps = new.lowered_bps, falls = new.falls::jsonb,
     changes = new.changes::jsonb, paid_at = new.paid_at, asks = new.asks::jsonb, exhausted = new.exhausted,
-    plan_id = new.plan_id
+    plan_id = new.plan_id, charged_off_principal_minor = new.charged_off_principal_minor, charged_off_fee_minor =
+    new.charged_off_fee_minor, charged_off_penalty_minor = new.charged_off_penalty_minor
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::date[], $5::text::text[], $6::text::bigint[], $7::text::bigint[],
     $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[], $12::text::date[],
     $13::text::boolean[], $14::text::bigint[], $15::text::text[], $16::text::bigint[], $17::text::bigint[],
     $18::text::text[], $19::text::text[], $20::text::timestamptz[], $21::text::text[], $22::text::boolean[],
-    $23::text::text[]
+    $23::text::text[], $24::text::bigint[], $25::text::bigint[], $26::text::bigint[]
 ) AS new (
     account_id, obligation_id, due_on, status, principal_minor, fee_minor, penalty_minor, paid_principal_minor,
     paid_fee_minor, paid_penalty_minor, billed_on, in_instalments, overdue_principal_minor, penalty_runs, split_no,
-    lowered_bps, falls, changes, paid_at, asks, exhausted, plan_id
+    lowered_bps, falls, changes, paid_at, asks, exhausted, plan_id, charged_off_principal_minor, charged_off_fee_minor,
+    charged_off_penalty_minor
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -82,7 +88,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND obligation_id = new.obligation_id
     OFFSET 0
 ) AS found
-WHERE obligation.ctid = found.place;
+WHERE obligation.lane = $1 AND obligation.ctid = found.place;
 
 -- name: debit
 UPDATE debit SET
@@ -100,7 +106,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND debit_id = new.debit_id
     OFFSET 0
 ) AS found
-WHERE debit.ctid = found.place;
+WHERE debit.lane = $1 AND debit.ctid = found.place;
 
 -- name: return_request
 UPDATE return_request SET
@@ -116,17 +122,17 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND return_id = new.return_id
     OFFSET 0
 ) AS found
-WHERE return_request.ctid = found.place;
+WHERE return_request.lane = $1 AND return_request.ctid = found.place;
 
 -- name: repayment
 UPDATE repayment SET
     shares = new.shares::jsonb, credit_minor = new.credit_minor, reversed_at = new.reversed_at, reinstated =
-    new.reinstated
+    new.reinstated, recovered_minor = new.recovered_minor
 FROM unnest(
     $2::text::text[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::timestamptz[],
-    $7::text::boolean[]
+    $7::text::boolean[], $8::text::bigint[]
 ) AS new (
-    account_id, repayment_id, shares, credit_minor, reversed_at, reinstated
+    account_id, repayment_id, shares, credit_minor, reversed_at, reinstated, recovered_minor
 )
 CROSS JOIN LATERAL (
     SELECT ctid AS place
@@ -134,7 +140,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND repayment_id = new.repayment_id
     OFFSET 0
 ) AS found
-WHERE repayment.ctid = found.place;
+WHERE repayment.lane = $1 AND repayment.ctid = found.place;
 
 -- name: cash_out
 UPDATE cash_out SET
@@ -150,7 +156,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND cash_out_id = new.cash_out_id
     OFFSET 0
 ) AS found
-WHERE cash_out.ctid = found.place;
+WHERE cash_out.lane = $1 AND cash_out.ctid = found.place;
 
 -- name: appeal
 UPDATE appeal SET
@@ -167,7 +173,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND appeal_id = new.appeal_id
     OFFSET 0
 ) AS found
-WHERE appeal.ctid = found.place;
+WHERE appeal.lane = $1 AND appeal.ctid = found.place;
 
 -- name: merchant
 UPDATE merchant SET
@@ -188,7 +194,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id
     OFFSET 0
 ) AS found
-WHERE merchant.ctid = found.place;
+WHERE merchant.lane = $1 AND merchant.ctid = found.place;
 
 -- name: merchant_balance
 UPDATE merchant_balance SET
@@ -204,7 +210,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND currency = new.currency
     OFFSET 0
 ) AS found
-WHERE merchant_balance.ctid = found.place;
+WHERE merchant_balance.lane = $1 AND merchant_balance.ctid = found.place;
 
 -- name: merchant_case
 UPDATE merchant_case SET
@@ -220,7 +226,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND case_key = new.case_key
     OFFSET 0
 ) AS found
-WHERE merchant_case.ctid = found.place;
+WHERE merchant_case.lane = $1 AND merchant_case.ctid = found.place;
 
 -- name: deposit
 UPDATE deposit SET
@@ -240,7 +246,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND deposit_id = new.deposit_id
     OFFSET 0
 ) AS found
-WHERE deposit.ctid = found.place;
+WHERE deposit.lane = $1 AND deposit.ctid = found.place;
 
 -- name: deposit_refund
 UPDATE deposit_refund SET
@@ -262,7 +268,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND request_id = new.request_id
     OFFSET 0
 ) AS found
-WHERE deposit_refund.ctid = found.place;
+WHERE deposit_refund.lane = $1 AND deposit_refund.ctid = found.place;
 
 -- name: shop_withdrawal
 UPDATE shop_withdrawal SET
@@ -280,7 +286,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND withdrawal_id = new.withdrawal_id
     OFFSET 0
 ) AS found
-WHERE shop_withdrawal.ctid = found.place;
+WHERE shop_withdrawal.lane = $1 AND shop_withdrawal.ctid = found.place;
 
 -- name: account_payout
 UPDATE account_payout SET
@@ -296,7 +302,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND payout_id = new.payout_id
     OFFSET 0
 ) AS found
-WHERE account_payout.ctid = found.place;
+WHERE account_payout.lane = $1 AND account_payout.ctid = found.place;
 
 -- name: merchant_payout
 UPDATE merchant_payout SET
@@ -312,7 +318,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id AND payout_id = new.payout_id
     OFFSET 0
 ) AS found
-WHERE merchant_payout.ctid = found.place;
+WHERE merchant_payout.lane = $1 AND merchant_payout.ctid = found.place;
 
 -- name: shop_settings
 UPDATE shop_settings SET
@@ -330,7 +336,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND merchant_id = new.merchant_id
     OFFSET 0
 ) AS found
-WHERE shop_settings.ctid = found.place;
+WHERE shop_settings.lane = $1 AND shop_settings.ctid = found.place;
 
 -- name: suspense_entry
 UPDATE suspense_entry SET
@@ -346,7 +352,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND suspense_id = new.suspense_id
     OFFSET 0
 ) AS found
-WHERE suspense_entry.ctid = found.place;
+WHERE suspense_entry.lane = $1 AND suspense_entry.ctid = found.place;
 
 -- name: concession
 UPDATE concession SET
@@ -362,4 +368,4 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND account_id = new.account_id AND concession_key = new.concession_key
     OFFSET 0
 ) AS found
-WHERE concession.ctid = found.place;
+WHERE concession.lane = $1 AND concession.ctid = found.place;

@@ -1,6 +1,7 @@
 -- New rows of decision, posting, receipt, dead_letter and of all entities are copied (COPY), changed entities are in
 -- update.sql; these statements write the rest. Each takes one array literal per column (storage/arrays.py), so their number
--- doesn't grow with the batch. Rows that go are looked up key by key, as in load.sql, and then found by their place.
+-- doesn't grow with the batch. Rows that go are looked up key by key, as in load.sql, and then found by their place; their
+-- lane is named again, as every statement names it, for a database that is distributed by it (docs/storage.md, Past one machine).
 
 -- name: park
 -- New parked inputs; one that waits for something else now keeps its place in the order of arrival.
@@ -25,7 +26,7 @@ CROSS JOIN LATERAL (
     WHERE lane = $1 AND event_hash = gone.event_hash
     OFFSET 0
 ) AS found
-WHERE parked.ctid = found.place;
+WHERE parked.lane = $1 AND parked.ctid = found.place;
 
 -- name: declined_subject
 INSERT INTO declined_subject (lane, party_kind, party_id, subject)
@@ -52,7 +53,7 @@ CROSS JOIN LATERAL (
         AND subject_id = gone.subject_id
     OFFSET 0
 ) AS found
-WHERE timer.ctid = found.place;
+WHERE timer.lane = $1 AND timer.ctid = found.place;
 
 -- name: finish
 -- All that is written with every batch, in one statement: what it moved on the platform's own ledger accounts, signed to
@@ -98,13 +99,13 @@ moved AS (
     WHERE lane.lane = $1 AND lane.batch_seq = $2 - 1 AND lane.next_seq = $5
     RETURNING lane.lane
 )
-INSERT INTO batch (lane, batch_seq, chain_hash, lane_time, first_seq, decisions, topics, next_offsets)
-SELECT moved.lane, $2, $3, $4, $5, $6, $7::text::text[], $8::text::bigint[]
+INSERT INTO batch (lane, batch_seq, chain_hash, lane_time, first_seq, decisions, topics, next_offsets, committed_at)
+SELECT moved.lane, $2, $3, $4, $5, $6, $7::text::text[], $8::text::bigint[], statement_timestamp()
 FROM moved
 RETURNING batch_seq;
 
 -- name: store_terms
 -- A terms document the lane has come to, once for all lanes.
-INSERT INTO terms (digest, document)
-VALUES ($1, $2)
+INSERT INTO terms (digest, document, stored_at)
+VALUES ($1, $2, statement_timestamp())
 ON CONFLICT DO NOTHING;

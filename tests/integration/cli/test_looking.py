@@ -4,8 +4,8 @@ import pytest
 
 ACCOUNT_FIELDS = [
     "account_id", "programme", "status", "freeze_reasons", "currency", "score", "limit_minor", "granted_minor",
-    "available_minor", "held_minor", "used_minor", "customer_credit_minor", "payoff_minor", "owed", "orders", "returns",
-    "debits", "payouts", "cash_outs", "other_obligations", "history",
+    "available_minor", "held_minor", "used_minor", "customer_credit_minor", "payoff_minor", "charged_off_minor", "owed",
+    "orders", "returns", "debits", "payouts", "cash_outs", "other_obligations", "history",
 ]  # fmt: skip
 MERCHANT_FIELDS = {
     "merchant_id", "currency", "payable_minor", "shop_balance_minor", "deposits", "deposit_refunds", "open", "history",

@@ -42,15 +42,17 @@ def test_the_demo_settles_its_quarter_proves_it_and_leaves_nothing_running(folde
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(summary_file.read_text())
-    assert set(summary) == {"inputs", "outputs", "audit", "workers", "messages", "seconds"}
+    assert set(summary) == {"inputs", "outputs", "audit", "workers", "messages", "seconds", "replay"}
     assert summary["messages"] == sum(summary["inputs"].values()) > 300
     assert summary["audit"]["ok"] and summary["audit"]["checks"]
+    assert summary["replay"]["equal"] and summary["replay"]["messages"] >= summary["messages"]
     assert summary["workers"] == 3
     assert {"applied", "declined", "dead_lettered"} <= set(summary["inputs"])
     assert {"notification.requested", "limit.released", "dead_letter.recorded"} <= set(summary["outputs"])
     for line in (
         "killed by SIGKILL",
         "none of them twice",
+        "all of it the same",
         "What people were told",
         "One merchant's quarter",
         "limit_available",

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from contracts.topics import Topic
+from settlement.version import RULES_VERSION
 from tests.command import Command
 from tests.integration.replay.conftest import caught_up, falsify
 from tests.platform import Messages, platform
@@ -67,13 +68,14 @@ async def test_what_other_rules_decided_differently_is_no_corruption_and_what_wa
     first, second = ran.json["lanes"]
     assert (ran.json["equal"], ran.json["complete"]) == (True, False)
     by_version = {each["rules_version"]: (each["batches"], each["differing"] > 0) for each in first["versions"]}
-    assert by_version.keys() == {1, 2} and by_version[1][1]
+    assert by_version.keys() == {1, RULES_VERSION} and by_version[1][1]
     (example,) = [each["first"] for each in first["versions"] if each["rules_version"] == 1]
     assert (example["column"], example["recorded"], example["decided"]) == ("outcome", "'declined'", "'applied'")
     assert first["state_rows"] is None and "rules version 1" in first["unfinished"]
     assert [each["differing"] for each in second["versions"]] == [0, 0] and second["state_rows"] > 0
     said = (await verified(upgraded)).out
-    assert "under rules version 1 (this is 2)" in said and "equal as far as it was compared" in said
+    assert f"under rules version 1 (this is {RULES_VERSION})" in said and "equal as far as it was compared" in said
+    await beside_balances(upgraded)
     await falsify(
         upgraded.settings.postgres.dsn,
         "UPDATE decision SET outcome = 'applied', reason = NULL WHERE outcome = 'declined'",
@@ -85,10 +87,23 @@ async def test_what_other_rules_decided_differently_is_no_corruption_and_what_wa
     assert Topic.PURCHASE in found["where"]
 
 
+async def beside_balances(upgraded):
+    """Where all came to the same, a migration may have filled columns, but never a balance."""
+    dsn = upgraded.settings.postgres.dsn
+    await falsify(dsn, "UPDATE account SET card_linked = NOT card_linked WHERE lane = 1")
+    ran = await verified(upgraded, "--json", "--lane", "1")
+    (lane,) = ran.json["lanes"]
+    assert (ran.code, lane["state_by_rules"], lane["first_by_rules"]["column"]) == (0, 1, "card_linked"), ran.out
+    assert "1 column came out differently, none a balance" in (await verified(upgraded, "--lane", "1")).out
+    await falsify(dsn, "UPDATE account SET available_minor = available_minor + 1 WHERE lane = 1")
+    ran = await verified(upgraded, "--json", "--lane", "1")
+    assert (ran.code, ran.json["lanes"][0]["difference"]["column"]) == (1, "available_minor"), ran.out
+
+
 async def test_what_this_version_decides_differently_is_a_difference(upgraded, tmp_path):
     """A release that forgot to raise its version."""
     (tmp_path / "forgetful").mkdir()
-    code = OLD_RELEASE.replace("RULES_VERSION = 1", "RULES_VERSION = 2").replace("< 1000", "== 1000")
+    code = OLD_RELEASE.replace("RULES_VERSION = 1", f"RULES_VERSION = {RULES_VERSION}").replace("< 1000", "== 1000")
     (tmp_path / "forgetful" / "sitecustomize.py").write_text(code)
     ran = await verified(upgraded, "--json", PYTHONPATH=str(tmp_path / "forgetful"))
     assert ran.code == 1

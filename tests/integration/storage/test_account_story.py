@@ -36,8 +36,7 @@ async def test_the_story_of_an_account_has_every_field(buyer):
         "available_minor": 87_000,
         "held_minor": 13_000,
         "used_minor": 0,
-        "customer_credit_minor": 0,
-        "payoff_minor": 0,
+        **dict.fromkeys(("customer_credit_minor", "payoff_minor", "charged_off_minor"), 0),
     }
     assert story["freeze_reasons"] == ["security"] and not any(story["owed"].values())
     assert story["orders"] == [

@@ -26,6 +26,7 @@ async def catalogue(dsn: str) -> list[tuple]:
             """
             SELECT 'column', c.oid::regclass::text, a.attname::text || ' ' || format_type(a.atttypid, a.atttypmod)
                 || a.attnotnull || coalesce(c.reloptions::text, '') || coalesce(c.relacl::text, '')
+                || c.relowner::regrole || coalesce(pg_get_expr(c.relpartbound, c.oid), '')
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
             WHERE c.relnamespace = 'postpay'::regnamespace
             UNION ALL
@@ -35,6 +36,10 @@ async def catalogue(dsn: str) -> list[tuple]:
             FROM pg_constraint WHERE connamespace = 'postpay'::regnamespace
             UNION ALL
             SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+                AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'postpay'::regnamespace)
+            UNION ALL
+            SELECT 'schema', nspname, nspowner::regrole || coalesce(nspacl::text, '') FROM pg_namespace
+            WHERE nspname = 'postpay'
             UNION ALL
             SELECT 'function', proname, pg_get_functiondef(oid)
             FROM pg_proc WHERE pronamespace = 'postpay'::regnamespace

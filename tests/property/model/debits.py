@@ -21,7 +21,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.outputs import Outputs
-from tests.property.model.timeline import JUST
+from tests.property.model.timeline import JUST, Place, place_at
 
 DUE_DAY = 30
 """The rank of debits within an instant: customer credit is applied first."""
@@ -148,7 +148,7 @@ class DebitRules(Outputs):
                 "unanswered": False,
                 "first_at": first_at,
                 "requested_at": now,
-                "counts_from": before_the_steps_of(now) if self.before_overdue else now,
+                "place": place_at(before_the_steps_of(now) if self.before_overdue else now),
                 "retry_at": None,
             }
         )
@@ -219,9 +219,9 @@ class DebitRules(Outputs):
                 if owed["debit_done"] and not owed["exhausted"] and is_in(owed, debit["goes_to"]):
                     self.debit_anew(owed, today)
 
-    def counts_from(self, debit: Facts, at: datetime) -> datetime:
-        """When the success of a debit counts as of."""
-        return min(debit["counts_from"], at)
+    def counts_from(self, debit: Facts, at: datetime) -> Place:
+        """Where the success of a debit counts: at its request."""
+        return debit["place"] if debit["place"][0] <= at else place_at(at)
 
 
 def before_the_steps_of(now: datetime) -> datetime:

@@ -18,6 +18,7 @@ from tests.property.model.facts import (
     in_pay_order,
     is_due,
     is_overdue,
+    lose,
     next_first,
     open_amount,
     open_returns,
@@ -27,7 +28,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.obligations import ObligationRules
-from tests.property.model.timeline import change_principal, waive_penalty
+from tests.property.model.timeline import change_principal, place_at, waive_penalty
 
 EVERY = 30 * DAY
 
@@ -109,6 +110,7 @@ class HardshipRules(ObligationRules):
         for number, (part, (due_on, billed_on)) in enumerate(zip(parts_of(whole, body.periods), dates, strict=True)):
             if not number:
                 change_principal(owed, part, now)
+                owed["moved"] += whole - part
                 owed.update(billed_on=billed_on, plan=body.plan_id)
                 self.move_due_date(owed, due_on, now)
             elif part:
@@ -136,17 +138,20 @@ class HardshipRules(ObligationRules):
         if pot:
             account["credits"].append(-pot)
             self.place(account, self.money(pot, now, lambda owed: True), now)
+            self._release_repaid(account, now)
         for debit in account["debits"]:
             debit["retry_at"] = None
             if debit["status"] == "requested":
                 self.cancel_debit(account, debit, now)
         amount = owed_in_all(account)
-        self.charge_off(account, account["obligations"], now)
+        self.charge_off(account, account["obligations"])
+        account["given_up"] = {"obligations": [*account["obligations"]], "at": now, "place": place_at(now)}
         account["freezes"].discard("overdue")
         account["upheld"] = False
         for owed in account["obligations"]:
             for fall in owed["falls"]:
                 fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
+        account["credit_rests"] = False
         if not account["closed"]:
             account["closed"] = True
             limit, account["granted"], account["limit"] = account["limit"], 0, 0
@@ -154,15 +159,7 @@ class HardshipRules(ObligationRules):
         self.notify(account, now, "debt_charged_off", amount)
         return APPLIED
 
-    def charge_off(self, account: Facts, obligations: list[Facts], now: datetime) -> None:
+    def charge_off(self, account: Facts, obligations: list[Facts]) -> None:
         for owed in obligations:
             for part in PARTS:
-                self.lose(account, owed, part, unpaid(owed, part), now)
-
-    def lose(self, account: Facts, owed: Facts, part: str, amount: int, now: datetime) -> None:
-        """Charge off so much of a part, or take so much of it back; what was recovered beyond is the buyer's."""
-        owed["lost"][part] += amount
-        account["charged_off"] += amount
-        beyond = max(account["recovered"] - account["charged_off"], 0)
-        account["recovered"] -= beyond
-        account["credits"].append(beyond)
+                lose(account, owed, part, unpaid(owed, part))

@@ -65,6 +65,7 @@ class LineRules(HardshipRules, TermsRules):
             "payout_failed": False,
             "payouts": {},
             "cash_outs": {},
+            "given_up": None,
             "cash_out_days": {},
             "appeals": {},
             "upheld": False,

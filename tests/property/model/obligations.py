@@ -15,6 +15,7 @@ from tests.property.model.facts import (
     business_date,
     by_due_date,
     clearings,
+    count_losses,
     credit,
     is_due,
     is_in,
@@ -30,7 +31,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.timeline import (
-    JUST,
+    Place,
     charge,
     fall,
     log_payment,
@@ -75,6 +76,7 @@ class ObligationRules(DebitRules):
             "lost": dict.fromkeys(PARTS, 0),
             "schedule": schedule,
             "plan": None,
+            "moved": 0,
             "cash_out": None,
             "exhausted": False,
             "trial_ended_at": now if trial_ended else None,
@@ -178,21 +180,16 @@ class ObligationRules(DebitRules):
             and self._overdue_instant(owed) <= instant
             and not open_returns(account, owed["order"] or {})
         ]
-        self.fall_overdue(account, late, due_on, now, now, now)
+        self.fall_overdue(account, late, due_on, now, among_steps=instant == now)
 
     def fall_overdue(
-        self,
-        account: Facts,
-        late: list[Facts],
-        due_on: date,
-        now: datetime,
-        fell_at: datetime,
-        first_penalty_at: datetime,
+        self, account: Facts, late: list[Facts], due_on: date, now: datetime, *, among_steps: bool = False
     ) -> None:
+        """The first penalty comes at once where it is a step of a 00:00, else at the next."""
         self.notify(account, now, "payment_overdue", sum(map(open_amount, late)), due_on)
         for owed in late:
-            fall(owed, fell_at)
-            owed["next_penalty_at"] = first_penalty_at
+            fall(owed, now, among_steps=among_steps)
+            owed["next_penalty_at"] = now if among_steps else next_midnight(now)
             look_again(owed)
         if late and "overdue" not in account["freezes"]:
             account["freezes"].add("overdue")
@@ -212,17 +209,19 @@ class ObligationRules(DebitRules):
                 self.move_due_date(owed, business_date(now), now)
 
     def penalty_day(self, account: Facts, instant: datetime, now: datetime) -> None:
+        before = sum(map(standing, account["obligations"]))
         for owed in account["obligations"]:
             if is_overdue(owed) and owed["plan"] is None and owed["next_penalty_at"] <= instant:
                 owed["next_penalty_at"] = next_midnight(now)
                 self.fired["penalty capped"] += charge(owed, now)[1]
-        self._tell_penalties(account, now)
+        self._tell_penalties(account, sum(map(standing, account["obligations"])) - before, now)
 
-    def _tell_penalties(self, account: Facts, now: datetime) -> None:
+    def _tell_penalties(self, account: Facts, charged: int, now: datetime) -> None:
         """The first of an overdue time, then every 7th day what has come since, if it is worth telling."""
         told, today = account["penalties_told"], business_date(now)
-        until = told["at"] if told else now - JUST
-        since = sum(standing(owed) - standing(owed, until) for owed in account["obligations"])
+        since = charged
+        if told:
+            since = sum(standing(owed) - standing(owed, told["at"]) for owed in account["obligations"])
         if told is None and since:
             account["penalties_told"] = {"first_on": today, "at": now}
         elif told and since >= LEAST_NOTICE and today > told["first_on"] and self._is_seventh(told, today):
@@ -246,10 +245,11 @@ class ObligationRules(DebitRules):
             at: when it happened that was decided; clearing counts from there.
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
+        count_losses(account)
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
-            look_at_falls(owed)
+            self._undo_falls(account, owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
         self.lower_debits(account, now)
@@ -292,43 +292,53 @@ class ObligationRules(DebitRules):
         self.place(account, self.money(pot, at, lambda owed: owed["due_on"] <= day), now)
         return pot
 
-    def money(self, amount: int, at: datetime, pays, *, first=(), rest="credit", recovers=False) -> Facts:
+    def money(self, amount: int, at: datetime | Place, pays, *, first=(), rest="credit", recovers=False) -> Facts:
         """Money to place.
 
         Args:
             amount: minor units.
-            at: when it counts from.
+            at: when it counts from, or where among what was told before.
             pays: whether it goes to an obligation at all.
             first: obligations that it goes to before all others.
             rest: what becomes of the rest: `credit`, or it is paid `out`.
             recovers: whether the rest first recovers what was charged off.
         """
-        facts = {"at": at, "place": place_at(at), "left": amount, "pays": pays, "first": list(first), "rest": rest}
+        place = place_at(at) if isinstance(at, datetime) else at
+        facts = {"at": place[0], "place": place, "left": amount, "pays": pays, "first": list(first), "rest": rest}
         return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
-    def place(self, account: Facts, money: Facts, now: datetime) -> None:
+    def place(self, account: Facts, money: Facts, now: datetime, had_paid: list = ()) -> None:
         """Pay with it as of its instant: what was paid later is taken back, and paid again after it.
+
+        What it or later money had paid before, it pays first.
 
         What limit that releases is told once for all of a decision, by `settle_up`.
         """
         if not account["paid_before"]:
             account["paid_before"] = [(owed, owed["paid"]["principal"]) for owed in account["obligations"]]
+        given_up = account["given_up"]
+        if given_up and money["place"] < given_up["place"]:  # what was given up stays as it is: the money recovers it
+            money.update(at=given_up["at"], place=given_up["place"])
+        was_paid = [(owed, owed["paid"]["fee"] + owed["paid"]["principal"]) for owed in account["obligations"]]
         later = sorted(
             (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
         )
-        had_paid = [each["shares"] for each in later]
+        later_had = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)
         self.fired["late money, later money placed again"] += any(each["left"] for each in later)
         account["money"].append(money)
+        self._pay_what_it_had(account, money, had_paid)
         goes_out = self._pay_with(account, money, now, rest=money["rest"])
-        for each, shares in zip(later, had_paid, strict=True):
+        for each, shares in zip(later, later_had, strict=True):
             goes_out += self._pay_again(account, each, shares, now, twice=money["rest"] == "out")
         due = sum(open_amount(owed) for owed in account["obligations"] if is_due(owed, now))
         account["credits"].append(min(goes_out, due))  # it pays that at once, as all credit does
         self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
+        for owed, before in was_paid:
+            assert owed["paid"]["fee"] + owed["paid"]["principal"] >= before, f"money made something overdue: {owed}"
 
     def take_back(self, account: Facts, money: Facts) -> None:
         """Un-pay what it paid as if it never had; what does not count as paid any more stays `gone`."""
@@ -359,9 +369,13 @@ class ObligationRules(DebitRules):
 
         What a debit that came after all has paid `twice` pays nothing more that is not due, and goes out.
         """
-        for owed, parts in sorted(shares, key=lambda share: share[0]["due_on"]):  # stable: as made
-            self._pay_one(account, owed, money, parts)
+        self._pay_what_it_had(account, money, shares)
         return self._pay_with(account, money, now, only_due=twice, rest="out" if twice else money["rest"])
+
+    def _pay_what_it_had(self, account: Facts, money: Facts, shares: list) -> None:
+        for owed in by_due_date(account["obligations"]):
+            parts = {part: sum(paid[part] for each, paid in shares if each is owed) for part in PARTS}
+            self._pay_one(account, owed, money, parts)
 
     def _pay_with(self, account: Facts, money: Facts, now: datetime, *, rest: str, only_due: bool = False) -> int:
         """In pay order. Returns what goes out."""
@@ -407,8 +421,14 @@ class ObligationRules(DebitRules):
         return 0
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
-        """A fall into overdue with nothing unpaid at its instant was none."""
-        if look_at_falls(owed):
+        """A fall into overdue with nothing unpaid at its instant was none; others may have ended earlier than known."""
+        before = {fall["place"]: fall["cleared_at"] for fall in owed["falls"] if fall["cleared_at"]}
+        dropped = look_at_falls(owed)
+        self.fired["cleared earlier than something told before"] += any(
+            fall["cleared_at"] and fall["cleared_at"] < before.get(fall["place"], fall["cleared_at"])
+            for fall in owed["falls"]
+        )
+        if dropped:
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 

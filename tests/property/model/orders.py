@@ -226,7 +226,7 @@ class OrderRules(ObligationRules):
         for owed in obligations_of(account, order):
             if obligation_status(owed) != "open":
                 continue
-            self.move_due_date(owed, order["due_on"], now)
+            self.move_due_date(owed, owed["due_on"] + body.days * DAY, now)
             self.take_out_of_debits(account, [owed], now)
         self.notify(account, now, "extension_granted", order["due_on"])
         return APPLIED

@@ -30,7 +30,7 @@ class PayoutRules(MerchantRules):
                 payee["credits"].append(amount)
                 payee["credit_rests"] = payee["payout_failed"] = True
             case "cash_out":
-                self._cash_out_failed(payee, payee["cash_outs"][source], now)
+                self._cash_out_failed(payee, payee["cash_outs"][source], now, at)
             case "merchant_settlement":
                 payee["payable"][request["currency"]] += amount
             case "deposit_refund":
@@ -53,12 +53,12 @@ class PayoutRules(MerchantRules):
         payout["status"], payout["answered_at"] = result, at
         return payout["request"]
 
-    def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime) -> None:
+    def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime, at: datetime) -> None:
         """It was never handed out: nothing is owed for it, what was repaid of it is the buyer's."""
         request = cash_out["request"]
         theirs = [owed for owed in account["obligations"] if owed["cash_out"] == request.cash_out_id]
         released = sum(unpaid(owed, "principal") for owed in theirs)
-        account["credits"].append(sum(self.undo_obligation(account, owed, now) for owed in theirs))
+        account["credits"].append(sum(self.undo_obligation(account, owed, at) for owed in theirs))
         account["credit_rests"] = True
         if cash_out["on"] == max(account["cash_out_days"]):
             account["cash_out_days"][cash_out["on"]] -= request.amount_minor

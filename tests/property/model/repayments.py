@@ -17,7 +17,6 @@ from tests.property.model.facts import (
     credit,
     is_in,
     is_overdue,
-    next_midnight,
     obligation_status,
     obligations_of,
     open_amount,
@@ -160,12 +159,15 @@ class RepaymentRules(ReturnRules):
         unpaid_again, gone = self._take_back_shares(account, repayment, now)
         from_credit = min(gone, credit(account))
         account["credits"].append(-from_credit)
+        before = account["given_up"] and account["given_up"]["obligations"]
+        if before:
+            self.charge_off(account, [owed for owed in unpaid_again if is_in(owed, before)])
         if gone > from_credit:
             self.fired["reversal of money gone"] += 1
             lost = self.make_obligation(account, None, business_date(now) + DAY, None, gone - from_credit, now)
             unpaid_again.append(lost)
-        if account["charged_off"]:
-            self.charge_off(account, unpaid_again, now)
+            if before:
+                self.charge_off(account, [lost])
         self._fall_due_again(account, unpaid_again, now)
         self.notify(account, now, "repayment_reversed", body.repayment_id, repayment["body"].amount_minor)
         return APPLIED
@@ -208,7 +210,7 @@ class RepaymentRules(ReturnRules):
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
-            self.fall_overdue(account, late, late[0]["due_on"], now, now, next_midnight(now))
+            self.fall_overdue(account, late, late[0]["due_on"], now)
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)
@@ -220,7 +222,10 @@ class RepaymentRules(ReturnRules):
             return self.unknown(account["party"], "reversal", body.repayment_id)
         repayment.update(reversed=False, reinstated=True)
         old = repayment["money"]
+        before = account["given_up"]["obligations"] if account["given_up"] else []
         for owed, entry in repayment["undone"]:
+            if is_in(owed, before):  # what was given up stays as it is: the money recovers it
+                continue
             owed["payments"] = [each for each in owed["payments"] if each is not entry]
             self._forget(owed, old, entry["part"], -entry["amount"])
             self.look_back(account, owed)
@@ -231,14 +236,14 @@ class RepaymentRules(ReturnRules):
         repayment["waived"] = waived
         money = repayment["money"] = self.money(
             repayment["body"].amount_minor,
-            old["at"],
+            old["place"],
             old["pays"],
             first=old["first"],
             rest=old["rest"],
             recovers=True,
         )
         account["credit_rests"] = False
-        self.place(account, money, now)
+        self.place(account, money, now, old["shares"])
         self.settle_up(account, now, money["at"])
         self.notify(account, now, "repayment_reinstated", body.repayment_id, repayment["body"].amount_minor)
         return APPLIED

@@ -16,8 +16,8 @@ from tests.property.model.facts import (
     by_due_date,
     first_due_date,
     first_of,
-    is_overdue,
     left_of,
+    lose,
     midnight,
     obligations_of,
     open_returns,
@@ -26,7 +26,7 @@ from tests.property.model.facts import (
     under_return,
     unpaid,
 )
-from tests.property.model.timeline import change_principal, forget_penalty, log_payment
+from tests.property.model.timeline import change_principal, forget_penalty, log_payment, look_again
 
 
 class ReturnRules(ChangeRules):
@@ -78,8 +78,9 @@ class ReturnRules(ChangeRules):
         """Of the window, by the time it was requested: whatever happened since does not count."""
         day = first_due_date(account, order)
         overdue = any(
-            is_overdue(owed) and any(fall["cleared_at"] is None and fall["at"] <= at for fall in owed["falls"])
+            fall["at"] <= at and (fall["cleared_at"] is None or fall["cleared_at"] > at)
             for owed in obligations_of(account, order)
+            for fall in owed["falls"]
         )
         if day is None or overdue:
             return overdue
@@ -172,21 +173,24 @@ class ReturnRules(ChangeRules):
             account["credit_rests"] = False
             self.hand_to_merchant(account, order, "payable", -amount)
             released, out = self.take_back_principal(account, theirs, amount, now)
+            out += sum(map(look_again, theirs))  # where it was lowered before, less may be left of penalties
             self.recompute_fees(theirs, now)
             if not left_of(order) and back["request"].reason == "quality_issue":
-                out += self._give_charges_back(theirs, now)
+                out += self._give_charges_back(account, theirs, now)
         self.released(account, order["order_id"], released, "returned", now)
         self.pay_out(account, now, out, "card", "order_refund", order["order_id"])
         self.notify(account, now, "return_refunded", amount, out)
         self.settle_up(account, now, at)
         self.goes_on(account, order, now, at)
 
-    def _give_charges_back(self, theirs: list[Facts], now: datetime) -> int:
+    def _give_charges_back(self, account: Facts, theirs: list[Facts], now: datetime) -> int:
         """What was paid of fees and penalties of an order that was sent back whole because it was not good."""
         back = 0
         for owed in theirs:
-            back += owed["paid"]["fee"] + forget_penalty(owed, now, but=owed["lost"]["penalty"])
-            owed["fee"] -= owed["paid"]["fee"]
+            for part in ("penalty", "fee"):
+                lose(account, owed, part, -owed["lost"][part])
+            back += owed["paid"]["fee"] + forget_penalty(owed, now)
+            owed["fee"] = 0
             log_payment(owed, "fee", -owed["paid"]["fee"], now)
         self.fired["fees and penalties given back for quality"] += back > 0
         return back
@@ -216,7 +220,7 @@ class ReturnRules(ChangeRules):
     def _take_lost(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
         less = min(owed["lost"]["principal"], most)
         change_principal(owed, -less, now)
-        self.lose(account, owed, "principal", -less, now)
+        lose(account, owed, "principal", -less)
         return less
 
     def _take_paid(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:

@@ -15,7 +15,7 @@ JUST = timedelta(microseconds=1)
 """Between steps of one instant: what comes just before a step of that instant, or just after."""
 
 
-STEPS, TOLD = 0, count(1)
+FALLS, STEPS, TOLD = -1, 0, count(1)
 
 
 def place_at(instant: datetime) -> Place:
@@ -64,10 +64,11 @@ def principal_at(owed: Facts, instant: datetime) -> int:
 
 def was_open_at(owed: Facts, fall: Facts) -> bool:
     """Whether anything was, by what is known now; fees and penalties that were waived since were not."""
+    until = fall["at"] if fall["place"][1] > STEPS else fall["at"] - JUST
     return (
         principal_before(owed, fall["place"]) > 0
         or owed["fee"] > paid_before(owed, "fee", fall["place"])
-        or penalty_of(owed, fall["at"] - JUST) > paid_before(owed, "penalty", fall["place"])
+        or penalty_of(owed, until) > paid_before(owed, "penalty", fall["place"])
     )
 
 
@@ -91,13 +92,12 @@ def end_of(owed: Facts, fall: Facts) -> datetime | None:
 
 def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
     """What each 00:00 charged: in sum at most the principal that was unpaid when it fell overdue."""
-    steps = [(fall["at"], 0, fall["place"]) for fall in owed["falls"]]
-    steps += [(at, 1, None) for at in owed["charges"]]
+    steps = [(fall["place"], True) for fall in owed["falls"]] + [((at, STEPS), False) for at in owed["charges"]]
     counted = most = 0
     charged = []
-    for at, _, fall in sorted(steps, key=lambda step: step[:2]):  # stable: as told
-        if fall is not None:
-            most = max(most, principal_before(owed, fall))
+    for (at, number), is_fall in sorted(steps):
+        if is_fall:
+            most = max(most, principal_before(owed, (at, number)))
             continue
         base = principal_at(owed, at)
         amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
@@ -112,7 +112,7 @@ def standing(owed: Facts, until: datetime | None = None) -> int:
     charged = charges_of(owed)
     amount = sum(amount for at, amount in charged if until is None or at <= until)
     if owed["lowered"]:
-        principal, days = owed["principal"], sum(amount > 0 for _, amount in charged)
+        principal, days = owed["principal"] + owed["moved"], sum(amount > 0 for _, amount in charged)
         amount = min(amount, principal, days * max(half_up(principal, PENALTY_BPS), 1))
     return amount
 
@@ -123,17 +123,33 @@ def penalty_of(owed: Facts, until: datetime | None = None) -> int:
 
 
 def look_again(owed: Facts) -> int:
-    """Work the penalties out anew. Returns what was paid of them and is no penalty any more: it has to go somewhere."""
+    """Work the penalties out anew. Returns what was paid of them and is no penalty any more: it has to go somewhere.
+
+    The last payments did not pay it after all.
+    """
     owed["penalty"] = penalty_of(owed)
-    too_much = max(owed["paid"]["penalty"] - owed["penalty"], 0)
-    owed["paid"]["penalty"] -= too_much
+    too_much = max(owed["paid"]["penalty"] + owed["lost"]["penalty"] - owed["penalty"], 0)
+    not_lost = min(too_much, owed["lost"]["penalty"])
+    owed["lost"]["penalty"] -= not_lost
+    too_much -= not_lost
     left = too_much
-    for entry in owed["payments"][::-1]:
+    owed["paid"]["penalty"] -= too_much
+    for entry in sorted(owed["payments"], key=lambda each: each["place"], reverse=True):
         if entry["part"] == "penalty" and entry["amount"] > 0:
             less = min(entry["amount"], left)
             entry["amount"] -= less
             left -= less
+            if entry["by"]:
+                _share_less(entry["by"], owed, less)
     return too_much
+
+
+def _share_less(money: Facts, owed: Facts, amount: int) -> None:
+    for each, parts in money["shares"]:
+        less = min(parts["penalty"], amount) if each is owed else 0
+        parts["penalty"] -= less
+        money["gone"] += less
+        amount -= less
 
 
 def charge(owed: Facts, now: datetime) -> tuple[int, bool]:
@@ -148,14 +164,16 @@ def charge(owed: Facts, now: datetime) -> tuple[int, bool]:
 
 def limit_penalty(owed: Facts) -> int:
     """After the principal was lowered. Returns what was paid above."""
-    owed["lowered"] = True
+    owed.update(lowered=True, moved=0)
     return look_again(owed)
 
 
 def forget_penalty(owed: Facts, now: datetime, *, but: int = 0) -> int:
-    """Nothing is a penalty any more but so much. Returns what was paid above."""
+    """Nothing is a penalty any more but so much. Returns what was paid above, which goes back."""
+    back = max(owed["paid"]["penalty"] - but, 0)
+    log_payment(owed, "penalty", -back, now)
     owed["waivers"].append((place_at(now), max(owed["penalty"] - but, 0)))
-    return look_again(owed)
+    return back + look_again(owed)
 
 
 def waive_penalty(owed: Facts, amount: int, now: datetime) -> None:
@@ -173,8 +191,10 @@ def waive_rest(owed: Facts, now: datetime) -> None:
 # Falls into overdue, and how they end.
 
 
-def fall(owed: Facts, at: datetime) -> None:
-    owed["falls"].append({"at": at, "place": place_at(at), "cleared_at": None, "ended_at": None})
+def fall(owed: Facts, at: datetime, *, among_steps: bool = False) -> None:
+    """At an instant, by what is told, or among the steps of a 00:00."""
+    place = (at, FALLS) if among_steps else place_at(at)
+    owed["falls"].append({"at": at, "place": place, "cleared_at": None, "ended_at": None})
 
 
 def look_at_falls(owed: Facts) -> bool:

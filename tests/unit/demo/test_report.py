@@ -13,6 +13,9 @@ from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.messages import Source
 from storage.audit import Check
 from storage.dead_letters import KeptLetter
+from workers.replay.difference import Difference
+from workers.replay.report import LaneReport
+from workers.replay.report import Report as Verification
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -23,6 +26,10 @@ def printed(shown: Report) -> str:
     return re.sub(" +\n", "\n", console.file.getvalue())
 
 
+def verified(*lanes: LaneReport, findings=()) -> Verification:
+    return Verification(lanes, findings, rules_version=1, seconds=1.0)
+
+
 def report(**changed) -> Report:
     given = {
         "sent": 10,
@@ -30,6 +37,7 @@ def report(**changed) -> Report:
         "delivered": Delivered(Counter({"limit.released": 3, "merchant_activity.recorded": 2, "rerouted": 1})),
         "totals": [],
         "checks": [Check("debits equal credits", True, "")],
+        "verified": verified(),
         "defects": [],
         "workers": 3,
         "seconds": 1.04,
@@ -68,6 +76,19 @@ def test_what_the_audit_finds_is_wrong():
     assert found.summary()["audit"]["ok"] is False
 
 
+def test_what_comes_out_otherwise_when_it_is_decided_again_is_wrong_and_so_is_what_was_not_compared():
+    apart = Difference("posting 0 of decision 3", "amount_minor", "7", "8", 2)
+    lanes = [LaneReport(0, difference=apart), LaneReport(1, unfinished="the database is ahead"), LaneReport(2)]
+    found = report(verified=verified(*lanes, findings=[Difference("terms ab", "digest", "ab", "cd")]))
+    assert list(found.wrong()) == [
+        "replay: at the end: terms ab, digest: recorded ab; decided again cd",
+        "replay: lane 0, batch 2: posting 0 of decision 3, amount_minor: recorded 7; decided again 8",
+        "replay: lane 1, the database is ahead",
+    ]
+    assert found.summary()["replay"]["equal"] is False
+    assert "NOT all of it the same" in " ".join(printed(found).split())
+
+
 def test_a_dead_letter_that_is_a_defect_is_wrong():
     trace = 'KeyError in fire\nTraceback (most recent call last):\n  File "decide.py", line 1\nKeyError: 3\n'
     letter = DeadLetter(Source("purchase", 3, 7), None, DeadLetterReason.INTERNAL_ERROR, trace, NOW, b"a-1", b"{}")
@@ -86,6 +107,6 @@ def test_notices_are_shown_by_programme_and_those_of_shops_last():
 
 def test_the_summary_has_the_fields_scripts_rely_on():
     summary = report().summary()
-    assert list(summary) == ["inputs", "outputs", "audit", "workers", "messages", "seconds"]
+    assert list(summary) == ["inputs", "outputs", "audit", "workers", "messages", "seconds", "replay"]
     assert summary["messages"] == 10
     assert summary["seconds"] == 1.0

@@ -42,6 +42,7 @@ STORY = AccountStory(
     used_minor=0,
     customer_credit_minor=0,
     payoff_minor=0,
+    charged_off_minor=0,
     owed=OwedStory(principal_minor=0, fee_minor=0, penalty_minor=0),
     orders=(ORDER,),
     returns=(),

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.postgres import make_directory_of_ours, sweep
+from devstack.installations import make_directory_of_ours
+from devstack.postgres import sweep
 
 
 @pytest.fixture

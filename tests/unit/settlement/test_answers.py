@@ -28,6 +28,7 @@ from settlement.messages import (
     CaseOpened,
     CashOutRequested,
     CloseRequested,
+    DebtChargedOff,
     DebtRescheduled,
     DepositRefundReviewed,
     DepositRefundWithdrawn,
@@ -225,6 +226,7 @@ def line_messages(lane: Lane) -> dict[str, list[Body]]:
         "credit_line.cash_out_requested": [CashOutRequested("cash-out", 1_000, "CNY")],
         "penalty.waived": [PenaltyWaived("waiver", None, "CNY", "illness", "an operator")],
         "debt.rescheduled": [DebtRescheduled("plan", 3, "illness", "an operator")],
+        "debt.charged_off": [DebtChargedOff("loss", "insolvent", "an operator")],
         "credit_line.bill_instalment_requested": [
             BillInstalmentRequested(date(2026, 1, 1), 3),
             BillInstalmentRequested(date(2026, 2, 6), 3),

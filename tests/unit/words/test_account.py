@@ -30,6 +30,7 @@ def told(capsys, **given) -> list[str]:
         "used_minor": 0,
         "customer_credit_minor": 0,
         "payoff_minor": 0,
+        "charged_off_minor": 0,
         "owed": OwedStory(principal_minor=0, fee_minor=0, penalty_minor=0),
         **dict.fromkeys(("orders", "returns", "debits", "payouts", "cash_outs", "other_obligations", "history"), ()),
     }
@@ -54,6 +55,11 @@ def test_what_is_owed_for_cash_outs_and_for_nothing_bought_is_listed_with_the_or
         "2026-02-02 other 700.00 CNY 0.00 CNY 0.00 CNY 1.00 CNY open",
         "2026-03-10 cash-out co-1 700.00 CNY 0.00 CNY 0.35 CNY 0.00 CNY overdue",
     ]
+
+
+def test_what_was_charged_off_is_told_before_the_credit(capsys):
+    lines = told(capsys, charged_off_minor=100_800, customer_credit_minor=1)
+    assert "It owes nothing. 1,008.00 CNY was charged off. It has 0.01 CNY of credit with us." in lines
 
 
 @pytest.mark.parametrize(

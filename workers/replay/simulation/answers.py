@@ -1,6 +1,6 @@
 """Recorded answers in the other story: what banks and payees said of debits and payouts that may not be asked there.
 
-The rule, with its reasons: docs/decisions/0019-recorded-answers-follow-what-was-asked.md.
+The rule, with its reasons: docs/decisions/0021-recorded-answers-follow-what-was-asked.md.
 """
 
 from collections import Counter, defaultdict

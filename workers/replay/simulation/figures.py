@@ -28,8 +28,10 @@ FLOWS = {
     LedgerAccount.FEE_INCOME: "fees",
     LedgerAccount.PENALTY_INCOME: "penalties",
     LedgerAccount.GATEWAY_CLEARING: "collected",
+    LedgerAccount.CHARGE_OFF_LOSS: "charged_off",
+    LedgerAccount.RECOVERY_INCOME: "recovered",
 }
-"""Ledger accounts of the platform and the measure of what comes to them, less what is taken back."""
+"""Ledger accounts and the measure of what comes to them, less what is taken back."""
 
 ACCEPTED, FEES, PENALTIES, OVERDUE, COLLECTED = "accepted", "fees", "penalties", "fell_overdue", "collected"
 OF_PARTY = (ACCEPTED, FEES, PENALTIES, OVERDUE, COLLECTED, "paid_out")

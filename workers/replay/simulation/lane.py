@@ -21,9 +21,8 @@ from storage.database import connect
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.taken import Taken
 from workers.lanes.working_days import working_days
-from workers.replay.failures import failures_of
+from workers.replay.failures import NO_FAILURES, Failures, failures_of
 from workers.replay.history import LaneHistory, RecordedHistory
-from workers.replay.lane import NO_FAILURES, Failures
 from workers.replay.merge import RecordedBatch
 from workers.replay.processes import Tell
 from workers.replay.simulation.activity import ActivityReader, ActivityWriter

@@ -13,29 +13,30 @@ from workers.replay.simulation.lane import LaneResult
 
 HOW_TO_READ = (
     (
-        "Both stories are decided here from the same messages, by the rules of this release: the recorded one by the terms"
-        " that were in force, the simulated one by the other terms. Nothing is written or sent."
+        "Both stories are decided here from the same messages, by the rules of this release: the recorded one by"
+        " the terms that were in force, the simulated one by the other terms. Nothing is written or sent."
     ),
     (
-        "What people did is taken as it was: who bought what, when goods were received or sent back, what was repaid by"
-        " hand. Other terms might have made them do otherwise; no simulation can know that."
+        "What people did is taken as it was: who bought what, when goods were received or sent back, what was"
+        " repaid by hand. Other terms might have made them do otherwise; no simulation can know that."
     ),
     (
-        "A debit or payout that both stories ask for has the same id in both, and keeps its recorded answer. A debit that"
-        " succeeded for all that was asked does so for what the simulated story asks for."
+        "A debit or payout that both stories ask for has the same id in both, and keeps its recorded answer. A"
+        " debit that succeeded for all that was asked does so for what the simulated story asks for."
     ),
     (
-        "An answer to what the simulated story never asked for, or has called off, goes to what only that story has asked"
-        " of the same account or merchant without an answer, the oldest first, as soon as there is such a thing. Without"
-        " one it is left out: no money comes that nobody asked for."
+        "An answer to what the simulated story never asked for, or has called off, goes to what only that story"
+        " has asked of the same account or merchant without an answer, the oldest first, as soon as there is such"
+        " a thing. Without one it is left out: no money comes that nobody asked for."
     ),
     (
-        "Debits that only the simulated story asks for, and for which no answer was left, stay unanswered: what is owed"
-        " and overdue includes them."
+        "Debits that only the simulated story asks for, and for which no answer was left, stay unanswered: what"
+        " is owed and overdue includes them."
     ),
     (
-        "What was declined in the simulated story has no consequences there: later messages about it are declined too"
-        " (subject_declined). An order that only the simulated story accepted counts as received when nobody says so."
+        "What was declined in the simulated story has no consequences there: later messages about it are declined"
+        " too (subject_declined). An order that only the simulated story accepted counts as received when nobody"
+        " says so."
     ),
 )
 NO_LANE_LOG = (

@@ -10,7 +10,7 @@ from settlement.party import PartyKind
 from settlement.values import revised
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.taken import Taken
-from workers.replay.lane import NO_FAILURES, Failures, failed_again
+from workers.replay.failures import NO_FAILURES, Failures
 from workers.replay.tables import LaneTables
 
 
@@ -49,7 +49,7 @@ class Story:
             failures: what fails by a defect that was there.
         """
         if failures.decoding or failures.refused:
-            taken = [failed_again(each, failures) for each in taken]
+            taken = [failures.again(each) for each in taken]
         undecided = self.decider.sort_out(taken, self.standing, now)
         until = undecided.until or now
         if parties is not None:

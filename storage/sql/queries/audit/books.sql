@@ -33,6 +33,8 @@ WITH moved AS (
             ('fee_receivable', fee_receivable_minor),
             ('penalty_receivable', penalty_receivable_minor),
             ('customer_credit', customer_credit_minor),
+            ('charge_off_loss', charged_off_minor),
+            ('recovery_income', recovered_minor),
             ('limit_granted', limit_minor),
             ('limit_available', available_minor),
             ('limit_held', held_minor),

@@ -22,7 +22,8 @@ WHERE lane = $2
 LIMIT $1;
 
 -- name: available
--- Nothing is accepted beyond the limit: below 0 is only what a lowered limit, or a repayment undone, leaves.
+-- Nothing is accepted beyond the limit: below 0 is only what a lowered limit, a line closed over holds, or a repayment undone,
+-- leaves.
 SELECT 'account ' || account_id AS subject, 'available ≥ 0, because its limit was never lowered' AS expected,
     available_minor::text AS found
 FROM account
@@ -30,47 +31,67 @@ WHERE lane = $2 AND available_minor < 0 AND NOT EXISTS (
     SELECT
     FROM decision
     WHERE decision.lane = $2 AND decision.party_kind = 'account' AND decision.party_id = account_id
-        AND outcome = 'applied' AND type IN ('credit_line.limit_changed', 'repayment.reversed')
+        AND outcome = 'applied' AND type IN ('credit_line.limit_changed', 'repayment.reversed', 'debt.charged_off')
 )
 LIMIT $1;
 
 -- name: obligations
--- What an account owes is the sum of its obligations, and its used limit their open principal.
+-- What an account owes is the sum of its obligations, and its used limit their open principal; what it owed once and is given
+-- up is what was charged off of them.
 WITH owed AS (
     SELECT account_id,
-        sum(principal_minor - paid_principal_minor) AS principal_minor,
-        sum(fee_minor - paid_fee_minor) AS fee_minor,
-        sum(penalty_minor - paid_penalty_minor) AS penalty_minor
+        sum(principal_minor - paid_principal_minor - charged_off_principal_minor) AS principal_minor,
+        sum(fee_minor - paid_fee_minor - charged_off_fee_minor) AS fee_minor,
+        sum(penalty_minor - paid_penalty_minor - charged_off_penalty_minor) AS penalty_minor,
+        sum(charged_off_principal_minor + charged_off_fee_minor + charged_off_penalty_minor) AS charged_off_minor
     FROM obligation
     WHERE lane = $2
     GROUP BY account_id
 )
 SELECT 'account ' || account_id AS subject,
-    format('by its obligations: principal and used limit %s, fees %s, penalties %s', coalesce(owed.principal_minor, 0),
-        coalesce(owed.fee_minor, 0), coalesce(owed.penalty_minor, 0)) AS expected,
-    format('receivable %s, used %s, fees %s, penalties %s', receivable_minor, used_minor, fee_receivable_minor,
-        penalty_receivable_minor) AS found
+    format('by its obligations: principal and used limit %s, fees %s, penalties %s, charged off %s',
+        coalesce(owed.principal_minor, 0), coalesce(owed.fee_minor, 0), coalesce(owed.penalty_minor, 0),
+        coalesce(owed.charged_off_minor, 0)) AS expected,
+    format('receivable %s, used %s, fees %s, penalties %s, charged off %s', receivable_minor, used_minor,
+        fee_receivable_minor, penalty_receivable_minor, account.charged_off_minor) AS found
 FROM account LEFT JOIN owed USING (account_id)
 WHERE lane = $2
-    AND (receivable_minor, used_minor, fee_receivable_minor, penalty_receivable_minor) IS DISTINCT FROM
-        (coalesce(owed.principal_minor, 0), coalesce(owed.principal_minor, 0), coalesce(owed.fee_minor, 0),
-            coalesce(owed.penalty_minor, 0))
+    AND (receivable_minor, used_minor, fee_receivable_minor, penalty_receivable_minor, account.charged_off_minor)
+        IS DISTINCT FROM (coalesce(owed.principal_minor, 0), coalesce(owed.principal_minor, 0),
+            coalesce(owed.fee_minor, 0), coalesce(owed.penalty_minor, 0), coalesce(owed.charged_off_minor, 0))
 LIMIT $1;
 
 -- name: obligation_states
--- An obligation is open exactly as long as something of it is.
-SELECT format('obligation %s of account %s', obligation_id, account_id) AS subject,
-    CASE WHEN status IN ('open', 'overdue') THEN 'something open' ELSE 'nothing open' END || ', being ' || status
-        AS expected,
-    format('%s of principal, %s of fee, %s of penalty open', principal_minor - paid_principal_minor,
-        fee_minor - paid_fee_minor, penalty_minor - paid_penalty_minor) AS found
-FROM obligation
-WHERE lane = $2 AND (
-    (status IN ('open', 'overdue')) <> (
-        principal_minor + fee_minor + penalty_minor > paid_principal_minor + paid_fee_minor + paid_penalty_minor
-    )
-    OR principal_minor < paid_principal_minor OR fee_minor < paid_fee_minor OR penalty_minor < paid_penalty_minor
+-- An obligation is open exactly as long as something of it is; it is charged off only where something of it was.
+WITH part AS (
+    SELECT account_id, obligation_id, status,
+        principal_minor - paid_principal_minor - charged_off_principal_minor AS principal_minor,
+        fee_minor - paid_fee_minor - charged_off_fee_minor AS fee_minor,
+        penalty_minor - paid_penalty_minor - charged_off_penalty_minor AS penalty_minor,
+        charged_off_principal_minor + charged_off_fee_minor + charged_off_penalty_minor AS charged_off_minor
+    FROM obligation
+    WHERE lane = $2
 )
+SELECT format('obligation %s of account %s', obligation_id, account_id) AS subject,
+    CASE
+        WHEN status IN ('open', 'overdue') THEN 'something open'
+        WHEN status = 'charged_off' THEN 'nothing open, but something charged off'
+        ELSE 'nothing open or charged off'
+    END || ', being ' || status AS expected,
+    format('%s of principal, %s of fee, %s of penalty open, %s charged off', principal_minor, fee_minor, penalty_minor,
+        charged_off_minor) AS found
+FROM part
+WHERE (status IN ('open', 'overdue')) <> (principal_minor + fee_minor + penalty_minor > 0)
+    OR principal_minor < 0 OR fee_minor < 0 OR penalty_minor < 0
+    OR (status NOT IN ('open', 'overdue') AND (status = 'charged_off') <> (charged_off_minor > 0))
+LIMIT $1;
+
+-- name: recovered
+-- What was recovered of an account is at most what was charged off of it.
+SELECT 'account ' || account_id AS subject, format('at most %s recovered, which was charged off', charged_off_minor)
+        AS expected, recovered_minor::text AS found
+FROM account
+WHERE lane = $2 AND NOT recovered_minor BETWEEN 0 AND charged_off_minor
 LIMIT $1;
 
 -- name: overdue
@@ -109,6 +130,25 @@ WHERE lane = $2 AND (
 )
 LIMIT $1;
 
+-- name: past_due_is_overdue
+-- What is open past its due date is overdue, or a timer is to let it fall. Left out are orders with an open return.
+SELECT format('obligation %s of account %s', obligation_id, account_id) AS subject,
+    'overdue, or a timer that lets it fall overdue' AS expected,
+    format('open, being due since %s', obligation.due_on) AS found
+FROM obligation
+JOIN lane USING (lane)
+LEFT JOIN purchase_order USING (lane, account_id, order_id)
+WHERE lane = $2 AND obligation.status = 'open'
+    AND obligation.due_on < (lane_time AT TIME ZONE 'Asia/Shanghai')::date
+    AND coalesce(open_return_ids, '[]') = '[]'
+    AND NOT EXISTS (
+        SELECT
+        FROM timer
+        WHERE timer.lane = $2 AND timer.party_kind = 'account' AND timer.party_id = obligation.account_id
+            AND kind IN ('due_day', 'overdue') AND subject_id = obligation.due_on::text
+    )
+LIMIT $1;
+
 -- name: due_is_asked_for
 -- Whatever is due and open is asked for by a requested debit or a pending retry in full, or its series has failed for good,
 -- or the next 00:00 is awaited. Left out are orders with an open return; penalties wait while principal is asked for.
@@ -136,8 +176,10 @@ WITH ask AS (
     FROM ask
     GROUP BY account_id, obligation_id
 ), due AS (
-    SELECT account_id, obligation_id, obligation.due_on, principal_minor - paid_principal_minor AS principal_minor,
-        fee_minor - paid_fee_minor AS fee_minor, penalty_minor - paid_penalty_minor AS penalty_minor
+    SELECT account_id, obligation_id, obligation.due_on,
+        principal_minor - paid_principal_minor - charged_off_principal_minor AS principal_minor,
+        fee_minor - paid_fee_minor - charged_off_fee_minor AS fee_minor,
+        penalty_minor - paid_penalty_minor - charged_off_penalty_minor AS penalty_minor
     FROM obligation
     JOIN lane USING (lane)
     LEFT JOIN purchase_order USING (lane, account_id, order_id)
@@ -165,10 +207,11 @@ WHERE NOT coalesce(is_retried, false) AND (
 LIMIT $1;
 
 -- name: repayments
--- What a repayment paid and what became credit of it is its amount; of those from before shares were kept, neither is known.
+-- What a repayment paid, recovered and what became credit of it is its amount; of those from before shares were kept, none is
+-- known.
 -- A share is the obligation's id, then what was paid of penalty, fee and principal (settlement/rules/allocation.py).
 WITH paid AS (
-    SELECT account_id, repayment_id, amount_minor, credit_minor,
+    SELECT account_id, repayment_id, amount_minor, credit_minor, recovered_minor,
         coalesce(sum(split_part(share, ' ', 2)::bigint + split_part(share, ' ', 3)::bigint
             + split_part(share, ' ', 4)::bigint), 0) AS shares_minor,
         count(share) FILTER (WHERE obligation_id IS NULL) AS unknown
@@ -180,14 +223,15 @@ WITH paid AS (
         WHERE obligation.lane = $2 AND obligation.account_id = repayment.account_id
             AND obligation_id = split_part(share, ' ', 1)
     ) AS named ON true
-    WHERE lane = $2 AND (shares <> '[]' OR credit_minor <> 0)
-    GROUP BY account_id, repayment_id, amount_minor, credit_minor
+    WHERE lane = $2 AND (shares <> '[]' OR credit_minor <> 0 OR recovered_minor <> 0)
+    GROUP BY account_id, repayment_id, amount_minor, credit_minor, recovered_minor
 )
 SELECT format('repayment %s of account %s', repayment_id, account_id) AS subject,
-    format('%s, paid on obligations of the account or kept as credit', amount_minor) AS expected,
-    format('%s paid and %s kept, %s of the obligations unknown', shares_minor, credit_minor, unknown) AS found
+    format('%s, paid on obligations of the account, recovered or kept as credit', amount_minor) AS expected,
+    format('%s paid, %s recovered and %s kept, %s of the obligations unknown', shares_minor, recovered_minor,
+        credit_minor, unknown) AS found
 FROM paid
-WHERE amount_minor <> shares_minor + credit_minor OR unknown > 0
+WHERE amount_minor <> shares_minor + recovered_minor + credit_minor OR unknown > 0
 LIMIT $1;
 
 -- name: cash_outs

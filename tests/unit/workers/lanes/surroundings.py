@@ -20,6 +20,7 @@ def surroundings(status: WorkerStatus, **given: Any) -> Surroundings:
         "partitions": lambda: None,
         "claimer": None,
         "reader": None,
+        "sent_batches": None,
         "status": status,
         "owner": "test",
         "next_token": lambda: 1,

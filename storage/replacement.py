@@ -1,0 +1,170 @@
+"""The schema that a rebuild fills beside the one in use, and how it takes its place.
+
+It is made by the migrations themselves, under the name they are written for, in a transaction that renames it before
+anybody can see it; so it is what `migrate` makes, roles, partitions, triggers and indexes included.
+
+Source: docs/replay.md, Rebuilding.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from storage import distribution
+from storage.database import Connection, Row, set_lock_timeout
+from storage.identity import Identity
+from storage.migrations import MigrationError, make
+from storage.queries import read
+
+SQL = read("replacement")
+
+SWAP_LOCK_TIMEOUT_S = 10.0
+"""The exchange waits so long for readers of the lanes' rows. At worst it is not made, and the rebuild begins again."""
+
+
+class ClaimedError(Exception):
+    """Workers hold lanes, or have claimed some meanwhile; says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneInUse:
+    """A lane of the schema in use."""
+
+    epoch: int
+    batch_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """The schema in use, as far as there is one.
+
+    Args:
+        has_schema: whether there is one.
+        has_tables: whether it can say what it is; of one that lacks its main tables nothing is read.
+        identity: None where there is none.
+        lanes: by number.
+        first_terms: the document that lanes began with.
+    """
+
+    has_schema: bool
+    has_tables: bool
+    identity: Identity | None = None
+    lanes: Mapping[int, LaneInUse] = field(default_factory=dict)
+    first_terms: dict[str, Any] | None = None
+
+
+async def in_use(connection: Connection) -> InUse:
+    """Look at the schema in use.
+
+    Raises:
+        MigrationError: it is distributed over nodes.
+    """
+    has_schema, has_tables = await connection.fetchrow(SQL["present"])
+    if has_schema and await distribution.is_distributed(connection):
+        raise MigrationError(
+            "the database is distributed, and what nodes have is not exchanged: rebuild into an empty database of the"
+            " coordinator (POSTPAY_POSTGRES__DSN), distribute that with `postpay migrate`, and use it from then on"
+        )
+    if not has_tables:
+        return InUse(has_schema, has_tables)
+    identity = await connection.fetchrow(SQL["identity"])
+    document = await connection.fetchval(SQL["first_terms"])
+    return InUse(
+        has_schema,
+        has_tables,
+        None if identity is None else Identity(*identity),
+        {row["lane"]: LaneInUse(row["epoch"], row["batch_seq"]) for row in await connection.fetch(SQL["lanes"])},
+        None if document is None else json.loads(document),
+    )
+
+
+async def connected_workers(connection: Connection) -> list[str]:
+    """Names of workers that are connected to this database."""
+    return [row["application_name"] for row in await connection.fetch(SQL["workers"])]
+
+
+async def prepare(connection: Connection, found: InUse, given: Identity, terms: Mapping[str, Any]) -> None:
+    """Make the new schema, empty; what an earlier rebuild left of its own is dropped.
+
+    Args:
+        connection: of `migrations.alone`.
+        found: the schema in use.
+        given: the identity that the new one has.
+        terms: the document all lanes start with.
+    """
+    await connection.execute(SQL["drop_rebuilt"])
+    async with connection.transaction():
+        if found.has_schema:
+            await connection.execute(SQL["set_aside"])
+        await make(connection, given, terms)
+        await connection.execute(SQL["act_as_myself"])
+        await connection.execute(SQL["call_rebuilt"])
+        if found.has_schema:
+            await connection.execute(SQL["put_back"])
+    await connection.execute(SQL["write_to_rebuilt"])
+
+
+async def failures(connection: Connection, refused: str) -> list[Row]:
+    """What a defect of postpay has made of records and timers, as the schema in use has it.
+
+    Args:
+        connection: any.
+        refused: how the detail of those begins that the database did not take.
+    """
+    rows: list[Row] = await connection.fetch(SQL["failures"], refused)
+    return rows
+
+
+async def committed_at(connection: Connection, lane: int, first: int, last: int) -> dict[int, datetime]:
+    """When batches of the schema in use were committed."""
+    rows = await connection.fetch(SQL["committed_at"], lane, first, last)
+    return {row["batch_seq"]: row["committed_at"] for row in rows}
+
+
+async def swap(connection: Connection, found: InUse) -> str | None:
+    """Put the new schema in the place of the one in use, and raise all epochs, in one transaction.
+
+    Args:
+        connection: of `migrations.alone`.
+        found: the schema in use, as it was when the rebuild began.
+
+    Returns:
+        Under which name the old one is kept; None where there was none.
+
+    Raises:
+        ClaimedError: a lane was claimed or settled meanwhile, or a worker is connected; nothing is changed then.
+        asyncpg.LockNotAvailableError: somebody holds a lane's row.
+    """
+    kept_as = f"postpay_{datetime.now(UTC):%Y_%m_%d_%H%M%S}" if found.has_schema else None
+    async with connection.transaction():
+        await set_lock_timeout(connection, SWAP_LOCK_TIMEOUT_S)
+        if found.has_tables:
+            await connection.execute(SQL["close_to_claims"])
+            await _require_unclaimed(connection, found)
+            await connection.execute(SQL["created_at"])
+            await connection.execute(SQL["stored_at"])
+        epochs = {lane: each.epoch for lane, each in found.lanes.items()}
+        rebuilt = [row["lane"] for row in await connection.fetch(SQL["rebuilt_lanes"])]
+        await connection.execute(SQL["raise_epochs"], rebuilt, [epochs.get(lane, 0) for lane in rebuilt])
+        if kept_as is not None:
+            await connection.execute(SQL["keep_as"], kept_as)
+            await connection.execute(SQL["keep"])
+        await connection.execute(SQL["put_in_use"])
+    return kept_as
+
+
+async def _require_unclaimed(connection: Connection, found: InUse) -> None:
+    """Nobody may have written since the rebuild began.
+
+    Raises:
+        ClaimedError: somebody has.
+    """
+    now = {row["lane"]: LaneInUse(row["epoch"], row["batch_seq"]) for row in await connection.fetch(SQL["lanes"])}
+    changed = [str(lane) for lane, each in now.items() if found.lanes.get(lane) != each]
+    workers = await connected_workers(connection)
+    if changed or workers:
+        claimed = f"lanes {', '.join(changed)} were claimed" if changed else f"{', '.join(workers)} came"
+        msg = f"{claimed} while the rebuild ran; nothing was changed. Stop all workers and start the rebuild again"
+        raise ClaimedError(msg)

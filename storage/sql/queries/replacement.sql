@@ -1,0 +1,138 @@
+-- The schema that a rebuild fills, and how it takes the place of the one in use. Renaming a schema is seen by other sessions with
+-- the COMMIT, not before.
+
+-- name: present
+-- Whether there is a schema in use, and whether it has the tables that say what it is.
+SELECT to_regnamespace('postpay') IS NOT NULL AS has_schema,
+    to_regclass('postpay.identity') IS NOT NULL AND to_regclass('postpay.lane') IS NOT NULL
+    AND to_regclass('postpay.terms') IS NOT NULL AND to_regclass('postpay.batch') IS NOT NULL
+    AND to_regclass('postpay.dead_letter') IS NOT NULL AS has_tables;
+
+-- name: lanes
+-- Which epoch each lane has, and up to where it is settled.
+SELECT lane, epoch, batch_seq
+FROM postpay.lane
+ORDER BY lane;
+
+-- name: workers
+-- Workers that are connected to this database.
+SELECT DISTINCT application_name
+FROM pg_stat_activity
+WHERE datname = current_database() AND starts_with(application_name, 'postpay worker ')
+ORDER BY application_name;
+
+-- name: act_as_myself
+RESET ROLE;
+
+-- name: drop_rebuilt
+-- What a rebuild left that did not come to its end.
+DROP SCHEMA IF EXISTS postpay_rebuilt CASCADE;
+
+-- name: set_aside
+ALTER SCHEMA postpay RENAME TO postpay_aside;
+
+-- name: call_rebuilt
+ALTER SCHEMA postpay RENAME TO postpay_rebuilt;
+
+-- name: put_back
+ALTER SCHEMA postpay_aside RENAME TO postpay;
+
+-- name: write_to_rebuilt
+-- The session's tables are those of the new schema from here on.
+SELECT set_config('search_path', 'postpay_rebuilt', false);
+
+-- name: analyze
+-- Statistics for the planner: COPY makes none, and audit and workers come at once.
+DO $$
+DECLARE
+    filled regclass;
+BEGIN
+    FOR filled IN
+        SELECT oid FROM pg_class
+        WHERE relnamespace = 'postpay_rebuilt'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    LOOP
+        EXECUTE format('ANALYZE %s', filled);
+    END LOOP;
+END $$;
+
+-- name: close_to_claims
+-- From here to the COMMIT nobody claims a lane of the schema in use, or settles under a claim.
+LOCK TABLE postpay.lane IN ACCESS EXCLUSIVE MODE;
+
+-- name: raise_epochs
+-- Whoever still believes to have a lane is refused.
+UPDATE postpay_rebuilt.lane
+SET epoch = greatest(lane.epoch, used.epoch) + 1
+FROM unnest($1::integer[], $2::bigint[]) AS used (lane, epoch)
+WHERE lane.lane = used.lane;
+
+-- name: keep_as
+SELECT set_config('postpay.kept_as', $1, true);
+
+-- name: keep
+-- The schema that was in use, under a name of its own.
+DO $$ BEGIN EXECUTE format('ALTER SCHEMA postpay RENAME TO %I', current_setting('postpay.kept_as')); END $$;
+
+-- name: put_in_use
+ALTER SCHEMA postpay_rebuilt RENAME TO postpay;
+
+-- name: created_at
+-- What no topic holds: when the database was made.
+UPDATE postpay_rebuilt.identity
+SET created_at = old.created_at
+FROM postpay.identity AS old
+WHERE old.database_id = identity.database_id;
+
+-- name: stored_at
+-- When terms came into force here, of those that are the same.
+UPDATE postpay_rebuilt.terms
+SET stored_at = old.stored_at
+FROM postpay.terms AS old
+WHERE old.digest = terms.digest;
+
+-- name: committed_at
+-- When batches were committed, of those that are the same; figures are drawn over it.
+SELECT batch_seq, committed_at
+FROM postpay.batch
+WHERE lane = $1 AND batch_seq >= $2 AND batch_seq <= $3;
+
+-- name: first_terms
+-- The terms that lanes began with.
+SELECT document
+FROM postpay.terms
+ORDER BY stored_at, digest
+LIMIT 1;
+
+-- name: identity
+SELECT database_id, lanes, cluster_id, prefix, consumer_group
+FROM postpay.identity;
+
+-- name: failures
+-- What a defect of postpay has made of records and timers, as recorded.sql says.
+SELECT lane, dead_letter_id, event_id, timer_id, reason, detail
+FROM postpay.dead_letter
+WHERE reason = 'internal_error' OR starts_with(detail, $1);
+
+-- name: finish_lane
+UPDATE lane
+SET epoch = $2, batch_seq = $3, chain_hash = $4, lane_time = $5, next_seq = $6, terms_digest = $7
+WHERE lane = $1;
+
+-- name: note_relayed
+-- All of it is in the lane-log.
+UPDATE lane_relay
+SET relayed_batch_seq = $2, relayed_at = clock_timestamp()
+WHERE lane = $1;
+
+-- name: store_terms
+INSERT INTO terms (digest, document)
+VALUES ($1, $2)
+ON CONFLICT DO NOTHING;
+
+-- name: rebuilt_lanes
+SELECT lane
+FROM postpay_rebuilt.lane
+ORDER BY lane;
+
+-- name: act_as_owner
+SET ROLE postpay_owner;
