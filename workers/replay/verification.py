@@ -32,7 +32,7 @@ from workers.replay.extent import HistoryError
 from workers.replay.failures import NO_FAILURES, Failures, failures_of
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
 from workers.replay.lane import LaneReplay
-from workers.replay.merge import RecordedBatch
+from workers.replay.merge import FIXED_RULE, RecordedBatch
 from workers.replay.outputs import SentOutputs, sent_outputs
 from workers.replay.processes import Tell
 from workers.replay.report import LaneReport
@@ -163,6 +163,27 @@ class LaneVerification:
                 "its history", None, str(broken), NOTHING, self._replay.standing.batch_seq + 1
             )
         report.gaps = self._replay.gaps
+        extent = self._history.extents[self._lane]
+        if extent.last is None and extent.offsets and report.unfinished and not report.batches:
+            await self._by_fixed_rule()
+
+    async def _by_fixed_rule(self) -> None:
+        """Without a lane-log nothing can be proven: tell what the records come to by the fixed rule."""
+        decider, tables = replace(self._replay.decider, event_clock=True), self._replay.tables
+        standing = self._replay.standing
+        async with self._history.lane(self._lane) as opened:
+            async for batch in opened.unlogged_batches():
+                undecided = decider.sort_out(batch.taken, standing, batch.now)
+                due = tables.due_parties(undecided.until or batch.now, sys.maxsize)
+                decided = await decider.decide(undecided, due, tables.load)
+                tables.keep(decided)
+                standing = decided.after
+                self.report.messages += len(batch.taken)
+                self._tell(batch.offsets, len(batch.taken))
+        self.report.unfinished = (
+            f"{FIXED_RULE}; by it {self.report.messages:,} messages in {standing.batch_seq:,} batches come to hash"
+            f" {standing.chain_hash.hex()}"
+        )
 
     async def through(self, history: RecordedHistory) -> Difference | None:
         """Go on as far as the lane-log reaches."""

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from settlement.terms import TermsBook
-from workers.replay.merge import UNLOGGED_BATCH
+from workers.replay.merge import FIXED_RULE
 from workers.replay.simulation.comparison import OTHER, RECORDED
 from workers.replay.simulation.lane import LaneResult
 
@@ -38,12 +38,6 @@ HOW_TO_READ = (
         " too (subject_declined). An order that only the simulated story accepted counts as received when nobody"
         " says so."
     ),
-)
-NO_LANE_LOG = (
-    f"There is no lane-log, so the order and time of deciding are not known. Instead a fixed rule holds: records are"
-    f" merged by their timestamp (POSTPAY_CLOCK=event: by occurred_at), at one instant in the order of the topics in"
-    f" docs/messages.md, and cut into batches of {UNLOGGED_BATCH:,}; lane time is the largest occurred_at so far. Two"
-    f" runs agree. What really happened may have been decided in another order."
 )
 
 
@@ -81,7 +75,7 @@ class SimulationReport:
         """What a reader must know of this run besides HOW_TO_READ."""
         result, notes = self.result, []
         if result.unlogged:
-            notes.append(f"{result.unlogged} of {self.lanes} lanes: {NO_LANE_LOG}")
+            notes.append(f"Of {result.unlogged} of {self.lanes} lanes {FIXED_RULE}.")
         for lane, batch_seq in sorted(result.unlike.items()):
             notes.append(
                 f"Lane {lane}: from batch {batch_seq} on the recorded story comes out differently here than it was"
