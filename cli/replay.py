@@ -13,6 +13,8 @@ from cli.output import AsJson, print_document
 from cli.progress import reading_bar
 from cli.rebuild import EPILOG as REBUILD_EPILOG
 from cli.rebuild import rebuild
+from cli.simulate import EPILOG as SIMULATE_EPILOG
+from cli.simulate import simulate
 from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
 from workers.replay.history import HistorySource, RecordedHistory, fixed
@@ -27,10 +29,11 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def replay() -> None:
-    """Decide the history of the topics again: to prove the books, or to make a lost database anew."""
+    """Decide the history of the topics again: to prove the books, to make a lost database anew, to ask what if."""
 
 
 app.command(epilog=REBUILD_EPILOG)(rebuild)
+app.command(epilog=SIMULATE_EPILOG)(simulate)
 
 
 @app.command(

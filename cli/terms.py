@@ -68,7 +68,7 @@ def publish(
 
     The document is checked first; exit code 1 when it is wrong or may not follow the terms in force, naming the field.
     """
-    book = _parsed(file)
+    book = parsed(file)
     settings = Settings.load()
     because = acting(settings, as_operator, reason or f"published from {file.name}")
     sent = run(_publish(settings, book, occurred_at or datetime.now(UTC), because))
@@ -78,7 +78,12 @@ def publish(
         typer.echo(f"terms {sent.digest} published to {counted(sent.partitions, 'lane')}; see: postpay terms show")
 
 
-def _parsed(file: Path) -> TermsBook:
+def parsed(file: Path) -> TermsBook:
+    """The terms in a file, TOML or JSON.
+
+    Raises:
+        Failure: there are none in it, naming the field.
+    """
     try:
         text = file.read_bytes().decode()
         document = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)

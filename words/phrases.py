@@ -15,6 +15,11 @@ def money(amount_minor: int, currency: str | None) -> str:
     return f"{sign}{whole:,}{f'.{part:0{digits}d}' if digits else ''} {currency or ''}".rstrip()
 
 
+def major(amount_minor: int, currency: str) -> float:
+    """Minor units as a number for a chart: nothing is to be counted with it."""
+    return amount_minor / float(10 ** _digits(currency))
+
+
 def _digits(currency: str | None) -> int:
     try:
         exponent = Currency(currency).exponent

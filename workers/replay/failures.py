@@ -10,6 +10,8 @@ from contracts.records import Rejected
 from contracts.topics import Topic
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
+from storage.database import Connection
+from storage.recorded import SQL
 from workers.lanes.taken import REFUSED, Taken
 from workers.replay.broker import broker_records, output_extent
 from workers.settings.model import Settings
@@ -65,6 +67,16 @@ NO_FAILURES = Failures()
 
 def unheard() -> None:
     """Steps that nobody wants to know of."""
+
+
+async def failures_of(connection: Connection, lane: int) -> dict[int, Failures]:
+    """What the database has of a lane, by batch. Such rows are few."""
+    found: dict[int, Failures] = {}
+    for row in await connection.fetch(SQL["failures"], lane, REFUSED):
+        understood = row["event_id"] is not None or row["timer_id"] is not None
+        failures = found.setdefault(row["batch_seq"], Failures())
+        failures.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
+    return found
 
 
 async def add_told(found: Failures, settings: Settings, lane: int, on_step: Callable[[], None] = unheard) -> None:

@@ -24,6 +24,13 @@ UNLOGGED_READ = 500
 """Offsets of one topic that are read at once without a lane-log, where nothing says how many are needed."""
 UNLOGGED_BATCH = 1000
 """Records of a batch without a lane-log. It must never change: two runs shall agree."""
+FIXED_RULE = (
+    "there is no lane-log, so the order and time of deciding are not known; a fixed rule is taken instead: records are"
+    " merged by their timestamp (under POSTPAY_CLOCK=event by occurred_at), at one instant in the order of the topics"
+    f" in docs/messages.md, and cut into batches of {UNLOGGED_BATCH:,}; lane time is the largest occurred_at so far."
+    " Two runs agree, but what happened may have been decided in another order"
+)
+"""What a report says of such a lane."""
 
 
 @dataclass(frozen=True, slots=True)

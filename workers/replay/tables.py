@@ -5,6 +5,7 @@ Entities never change, so states share them with the tables, and what a batch ch
 """
 
 import heapq
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,16 +111,28 @@ class LaneTables:
 
     def due_parties(self, until: datetime, parties: int) -> list[Party]:
         """The first so many parties with timers due by then: earliest first, at one instant by kind and id."""
+        return self.due_before(_instant(until + timedelta.resolution), parties)
+
+    def due_before(self, bound: bytes, parties: int = sys.maxsize) -> list[Party]:
+        """The first so many parties of the index of timers before a place in it, which `due_bound` gives."""
         found: list[Party] = []
-        bound = _instant(until + timedelta.resolution)
         while len(found) < parties and self._due and self._due[0] < bound:
             entry = heapq.heappop(self._due)
-            party = Party(_KINDS[entry[8]], entry[9:].decode())
+            party = _party_of(entry)
             tables = self.party(party)
             if tables.due == entry:  # otherwise it was moved or cancelled since
                 tables.due = None
                 found.append(party)
         return found
+
+    def due_bound(self, until: datetime) -> bytes:
+        """The place in the index of timers up to where everything due by then was taken out."""
+        bound = _instant(until + timedelta.resolution)
+        while self._due and self._due[0] < bound:
+            if self.party(_party_of(self._due[0])).due == self._due[0]:
+                return self._due[0]
+            heapq.heappop(self._due)
+        return bound
 
     def party(self, party: Party) -> PartyTables:
         """All of a party; of one that is new nothing."""
@@ -344,6 +357,10 @@ def _entry(party: Party, tables: PartyTables) -> bytes | None:
         return None
     due_at = min([timer.due_at for timer in tables.timers.values()])
     return _instant(due_at) + _RANKS[party.kind] + party.id.encode()
+
+
+def _party_of(entry: bytes) -> Party:
+    return Party(_KINDS[entry[8]], entry[9:].decode())
 
 
 def _instant(at: datetime) -> bytes:

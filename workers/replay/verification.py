@@ -25,15 +25,14 @@ from storage.recorded import SQL, BatchRows
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.lanelog import BatchLog, decode_log
 from workers.lanes.outgoing import Outgoing, unpack
-from workers.lanes.taken import REFUSED
 from workers.lanes.working_days import working_days
 from workers.replay import checkpoint
 from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
-from workers.replay.failures import NO_FAILURES, Failures
+from workers.replay.failures import NO_FAILURES, Failures, failures_of
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
 from workers.replay.lane import LaneReplay
-from workers.replay.merge import RecordedBatch
+from workers.replay.merge import FIXED_RULE, RecordedBatch
 from workers.replay.outputs import SentOutputs, sent_outputs
 from workers.replay.processes import Tell
 from workers.replay.report import LaneReport
@@ -164,6 +163,27 @@ class LaneVerification:
                 "its history", None, str(broken), NOTHING, self._replay.standing.batch_seq + 1
             )
         report.gaps = self._replay.gaps
+        extent = self._history.extents[self._lane]
+        if extent.last is None and extent.offsets and report.unfinished and not report.batches:
+            await self._by_fixed_rule()
+
+    async def _by_fixed_rule(self) -> None:
+        """Without a lane-log nothing can be proven: tell what the records come to by the fixed rule."""
+        decider, tables = replace(self._replay.decider, event_clock=True), self._replay.tables
+        standing = self._replay.standing
+        async with self._history.lane(self._lane) as opened:
+            async for batch in opened.unlogged_batches():
+                undecided = decider.sort_out(batch.taken, standing, batch.now)
+                due = tables.due_parties(undecided.until or batch.now, sys.maxsize)
+                decided = await decider.decide(undecided, due, tables.load)
+                tables.keep(decided)
+                standing = decided.after
+                self.report.messages += len(batch.taken)
+                self._tell(batch.offsets, len(batch.taken))
+        self.report.unfinished = (
+            f"{FIXED_RULE}; by it {self.report.messages:,} messages in {standing.batch_seq:,} batches come to hash"
+            f" {standing.chain_hash.hex()}"
+        )
 
     async def through(self, history: RecordedHistory) -> Difference | None:
         """Go on as far as the lane-log reaches."""
@@ -171,7 +191,7 @@ class LaneVerification:
         position = self._replay.standing.batch_seq
         if last is None or last.batch_seq <= position:
             return None
-        self._failures = await self._failed()
+        self._failures = await failures_of(self._connection, self._lane)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, last.batch_seq))
         async with history.lane(self._lane) as opened:
             async for batch in opened.batches(position + 1):
@@ -222,7 +242,7 @@ class LaneVerification:
         position = self._replay.standing.batch_seq
         if end <= position:
             return None
-        self._failures = await self._failed()
+        self._failures = await failures_of(self._connection, self._lane)
         logs = await self._unsent(position, end)
         rows = _InTurn(recorded.batches(self._connection, self._lane, position, end))
         for log in logs:
@@ -266,15 +286,6 @@ class LaneVerification:
             found = await self._outputs.beyond()
         self.report.state_rows, self.report.state_by_rules = comparison.rows, comparison.by_rules
         self.report.first_by_rules = comparison.first_by_rules
-        return found
-
-    async def _failed(self) -> dict[int, Failures]:
-        """What failed by a defect, by batch. Such rows are few."""
-        found: dict[int, Failures] = {}
-        for row in await self._connection.fetch(SQL["failures"], self._lane, REFUSED):
-            understood = row["event_id"] is not None or row["timer_id"] is not None
-            failures = found.setdefault(row["batch_seq"], Failures())
-            failures.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
         return found
 
     async def _batch(self, batch: RecordedBatch, rows: BatchRows | None) -> Difference | None:
