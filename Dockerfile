@@ -12,6 +12,7 @@ COPY cli cli
 COPY contracts contracts
 COPY demo demo
 COPY devstack devstack
+COPY operating operating
 COPY settlement settlement
 COPY storage storage
 COPY words words

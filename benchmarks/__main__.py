@@ -10,6 +10,7 @@ from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.hot_merchant import HotMerchantFigures, HotMerchantRun
+from benchmarks.named import NamedFigures, NamedRun
 from benchmarks.run import BenchmarkRun, BenchmarkSize, Figures, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
@@ -48,15 +49,20 @@ def benchmark(
     workers: Annotated[
         int, typer.Option(min=1, max=8, help="How many workers share the lanes; all else stays the same.")
     ] = 1,
+    dsn: Annotated[
+        str | None, typer.Option("--dsn", help="Measure postpay alone on this database, new or just migrated.")
+    ] = None,
     directory: Annotated[Path | None, typer.Option("--dir", help="Folder of the run's stack; wiped.")] = None,
 ) -> None:
     """Measure the floor, a plain agent and postpay in one run on a stack of their own (docs/benchmarks.md)."""
     console = Console(stderr=True, highlight=False)
     folder = directory or project_directory() / ".devstack" / "benchmark"
     try:
-        figures: Figures | HotMerchantFigures
+        figures: Figures | HotMerchantFigures | NamedFigures
         if hot_merchant:
             figures = HotMerchantRun(BenchmarkSize.of(messages), folder, console).compare()
+        elif dsn is not None:
+            figures = NamedRun(BenchmarkSize.of(messages), folder, console, workers=workers).measured(dsn)
         else:
             figures = BenchmarkRun(BenchmarkSize.of(messages), folder, console, workers=workers).run()
     except (BenchmarkError, DevstackError) as error:
@@ -68,7 +74,7 @@ def benchmark(
         json_file.write_text(json.dumps(figures.document(), indent=2) + "\n", encoding="utf-8")
 
 
-def show(figures: Figures | HotMerchantFigures) -> None:
+def show(figures: Figures | HotMerchantFigures | NamedFigures) -> None:
     """Print the figures as a table."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", no_wrap=True)

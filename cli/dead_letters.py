@@ -1,63 +1,60 @@
-"""`postpay dead-letters list` and `show`."""
+"""`postpay dead-letters list`, `show` and `redrive`."""
 
 import base64
 from typing import Annotated, Any
 
 import typer
 
+from cli import redrive
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, people, print_document, print_lines
+from cli.filters import EventId, Key, Limit, Since, Topic, Until, one_of, outcome_filter, paged
+from cli.output import AsJson, people, print_document, print_json
 from settlement.dead_letter import DeadLetter, DeadLetterReason
-from storage import dead_letters
+from storage import dead_letters, operator_log
 from storage.dead_letters import KeptLetter
+from storage.operator_log import Action, LogEntry, LogFilter
+from storage.outcome_search import OutcomeFilter, PageEnd
 from words.phrases import moment
 from words.tables import table
 from workers.settings.model import Settings
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Look at input that could not be understood or settled."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Look at input that could not be understood or settled, and send it again.",
 )
+app.command(epilog=redrive.EPILOG)(redrive.redrive)
 
 TEXT_SHOWN = 2_000
+ENTRIES_SHOWN = 100
 
 
 @app.command(
     "list",
     epilog=(
         "Examples:\n\n"
-        "  postpay dead-letters list --reason key_mismatch\n\n"
+        "  postpay dead-letters list --reason key_mismatch --topic purchase\n\n"
         "  postpay dead-letters list --json | jq -r .reason | sort | uniq -c"
     ),
 )
 def list_(
     *,
-    reason: Annotated[str | None, typer.Option(help="Only those with this reason code.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    reason: redrive.ReasonCode = None,
+    topic: Topic = None,
+    key: Key = None,
+    event_id: EventId = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, the newest first; --json gives one line for each."""
-    known = [each.value for each in DeadLetterReason]
-    if reason is not None and reason not in known:
-        raise Failure(f"expected a reason code ({', '.join(known)}), got {reason!r}")
-    settings = Settings.load()
-    found = run(_list(settings, reason, limit))
-    if as_json:
-        print_lines(_as_json(kept) for kept in found)
-        return
-    rows = [
-        (
-            letter.dead_letter_id,
-            letter.reason,
-            letter.type,
-            _text(letter.key),
-            letter.event_id,
-            moment(letter.decided_at),
-        )
-        for _, letter in found
-    ]
-    columns = ("id", "reason", "type", "key", "event", "decided")
-    people().print(table("Dead letters", columns, rows) if rows else "no dead letters")
+    """List dead letters, the newest first; --json gives one line for each.
+
+    The time is when it became one. What was redriven is told: its message has gone out again.
+    """
+    wanted = outcome_filter(topic, key, event_id, one_of(reason, [*DeadLetterReason]), since, until)
+    run(_list(Settings.load(), wanted, limit, as_json=as_json))
 
 
 @app.command(
@@ -74,11 +71,11 @@ def show(
 ) -> None:
     """Show one dead letter: why, in detail, and the record as it came. Exit code 1 when there is none of that id."""
     settings = Settings.load()
-    kept = run(_show(settings, dead_letter_id))
-    if kept is None:
-        raise Failure(f"no dead letter {dead_letter_id!r}; see: postpay dead-letters list", EXIT_FOUND_WRONG)
+    kept, redrives = run(_show(settings, dead_letter_id))
     if as_json:
-        print_document({**_as_json(kept), **_record(kept.letter)})
+        latest = next((each for each in redrives if each.outcome == "done"), redrives[0] if redrives else None)
+        told = {"redrives": [each.document() for each in redrives]}
+        print_document({**_as_json(kept, latest), **_record(kept.letter), **told})
         return
     console, letter = people(), kept.letter
     origin = f"timer {letter.timer_id}" if letter.source is None else letter.dead_letter_id
@@ -90,19 +87,56 @@ def show(
     size = "none (tombstone)" if letter.raw is None else f"{len(letter.raw):,} bytes"
     console.print(f"value  {size}")
     console.print(_text(letter.raw)[:TEXT_SHOWN])
+    for each in reversed(redrives):
+        after = each.document()["after"]
+        console.print(
+            f"redrive {each.outcome} at {moment(each.at)} by {each.operator}:"
+            f" {after.get('event_id') or after.get('error')}"
+        )
 
 
-async def _list(settings: Settings, reason: str | None, limit: int) -> list[KeptLetter]:
+async def _list(settings: Settings, wanted: OutcomeFilter, limit: int, *, as_json: bool) -> None:
+    rows = []
     async with database(settings) as connection:
-        return await dead_letters.dead_letters(connection, reason=reason, limit=limit)
+
+        async def page(at_most: int, after: PageEnd | None) -> list[tuple[KeptLetter, LogEntry | None]]:
+            found = await dead_letters.dead_letters(connection, wanted, limit=at_most, after=after)
+            ids = [kept.letter.dead_letter_id for kept in found]
+            redriven = await operator_log.latest(connection, Action.REDRIVE, ids)
+            return [(kept, redriven.get(kept.letter.dead_letter_id)) for kept in found]
+
+        async for kept, redriven in paged(page, lambda found: found[0].place, limit):
+            if as_json:
+                print_json(_as_json(kept, redriven))
+            else:
+                rows.append(_row(kept.letter, redriven))
+    if not as_json:
+        columns = ("id", "reason", "type", "key", "event", "decided", "redriven")
+        people().print(table("Dead letters", columns, rows) if rows else "no dead letters")
 
 
-async def _show(settings: Settings, dead_letter_id: str) -> KeptLetter | None:
+def _row(letter: DeadLetter, redriven: LogEntry | None) -> tuple[object, ...]:
+    return (
+        letter.dead_letter_id,
+        letter.reason,
+        letter.type,
+        _text(letter.key),
+        letter.event_id,
+        moment(letter.decided_at),
+        "" if redriven is None else f"{redriven.outcome} {moment(redriven.at)}",
+    )
+
+
+async def _show(settings: Settings, dead_letter_id: str) -> tuple[KeptLetter, list[LogEntry]]:
     async with database(settings) as connection:
-        return await dead_letters.dead_letter(connection, dead_letter_id)
+        kept = await dead_letters.dead_letter(connection, dead_letter_id)
+        if kept is None:
+            raise Failure(f"no dead letter {dead_letter_id!r}; see: postpay dead-letters list", EXIT_FOUND_WRONG)
+        wanted = LogFilter(action=Action.REDRIVE, subject=dead_letter_id)
+        return kept, await operator_log.entries(connection, wanted, ENTRIES_SHOWN)
 
 
-def _as_json(kept: KeptLetter) -> dict[str, Any]:
+def _as_json(kept: KeptLetter, redriven: LogEntry | None) -> dict[str, Any]:
     """What `list` gives of each; the record itself is left to `show`, it may be large."""
     lane, letter = kept
     source = letter.source
@@ -120,6 +154,7 @@ def _as_json(kept: KeptLetter) -> dict[str, Any]:
         "type": letter.type,
         "occurred_at": letter.occurred_at,
         "decided_at": letter.decided_at,
+        "redrive": None if redriven is None else {"outcome": redriven.outcome, "at": redriven.at},
     }
 
 

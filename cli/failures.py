@@ -3,6 +3,7 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from operating.refusal import ActionRefusedError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
@@ -41,6 +42,8 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     match error:
         case Failure():
             return f"error: {error}", error.code
+        case ActionRefusedError():
+            return f"error: {error}", EXIT_FOUND_WRONG
         case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
@@ -54,6 +57,9 @@ def explain(error: BaseException) -> tuple[str, int] | None:
         case KafkaError():
             return f"error: Kafka: {str(error) or type(error).__name__}", EXIT_MISUSE
         case asyncpg.InsufficientPrivilegeError():
-            return f"error: the database user may not do this: {error}", EXIT_MISUSE
+            return (
+                f"error: the database user may not do this: {error}; operators are members of postpay_ops",
+                EXIT_MISUSE,
+            )
         case _:
             return None

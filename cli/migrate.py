@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from cli.acting import AsOperator, acting
 from cli.connections import CONNECT_TIMEOUT_S, reaching, run
 from cli.failures import EXIT_FOUND_WRONG
 from cli.output import AsJson, print_document
@@ -36,6 +38,7 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing: say what is not as it should be; exit code 1 if anything.")
     ] = False,
+    as_operator: AsOperator = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the database's schema up; safe to run twice, and from several machines at once.
@@ -53,7 +56,9 @@ def migrate(
                 lanes=settings.lanes,
                 terms=TermsBook.builtin().document,
                 password=settings.postgres.read_password,
-                distributing=shown if distributed else None,
+                because=acting(settings, as_operator, f"postpay {version('postpay')}"),
+                distributed=distributed,
+                progress=shown,
             )
         )
     if as_json:

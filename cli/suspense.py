@@ -1,22 +1,21 @@
 """`postpay suspense list`, `show` and `assign`."""
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from cli.acting import AsOperator, acting
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, people, plain, print_document, print_lines
-from contracts.topics import Topic
-from settlement.ids import derived_id
+from cli.output import AsJson, people, print_document, print_lines
+from operating import assignment
 from settlement.suspense import SuspenseEntry
 from storage import suspense
+from storage.operator_log import Because
 from storage.suspense import KeptEntry, SuspenseFilter
 from words.phrases import moment, money
 from words.tables import table
-from workers.kafka.clients import producing
 from workers.settings.model import Settings
 
 app = typer.Typer(
@@ -105,13 +104,16 @@ def assign(
     occurred_at: Annotated[
         datetime | None, typer.Option(help="When it was assigned, for stored histories; default now.", formats=INSTANT)
     ] = None,
+    as_operator: AsOperator = None,
     as_json: AsJson = False,
 ) -> None:
     """Give money in suspense to the account it belongs to.
 
     Exit code 1 when it is not there (any more), or the account is not known or has another currency.
     """
-    sent = run(_assign(Settings.load(), suspense_id, key, to, reason, occurred_at or datetime.now(UTC)))
+    settings = Settings.load()
+    because = acting(settings, as_operator, reason or f"assigned to {to}")
+    sent = run(_assign(settings, suspense_id, key, to, occurred_at or datetime.now(UTC), because))
     if as_json:
         print_document(sent)
     else:
@@ -136,58 +138,19 @@ async def _show(settings: Settings, suspense_id: str, key: str | None) -> KeptEn
 
 
 async def _assign(
-    settings: Settings, suspense_id: str, key: str | None, to: str, reason: str | None, occurred_at: datetime
+    settings: Settings, suspense_id: str, key: str | None, to: str, occurred_at: datetime, because: Because
 ) -> dict[str, Any]:
     _, entry = await _show(settings, suspense_id, key)
-    if entry.released_at is not None:
-        raise Failure(f"{suspense_id} is not in suspense any more: {_end(entry)}", EXIT_FOUND_WRONG)
     async with database(settings) as connection:
-        currency = await suspense.currency_of(connection, to)
-    if currency != entry.currency:
-        found = "no such account is known" if currency is None else f"its currency is {currency}"
-        raise Failure(f"expected an account in {entry.currency} to give the money to, got {to!r}: {found}", 1)
-    messages = _messages(entry, to, reason or f"assigned to {to}", occurred_at)
-    topic = settings.topics.prefix + Topic.REPAYMENT
-    async with producing(settings.kafka) as producer:
-        for message in messages:
-            value = json.dumps(message, ensure_ascii=False, default=plain).encode()
-            await producer.send_and_wait(topic, value=value, key=message["account_id"].encode())
+        done = await assignment.assign(connection, settings, entry, to, occurred_at, because)
     return {
         "suspense_id": suspense_id,
         "from": entry.account_id,
         "to": to,
         "amount_minor": entry.amount_minor,
         "currency": entry.currency,
-        "event_ids": [message["event_id"] for message in messages],
+        "event_ids": done.event_ids,
     }
-
-
-def _messages(entry: SuspenseEntry, to: str, reason: str, occurred_at: datetime) -> list[dict[str, Any]]:
-    """First the repayment: should only one be sent, the entry still shows that it is to be assigned (again)."""
-    seed = f"suspense\0{entry.account_id}\0{entry.suspense_id}"
-    return [
-        {
-            "event_id": derived_id(f"{seed}\0{to}", 1),
-            "type": "repayment.received",
-            "occurred_at": entry.received_at,
-            "source": "postpay suspense assign",
-            "account_id": to,
-            "repayment_id": entry.suspense_id,
-            "amount_minor": entry.amount_minor,
-            "currency": entry.currency,
-            "purpose": "account",
-            "channel": entry.channel,
-        },
-        {
-            "event_id": derived_id(seed, 2),
-            "type": "suspense.released",
-            "occurred_at": occurred_at,
-            "source": "postpay suspense assign",
-            "account_id": entry.account_id,
-            "suspense_id": entry.suspense_id,
-            "reason": reason,
-        },
-    ]
 
 
 def _end(entry: SuspenseEntry) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,16 +10,17 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
+from cli.acting import AsOperator, acting
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, people, plain, print_document
-from contracts.topics import Topic
+from cli.output import AsJson, people, print_document
+from operating import publication
+from operating.publication import Publication
 from settlement.terms import TermsBook, TermsError
 from storage import figures
+from storage.operator_log import Because
 from words.phrases import counted
 from words.tables import table
-from workers.kafka.clients import producing
-from workers.kafka.topics import check
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show the terms in force, or publish others.")
@@ -58,6 +60,8 @@ def publish(
         datetime | None,
         typer.Option(help="When it happened, for stored histories; default now.", formats=["%Y-%m-%dT%H:%M:%S%z"]),
     ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the operator log; default: from which file.")] = None,
+    as_operator: AsOperator = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish terms to every lane: each switches when it comes to the record, in order with the messages around it.
@@ -65,13 +69,13 @@ def publish(
     The document is checked first; exit code 1 when it is wrong or may not follow the terms in force, naming the field.
     """
     book = _parsed(file)
-    sent = run(_publish(Settings.load(), book, occurred_at or datetime.now(UTC)))
+    settings = Settings.load()
+    because = acting(settings, as_operator, reason or f"published from {file.name}")
+    sent = run(_publish(settings, book, occurred_at or datetime.now(UTC), because))
     if as_json:
-        print_document(sent)
+        print_document(asdict(sent))
     else:
-        typer.echo(
-            f"terms {sent['digest']} published to {counted(sent['partitions'], 'lane')}; see: postpay terms show"
-        )
+        typer.echo(f"terms {sent.digest} published to {counted(sent.partitions, 'lane')}; see: postpay terms show")
 
 
 def _parsed(file: Path) -> TermsBook:
@@ -115,36 +119,9 @@ async def _documents(connection: asyncpg.Connection) -> list[dict[str, Any]]:
     return sorted(documents, key=lambda document: -len(document["lanes"]))
 
 
-async def _publish(settings: Settings, book: TermsBook, occurred_at: datetime) -> dict[str, Any]:
+async def _publish(settings: Settings, book: TermsBook, occurred_at: datetime, because: Because) -> Publication:
     async with database(settings) as connection:
-        for present in await _documents(connection):
-            _must_follow(TermsBook.parse(present["terms"]), book)
-    topic = settings.topics.prefix + Topic.TERMS
-    for difference in await check(settings):
-        if difference.topic == topic and difference.what in {"the topic", "partitions"}:
-            raise Failure(f"{difference}; see: postpay topics check", EXIT_FOUND_WRONG)
-    event_id = f"terms-{book.digest.hex()[:16]}-{occurred_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}"
-    message = {
-        "event_id": event_id,
-        "type": "terms.published",
-        "occurred_at": occurred_at.isoformat(),
-        "terms": book.document,
-    }
-    value = json.dumps(message, ensure_ascii=False, default=plain).encode()
-    async with producing(settings.kafka) as producer:
-        sending = [
-            await producer.send(topic, value=value, key=b"terms", partition=lane) for lane in range(settings.lanes)
-        ]
-        for answer in sending:
-            await answer
-    return {"event_id": event_id, "digest": book.digest.hex(), "partitions": settings.lanes}
-
-
-def _must_follow(present: TermsBook, published: TermsBook) -> None:
-    try:
-        present.succeeded_by(published)
-    except TermsError as error:
-        raise Failure(f"these terms may not follow those in force: {error}", EXIT_FOUND_WRONG) from error
+        return await publication.publish(connection, settings, book, occurred_at, because)
 
 
 def _numbers(book: TermsBook) -> Any:

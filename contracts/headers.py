@@ -12,6 +12,8 @@ ORIGIN_PARTITION = "postpay-origin-partition"
 ORIGIN_OFFSET = "postpay-origin-offset"
 ORIGIN_TIMESTAMP = "postpay-origin-timestamp"
 ORIGIN = (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP)
+REDRIVE_OF = "postpay-redrive-of"
+"""The id of the dead letter that a record is sent again for."""
 
 MAX_READ = 100
 """Headers looked at per record; a record with a hundred thousand costs no more than one with a hundred."""

@@ -73,7 +73,7 @@ class AutoDebitCancelled(OutputMessage):
         Field(
             description="Why: `repaid`, `customer_credit`, `return_requested`, `returned`, `amount_lowered`, "
             "`cancelled`, `credited`, `extended`, `bill_instalment`, `cash_out_failed`, `penalty_waived`, "
-            "`rescheduled`, `charged_off`."
+            "`rescheduled`, `charged_off`, `repayment_reversed`."
         ),
     ]
 

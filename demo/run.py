@@ -31,6 +31,7 @@ from storage import dead_letters, figures
 from storage.audit import audit
 from storage.database import Connection, connect
 from storage.migrations import migrate
+from storage.outcome_search import OutcomeFilter
 from words.phrases import counted
 from workers.kafka import topics
 from workers.kafka.clients import producing
@@ -193,7 +194,7 @@ class Demo:
             checks=checks,
             verified=verified,
             defects=await dead_letters.dead_letters(
-                connection, reason=DeadLetterReason.INTERNAL_ERROR, limit=SHOWN_AT_MOST
+                connection, OutcomeFilter(reason=DeadLetterReason.INTERNAL_ERROR), limit=SHOWN_AT_MOST
             ),
             workers=fleet.started,
             seconds=time.monotonic() - began,

@@ -17,8 +17,27 @@ _SQL = read("distribution")
 REFERENCE_TABLES = frozenset({"identity", "migration", "terms"})
 """Tables that belong to no lane: small, whole on every node, and not written while lanes settle but for new terms."""
 
+COORDINATORS_TABLES = frozenset({"operator_log"})
+"""Tables that stay whole on the coordinator: its trigger gives numbers, times and hashes once, not once a node."""
+
+COORDINATORS_FUNCTIONS = (
+    "accept_gap",
+    "chain_operator_log",
+    "lock_operator_log",
+    "operator_log_hash",
+    "refuse_change_of_log",
+)
+"""What belongs to them."""
+
+REFERRING_TO_LANES = ("lane_offset", "lane_relay")
+"""Tables with a foreign key to `lane`."""
+
 Progress = Callable[[str, int, int], None]
 """Told what is being moved, and how many bytes of how many are."""
+
+
+def untold(_name: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
 
 
 class DistributionError(Exception):
@@ -75,12 +94,12 @@ async def distribute(connection: Connection, progress: Progress) -> list[str]:
     if refused:
         raise DistributionError(f"node {refused[0]['nodeid']} refuses a setting: {refused[0]['result']}")
     tables = await _tables(connection)
-    waiting = {table.name: table for table in tables if not table.method}
+    waiting = {table.name: table for table in tables if not table.method and table.name not in COORDINATORS_TABLES}
     homeless = [table.name for table in waiting.values() if not table.of_lane and table.name not in REFERENCE_TABLES]
     if homeless:
         raise DistributionError(f"expected tables that lead with lane, got {', '.join(homeless)}")
     names = [*waiting]
-    await connection.execute(_SQL["functions"])
+    await connection.execute(_SQL["functions"], COORDINATORS_FUNCTIONS)
     meter = _Meter(progress, sum(table.bytes for table in waiting.values()))
     await _lanes_first(connection, tables, waiting, meter)
     if await connection.fetchval(_SQL["is_one_shard"]):
@@ -96,6 +115,8 @@ async def distribute(connection: Connection, progress: Progress) -> list[str]:
                 await connection.execute(_SQL["distribute" if table.of_lane else "reference"], table.name)
             await connection.execute(_SQL["forget_local_rows"], table.name)
             meter.end(table.bytes)
+    await connection.execute(_SQL["reference_on_new_nodes"])
+    meter.finish()
     return names
 
 
@@ -113,6 +134,8 @@ async def findings(connection: Connection, lanes: int) -> list[str]:
     tables = await _tables(connection)
     home = next((table.colocation for table in tables if table.name == "lane" and table.method == "h"), None)
     for table in tables:
+        if table.name in COORDINATORS_TABLES:
+            continue
         wanted = ("h", home) if table.of_lane else ("n", table.colocation)
         if (table.method, table.colocation) != wanted:
             how = "with its lanes" if table.of_lane else "whole to every node"
@@ -122,6 +145,8 @@ async def findings(connection: Connection, lanes: int) -> list[str]:
     wanted_settings = [f"{name}={value}" for name, value in NODE_SETTINGS.items()]
     found += [
         f"the database on node {row['name']} lacks settings of a session; run `postpay migrate --distributed`"
+        if row["answers"]
+        else f"node {row['name']} does not answer: see docs/runbooks/node-down.md"
         for row in await connection.fetch(_SQL["unset_on_nodes"], wanted_settings)
     ]
     return found
@@ -151,8 +176,8 @@ async def _tables(connection: Connection) -> list[Table]:
     tables = []
     for row in await connection.fetch(_SQL["tables"]):
         how = known.get(row["id"])
-        # Citus keeps tables that reference one of all nodes in its books, too, and leaves them where they are.
-        moved = how is not None and (how["method"] == "h" or how["replication"] == "t")
+        if how is not None and how["method"] != "h" and how["replication"] != "t":
+            how = None  # Citus keeps tables that reference one of all nodes in its books, too, and leaves them here
         tables.append(
             Table(
                 id=row["id"],
@@ -160,8 +185,8 @@ async def _tables(connection: Connection) -> list[Table]:
                 of_lane=row["of_lane"],
                 in_parts_by_lane=row["in_parts_by_lane"],
                 bytes=row["bytes"],
-                method=how["method"] if moved else "",
-                colocation=how["colocation"] if moved else 0,
+                method=how["method"] if how is not None else "",
+                colocation=how["colocation"] if how is not None else 0,
             )
         )
     return tables
@@ -173,7 +198,7 @@ async def _lanes_first(connection: Connection, tables: list[Table], waiting: dic
         return
     meter.begin("lane")
     keys = await connection.fetch(_SQL["foreign_keys"], [table.id for table in tables if table.of_lane])
-    referring = [name for name in ("lane_offset", "lane_relay") if name in waiting]
+    referring = [name for name in REFERRING_TO_LANES if name in waiting]
     async with connection.transaction():
         for key in keys:
             await connection.execute(key["undo"])
@@ -184,7 +209,8 @@ async def _lanes_first(connection: Connection, tables: list[Table], waiting: dic
             await connection.execute(_SQL["distribute"], name)
         for key in keys:
             await connection.execute(key["redo"])
-    for name in ("lane", "terms", *referring):
+    names = ["lane", "terms", *referring]
+    for name in names:
         if name in waiting:
             await connection.execute(_SQL["forget_local_rows"], name)
             meter.end(waiting.pop(name).bytes)
@@ -219,5 +245,8 @@ class _Meter:
         self._progress(name, self._done, self._total)
 
     def end(self, moved: int) -> None:
-        self._done += moved
+        self._done = min(self._done + moved, self._total)  # a table may have grown since its size was taken
         self._progress(self._name, self._done, self._total)
+
+    def finish(self) -> None:
+        self._progress(self._name, self._total, self._total)

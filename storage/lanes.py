@@ -6,10 +6,10 @@ Source: docs/protocol.md, Claim and Input.
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from settlement.totals import RECEIVED, SENT, Totals
-from storage.database import Connection, set_lock_timeout
+from storage.database import Connection, Row, set_lock_timeout
 from storage.queries import read
 from storage.sessions import LOCK_TIMEOUT_S
 
@@ -55,6 +55,13 @@ class LaneClaim:
     totals: Totals
 
 
+class LaneView(NamedTuple):
+    """A lane that nobody takes over, and the database's clock."""
+
+    claim: LaneClaim
+    now: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class LaneLock:
     """The lane as of the lock; `now` is the database's clock after it was granted.
@@ -84,21 +91,22 @@ async def claim(connection: Connection, lane: int, owner: str, *, lock_timeout_s
     """
     async with connection.transaction():
         await set_lock_timeout(connection, lock_timeout_s)
-        row = await connection.fetchrow(_SQL["claim"], lane, owner)
-        if row is None:
-            raise UnknownLaneError(lane)
-        return LaneClaim(
-            lane=lane,
-            epoch=row["epoch"],
-            batch_seq=row["batch_seq"],
-            chain_hash=row["chain_hash"],
-            lane_time=row["lane_time"],
-            next_seq=row["next_seq"],
-            terms_digest=row["terms_digest"],
-            terms_document=json.loads(row["terms_document"]),
-            positions=await positions(connection, lane),
-            totals=await _totals(connection, lane),
-        )
+        return await _taken_over(connection, lane, await connection.fetchrow(_SQL["claim"], lane, owner))
+
+
+async def look(connection: Connection, lane: int) -> LaneView:
+    """What a new owner would take over now, without a claim: for whoever only wants to know what would be decided.
+
+    Args:
+        connection: in a transaction of one snapshot.
+        lane: its number.
+
+    Raises:
+        UnknownLaneError: the database has no such lane.
+    """
+    row = await connection.fetchrow(_SQL["look"], lane)
+    claim = await _taken_over(connection, lane, row)
+    return LaneView(claim, row["now"])
 
 
 async def lock(connection: Connection, lane: int, epoch: int, *, wait: bool = True) -> LaneLock:
@@ -135,6 +143,23 @@ async def positions(connection: Connection, lane: int) -> dict[str, Position]:
     """Positions of the topics a lane has settled anything of; of all others it is 0."""
     rows = await connection.fetch(_SQL["positions"], lane)
     return {row["topic"]: Position(row["next_offset"], row["last_fingerprint"]) for row in rows}
+
+
+async def _taken_over(connection: Connection, lane: int, row: Row | None) -> LaneClaim:
+    if row is None:
+        raise UnknownLaneError(lane)
+    return LaneClaim(
+        lane=lane,
+        epoch=row["epoch"],
+        batch_seq=row["batch_seq"],
+        chain_hash=row["chain_hash"],
+        lane_time=row["lane_time"],
+        next_seq=row["next_seq"],
+        terms_digest=row["terms_digest"],
+        terms_document=json.loads(row["terms_document"]),
+        positions=await positions(connection, lane),
+        totals=await _totals(connection, lane),
+    )
 
 
 async def _totals(connection: Connection, lane: int) -> Totals:

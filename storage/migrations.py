@@ -17,10 +17,11 @@ import asyncpg
 import stamina
 
 from settlement.terms import TermsBook
-from storage import chain, distribution
+from storage import chain, distribution, operator_log
 from storage.database import Connection, Password, set_lock_timeout
 from storage.identity import Identity, identity
-from storage.queries import read
+from storage.operator_log import Action, Because, LogOutcome, Note
+from storage.queries import read, statements
 from storage.sessions import Sessions, require_own
 
 _SQL = read("migrations")
@@ -89,7 +90,9 @@ async def migrate(
     lanes: int,
     terms: Mapping[str, Any],
     password: Password | None = None,
-    distributing: distribution.Progress | None = None,
+    because: Because | None = None,
+    distributed: bool = False,
+    progress: distribution.Progress = distribution.untold,
 ) -> MigrationReport:
     """Bring the schema up; safe to run twice, and from several machines at once.
 
@@ -98,8 +101,10 @@ async def migrate(
         lanes: how many the database is made for, the first time; must be the same ever after.
         terms: the terms document all lanes start with, the first time.
         password: read at the log-in; without it that of the DSN.
-        distributing: then distribute what is not distributed yet over the nodes of Citus, and tell this how far that
-            is; the user must be a superuser.
+        because: who migrates, for the operator log; each migration is entered once there is one.
+        distributed: distribute it over the nodes of Citus, by a superuser; what is distributed stays so without being
+            told, tables of later migrations included.
+        progress: told how far that is.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
@@ -107,9 +112,9 @@ async def migrate(
         TermsError: `terms` is wrong.
         DistributionError: there is no Citus, no node, or a table that can't be distributed.
     """
-    distributed: list[str] = []
-    async with _as_owner(dsn, password, distributed=distributing is not None) as connection:
-        applied = await _apply_missing(connection)
+    moved: list[str] = []
+    async with _as_owner(dsn, password, distributed=distributed) as connection:
+        applied = await _apply_missing(connection, because)
         await _create_once(connection, lanes, terms)
         found = await identity(connection)
         if found.lanes != lanes:
@@ -117,10 +122,10 @@ async def migrate(
                 f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
                 f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
             )
-        if distributing is not None:
-            await connection.execute(_SQL["become_oneself"])
-            distributed = await distribution.distribute(connection, distributing)
-    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(distributed))
+        await connection.execute(_SQL["become_oneself"])
+        if distributed or await distribution.is_distributed(connection):
+            moved = await distribution.distribute(connection, progress)
+    return MigrationReport(tuple(applied), found.database_id, found.lanes, tuple(moved))
 
 
 async def check(connection: Connection, *, lanes: int, distributed: bool = False) -> list[str]:
@@ -189,7 +194,7 @@ async def make(connection: Connection, given: Identity, terms: Mapping[str, Any]
         terms: the document all lanes start with.
     """
     await _become_owner(connection)
-    await _apply_missing(connection)
+    await _apply_missing(connection, None)
     await connection.execute(
         _IDENTITY["create_again"], given.database_id, given.lanes, given.cluster_id, given.prefix, given.group
     )
@@ -218,13 +223,13 @@ async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
     return {row["version"]: row for row in await connection.fetch(_SQL["applied"])}
 
 
-async def _apply_missing(connection: Connection) -> list[str]:
+async def _apply_missing(connection: Connection, because: Because | None) -> list[str]:
     applied = await _applied(connection)
     done = []
     for migration in released():
         before = applied.get(migration.version)
         if before is None:
-            await _apply(connection, migration)
+            await _apply(connection, migration, because)
             done.append(migration.name)
         elif before["checksum"] != migration.checksum:
             raise MigrationError(
@@ -234,15 +239,28 @@ async def _apply_missing(connection: Connection) -> list[str]:
     return done
 
 
-async def _apply(connection: Connection, migration: Migration) -> None:
+async def _apply(connection: Connection, migration: Migration, because: Because | None) -> None:
     async for attempt in stamina.retry_context(
         on=asyncpg.LockNotAvailableError, attempts=LOCK_ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0
     ):
         with attempt:
             async with connection.transaction():
                 await set_lock_timeout(connection, LOCK_TIMEOUT_S)
-                await connection.execute(migration.sql)
+                for statement in statements(migration.sql):  # Citus refuses some in the company of others
+                    await connection.execute(statement)
                 await connection.execute(_SQL["record"], migration.version, migration.name, migration.checksum)
+                if because is not None and await connection.fetchval(_SQL["has_log"]):
+                    await operator_log.append(connection, [_note(migration, because)])
+
+
+def _note(migration: Migration, because: Because) -> Note:
+    return Note(
+        because=because,
+        action=Action.MIGRATE,
+        subject=migration.name,
+        outcome=LogOutcome.DONE,
+        after={"checksum": migration.checksum.hex()},
+    )
 
 
 async def _create_once(connection: Connection, lanes: int, terms: Mapping[str, Any]) -> None:

@@ -1,11 +1,12 @@
 """Inputs that wait for what they name, as they are stored."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from settlement.messages import Source
 from settlement.party import Party, PartyKind
 from storage.database import Connection, Row
+from storage.outcome_search import OutcomeFilter, PageEnd
 from storage.queries import read
 
 _SQL = read("parked")
@@ -31,6 +32,54 @@ class ParkedRow:
 async def parked_of(connection: Connection, lane: int, party_kinds: str, party_ids: str) -> list[ParkedRow]:
     """What waits for parties, given as array literals of the same length; in the order it came."""
     return [_parked_row(row) for row in await connection.fetch(_SQL["parked"], lane, party_kinds, party_ids)]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingInput:
+    """A parked input as operators see it: on which lane, and until when it waits."""
+
+    lane: int
+    row: ParkedRow
+    until: datetime | None
+
+    @property
+    def place(self) -> PageEnd:
+        """Where it stands among others."""
+        source = self.row.source
+        return PageEnd(self.row.parked_at, self.lane, source.topic, source.offset, str(source.partition))
+
+
+async def waiting_inputs(
+    connection: Connection,
+    wanted: OutcomeFilter,
+    *,
+    older_than: timedelta | None = None,
+    limit: int,
+    after: PageEnd | None = None,
+) -> list[WaitingInput]:
+    """List what waits, the newest first.
+
+    Args:
+        connection: reading is enough.
+        wanted: `reason` is what it waits for, whole (`order:o-1`) or its kind (`order`).
+        older_than: only what has waited so long by its lane's clock.
+        limit: at most so many.
+        after: the end of the page before.
+    """
+    place = (None, -1, "", -1, -1) if after is None else (*after[:4], int(after.last))
+    rows = await connection.fetch(
+        _SQL["newest"],
+        wanted.topic,
+        wanted.key,
+        wanted.event_id,
+        wanted.reason,
+        wanted.since,
+        wanted.until,
+        older_than,
+        *place,
+        limit,
+    )
+    return [WaitingInput(row["lane"], _parked_row(row), row["until"]) for row in rows]
 
 
 def _parked_row(row: Row) -> ParkedRow:

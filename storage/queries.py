@@ -12,6 +12,11 @@ from types import MappingProxyType
 
 _NAME = re.compile(r"^-- name: *(\w+) *$", re.MULTILINE)
 
+_END_OR_WHOLE = re.compile(
+    r"""(;) | --[^\n]* | /\*.*?\*/ | '(?:[^']|'')*' | "[^"]*" | \$(\w*)\$.*?\$\2\$""", re.DOTALL | re.VERBOSE
+)
+"""The end of a statement, or what may hold a semicolon that is none: comments and texts."""
+
 
 class QueryFileError(ValueError):
     """A query file names a statement twice or holds text before the first name."""
@@ -39,3 +44,14 @@ def parse(text: str) -> dict[str, str]:
             raise QueryFileError(f"the name {name!r} is given twice")
         statements[name] = body.strip()
     return statements
+
+
+def statements(script: str) -> list[str]:
+    """Cut a script into its statements, each without the semicolon that ends it."""
+    cut, begin = [], 0
+    for match in _END_OR_WHOLE.finditer(script):
+        if match[1]:
+            cut.append(script[begin : match.start()].strip())
+            begin = match.end()
+    cut.append(script[begin:].strip())
+    return [each for each in cut if any(line and not line.startswith("--") for line in each.splitlines())]

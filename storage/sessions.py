@@ -44,8 +44,8 @@ NODE_SETTINGS = {
     "tcp_keepalives_interval": str(KEEPALIVE_S),
     "tcp_keepalives_count": str(KEEPALIVES),
 }
-"""What the nodes of a distributed database need for themselves, too. Not the bounds on locks and idle transactions: those
-of a batch are held by the coordinator, and Citus' own moves of shards would be ended by them."""
+"""What the nodes of a distributed database need for themselves, too. Not the bounds on locks and idle transactions: the
+coordinator holds a batch to those, and Citus' own moves of shards would be ended by them."""
 
 _SETTINGS = {
     **NODE_SETTINGS,

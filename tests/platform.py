@@ -296,9 +296,22 @@ async def platform(
     name = f"t{uuid.uuid4().hex[:10]}"
     await _execute(dsn, f'CREATE DATABASE "{name}"')
     own_dsn = with_database(dsn, name)
+    try:
+        await migrate(own_dsn, lanes=lanes, terms=TermsBook.builtin().document)
+        async with platform_on(bootstrap, own_dsn, name, logs, lanes=lanes, **environment) as made:
+            yield made
+    finally:
+        await _execute(dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextlib.asynccontextmanager
+async def platform_on(
+    bootstrap: str, dsn: str, name: str, logs: Path, *, lanes: int, **environment: str
+) -> AsyncIterator[Platform]:
+    """The same on a database that is migrated; `name` is that of the group, and leads the topics'."""
     settings_environment = {
         "POSTPAY_KAFKA__BOOTSTRAP": bootstrap,
-        "POSTPAY_POSTGRES__DSN": own_dsn,
+        "POSTPAY_POSTGRES__DSN": dsn,
         "POSTPAY_TOPICS__PREFIX": f"{name}-",
         "POSTPAY_GROUP": name,
         "POSTPAY_LANES": str(lanes),
@@ -307,14 +320,12 @@ async def platform(
     }
     made = Platform(_settings(settings_environment), settings_environment, logs)
     try:
-        await migrate(own_dsn, lanes=lanes, terms=TermsBook.builtin().document)
         await topics.create(made.settings)
         await eventually(lambda: _agrees(made.settings))
         yield made
         made.require_no_defect()
     finally:
         await made.stop()
-        await _execute(dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def _execute(dsn: str, command: str) -> None:

@@ -1,14 +1,9 @@
 """What the runbooks tell people to run, so that tests run just that."""
 
-import re
-from pathlib import Path
-
-RUNBOOKS = Path(__file__).parents[1] / "docs" / "runbooks"
+from operating.gaps import accept_gap as accept
+from storage.operator_log import Because
 
 
 async def accept_gap(connection, lane: int, topic: str, next_offset: int) -> None:
     """Say that a lane's input below an offset is lost, as an operator would: docs/runbooks/lane-stopped.md."""
-    (statement,) = re.findall(r"```sql\n(.*?)```", (RUNBOOKS / "lane-stopped.md").read_text("utf-8"), re.DOTALL)
-    filled = statement.replace("(K, 'TOPIC', OFFSET)", f"({lane}, '{topic}', {next_offset})")
-    assert filled != statement
-    await connection.execute(filled)
+    await accept(connection, lane, topic, next_offset, Because("on-call", "the broker's disk is lost"))

@@ -129,7 +129,8 @@ class Allocation:
             What is left over.
         """
         left_minor = money.amount_minor
-        for obligation in sorted([self.draft.get(Obligation, each) for each in had_paid], key=_pay_order):
+        had = [self.draft.get(Obligation, obligation_id) for obligation_id in had_paid]
+        for obligation in sorted(had, key=_pay_order) if had else ():
             left_minor -= self._pay_one(obligation, money, left_minor, had_paid[obligation.obligation_id])
         for obligation in self._meant(money) if left_minor else ():
             left_minor -= self._pay_one(obligation, money, left_minor)
@@ -161,6 +162,8 @@ class Allocation:
 
     def spend_credit(self, credit_minor: int) -> int:
         """Let money that has become the buyer's pay all that is due by now; returns what is left of it."""
+        if not credit_minor:
+            return 0
         place = self.draft.place
         if place.rank == TimerKind.DEBIT.rank:
             place = Place(place.at, CREDIT)
@@ -207,7 +210,7 @@ class Allocation:
 
     def _pairs(self) -> list[tuple[Obligation, Obligation]]:
         """What changed, each as it was before and as it is by now, in the order it is paid."""
-        before = sorted(self.before.values(), key=_pay_order)
+        before = sorted(self.before.values(), key=_pay_order) if len(self.before) > 1 else list(self.before.values())
         return [(each, self.draft.get(Obligation, each.obligation_id)) for each in before]
 
     def _pay_one(self, obligation: Obligation, money: Money, left_minor: int, most: Parts | None = None) -> int:

@@ -1,5 +1,8 @@
 """Taking back what an order holds or made the buyer owe. Source: docs/rules.md, Return and Purchase."""
 
+from collections.abc import Callable
+from operator import attrgetter
+
 from settlement import timeline
 from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
@@ -9,6 +12,10 @@ from settlement.ledger import LedgerAccount
 from settlement.rules import credit_line, difference, due_day, fees, penalty
 from settlement.rules.payout_request import pay_out
 from settlement.rules.schedule import obligations_of
+
+_given_up = attrgetter("charged_off_principal_minor")
+_unpaid = attrgetter("open_principal_minor")
+_paid = attrgetter("paid_principal_minor")
 
 
 def take_back(
@@ -20,7 +27,9 @@ def take_back(
     keeps_nothing: bool = False,
     holds_penalties: bool = False,
 ) -> int:
-    """Give back an amount of an order: hold, unpaid principal from the last due date backwards, then what was paid.
+    """Give back an amount of an order: hold, or principal: what was charged off, what is unpaid, then what was paid.
+
+    Each of them is reduced from the last due date backwards.
 
     Args:
         draft: the decision.
@@ -38,10 +47,10 @@ def take_back(
         credit_line.released(draft, {order.order_id: amount_minor}, reason)
         return 0
     before = obligations_of(draft, order)
-    after, given_up_minor = _without_given_up(draft, before, amount_minor)
-    after, unpaid_minor = _without_unpaid(draft, after, amount_minor - given_up_minor)
-    paid_minor = amount_minor - given_up_minor - unpaid_minor
-    after = _without_paid(draft, after, paid_minor)
+    after, lost_minor = _cut(draft, before, amount_minor, _given_up, (ChangeKind.CHARGED_OFF, -1), (ChangeKind.LESS, 1))
+    after, unpaid_minor = _cut(draft, after, amount_minor - lost_minor, _unpaid, (ChangeKind.LESS, 1))
+    paid_minor = amount_minor - lost_minor - unpaid_minor
+    after, _ = _cut(draft, after, paid_minor, _paid, (ChangeKind.REFUNDED, 1))  # it does not count as paid any more
     if holds_penalties:
         after = [_held(draft, earlier, later) for earlier, later in zip(before, after, strict=True)]
     charges_minor = sum(each.paid_penalty_minor for each in before) - sum(each.paid_penalty_minor for each in after)
@@ -61,35 +70,34 @@ def take_back(
     return paid_minor + charges_minor
 
 
-def _without_given_up(draft: Draft, obligations: list[Obligation], amount_minor: int) -> tuple[list[Obligation], int]:
-    """Reduce what was charged off, the last due date first; returns the obligations and by how much."""
+def _cut(
+    draft: Draft,
+    obligations: list[Obligation],
+    amount_minor: int,
+    most: Callable[[Obligation], int],
+    *kinds: tuple[ChangeKind, int],
+) -> tuple[list[Obligation], int]:
+    """Reduce obligations by at most an amount, the last due date first.
+
+    Args:
+        draft: the decision.
+        obligations: in the order they are paid.
+        amount_minor: all together.
+        most: by how much one may be reduced.
+        kinds: the changes that do so, of 1 or -1 of each unit.
+
+    Returns:
+        The obligations, and by how much they were reduced.
+    """
     left_minor, after = amount_minor, []
     for obligation in reversed(obligations):
-        cut_minor = min(obligation.charged_off_principal_minor, left_minor)
+        cut_minor = min(most(obligation), left_minor)
         left_minor -= cut_minor
-        open_again = _changed(draft, obligation, ChangeKind.CHARGED_OFF, principal_minor=-cut_minor)
-        after.append(_changed(draft, open_again, ChangeKind.LESS, principal_minor=cut_minor))
+        later = obligation
+        for kind, sign in kinds:
+            later = _changed(draft, later, kind, principal_minor=sign * cut_minor)
+        after.append(later)
     return after[::-1], amount_minor - left_minor
-
-
-def _without_unpaid(draft: Draft, obligations: list[Obligation], amount_minor: int) -> tuple[list[Obligation], int]:
-    """Reduce what is unpaid, the last due date first; returns the obligations and by how much."""
-    left_minor, after = amount_minor, []
-    for obligation in reversed(obligations):
-        cut_minor = min(obligation.open_principal_minor, left_minor)
-        left_minor -= cut_minor
-        after.append(_changed(draft, obligation, ChangeKind.LESS, principal_minor=cut_minor))
-    return after[::-1], amount_minor - left_minor
-
-
-def _without_paid(draft: Draft, obligations: list[Obligation], amount_minor: int) -> list[Obligation]:
-    """Reduce what was paid, the last due date first; what is refunded does not count as paid any more."""
-    left_minor, after = amount_minor, []
-    for obligation in reversed(obligations):
-        cut_minor = min(obligation.paid_principal_minor, left_minor)
-        left_minor -= cut_minor
-        after.append(_changed(draft, obligation, ChangeKind.REFUNDED, principal_minor=cut_minor))
-    return after[::-1]
 
 
 def _held(draft: Draft, earlier: Obligation, later: Obligation) -> Obligation:

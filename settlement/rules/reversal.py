@@ -8,7 +8,7 @@ from settlement.draft import Draft
 from settlement.entities import Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
 from settlement.messages import RepaymentReversed
-from settlement.rules import charge_off, difference, due_day, fees, loss, overdue, payoff
+from settlement.rules import charge_off, debit, difference, due_day, fees, loss, overdue, payoff
 from settlement.rules.allocation import Share
 from settlement.rules.schedule import is_under_return, new_obligation, obligations_of
 from settlement.statuses import ObligationStatus
@@ -36,6 +36,7 @@ def reversed_(draft: Draft, body: RepaymentReversed) -> Decision:
         again = [draft.get(Obligation, each.obligation_id) for each in before if loss.is_over(draft, each)]
         charge_off.give_up(draft, [each for each in (*again, *gone) if each.open_minor])
     difference.conclude(draft, before)
+    debit.lowered(draft, before, "repayment_reversed")  # by the fees, which may be less now
     _fall(draft, before)
     return draft.applied()
 

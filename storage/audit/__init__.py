@@ -13,6 +13,7 @@ from settlement.ledger import Side
 from storage import figures, recorded
 from storage.audit.checks import OF_ALL_LANES, OF_EACH_LANE, SHOWN, Check, concluded, finding
 from storage.audit.hash_chain import hash_chain
+from storage.audit.operator_chain import operator_chain
 from storage.database import Connection
 
 __all__ = ["Check", "audit"]
@@ -46,6 +47,8 @@ async def audit(connection: Connection, progress: Callable[[str], None] = unhear
         checks.append(concluded(each.name, findings, "all lanes together"))
     progress("hash chain")
     checks.append(await hash_chain(connection, lanes))
+    progress("operator log")
+    checks.append(await operator_chain(connection))
     return checks
 
 

@@ -59,6 +59,7 @@ OF_EACH_LANE: Sequence[Statement] = (
     Statement("orders agree with their obligations", _BUYERS["orders"]),
     Statement("lines are frozen while something is overdue", _BUYERS["overdue"]),
     Statement("penalties stay within what was overdue", _BUYERS["penalties"]),
+    Statement("what is past due is overdue", _BUYERS["past_due_is_overdue"]),
     Statement("whatever is due is asked for", _BUYERS["due_is_asked_for"]),
     Statement("repayments are what they paid", _BUYERS["repayments"]),
     Statement("cash-outs are what they are owed as", _BUYERS["cash_outs"]),

@@ -14,6 +14,8 @@ from devstack import stack as devstack
 from devstack.stack import Stack
 from tests.platform import Messages, eventually, platform
 from tests.runbooks import accept_gap
+from workers.replay.extent import HistoryError
+from workers.replay.history import fixed
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -91,6 +93,22 @@ async def test_a_broken_record_batch_stops_its_lane_after_all_that_can_be_read_a
         await eventually(lambda: has_orders(made, 0, 5), state=made.state)
         await eventually(made.relayed)
         await made.require_sound()
+        await require_readable_history_but_for_what_is_broken(made)
+
+
+async def require_readable_history_but_for_what_is_broken(made):
+    """What was decided before and after the accepted gap is read again; whoever wants all there is is told."""
+    history = await fixed(made.settings)
+    async with history.lane(0) as lane:
+        found = [(0, batch.log.batch_seq, batch.log.chain_hash, len(batch.taken)) async for batch in lane.batches()]
+    rows = await made.fetch("SELECT lane, batch_seq, chain_hash FROM batch WHERE lane = 0 ORDER BY 2")
+    assert [each[:3] for each in found] == [tuple(row) for row in rows]
+    assert sum(each[3] for each in found) == await made.count(
+        "SELECT sum(settled_records) FROM lane_offset WHERE lane = 0"
+    )
+    async with history.lane(0) as lane:
+        with pytest.raises(HistoryError, match=r"purchase\[0\] cannot be read at offset 3"):
+            [batch async for batch in lane.unlogged_batches()]
 
 
 def home(account):

@@ -161,7 +161,6 @@ RULES = (
     "by itself: asked for in vain, again on a due day",
     "by itself: asked for in vain, again on request",
     "by itself: automatic_receipt",
-    "by itself: bill split that was to be debited again",
     "by itself: cash_out failed",
     "by itself: cleared earlier than something told before",
     "by itself: credit of a failed payout goes out",

@@ -9,7 +9,7 @@ from settlement.outputs import MerchantActivityRecorded, OutputBody
 from settlement.version import RULES_VERSION
 from tests.property import golden
 
-DECIDED = (3, "783a331648334e0b148706803c8d4b17c6e666ed59eec8fd78f067f5053d28a5")
+DECIDED = (4, "ef3d155e796ea38c7fa9a000af62f1243a092d905b1da6b888d237c3d9c6c1cc")
 """A version of the rules, and the digest of what it decides on the golden histories."""
 
 DIFFERENT = """

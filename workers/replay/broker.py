@@ -32,10 +32,15 @@ LOOK_FURTHER = 8
 
 @dataclass(slots=True)
 class _Ahead:
-    """Records of a topic that are read and were not asked for yet; `position`: up to where."""
+    """Records of a topic that are read and were not asked for yet; `position`: up to where.
+
+    `most` records are taken of a fetch; None: all. Up to a damaged one they are taken one by one, for the client gives
+    none that it found before it.
+    """
 
     position: int = -1
     records: deque[RawRecord] = field(default_factory=deque)
+    most: int | None = None
 
 
 class BrokerRecords:
@@ -92,7 +97,7 @@ class BrokerRecords:
             ahead.records.popleft()
         if ahead.position < first:
             self._consumer.seek(tp, first)
-            ahead.position = first
+            ahead.position, ahead.most = first, None
 
     async def _fetch(self, topic: str, ahead: _Ahead) -> None:
         """Wait until the topic has brought something, be it only a marker.
@@ -106,18 +111,20 @@ class BrokerRecords:
             self._consumer.resume(tp)
         try:
             async with asyncio.timeout(STALL_S):
-                while True:
-                    fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS)
+                before = ahead.position
+                while ahead.position == before:
+                    fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=ahead.most)
                     ahead.records.extend(raw_record(topic, record) for record in fetched.get(tp, ()))
-                    before, ahead.position = ahead.position, await self._consumer.position(tp)
-                    if ahead.position > before:
-                        break
+                    ahead.position = await self._consumer.position(tp)
         except OffsetOutOfRangeError as error:
             msg = f"{tp.topic}[{tp.partition}] has no offset {ahead.position} any more: the broker deleted it meanwhile"
             raise HistoryError(msg) from error
         except CorruptRecordException as error:
-            msg = f"{tp.topic}[{tp.partition}] cannot be read at offset {ahead.position}: {error}"
-            raise HistoryError(msg) from error
+            if ahead.most is not None:
+                msg = f"{tp.topic}[{tp.partition}] cannot be read at offset {ahead.position}: {error}"
+                raise HistoryError(msg) from error
+            ahead.most = 1
+            self._consumer.seek(tp, ahead.position)
         except TimeoutError as error:
             raise BrokerUnreachableError(unreachable(self._kafka, error)) from error
         if ahead.position >= self._ends[topic]:

@@ -299,6 +299,13 @@ class Settings(BaseSettings):
         Field(description="`wall`: time of the database; `event`: time of the messages"),
         Expected("wall or event"),
     ] = "wall"
+    operator: Annotated[
+        str | None,
+        Field(
+            description="who acts, for the operator log; without it the user of the operating system", max_length=200
+        ),
+        Expected("a name of at most 200 characters"),
+    ] = None
     ops: Ops = Ops()
     profile: Annotated[
         Literal["development", "production"],

@@ -50,10 +50,14 @@ FROM pg_constraint
 WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY($1::oid[]) AND confrelid = ANY($1::oid[]);
 
 -- name: functions
--- A function that a statement or a trigger names has to be on every node.
+-- A function that a statement or a trigger names has to be on every node, but for those of tables that stay here ($1).
 SELECT create_distributed_function(oid::regprocedure)
 FROM pg_proc
-WHERE pronamespace = 'postpay'::regnamespace AND prokind = 'f';
+WHERE pronamespace = 'postpay'::regnamespace AND prokind = 'f' AND proname <> ALL($1::text[]);
+
+-- name: reference_on_new_nodes
+-- A node that was added since has none of them; nothing to do otherwise.
+SELECT replicate_reference_tables('block_writes');
 
 -- name: reference
 SELECT create_reference_table($1::text);
@@ -150,8 +154,8 @@ CROSS JOIN LATERAL run_command_on_all_nodes(
 WHERE NOT told.success;
 
 -- name: unset_on_nodes
--- The nodes whose database lacks one of these settings; their names are kept in letters of both sizes.
-SELECT DISTINCT nodename || ':' || nodeport AS name
+-- The nodes that don't answer, or whose database lacks one of these settings; names of settings are kept in letters of both sizes.
+SELECT nodename || ':' || nodeport AS name, told.success AS answers
 FROM run_command_on_all_nodes(
     'SELECT coalesce((SELECT setconfig FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase'
     || ' WHERE setrole = 0 AND datname = current_database()), ''{}'')::text'

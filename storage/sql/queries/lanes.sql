@@ -6,6 +6,13 @@ FROM terms
 WHERE lane.lane = $1 AND terms.digest = lane.terms_digest
 RETURNING epoch, batch_seq, chain_hash, lane_time, next_seq, terms_digest, terms.document AS terms_document;
 
+-- name: look
+-- What a claim would give, without one.
+SELECT epoch, batch_seq, chain_hash, lane_time, next_seq, terms_digest, terms.document AS terms_document,
+    clock_timestamp() AS now
+FROM lane JOIN terms ON terms.digest = lane.terms_digest
+WHERE lane = $1;
+
 -- name: lock
 -- The one lock of a batch: whoever holds the lane's row may write the lane's tables.
 SELECT epoch, owner, batch_seq, chain_hash, lane_time, next_seq, clock_timestamp() AS now

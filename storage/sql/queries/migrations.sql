@@ -29,3 +29,7 @@ ORDER BY version;
 -- name: record
 INSERT INTO migration (version, name, checksum)
 VALUES ($1, $2, $3);
+
+-- name: has_log
+-- Whether there is an operator log yet.
+SELECT to_regclass('postpay.operator_log') IS NOT NULL;

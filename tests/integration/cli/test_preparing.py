@@ -20,8 +20,27 @@ async def test_migrate_makes_a_database_and_does_nothing_the_second_time(stack, 
     assert first.json["lanes"] == 3
     assert first.json["applied"]
     second = postpay("migrate", "--json").json
-    assert second == {"applied": [], "database_id": first.json["database_id"], "lanes": 3}
+    assert second == {"applied": [], "database_id": first.json["database_id"], "lanes": 3, "distributed": []}
     assert "is up to date, with 3 lanes" in postpay("migrate").out
+
+
+async def test_migrate_checks_without_changing_anything(stack, empty_database):
+    postpay = Command({"POSTPAY_POSTGRES__DSN": empty_database.dsn, "POSTPAY_LANES": "3"})
+    ran = postpay("migrate", "--check", "--json")
+    assert ran.code == 1
+    assert ran.json == {"findings": ["the database lacks migration 0001_lanes; run `postpay migrate`"]}
+    postpay("migrate")
+    assert (postpay("migrate", "--check").code, postpay("migrate", "--check", "--json").json) == (0, {"findings": []})
+    ran = postpay("migrate", "--check", POSTPAY_LANES="4")
+    assert (ran.code, ran.out) == (1, "the database was made for 3 lanes, the settings say 4; set POSTPAY_LANES\n")
+
+
+async def test_a_plain_postgres_is_not_distributed(stack, database):
+    postpay = Command({"POSTPAY_POSTGRES__DSN": database.dsn, "POSTPAY_LANES": "8"})
+    ran = postpay("migrate", "--distributed")
+    assert ran.code == 2
+    assert "has no extension citus; run CREATE EXTENSION citus" in ran.complaint
+    assert postpay("migrate", "--distributed", "--check").code == 1
 
 
 async def test_another_number_of_lanes_is_refused(stack, database):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.command import Command
 from tests.integration.cli.conftest import lines, record
+from tests.integration.cli.repairing import log_in
 from tests.platform import platform
 
 OPENED = {"programme": "kuaishou", "limit_minor": 500_000, "currency": "CNY"}
@@ -37,17 +38,22 @@ HISTORY = lines(
 
 
 @pytest.fixture
-async def postpay(stack, tmp_path):
+async def made(stack, tmp_path):
     async with platform(stack.bootstrap, stack.dsn, tmp_path, lanes=2, POSTPAY_CLOCK="event") as made:
-        command = Command(made.environment)
-        worker = made.worker()
-        assert command("produce", "-", stdin=HISTORY).code == 0
-        assert command("lag", "--wait", "50").code == 0, worker.tail()
-        yield command
-        assert await worker.stopped() == 0, worker.tail()
+        yield made
 
 
-async def test_money_of_an_unknown_account_is_listed_shown_and_assigned(postpay):
+@pytest.fixture
+async def postpay(made):
+    command = Command(made.environment)
+    worker = made.worker()
+    assert command("produce", "-", stdin=HISTORY).code == 0
+    assert command("lag", "--wait", "50").code == 0, worker.tail()
+    yield command
+    assert await worker.stopped() == 0, worker.tail()
+
+
+async def test_money_of_an_unknown_account_is_listed_shown_and_assigned(made, postpay, nowhere):
     listed = postpay("suspense", "list", "--open", "--json").lines
     assert [(each["account_id"], each["amount_minor"], each["event_id"]) for each in listed] == [
         ("nobody", 700, "e-2"),
@@ -68,7 +74,21 @@ async def test_money_of_an_unknown_account_is_listed_shown_and_assigned(postpay)
     unknown = postpay("suspense", "assign", "r-1", "--key", "a-71", "--to", "a-18")
     assert (unknown.code, "no such account is known" in unknown.complaint) == (1, True)
     assign = ("suspense", "assign", "r-1", "--key", "a-71", "--to", "a-17", "--occurred-at", "2026-01-06T11:00:00+0800")
-    sent = postpay(*assign, "--json").json
+    async with log_in(made, "postpay_auditor") as (_, reader):
+        refused = postpay(*assign, **reader)
+        assert (refused.code, "operators are members of postpay_ops" in refused.complaint) == (2, True)
+    assert postpay(*assign, POSTPAY_KAFKA__BOOTSTRAP=nowhere["POSTPAY_KAFKA__BOOTSTRAP"]).code == 2
+    sent = postpay(*assign, "--as", "ann", "--json").json
+    entries = postpay("operator-log", "list", "--subject", "a-71/r-1", "--json").lines
+    assert [(each["action"], each["outcome"]) for each in entries] == [
+        ("assign_suspense", "done"),
+        ("assign_suspense", "intended"),
+        ("assign_suspense", "failed"),
+        ("assign_suspense", "intended"),
+    ]
+    assert (entries[0]["operator"], entries[1]["after"]["account_id"]) == ("ann", "a-17")
+    assert entries[1]["after"]["event_ids"] == sent["event_ids"]
+    assert "cannot be reached" in entries[2]["after"]["error"]
     assert (sent["from"], sent["to"], sent["amount_minor"]) == ("a-71", "a-17", 30_000)
     assert postpay("lag", "--wait", "50").code == 0
 

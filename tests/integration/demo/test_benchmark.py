@@ -1,5 +1,6 @@
 """The benchmark in a size too small to mean anything: it measures all it promises and leaves nothing running."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -63,3 +64,9 @@ def test_every_figure_is_measured_in_one_run(tmp_path):
     assert all(value > 0 for value in figures.values())
     assert figures["ratio_floor"] == pytest.approx(figures["postpay_per_s"] / figures["floor_per_s"], rel=0.01)
     assert figures["latency_p50_ms"] <= figures["latency_p99_ms"]
+
+
+async def test_a_named_database_is_measured_by_itself(tmp_path, empty_database):
+    figures = await asyncio.to_thread(figures_of, tmp_path, "--dsn", empty_database.dsn)
+    assert list(figures) == ["postpay_per_s", "latency_p50_ms", "latency_p99_ms", "worker_rss_mib", "workers"]
+    assert all(value > 0 for value in figures.values())

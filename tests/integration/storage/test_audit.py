@@ -21,6 +21,7 @@ NAMES = {
     "orders agree with their obligations",
     "lines are frozen while something is overdue",
     "penalties stay within what was overdue",
+    "what is past due is overdue",
     "whatever is due is asked for",
     "repayments are what they paid",
     "cash-outs are what they are owed as",
@@ -41,6 +42,7 @@ NAMES = {
     "re-routed records have one outcome",
     "merchant transit is what is in flight",
     "hash chain",
+    "operator log",
 }
 
 

@@ -165,6 +165,28 @@ BROKEN = {
         ),
         {"obligations are open while something of them is", "orders agree with their obligations"},
     ),
+    "a paid obligation called charged off": (
+        (
+            "UPDATE obligation SET status = 'charged_off' WHERE ctid ="
+            " (SELECT ctid FROM obligation WHERE status = 'paid' LIMIT 1)"
+        ),
+        {"obligations are open while something of them is"},
+    ),
+    "more charged off of an obligation than of its account": (
+        (
+            "UPDATE obligation SET charged_off_fee_minor = 1, fee_minor = fee_minor + 1 WHERE ctid ="
+            " (SELECT ctid FROM obligation WHERE status = 'overdue' LIMIT 1)"
+        ),
+        {"obligations are what is owed and used"},
+    ),
+    "more recovered than was charged off": (
+        "UPDATE account SET recovered_minor = 1 WHERE account_id = 'buyer-000001'",
+        {
+            "no more is recovered than was charged off",
+            "balances are the sums of their postings",
+            "trial balance",
+        },
+    ),
     "an obligation lost": (
         (
             "DELETE FROM obligation WHERE ctid = (SELECT obligation.ctid FROM obligation JOIN repayment"
@@ -186,6 +208,15 @@ BROKEN = {
             " WHERE freeze_reasons = '[]' LIMIT 1)"
         ),
         {"the limit is what is granted"},
+    ),
+    "what is open past its due date": (
+        (
+            "UPDATE obligation SET due_on = due_on - 400 WHERE ctid = (SELECT obligation.ctid FROM obligation"
+            " JOIN purchase_order USING (lane, account_id, order_id)"
+            " WHERE obligation.status = 'open' AND asks = '[]' AND NOT exhausted AND open_return_ids = '[]'"
+            " AND NOT EXISTS (SELECT FROM timer WHERE party_id = obligation.account_id AND kind = 'debit') LIMIT 1)"
+        ),
+        {"what is past due is overdue", "whatever is due is asked for"},
     ),
     "what is due and asked for no more": (
         (

@@ -7,6 +7,7 @@ from settlement.batch import Settled
 from settlement.decision import Decision, Outcome
 from settlement.timers import Timer, TimerKind
 from storage import dead_letters, lanes
+from storage.outcome_search import OutcomeFilter
 from storage.write import write
 from tests.integration.storage.settling import START, account
 
@@ -28,7 +29,7 @@ async def test_dead_letters_are_listed_newest_first_and_shown_with_all_there_is(
     timer, record = await dead_letters.dead_letters(lane.connection)
     assert (timer.letter, record.letter) == (failed.dead_letter, refused)
     assert (timer.lane, record.lane) == (0, 0)
-    assert await dead_letters.dead_letters(lane.connection, reason="not_json") == [record]
+    assert await dead_letters.dead_letters(lane.connection, OutcomeFilter(reason="not_json")) == [record]
     assert len(await dead_letters.dead_letters(lane.connection, limit=1)) == 1
     assert await dead_letters.dead_letter(lane.connection, "purchase/0/0") == record
     assert await dead_letters.dead_letter(lane.connection, failed.timer.timer_id) == timer

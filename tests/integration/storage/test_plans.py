@@ -20,8 +20,10 @@ from settlement.entities import (
     Obligation,
     Repayment,
 )
-from storage import dead_letters, figures, load, outbox
+from storage import conflicts, dead_letters, figures, load, outbox, parked, payouts
 from storage.load import ReadSet
+from storage.outcome_search import OutcomeFilter
+from storage.payouts import PayoutFilter
 from storage.queries import read
 from storage.stories.account import account_story
 from storage.stories.decision import decision_story
@@ -306,6 +308,27 @@ async def test_what_operators_look_up_reads_no_large_table_from_end_to_end(opera
     assert set(found) <= {
         read("stories/decision")[f"{name}_of_event"] for name in ("parked", "dead_letters", "decisions", "receipts")
     }
+
+
+async def test_pages_of_lists_are_read_from_where_they_begin(operator):
+    """The first page and the next one, of all and of what is new; filters leave out rows on the way."""
+    for page, wanted in (
+        (dead_letters.dead_letters, OutcomeFilter()),
+        (parked.waiting_inputs, OutcomeFilter()),
+        (payouts.payouts, PayoutFilter()),
+        (payouts.payouts, PayoutFilter(unanswered=True)),
+    ):
+        first = await page(operator, wanted, limit=50)
+        second = await page(operator, wanted, limit=50, after=first[-1].place)
+        places = [each.place for each in (*first, *second)]
+        assert places == sorted(set(places), reverse=True)
+        assert len(places) == 100
+    letters = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50)
+    following = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50, after=letters[-1].place)
+    places = [each.place for each in (*letters, *following)]
+    assert (places, len(places)) == (sorted(set(places)), 100)
+    await conflicts.conflicts(operator, OutcomeFilter(), limit=50)
+    assert await read_whole(operator) == {}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.property.model.facts import (
     first_of,
     half_up,
     left_of,
+    lose,
     lost_amount,
     next_first,
     obligation_status,
@@ -142,7 +143,7 @@ class ChangeRules(OrderRules):
         """It is no debt any more. Returns what was paid of it, penalties included."""
         paid = sum(owed["paid"].values())
         for part in PARTS:
-            self.lose(account, owed, part, -owed["lost"][part])
+            lose(account, owed, part, -owed["lost"][part])
         change_principal(owed, -owed["principal"], now)
         for part in ("fee", "principal"):
             log_payment(owed, part, -owed["paid"][part], now)

@@ -236,3 +236,17 @@ def clearings(account: Facts, *, of_this_freeze: bool = False) -> list[datetime]
 
 def is_in(owed: Facts, obligations: Iterable[Facts]) -> bool:
     return any(owed is each for each in obligations)
+
+
+def lose(account: Facts, owed: Facts, part: str, amount: int) -> None:
+    """Charge off so much of a part, or take so much of it back."""
+    owed["lost"][part] += amount
+    count_losses(account)
+
+
+def count_losses(account: Facts) -> None:
+    """What was recovered beyond what is lost by now is the buyer's."""
+    account["charged_off"] = sum(map(lost_amount, account["obligations"]))
+    beyond = max(account["recovered"] - account["charged_off"], 0)
+    account["recovered"] -= beyond
+    account["credits"].append(beyond)

@@ -18,6 +18,7 @@ from tests.property.model.facts import (
     in_pay_order,
     is_due,
     is_overdue,
+    lose,
     next_first,
     open_amount,
     open_returns,
@@ -137,6 +138,7 @@ class HardshipRules(ObligationRules):
         if pot:
             account["credits"].append(-pot)
             self.place(account, self.money(pot, now, lambda owed: True), now)
+            self._release_repaid(account, now)
         for debit in account["debits"]:
             debit["retry_at"] = None
             if debit["status"] == "requested":
@@ -149,6 +151,7 @@ class HardshipRules(ObligationRules):
         for owed in account["obligations"]:
             for fall in owed["falls"]:
                 fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
+        account["credit_rests"] = False
         if not account["closed"]:
             account["closed"] = True
             limit, account["granted"], account["limit"] = account["limit"], 0, 0
@@ -159,4 +162,4 @@ class HardshipRules(ObligationRules):
     def charge_off(self, account: Facts, obligations: list[Facts]) -> None:
         for owed in obligations:
             for part in PARTS:
-                self.lose(account, owed, part, unpaid(owed, part))
+                lose(account, owed, part, unpaid(owed, part))

@@ -10,6 +10,8 @@ from tests.property.model.facts import (
     credit,
     is_due,
     is_in,
+    is_overdue,
+    midnight,
     open_amount,
     open_returns,
     owed_in_all,
@@ -31,6 +33,8 @@ def check_account(account: Facts, now: datetime) -> None:
         assert sum(by for _, by in owed["changes"]) == owed["principal"], f"changes of the principal: {owed}"
         if is_due(owed, now) and not open_returns(account, owed["order"] or {}):
             assert _is_looked_after(account, owed, now), f"due, and nobody asks for it: {owed}"
+            is_late = max(midnight(owed["due_on"] + DAY), owed["not_overdue_before"]) <= now
+            assert not is_late or is_overdue(owed), f"open past its due date, and nobody looks after it: {owed}"
     assert credit(account) >= 0
     assert not (credit(account) and any(is_due(owed, now) for owed in account["obligations"])), "credit while due"
     assert not credit(account) or owed_in_all(account) or account["credit_rests"], "credit while nothing is owed"

@@ -110,25 +110,29 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         self._aftermath(party, self.lane_time, message.occurred_at)
 
     def _aftermath(self, party: Party, now: datetime, at: datetime) -> None:
-        """What is due by now happens at once; then what waited for any of it, in arrival order, until nothing moves."""
-        moved = True
-        while moved:
-            while thing := self._next_due(party, now):
-                self._do(party, thing, now, at)
-            moved = False
-            for waiting in [each for each in self.parked if each["party"] == party]:
-                if waiting["missing"] and not self._has_come(party, *waiting["missing"]):
-                    continue
-                verdict = self._decide(party, waiting["message"], now)
-                waiting["missing"], waiting["tried"] = self.missing, True
-                if verdict != PARKED:
-                    self.parked.remove(waiting)
-                    if _leaves_its_event_id(verdict):
-                        del self.taken[_id_of(waiting["message"])]
-                    self._record(waiting["message"], verdict, now, was_parked=True)
-                    at = waiting["message"].occurred_at
-                    moved = True
-                    break
+        """What waited for what has come is decided the moment that comes, in arrival order; then what is due by now."""
+        while True:
+            while woken := self._wake_one(party, now):
+                at = woken.occurred_at
+            thing = self._next_due(party, now)
+            if thing is None:
+                return
+            self._do(party, thing, now, at)
+
+    def _wake_one(self, party: Party, now: datetime) -> Input | None:
+        """Decide the first of what waits whose time has come."""
+        for waiting in [each for each in self.parked if each["party"] == party]:
+            if waiting["missing"] and not self._has_come(party, *waiting["missing"]):
+                continue
+            verdict = self._decide(party, waiting["message"], now)
+            waiting["missing"], waiting["tried"] = self.missing, True
+            if verdict != PARKED:
+                self.parked.remove(waiting)
+                if _leaves_its_event_id(verdict):
+                    del self.taken[_id_of(waiting["message"])]
+                self._record(waiting["message"], verdict, now, was_parked=True)
+                return waiting["message"]
+        return None
 
     def _record(self, message: Input, verdict: Verdict, at: datetime, *, was_parked: bool = False) -> None:
         self.verdicts.append({"input": message, "verdict": verdict, "at": at, "was_parked": was_parked})

@@ -15,11 +15,11 @@ from tests.property.model.facts import (
     business_date,
     by_due_date,
     clearings,
+    count_losses,
     credit,
     is_due,
     is_in,
     is_overdue,
-    lost_amount,
     midnight,
     next_midnight,
     obligation_status,
@@ -31,7 +31,6 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.timeline import (
-    JUST,
     Place,
     charge,
     fall,
@@ -210,17 +209,19 @@ class ObligationRules(DebitRules):
                 self.move_due_date(owed, business_date(now), now)
 
     def penalty_day(self, account: Facts, instant: datetime, now: datetime) -> None:
+        before = sum(map(standing, account["obligations"]))
         for owed in account["obligations"]:
             if is_overdue(owed) and owed["plan"] is None and owed["next_penalty_at"] <= instant:
                 owed["next_penalty_at"] = next_midnight(now)
                 self.fired["penalty capped"] += charge(owed, now)[1]
-        self._tell_penalties(account, now)
+        self._tell_penalties(account, sum(map(standing, account["obligations"])) - before, now)
 
-    def _tell_penalties(self, account: Facts, now: datetime) -> None:
+    def _tell_penalties(self, account: Facts, charged: int, now: datetime) -> None:
         """The first of an overdue time, then every 7th day what has come since, if it is worth telling."""
         told, today = account["penalties_told"], business_date(now)
-        until = told["at"] if told else now - JUST
-        since = sum(standing(owed) - standing(owed, until) for owed in account["obligations"])
+        since = charged
+        if told:
+            since = sum(standing(owed) - standing(owed, told["at"]) for owed in account["obligations"])
         if told is None and since:
             account["penalties_told"] = {"first_on": today, "at": now}
         elif told and since >= LEAST_NOTICE and today > told["first_on"] and self._is_seventh(told, today):
@@ -235,18 +236,6 @@ class ObligationRules(DebitRules):
 
     # What follows from every change of what is owed.
 
-    def lose(self, account: Facts, owed: Facts, part: str, amount: int) -> None:
-        """Charge off so much of a part, or take so much of it back."""
-        owed["lost"][part] += amount
-        self.count_losses(account)
-
-    def count_losses(self, account: Facts) -> None:
-        """What was recovered beyond what is lost by now is the buyer's."""
-        account["charged_off"] = sum(map(lost_amount, account["obligations"]))
-        beyond = max(account["recovered"] - account["charged_off"], 0)
-        account["recovered"] -= beyond
-        account["credits"].append(beyond)
-
     def settle_up(self, account: Facts, now: datetime, at: datetime, *, credit_at: datetime | None = None) -> None:
         """Credit pays what is due, what is paid is cleared, debits fit what is open, and freezes end.
 
@@ -256,11 +245,11 @@ class ObligationRules(DebitRules):
             at: when it happened that was decided; clearing counts from there.
             credit_at: when credit that is there pays; now, unless it comes before the debits of the instant.
         """
-        self.count_losses(account)
+        count_losses(account)
         self.use_credit(account, now, credit_at or now)
         self._release_repaid(account, now)
         for owed in account["obligations"]:
-            look_at_falls(owed)
+            self._undo_falls(account, owed)
         if not anything_overdue(account):
             account["penalties_told"] = None
         self.lower_debits(account, now)
@@ -330,9 +319,9 @@ class ObligationRules(DebitRules):
         given_up = account["given_up"]
         if given_up and money["place"] < given_up["place"]:  # what was given up stays as it is: the money recovers it
             money.update(at=given_up["at"], place=given_up["place"])
-        later = sorted(
-            (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
-        )
+        was_paid = [(owed, owed["paid"]["fee"] + owed["paid"]["principal"]) for owed in account["obligations"]]
+        later = [each for each in account["money"] if each["place"] > money["place"]]
+        later.sort(key=lambda each: (each["place"][0], each["recovers"], each["place"]))  # of an instant, credit first
         later_had = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)
@@ -347,6 +336,8 @@ class ObligationRules(DebitRules):
         self.pay_out(account, now, max(goes_out - due, 0), "card", "overpayment")
         for owed in account["obligations"]:
             self._undo_falls(account, owed)
+        for owed, before in was_paid:
+            assert owed["paid"]["fee"] + owed["paid"]["principal"] >= before, f"money made something overdue: {owed}"
 
     def take_back(self, account: Facts, money: Facts) -> None:
         """Un-pay what it paid as if it never had; what does not count as paid any more stays `gone`."""
@@ -429,8 +420,14 @@ class ObligationRules(DebitRules):
         return 0
 
     def _undo_falls(self, account: Facts, owed: Facts) -> None:
-        """A fall into overdue with nothing unpaid at its instant was none."""
-        if look_at_falls(owed):
+        """A fall into overdue with nothing unpaid at its instant was none; others may have ended earlier than known."""
+        before = {fall["place"]: fall["cleared_at"] for fall in owed["falls"] if fall["cleared_at"]}
+        dropped = look_at_falls(owed)
+        self.fired["cleared earlier than something told before"] += any(
+            fall["cleared_at"] and fall["cleared_at"] < before.get(fall["place"], fall["cleared_at"])
+            for fall in owed["falls"]
+        )
+        if dropped:
             self.fired["late overdue undone"] += 1
             self.look_back(account, owed)
 

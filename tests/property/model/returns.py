@@ -17,6 +17,7 @@ from tests.property.model.facts import (
     first_due_date,
     first_of,
     left_of,
+    lose,
     midnight,
     obligations_of,
     open_returns,
@@ -187,7 +188,7 @@ class ReturnRules(ChangeRules):
         back = 0
         for owed in theirs:
             for part in ("penalty", "fee"):
-                self.lose(account, owed, part, -owed["lost"][part])
+                lose(account, owed, part, -owed["lost"][part])
             back += owed["paid"]["fee"] + forget_penalty(owed, now)
             owed["fee"] = 0
             log_payment(owed, "fee", -owed["paid"]["fee"], now)
@@ -219,7 +220,7 @@ class ReturnRules(ChangeRules):
     def _take_lost(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:
         less = min(owed["lost"]["principal"], most)
         change_principal(owed, -less, now)
-        self.lose(account, owed, "principal", -less)
+        lose(account, owed, "principal", -less)
         return less
 
     def _take_paid(self, account: Facts, owed: Facts, most: int, now: datetime) -> int:

@@ -1,10 +1,10 @@
-import re
 from pathlib import Path
 
 import pytest
 
 import storage
-from storage.queries import QueryFileError, parse, read
+from storage.migrations import released
+from storage.queries import QueryFileError, parse, read, statements
 
 QUERIES = Path(storage.__file__).parent / "sql" / "queries"
 NAMES = sorted(path.relative_to(QUERIES).with_suffix("").as_posix() for path in QUERIES.rglob("*.sql"))
@@ -25,12 +25,40 @@ def test_a_statement_without_a_name_is_refused():
         parse("SELECT 1;\n-- name: two\nSELECT 2;\n")
 
 
-QUOTED = re.compile(r"\$\$.*?\$\$|'[^']*'", re.DOTALL)
-
-
 @pytest.mark.parametrize("file", NAMES)
 def test_every_statement_is_one_and_ends(file):
     for name, statement in read(file).items():
-        code = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
-        without_texts = QUOTED.sub("", code)
-        assert without_texts.count(";") == 1 and without_texts.endswith(";"), name
+        assert len(statements(statement)) == 1 and statement.endswith(";"), name
+
+
+def test_a_script_is_cut_where_a_statement_ends_and_nowhere_else():
+    whole = (
+        "-- why; because\nSELECT ';', \"a;b\", 'it''s; so'",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$",
+        "DO $do$ BEGIN EXECUTE $$SELECT 1;$$; END $do$",
+        "/* one; two */ SELECT 2",
+    )
+    assert statements(";\n".join(whole) + ";\n-- the end; really\n") == [*whole]
+
+
+def test_migrations_are_cut_into_statements_that_begin_with_a_command():
+    commands = {
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "COMMENT",
+        "GRANT",
+        "REVOKE",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "DO",
+        "SELECT",
+        "CALL",
+    }
+    begins = {
+        next(line for line in statement.splitlines() if line and not line.startswith("--")).split()[0]
+        for migration in released()
+        for statement in statements(migration.sql)
+    }
+    assert begins <= commands

@@ -130,6 +130,25 @@ WHERE lane = $2 AND (
 )
 LIMIT $1;
 
+-- name: past_due_is_overdue
+-- What is open past its due date is overdue, or a timer is to let it fall. Left out are orders with an open return.
+SELECT format('obligation %s of account %s', obligation_id, account_id) AS subject,
+    'overdue, or a timer that lets it fall overdue' AS expected,
+    format('open, being due since %s', obligation.due_on) AS found
+FROM obligation
+JOIN lane USING (lane)
+LEFT JOIN purchase_order USING (lane, account_id, order_id)
+WHERE lane = $2 AND obligation.status = 'open'
+    AND obligation.due_on < (lane_time AT TIME ZONE 'Asia/Shanghai')::date
+    AND coalesce(open_return_ids, '[]') = '[]'
+    AND NOT EXISTS (
+        SELECT
+        FROM timer
+        WHERE timer.lane = $2 AND timer.party_kind = 'account' AND timer.party_id = obligation.account_id
+            AND kind IN ('due_day', 'overdue') AND subject_id = obligation.due_on::text
+    )
+LIMIT $1;
+
 -- name: due_is_asked_for
 -- Whatever is due and open is asked for by a requested debit or a pending retry in full, or its series has failed for good,
 -- or the next 00:00 is awaited. Left out are orders with an open return; penalties wait while principal is asked for.

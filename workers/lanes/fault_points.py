@@ -1,4 +1,4 @@
-"""Named points of the exactly-once protocol at which a test can have the worker killed.
+"""Named points of the exactly-once protocol at which a test can have the process killed.
 
 A no-op unless POSTPAY_FAULT is set to `name:nth`: then the process sends itself SIGKILL at the nth passage of that
 point, as if the machine had lost power there. docs/protocol.md names the points.
@@ -19,6 +19,10 @@ CHECKPOINTS = (
     "after_kafka_commit",
     "after_claim_record",
 )
+"""A worker's."""
+
+REDRIVE_CHECKPOINTS = ("redrive_intended", "redrive_sent")
+"""Those of a command that sends dead letters again (operating/redriving.py)."""
 
 
 class UnknownCheckpointError(ValueError):
@@ -32,8 +36,9 @@ def parse(fault: str) -> tuple[str, int]:
         UnknownCheckpointError: no checkpoint has that name, or the number is none.
     """
     name, _, number = fault.partition(":")
-    if name not in CHECKPOINTS or not (number or "1").isdigit():
-        known = ", ".join(CHECKPOINTS)
+    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS)
+    if name not in known_names or not (number or "1").isdigit():
+        known = ", ".join(known_names)
         msg = f"POSTPAY_FAULT: expected NAME or NAME:NUMBER with NAME one of {known}; got {fault!r}"
         raise UnknownCheckpointError(msg)
     return name, int(number or 1)

@@ -1,0 +1,72 @@
+"""What operators are shown of money that is to leave the platform."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import NamedTuple
+
+from settlement.party import Party, PartyKind
+from settlement.statuses import PayoutStatus
+from storage.database import Connection
+from storage.queries import read
+from storage.stories.party import PayoutStory
+
+_SQL = read("payouts")
+_TOLD = [each.name for each in fields(PayoutStory)]
+
+
+class PayoutPlace(NamedTuple):
+    """The last payout of a page: the next page goes on from there."""
+
+    requested_at: datetime
+    lane: int
+    payout_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFilter:
+    """What listed payouts must agree with; None is anything. `unanswered`: only those without a result."""
+
+    unanswered: bool = False
+    party_id: str | None = None
+    payout_id: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartysPayout:
+    """A payout, the lane that keeps it and whose it is."""
+
+    lane: int
+    party: Party
+    payout: PayoutStory
+
+    @property
+    def place(self) -> PayoutPlace:
+        """Where it stands among others."""
+        return PayoutPlace(self.payout.requested_at, self.lane, self.payout.payout_id)
+
+
+async def payouts(
+    connection: Connection, wanted: PayoutFilter, *, limit: int, after: PayoutPlace | None = None
+) -> list[PartysPayout]:
+    """List payouts, the newest first. `after` is the end of the page before."""
+    rows = await connection.fetch(
+        _SQL["unanswered" if wanted.unanswered else "newest"],
+        wanted.party_id,
+        wanted.payout_id,
+        wanted.reason,
+        wanted.since,
+        wanted.until,
+        *(after or (None, -1, "")),
+        limit,
+    )
+    return [
+        PartysPayout(
+            row["lane"],
+            Party(PartyKind(row["party_kind"]), row["party_id"]),
+            PayoutStory(**{**{name: row[name] for name in _TOLD}, "status": PayoutStatus(row["status"])}),
+        )
+        for row in rows
+    ]

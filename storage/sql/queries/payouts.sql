@@ -1,0 +1,69 @@
+-- Payouts of accounts and merchants as operators look at them.
+
+-- name: newest
+-- $1 … $5 are what they must agree with, each may be NULL; $6 … $8 the place they come before.
+SELECT *
+FROM (
+    (
+        SELECT 'account' AS party_kind, account_id AS party_id, account_payout.*
+        FROM account_payout
+        WHERE ($1::text IS NULL OR account_id = $1)
+            AND ($2::text IS NULL OR payout_id = $2)
+            AND ($3::text IS NULL OR reason = $3)
+            AND requested_at >= coalesce($4::timestamptz, '-infinity')
+            AND requested_at < coalesce($5::timestamptz, 'infinity')
+            AND (requested_at, lane, payout_id) < (coalesce($6::timestamptz, 'infinity'), $7::integer, $8::text)
+        ORDER BY requested_at DESC, lane DESC, payout_id DESC
+        LIMIT $9
+    )
+    UNION ALL
+    (
+        SELECT 'merchant' AS party_kind, merchant_id AS party_id, merchant_payout.*
+        FROM merchant_payout
+        WHERE ($1::text IS NULL OR merchant_id = $1)
+            AND ($2::text IS NULL OR payout_id = $2)
+            AND ($3::text IS NULL OR reason = $3)
+            AND requested_at >= coalesce($4::timestamptz, '-infinity')
+            AND requested_at < coalesce($5::timestamptz, 'infinity')
+            AND (requested_at, lane, payout_id) < (coalesce($6::timestamptz, 'infinity'), $7::integer, $8::text)
+        ORDER BY requested_at DESC, lane DESC, payout_id DESC
+        LIMIT $9
+    )
+) AS payout
+ORDER BY requested_at DESC, lane DESC, payout_id DESC
+LIMIT $9;
+
+-- name: unanswered
+-- The same of those without a result.
+SELECT *
+FROM (
+    (
+        SELECT 'account' AS party_kind, account_id AS party_id, account_payout.*
+        FROM account_payout
+        WHERE status = 'requested'
+            AND ($1::text IS NULL OR account_id = $1)
+            AND ($2::text IS NULL OR payout_id = $2)
+            AND ($3::text IS NULL OR reason = $3)
+            AND requested_at >= coalesce($4::timestamptz, '-infinity')
+            AND requested_at < coalesce($5::timestamptz, 'infinity')
+            AND (requested_at, lane, payout_id) < (coalesce($6::timestamptz, 'infinity'), $7::integer, $8::text)
+        ORDER BY requested_at DESC, lane DESC, payout_id DESC
+        LIMIT $9
+    )
+    UNION ALL
+    (
+        SELECT 'merchant' AS party_kind, merchant_id AS party_id, merchant_payout.*
+        FROM merchant_payout
+        WHERE status = 'requested'
+            AND ($1::text IS NULL OR merchant_id = $1)
+            AND ($2::text IS NULL OR payout_id = $2)
+            AND ($3::text IS NULL OR reason = $3)
+            AND requested_at >= coalesce($4::timestamptz, '-infinity')
+            AND requested_at < coalesce($5::timestamptz, 'infinity')
+            AND (requested_at, lane, payout_id) < (coalesce($6::timestamptz, 'infinity'), $7::integer, $8::text)
+        ORDER BY requested_at DESC, lane DESC, payout_id DESC
+        LIMIT $9
+    )
+) AS payout
+ORDER BY requested_at DESC, lane DESC, payout_id DESC
+LIMIT $9;
