@@ -162,7 +162,7 @@ class Draft:
         raise NotLoadedError(self.party, Obligation, ALL_OPEN)
 
     def past_since(self, instant: datetime) -> list[Obligation]:
-        """All obligations on which something counts as paid at an instant or later, and all that were ever overdue.
+        """All obligations paid at an instant or later, and all that were ever overdue, in the order they were made.
 
         Raises:
             NotLoadedError: some may be missing.
@@ -170,11 +170,12 @@ class Draft:
         loaded = self.state.past_since
         if not self.state.whole and (loaded is None or loaded > instant):
             raise NotLoadedError(self.party, Obligation, past_since(instant))
-        return [
+        found = [
             each
             for each in self.each(Obligation)
             if each.falls or (each.paid_at is not None and each.paid_at >= instant)
         ]
+        return sorted(found, key=lambda obligation: obligation.no)  # how they were loaded must not matter
 
     def touched(self, kind: type[EntityT]) -> list[EntityT]:
         """What of a kind this decision has made or changed."""
