@@ -42,12 +42,13 @@ class ActivityWriter:
     """Writes what one account lane hands over, one file for each lane it goes to.
 
     Args:
-        folder: of all lanes.
+        folder: of all lanes, for one story.
         lane: the account lane.
         lanes: how many there are.
     """
 
     def __init__(self, folder: Path, lane: int, lanes: int) -> None:
+        folder.mkdir(exist_ok=True)
         self._files: list[BinaryIO] = [_path(folder, lane, to).open("wb") for to in range(lanes)]
         self._lane = lane
 
@@ -68,7 +69,7 @@ class ActivityWriter:
 
 
 class ActivityReader:
-    """Puts the other story's activity in place of the recorded one, batch after batch of one merchant lane.
+    """Puts a story's own activity in place of the recorded one, batch after batch of one merchant lane.
 
     What both stories have comes where it came; what only the other one has, with the first batch that is not earlier.
     """
@@ -80,9 +81,9 @@ class ActivityReader:
         self._lane = lane
         self._offset = FIRST_OFFSET
 
-    def replaced(self, taken: Sequence[Taken], now: datetime) -> list[Taken]:
-        """The records of a batch with the other activity."""
-        found = [*self._until(_microseconds(now))]
+    def replaced(self, taken: Sequence[Taken], until: datetime | None) -> list[Taken]:
+        """The records of a batch with this activity, up to a lane time; None: no time is known yet."""
+        found = [] if until is None else [*self._until(_microseconds(until))]
         for each in taken:
             message = each.decoded
             if not isinstance(message, Input) or each.record.topic != Topic.MERCHANT_ACTIVITY:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,6 +35,7 @@ from workers.replay.simulation.terms import OtherTerms
 from workers.replay.spill import Spill
 from workers.replay.tables import HOT_ROWS, HOT_SEEN, LaneTables
 
+OTHER_FOLDER, RECORDED_FOLDER = "simulated", "recorded"
 ROUNDS = 100
 """A batch that is corrected more often than it has records goes round in circles."""
 OF_EACH_ROWS, OF_EACH_SEEN = HOT_ROWS // 2, HOT_SEEN // 2
@@ -125,13 +127,14 @@ class LaneSimulation:
         self._failures = failures
 
     async def batch(
-        self, batch: RecordedBatch, activity: ActivityReader | None = None
+        self, batch: RecordedBatch, activity: ActivityReader | None = None, regenerated: ActivityReader | None = None
     ) -> tuple[Decided | None, Decided | None]:
         """Decide a batch in both stories, and take them over.
 
         Args:
             batch: as it was recorded, or cut by the fixed rule.
             activity: of merchants, what account lanes handed over in the other story.
+            regenerated: likewise in the recorded one, where it was cut into other batches than it is here.
 
         Returns:
             Both, None where nothing of the batch concerns the story.
@@ -141,15 +144,18 @@ class LaneSimulation:
         taken = list(batch.taken)
         if self._kind is PartyKind.MERCHANT:
             taken = only(self._kind, taken, event_clock=event_clock)
+        arrived, until = taken, _time_of(batch)
+        if regenerated is not None:
+            taken = regenerated.replaced(taken, until)
         parties = batch.log.timer_parties if batch.log is not None and self._kind is PartyKind.ACCOUNT else None
         recorded = await self._recorded.decide(taken, batch.now, parties=parties, failures=failures)
         called_off = self.answers.called_off(taken)
         self._recorded.keep(recorded)
         if self._kind is PartyKind.ACCOUNT:
             self._check(batch, recorded)
-        own = self._under_other_terms(only(self._kind, taken, event_clock=event_clock), recorded)
+        own = self._under_other_terms(only(self._kind, arrived, event_clock=event_clock), recorded)
         if activity is not None:
-            own = activity.replaced(own, batch.now)
+            own = activity.replaced(own, until)
         own = [*self.answers.due(), *own]
         bound = self._recorded.due_bound if parties is not None else None
         other = await self._other.decide(own, batch.now, bound=bound, failures=failures)
@@ -277,20 +283,25 @@ def begun(decider: Decider, rules: Rules, path: Path) -> Story:
 
 async def simulate_accounts(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneResult:
     """Both stories of a lane's accounts; what they hand to merchants goes to the job's folder."""
-    writer = ActivityWriter(job.folder, lane, history.settings.lanes)
+    lanes, is_cut_anew = history.settings.lanes, _is_cut_anew(history)
+    writer = ActivityWriter(job.folder / OTHER_FOLDER, lane, lanes)
+    regenerated = ActivityWriter(job.folder / RECORDED_FOLDER, lane, lanes)
     try:
         async with _simulation(job, PartyKind.ACCOUNT, history, lane) as simulation, history.lane(lane) as opened:
             counted = Counter[str]()
             async for batch in _batches(opened):
                 recorded, other = await simulation.batch(batch)
                 if other is not None and recorded is not None:
-                    writer.write(other.activity, other.after.batch_seq, recorded.activity)
+                    writer.write(other.activity, other.after.batch_seq, () if is_cut_anew else recorded.activity)
+                    if is_cut_anew:
+                        regenerated.write(recorded.activity, recorded.after.batch_seq, ())
                 counted["messages"] += len(batch.taken)
                 counted["batches"] += 1
                 tell(batch.offsets, len(batch.taken))
             result = simulation.result()
     finally:
         writer.close()
+        regenerated.close()
     result.messages, result.batches = counted["messages"], counted["batches"]
     result.unlogged = int(opened.extent.last is None and opened.extent.offsets > 0)
     if simulation.unlike is not None:
@@ -300,12 +311,26 @@ async def simulate_accounts(job: Job, history: RecordedHistory, lane: int, tell:
 
 async def simulate_merchants(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneResult:
     """Both stories of a lane's merchants, the other one with what account lanes handed over in it."""
-    activity = ActivityReader(job.folder, lane, history.settings.lanes)
+    lanes = history.settings.lanes
+    activity = ActivityReader(job.folder / OTHER_FOLDER, lane, lanes)
+    regenerated = ActivityReader(job.folder / RECORDED_FOLDER, lane, lanes) if _is_cut_anew(history) else None
     async with _simulation(job, PartyKind.MERCHANT, history, lane) as simulation, history.lane(lane) as opened:
         async for batch in _batches(opened):
-            await simulation.batch(batch, activity)
+            await simulation.batch(batch, activity, regenerated)
             tell(batch.offsets, len(batch.taken))
         return simulation.result()
+
+
+def _is_cut_anew(history: RecordedHistory) -> bool:
+    """Whether a lane has no lane-log: its batches, and so what it handed to merchants, were other ones than here."""
+    return any(extent.last is None and extent.offsets for extent in history.extents.values())
+
+
+def _time_of(batch: RecordedBatch) -> datetime | None:
+    """The lane time up to where a batch knows what other lanes handed over."""
+    if batch.log is not None:
+        return batch.now
+    return max((each.decoded.occurred_at for each in batch.taken if isinstance(each.decoded, Input)), default=None)
 
 
 def _batches(opened: LaneHistory) -> AsyncIterator[RecordedBatch]:
