@@ -22,7 +22,7 @@ FIRST_OFFSET = 2**61
 """Of what only the other story has: no broker counts so far, so it is taken for no recorded message."""
 
 
-class Activity(NamedTuple):
+class HandedOver(NamedTuple):
     """One message from an account lane; in this order they come to a merchant lane.
 
     `is_recorded`: the recorded story has one of the same id.
@@ -77,7 +77,7 @@ class ActivityReader:
     def __init__(self, folder: Path, lane: int, lanes: int) -> None:
         self._rows = heapq.merge(*[_rows(_path(folder, each, lane)) for each in range(lanes)])
         self._next = next(self._rows, None)
-        self._waiting: dict[str, Activity] = {}
+        self._waiting: dict[str, HandedOver] = {}
         self._lane = lane
         self._offset = FIRST_OFFSET
 
@@ -105,7 +105,7 @@ class ActivityReader:
             else:
                 yield self._input(row)
 
-    def _input(self, row: Activity) -> Taken:
+    def _input(self, row: HandedOver) -> Taken:
         self._offset += 1
         topic = Topic.MERCHANT_ACTIVITY.value
         record = RawRecord(topic, self._lane, self._offset, row.lane_time_us // 1000, row.key, row.value)
@@ -116,10 +116,10 @@ def _path(folder: Path, lane: int, to: int) -> Path:
     return folder / f"activity-{lane}-{to}.msgpack"
 
 
-def _rows(path: Path) -> Iterator[Activity]:
+def _rows(path: Path) -> Iterator[HandedOver]:
     with path.open("rb") as file:
         for row in msgpack.Unpacker(file, use_list=False):
-            yield Activity(*row)
+            yield HandedOver(*row)
 
 
 def _microseconds(at: datetime) -> int:

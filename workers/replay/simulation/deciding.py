@@ -27,10 +27,10 @@ from workers.replay.history import LaneHistory, RecordedHistory
 from workers.replay.merge import RecordedBatch
 from workers.replay.processes import Tell
 from workers.replay.simulation.activity import ActivityReader, ActivityWriter
-from workers.replay.simulation.answers import Answers
-from workers.replay.simulation.comparison import MOST_PARTIES, OTHER, RECORDED, Comparison, Step, distance
-from workers.replay.simulation.figures import Figures
-from workers.replay.simulation.story import Story, only
+from workers.replay.simulation.answers import RecordedAnswers
+from workers.replay.simulation.comparison import MOST_PARTIES, OTHER, RECORDED, Comparison, StoryStep, distance
+from workers.replay.simulation.figures import StoryFigures
+from workers.replay.simulation.story import LaneStory, only
 from workers.replay.simulation.terms import OtherTerms
 from workers.replay.spill import Spill
 from workers.replay.tables import HOT_ROWS, HOT_SEEN, LaneTables
@@ -69,11 +69,11 @@ class LaneResult:
     that found nothing to answer; `unanswered` debits that only the other story asked for. `unlogged` counts lanes.
     """
 
-    recorded: Figures = field(default_factory=Figures)
-    other: Figures = field(default_factory=Figures)
+    recorded: StoryFigures = field(default_factory=StoryFigures)
+    other: StoryFigures = field(default_factory=StoryFigures)
     parties_apart: int = 0
     most_apart: list[dict[str, Any]] = field(default_factory=list)
-    steps: tuple[list[Step], list[Step]] = field(default_factory=lambda: ([], []))
+    steps: tuple[list[StoryStep], list[StoryStep]] = field(default_factory=lambda: ([], []))
     messages: int = 0
     batches: int = 0
     unlogged: int = 0
@@ -113,10 +113,10 @@ class LaneSimulation:
     """
 
     def __init__(
-        self, job: Job, kind: PartyKind, recorded: Story, other: Story, failures: Mapping[int, Failures]
+        self, job: Job, kind: PartyKind, recorded: LaneStory, other: LaneStory, failures: Mapping[int, Failures]
     ) -> None:
         self.comparison = Comparison(kind, job.account if kind is PartyKind.ACCOUNT else None)
-        self.answers = Answers(recorded.tables, other.tables)
+        self.answers = RecordedAnswers(recorded.tables, other.tables)
         self.unlike: int | None = None
         self.other_taken: list[Taken] = []
         """The records of the other story's last batch, as they were decided."""
@@ -275,10 +275,10 @@ async def _simulation(job: Job, kind: PartyKind, history: RecordedHistory, lane:
             other.tables.spill.close()
 
 
-def begun(decider: Decider, rules: Rules, path: Path) -> Story:
+def begun(decider: Decider, rules: Rules, path: Path) -> LaneStory:
     """A story before its first batch, with a new file for what does not fit into memory."""
     tables = LaneTables(decider.lane, Spill(path), hot_rows=OF_EACH_ROWS, hot_seen=OF_EACH_SEEN)
-    return Story(decider, Standing(0, chain.genesis(decider.lane), 1, None, rules), tables)
+    return LaneStory(decider, Standing(0, chain.genesis(decider.lane), 1, None, rules), tables)
 
 
 async def simulate_accounts(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneResult:
