@@ -143,8 +143,7 @@ async def swap(connection: Connection, found: InUse) -> str | None:
         if found.has_tables:
             await connection.execute(SQL["close_to_claims"])
             await _require_unclaimed(connection, found)
-            await connection.execute(SQL["created_at"])
-            await connection.execute(SQL["stored_at"])
+            await _carry_over(connection)
         epochs = {lane: each.epoch for lane, each in found.lanes.items()}
         rebuilt = [row["lane"] for row in await connection.fetch(SQL["rebuilt_lanes"])]
         await connection.execute(SQL["raise_epochs"], rebuilt, [epochs.get(lane, 0) for lane in rebuilt])
@@ -153,6 +152,15 @@ async def swap(connection: Connection, found: InUse) -> str | None:
             await connection.execute(SQL["keep"])
         await connection.execute(SQL["put_in_use"])
     return kept_as
+
+
+async def _carry_over(connection: Connection) -> None:
+    """What no topic holds: when the database and its terms were made, and what operators did."""
+    await connection.execute(SQL["created_at"])
+    await connection.execute(SQL["stored_at"])
+    if await connection.fetchval(SQL["has_operator_log"]):
+        for statement in ("open_operator_log", "carry_operator_log", "close_operator_log"):
+            await connection.execute(SQL[statement])
 
 
 async def _require_unclaimed(connection: Connection, found: InUse) -> None:

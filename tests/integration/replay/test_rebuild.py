@@ -36,7 +36,12 @@ DERIVED = (
     "SELECT * FROM merchant_balance ORDER BY 1, 2, 3",
     "SELECT * FROM terms ORDER BY stored_at",
     "SELECT * FROM identity",
+    "SELECT * FROM operator_log ORDER BY 1",
 )
+
+
+DEFECTS_ACCEPTED = ("--accept", "what is past due is overdue")
+"""A timer that failed by a defect is missed by the debt that it would have let fall overdue."""
 
 
 async def rebuilt(made, **settings):
@@ -81,13 +86,19 @@ async def somebody_who_migrates(made):
 async def test_the_new_schema_has_every_row_of_the_old_one_and_is_what_migrate_makes(settled):
     async with settled.copy() as dsn:
         environment = settled.platform.environment | {"POSTPAY_POSTGRES__DSN": dsn}
+        for reason in ("first", "second"):
+            await falsify(
+                dsn,
+                "SET session_replication_role = origin; INSERT INTO operator_log (operator, action, subject, outcome,"
+                f" reason) VALUES ('night shift', 'look', 'lane/0', 'done', '{reason}')",
+            )
         before, catalogue_before = await content(dsn), await catalogue(dsn)
-        ran = await asyncio.to_thread(Command(environment).process, "replay", "rebuild", "--json")
+        ran = await asyncio.to_thread(Command(environment).process, "replay", "rebuild", "--json", *DEFECTS_ACCEPTED)
         assert ran.code == 0, ran.out + ran.err
         after = await content(dsn)
         for query, rows in before.items():
             assert after[query] == rows, query
-        assert rows
+        assert len(rows) == 2
         assert await catalogue(dsn) == catalogue_before
         assert await content(dsn, ran.json["kept_as"]) == before
         assert ran.json["batches"] == sum(row[1] for row in before[DERIVED[0]])
@@ -273,6 +284,6 @@ async def test_every_table_is_filled_again_or_has_nothing_to_be_filled_with(conn
         "SELECT relname FROM pg_class WHERE relnamespace = 'postpay'::regnamespace AND relkind IN ('r', 'p')"
         " AND NOT relispartition"
     )
-    otherwise = {"identity", "lane", "lane_relay", "migration", "outbox", "terms"}
+    otherwise = {"identity", "lane", "lane_relay", "migration", "outbox", "terms", "operator_log"}
     otherwise.add("untracked_payout")  # decided again by rules that remember payouts, none is untracked
     assert {row["relname"] for row in rows} == {*bulk._COLUMNS, *otherwise}
