@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from storage import distribution
+from storage import distribution, operator_log
 from storage.database import Connection, Row, set_lock_timeout
 from storage.identity import Identity
 from storage.migrations import MigrationError, make
@@ -145,6 +145,7 @@ async def swap(connection: Connection, found: InUse) -> str | None:
             await _require_unclaimed(connection, found)
             await connection.execute(SQL["created_at"])
             await connection.execute(SQL["stored_at"])
+            await _copy_operator_log(connection)
         epochs = {lane: each.epoch for lane, each in found.lanes.items()}
         rebuilt = [row["lane"] for row in await connection.fetch(SQL["rebuilt_lanes"])]
         await connection.execute(SQL["raise_epochs"], rebuilt, [epochs.get(lane, 0) for lane in rebuilt])
@@ -153,6 +154,15 @@ async def swap(connection: Connection, found: InUse) -> str | None:
             await connection.execute(SQL["keep"])
         await connection.execute(SQL["put_in_use"])
     return kept_as
+
+
+async def _copy_operator_log(connection: Connection) -> None:
+    """Operators go on in the log they had; whoever appends to it meanwhile waits and appends to the new one."""
+    if not await connection.fetchval(SQL["has_operator_log"]):
+        return
+    await operator_log.lock(connection)
+    for name in ("let_log_be_copied", "copy_operator_log", "let_log_be_chained"):
+        await connection.execute(SQL[name])
 
 
 async def _require_unclaimed(connection: Connection, found: InUse) -> None:

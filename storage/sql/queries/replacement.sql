@@ -90,6 +90,22 @@ SET stored_at = old.stored_at
 FROM postpay.terms AS old
 WHERE old.digest = terms.digest;
 
+-- name: has_operator_log
+-- Whether the schema in use is recent enough to have one.
+SELECT to_regclass('postpay.operator_log') IS NOT NULL;
+
+-- name: let_log_be_copied
+-- Entries come with their numbers and hashes; no other session sees the table yet.
+ALTER TABLE postpay_rebuilt.operator_log DISABLE TRIGGER chain_operator_log;
+
+-- name: copy_operator_log
+-- What no topic holds: what operators did.
+INSERT INTO postpay_rebuilt.operator_log
+SELECT * FROM postpay.operator_log;
+
+-- name: let_log_be_chained
+ALTER TABLE postpay_rebuilt.operator_log ENABLE TRIGGER chain_operator_log;
+
 -- name: committed_at
 -- When batches were committed, of those that are the same; figures are drawn over it.
 SELECT batch_seq, committed_at
