@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from storage import distribution
+from storage import distribution, operator_log
 from storage.database import Connection, Row, set_lock_timeout
 from storage.identity import Identity
 from storage.migrations import MigrationError, make
@@ -159,6 +159,7 @@ async def _carry_over(connection: Connection) -> None:
     await connection.execute(SQL["created_at"])
     await connection.execute(SQL["stored_at"])
     if await connection.fetchval(SQL["has_operator_log"]):
+        await operator_log.lock(connection)  # whoever appends meanwhile waits, and appends to the new one
         for statement in ("open_operator_log", "carry_operator_log", "close_operator_log"):
             await connection.execute(SQL[statement])
 

@@ -8,9 +8,11 @@ import asyncpg
 import pytest
 
 from cli.embedded import with_database
-from storage import bulk
+from storage import bulk, operator_log
 from storage.audit import audit
+from storage.audit.operator_chain import operator_chain
 from storage.database import connect
+from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
 from tests.command import Command
 from tests.integration.replay.conftest import caught_up, falsify
 from tests.integration.storage.test_migrations import catalogue
@@ -58,6 +60,18 @@ async def content(dsn, schema="postpay"):
         await connection.close()
 
 
+async def entered(dsn, number):
+    """Let operators do something; how many entries the log has then, each with the hash it must have."""
+    connection = await connect(dsn, application_name="test")
+    try:
+        done = {"because": Because("ann", "why"), "action": Action.REDRIVE, "outcome": LogOutcome.DONE}
+        await operator_log.append(connection, [Note(subject=f"purchase/0/{each}", **done) for each in range(number)])
+        assert (await operator_chain(connection)).ok
+        return len(await operator_log.entries(connection, LogFilter(), 100))
+    finally:
+        await connection.close()
+
+
 async def admin(made, command):
     connection = await asyncpg.connect(with_database(made.settings.postgres.dsn, "postgres"))
     try:
@@ -86,12 +100,7 @@ async def somebody_who_migrates(made):
 async def test_the_new_schema_has_every_row_of_the_old_one_and_is_what_migrate_makes(settled):
     async with settled.copy() as dsn:
         environment = settled.platform.environment | {"POSTPAY_POSTGRES__DSN": dsn}
-        for reason in ("first", "second"):
-            await falsify(
-                dsn,
-                "SET session_replication_role = origin; INSERT INTO operator_log (operator, action, subject, outcome,"
-                f" reason) VALUES ('night shift', 'look', 'lane/0', 'done', '{reason}')",
-            )
+        await entered(dsn, 3)
         before, catalogue_before = await content(dsn), await catalogue(dsn)
         ran = await asyncio.to_thread(Command(environment).process, "replay", "rebuild", "--json", *DEFECTS_ACCEPTED)
         assert ran.code == 0, ran.out + ran.err
@@ -208,6 +217,7 @@ async def schemas(made):
 async def test_killed_on_its_way_it_leaves_the_old_one_and_begins_again(made, tmp_path):
     messages = Messages()
     await shopped(made, messages)
+    await entered(made.settings.postgres.dsn, 3)
     before = await content(made.settings.postgres.dsn)
     async with exchange_held(made) as (_, waits):
         running = Command(made.environment).start("replay", "rebuild", log=tmp_path / "rebuild.log")
@@ -220,6 +230,7 @@ async def test_killed_on_its_way_it_leaves_the_old_one_and_begins_again(made, tm
     assert ran.code == 0, ran.out + ran.err
     assert await schemas(made) == ["postpay", ran.json["kept_as"]]
     assert await content(made.settings.postgres.dsn) == before
+    assert await entered(made.settings.postgres.dsn, 1) == 4
 
 
 @asynccontextmanager
