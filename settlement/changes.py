@@ -85,6 +85,10 @@ class Change:
         """All three parts together."""
         return self.penalty_minor + self.fee_minor + self.principal_minor
 
+    def so_much(self, kind: ChangeKind, parts: Parts) -> "Change":
+        """So much of it, as a change of a kind."""
+        return Change(kind, self.place, parts.penalty_minor, parts.fee_minor, parts.principal_minor, self.source)
+
 
 @dataclass(frozen=True, slots=True)
 class Fall:
@@ -124,3 +128,7 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.first_on} {self.days} {self.daily_minor}"
+
+    def before(self, day: date) -> "Run":
+        """The part of it before a date."""
+        return Run(self.first_on, min(self.days, (day - self.first_on).days), self.daily_minor)

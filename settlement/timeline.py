@@ -159,9 +159,9 @@ def taken_back(
         left = left.less(back)
         rest = change.parts.less(back)
         if back.amount_minor:
-            gone.append(_of_parts(change, ChangeKind.PAID, back))
+            gone.append(change.so_much(ChangeKind.PAID, back))
         if rest.amount_minor:
-            kept.append(_of_parts(change, ChangeKind.KEPT, rest))
+            kept.append(change.so_much(ChangeKind.KEPT, rest))
     if not gone:
         return obligation, []
     without = revised(
@@ -259,7 +259,7 @@ def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate)
     day = business_date(since.at)
     if since >= Place(midnight(day), PENALTIES):
         day = days_after(day, 1)
-    runs = [_before(run, day) for run in runs_of(obligation) if run.first_on < day]
+    runs = [run.before(day) for run in runs_of(obligation) if run.first_on < day]
     sum_minor = sum(run.days * run.daily_minor for run in runs)
     times = [(fall, _principal_paid_at(obligation, fall)) for fall in falls]
     day = max(day, min((business_date(fall.place.at) for fall in falls), default=day))
@@ -384,11 +384,6 @@ def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
     return _NEVER if unpaid_minor > 0 else fall.place
 
 
-def _before(run: Run, day: date) -> Run:
-    """The part of a run before a date."""
-    return revised(run, days=min(run.days, (day - run.first_on).days))
-
-
 def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
     """Add a day's penalty to runs, to the last one where it goes on."""
     known = list(runs)
@@ -443,10 +438,6 @@ def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
         charged_off_penalty_minor=obligation.charged_off_penalty_minor - given_up_minor,
         changes=tuple(map(str, changes)),
     )
-
-
-def _of_parts(change: Change, kind: ChangeKind, parts: Parts) -> Change:
-    return Change(kind, change.place, parts.penalty_minor, parts.fee_minor, parts.principal_minor, change.source)
 
 
 def _less_penalty(changes: Iterable[Change], kind: ChangeKind, excess_minor: int) -> list[Change]:

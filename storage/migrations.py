@@ -194,7 +194,7 @@ async def make(connection: Connection, given: Identity, terms: Mapping[str, Any]
         terms: the document all lanes start with.
     """
     await _become_owner(connection)
-    await _apply_missing(connection)
+    await _apply_missing(connection, None)
     await connection.execute(
         _IDENTITY["create_again"], given.database_id, given.lanes, given.cluster_id, given.prefix, given.group
     )

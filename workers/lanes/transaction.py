@@ -28,9 +28,9 @@ from storage.database import Connection, borrowed
 from storage.identity import Identity
 from storage.lanes import FencedError, LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
-from workers.lanes.checkpoints import reached
 from workers.lanes.claims import LaneStoppedError, fingerprint
 from workers.lanes.deciding import Decided, Decider, Standing
+from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import BatchLog, OffsetRange
 from workers.lanes.outgoing import Outgoing, Relayable, packed
 from workers.lanes.taken import SentBatch, Taken
