@@ -5,7 +5,7 @@ from collections.abc import Callable
 from benchmarks.errors import BenchmarkError
 from storage.database import connect
 from workers.replay.history import fixed
-from workers.replay.report import Report
+from workers.replay.report import VerificationReport
 from workers.replay.verify import verify
 from workers.settings.model import Settings
 
@@ -31,7 +31,7 @@ async def replayed(settings: Settings, progress: Callable[[float], object]) -> f
     return report.seconds
 
 
-def _require_equal(report: Report) -> None:
+def _require_equal(report: VerificationReport) -> None:
     if report.equal and report.complete:
         return
     found = [str(each.difference or each.unfinished) for each in report.lanes if each.difference or each.unfinished]

@@ -18,7 +18,7 @@ from cli.simulate import simulate
 from cli.source import FromDirectory, Offline, source_of
 from words.phrases import counted
 from workers.replay.history import HistorySource, RecordedHistory, fixed
-from workers.replay.report import LaneReport, Report
+from workers.replay.report import LaneReport, VerificationReport
 from workers.replay.verify import verify as verified
 from workers.settings.model import Settings
 
@@ -93,7 +93,9 @@ def verify(
     raise typer.Exit(0 if report.equal else EXIT_FOUND_WRONG)
 
 
-async def _verify(settings: Settings, source: HistorySource, lanes: Sequence[int], options: dict[str, Any]) -> Report:
+async def _verify(
+    settings: Settings, source: HistorySource, lanes: Sequence[int], options: dict[str, Any]
+) -> VerificationReport:
     async with database(settings) as connection:
         history = await fixed(settings, source)
         if lanes:
@@ -113,7 +115,7 @@ def _known(lane: int, history: RecordedHistory) -> int:
     return lane
 
 
-def _say(report: Report) -> None:
+def _say(report: VerificationReport) -> None:
     for finding in report.findings:
         typer.echo(f"DIFFERENT  {finding}")
     for lane in report.lanes:
@@ -155,7 +157,7 @@ def _sentence(lane: LaneReport) -> str:
     return f"equal      lane {lane.lane}, {batches}: {compared}{rows}"
 
 
-def _conclusion(report: Report) -> str:
+def _conclusion(report: VerificationReport) -> str:
     figures = ", ".join(
         [
             counted(len(report.lanes), "lane"),

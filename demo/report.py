@@ -16,7 +16,7 @@ from storage.dead_letters import KeptLetter
 from storage.figures import LedgerTotal
 from words.phrases import counted, money
 from words.tables import table
-from workers.replay.report import Report as Verification
+from workers.replay.report import VerificationReport as Verification
 
 ACTIVITY = "merchant_activity.recorded"
 INTERNAL = frozenset({ACTIVITY, Topic.REROUTED.value})

@@ -31,7 +31,7 @@ from storage.dead_letters import KeptLetter, taken_events
 from storage.operator_log import Action, Because, LogEntry, LogOutcome, Note
 from workers.kafka.clients import producing
 from workers.kafka.topics import check
-from workers.lanes.checkpoints import reached
+from workers.lanes.fault_points import reached
 from workers.settings.model import Settings
 
 LETTERS_AT_ONCE = 200

@@ -3,11 +3,13 @@
 Source: docs/rules.md, Overdue and Repayment.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from settlement.dates import days_after
 from settlement.parts import Parts
-from settlement.values import dataclass
+from settlement.values import dataclass, revised
 
 CREDIT = 20
 FALLS = 40
@@ -85,6 +87,10 @@ class Change:
         """All three parts together."""
         return self.penalty_minor + self.fee_minor + self.principal_minor
 
+    def so_much(self, kind: ChangeKind, parts: Parts) -> "Change":
+        """So much of it, as a change of a kind."""
+        return Change(kind, self.place, parts.penalty_minor, parts.fee_minor, parts.principal_minor, self.source)
+
 
 @dataclass(frozen=True, slots=True)
 class Fall:
@@ -124,3 +130,15 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.first_on} {self.days} {self.daily_minor}"
+
+    def before(self, day: date) -> "Run":
+        """The part of it before a date."""
+        return Run(self.first_on, min(self.days, (day - self.first_on).days), self.daily_minor)
+
+
+def extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
+    """Add a day's penalty to runs, to the last one where it goes on."""
+    known = list(runs)
+    if known and known[-1].daily_minor == daily_minor and days_after(known[-1].first_on, known[-1].days) == day:
+        return [*known[:-1], revised(known[-1], days=known[-1].days + 1)]
+    return [*known, Run(day, 1, daily_minor)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from settlement.asks import open_parts
-from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run
+from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run, extended
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
 from settlement.parts import Parts
@@ -159,9 +159,9 @@ def taken_back(
         left = left.less(back)
         rest = change.parts.less(back)
         if back.amount_minor:
-            gone.append(_of_parts(change, ChangeKind.PAID, back))
+            gone.append(change.so_much(ChangeKind.PAID, back))
         if rest.amount_minor:
-            kept.append(_of_parts(change, ChangeKind.KEPT, rest))
+            kept.append(change.so_much(ChangeKind.KEPT, rest))
     if not gone:
         return obligation, []
     without = revised(
@@ -232,7 +232,7 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     daily_minor = min(daily_penalty(unpaid_minor, rate(day)), _room(obligation, runs))
     if daily_minor <= 0:
         return obligation
-    return _recharged(obligation, falls_of(obligation), _extended(runs, day, daily_minor))
+    return _recharged(obligation, falls_of(obligation), extended(runs, day, daily_minor))
 
 
 def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
@@ -244,10 +244,19 @@ def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Ob
     """
     if not obligation.falls:
         return obligation
+    if obligation.plan_id is not None:
+        until = min(until, _last_penalty_on(obligation))
     after = _derived_once(obligation, since, until, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
         obligation, after = after, _derived_once(after, since, until, rate)
     return after
+
+
+def _last_penalty_on(part: Obligation) -> date:
+    """The last date on which a part of a plan may have cost a penalty: before it was one."""
+    charged_on = [days_after(run.first_on, run.days - 1) for run in runs_of(part)]
+    ended_on = [business_date(fall.ended_at) for fall in falls_of(part) if fall.ended_at is not None]
+    return max([*charged_on, min(ended_on, default=date.min)]) if charged_on else date.min
 
 
 def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
@@ -259,7 +268,7 @@ def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate)
     day = business_date(since.at)
     if since >= Place(midnight(day), PENALTIES):
         day = days_after(day, 1)
-    runs = [_before(run, day) for run in runs_of(obligation) if run.first_on < day]
+    runs = [run.before(day) for run in runs_of(obligation) if run.first_on < day]
     sum_minor = sum(run.days * run.daily_minor for run in runs)
     times = [(fall, _principal_paid_at(obligation, fall)) for fall in falls]
     day = max(day, min((business_date(fall.place.at) for fall in falls), default=day))
@@ -271,7 +280,7 @@ def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate)
             daily_minor = min(daily_minor, most_minor - sum_minor)
             if daily_minor > 0:
                 sum_minor += daily_minor
-                runs = _extended(runs, day, daily_minor)
+                runs = extended(runs, day, daily_minor)
         day = days_after(day, 1)
     return _recharged(obligation, falls, runs)
 
@@ -371,10 +380,9 @@ def _was_open_at(obligation: Obligation, place: Place) -> bool:
 def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
     """Where nothing of the principal was unpaid any more after a fall, or something else ended it; else far away."""
     if fall.ended_at is not None:
-        return Place(fall.ended_at, 0)
+        return Place(fall.ended_at, BY_MESSAGE)
     later = _after(obligation, fall.place)
-    unpaid_minor = obligation.principal_minor - obligation.paid_principal_minor
-    unpaid_minor += sum(_opened(each) * each.principal_minor for each in later)
+    unpaid_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in later)
     for change in later:
         if unpaid_minor <= 0:
             break
@@ -382,19 +390,6 @@ def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
         if unpaid_minor <= 0:
             return change.place
     return _NEVER if unpaid_minor > 0 else fall.place
-
-
-def _before(run: Run, day: date) -> Run:
-    """The part of a run before a date."""
-    return revised(run, days=min(run.days, (day - run.first_on).days))
-
-
-def _extended(runs: Iterable[Run], day: date, daily_minor: int) -> list[Run]:
-    """Add a day's penalty to runs, to the last one where it goes on."""
-    known = list(runs)
-    if known and known[-1].daily_minor == daily_minor and days_after(known[-1].first_on, known[-1].days) == day:
-        return [*known[:-1], revised(known[-1], days=known[-1].days + 1)]
-    return [*known, Run(day, 1, daily_minor)]
 
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:
@@ -443,10 +438,6 @@ def _with_penalty(obligation: Obligation, penalty_minor: int) -> Obligation:
         charged_off_penalty_minor=obligation.charged_off_penalty_minor - given_up_minor,
         changes=tuple(map(str, changes)),
     )
-
-
-def _of_parts(change: Change, kind: ChangeKind, parts: Parts) -> Change:
-    return Change(kind, change.place, parts.penalty_minor, parts.fee_minor, parts.principal_minor, change.source)
 
 
 def _less_penalty(changes: Iterable[Change], kind: ChangeKind, excess_minor: int) -> list[Change]:

@@ -194,7 +194,7 @@ async def make(connection: Connection, given: Identity, terms: Mapping[str, Any]
         terms: the document all lanes start with.
     """
     await _become_owner(connection)
-    await _apply_missing(connection)
+    await _apply_missing(connection, because=None)
     await connection.execute(
         _IDENTITY["create_again"], given.database_id, given.lanes, given.cluster_id, given.prefix, given.group
     )
@@ -223,7 +223,7 @@ async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
     return {row["version"]: row for row in await connection.fetch(_SQL["applied"])}
 
 
-async def _apply_missing(connection: Connection, because: Because | None) -> list[str]:
+async def _apply_missing(connection: Connection, because: Because | None = None) -> list[str]:
     applied = await _applied(connection)
     done = []
     for migration in released():

@@ -92,7 +92,7 @@ def _split(draft: Draft, obligation_id: str, body: DebtRescheduled) -> list[Obli
     (billed_on, due_on), *later = _dates(draft, obligation, body.periods)
     unpaid_minor = open_parts(obligation).principal_minor
     first_minor, *others = shares(unpaid_minor, body.periods)
-    first = timeline.overdue_ended(obligation, draft.moment.occurred_at)
+    first = timeline.overdue_ended(obligation, draft.moment.now)
     if first_minor < unpaid_minor:
         first = timeline.put_in(first, Change(ChangeKind.MOVED, draft.place, 0, 0, unpaid_minor - first_minor))
     first = revised(

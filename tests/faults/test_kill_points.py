@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from tests.platform import Messages, Platform, platform
-from workers.lanes.checkpoints import CHECKPOINTS
+from workers.lanes.fault_points import CHECKPOINTS
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -25,7 +25,6 @@ REACHED = (
     "by itself: late penalties undone in part",
     "by itself: money of an unknown account",
     "by itself: money with an unknown reference",
-    "by itself: paid penalty given back",
     "by itself: paid penalty goes out with a credit",
     "by itself: recovered",
     "by itself: rescheduled debt missed, all of it due",

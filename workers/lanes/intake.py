@@ -13,7 +13,7 @@ from contracts.decode import decode
 from contracts.topics import LANE_TOPICS
 from workers.kafka.chunks import Chunk, Seek
 from workers.kafka.clients import age_s
-from workers.lanes.checkpoints import reached
+from workers.lanes.fault_points import reached
 from workers.lanes.inbox import Buffer, Inbox
 from workers.lanes.open_transactions import OpenTransactions
 from workers.lanes.pausing import Pausing

@@ -20,8 +20,8 @@ from storage.database import first_line
 from storage.lanes import FencedError
 from workers import logs
 from workers.lanes.backoff import Backoff, is_passing
-from workers.lanes.checkpoints import reached
 from workers.lanes.claims import LaneStoppedError
+from workers.lanes.fault_points import reached
 from workers.lanes.intake import Intake
 from workers.lanes.relay import Relay
 from workers.lanes.splitting import settle_in_parts

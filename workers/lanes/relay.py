@@ -24,7 +24,7 @@ from storage.lanes import FencedError
 from workers import logs
 from workers.kafka.clients import is_broker_away, stop_within
 from workers.lanes.backoff import Backoff
-from workers.lanes.checkpoints import reached
+from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import LaneLogError, LaneLogReader
 from workers.lanes.outgoing import OutboxMessage, Relayable, unpack
 from workers.lanes.takeover import SEND_TIMEOUT_S, DatabaseAwayError, RelayError, Takeover, asking

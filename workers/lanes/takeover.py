@@ -21,7 +21,7 @@ from storage import lanes, outbox
 from storage.database import Connection, borrowed, first_line, is_transient
 from storage.identity import Identity
 from workers.kafka.clients import connection
-from workers.lanes.checkpoints import reached
+from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import ClaimLog, LaneLogReader, Logged, log_key
 from workers.settings.model import Settings
 

@@ -28,9 +28,9 @@ from storage.database import Connection, borrowed
 from storage.identity import Identity
 from storage.lanes import FencedError, LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
-from workers.lanes.checkpoints import reached
 from workers.lanes.claims import LaneStoppedError, fingerprint
 from workers.lanes.deciding import Decided, Decider, Standing
+from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import BatchLog, OffsetRange
 from workers.lanes.outgoing import Outgoing, Relayable, packed
 from workers.lanes.taken import SentBatch, Taken
@@ -214,7 +214,7 @@ class Settler:
         log, taken = batch.log, batch.taken
         positions = self._advanced(taken, {topic: span.next_offset for topic, span in log.offsets.items()})
         undecided = self._decider.sort_out(taken, self._standing, log.lane_time)
-        tables = _Tables(connection, self.lane, self.next_due_at, self._timers_per_batch)
+        tables = LiveTables(connection, self.lane, self.next_due_at, self._timers_per_batch)
         due = await tables.first_due(undecided.until or log.lane_time, log.timer_parties)
         decided = await self._decider.decide(undecided, due, tables.load, batch.failed)
         again = self._outgoing.log(decided, log.offsets)

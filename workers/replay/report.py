@@ -76,7 +76,7 @@ class LaneReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerificationReport:
     """What was found of all lanes; `findings` are those of no lane."""
 
     lanes: Sequence[LaneReport]

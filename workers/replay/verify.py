@@ -16,7 +16,7 @@ from storage.recorded import SQL
 from workers.replay.difference import NOTHING, Difference, shown
 from workers.replay.history import RecordedHistory
 from workers.replay.processes import Tell, each_lane
-from workers.replay.report import Report
+from workers.replay.report import VerificationReport
 from workers.replay.verification import Job, verify_lane
 
 
@@ -29,7 +29,7 @@ async def verify(
     checkpoints: Path | None = None,
     from_batch: int = 1,
     processes: int | None = None,
-) -> Report:
+) -> VerificationReport:
     """Verify a database against its topics, up to where its lanes are, while workers go on.
 
     Args:
@@ -50,7 +50,9 @@ async def verify(
     database_id = str((await identity(connection)).database_id)
     job = Job(database_id, outputs=outputs, checkpoints=checkpoints, from_batch=from_batch)
     reports = await each_lane(history, partial(verify_lane, job), told, processes=processes)
-    return Report([reports[lane] for lane in sorted(reports)], findings, RULES_VERSION, time.monotonic() - begun)
+    return VerificationReport(
+        [reports[lane] for lane in sorted(reports)], findings, RULES_VERSION, time.monotonic() - begun
+    )
 
 
 async def _of_terms(connection: Connection) -> list[Difference]:

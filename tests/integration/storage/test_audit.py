@@ -14,6 +14,7 @@ NAMES = {
     "one outcome per input record",
     "every input record has its outcome",
     "limit = available + held + used",
+    "no more is recovered than was charged off",
     "the limit is what is granted",
     "nothing accepted beyond the limit",
     "obligations are what is owed and used",

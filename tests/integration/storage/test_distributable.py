@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 
 import pytest
 
-from storage.distribution import REFERENCE_TABLES
+from storage.distribution import COORDINATORS_TABLES, REFERENCE_TABLES
 from storage.identity import bind
 from storage.migrations import require_migrated
 from storage.queries import read
@@ -16,12 +16,15 @@ from storage.sessions import _SETTINGS, _SQL
 
 LANE = 5
 
-OF_NO_LANE = {"identity", "migrations", "distribution", "sessions"}
-"""Files about the database as a whole."""
-ACROSS_LANES = {"figures", "dead_letters", "suspense"}
+OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log", "recorded", "replacement"}
+"""Files about the database as a whole; the last two are replay's, which reads and replaces one."""
+ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
 """Files that operators' commands and metrics send; so are those in folders."""
-ACROSS_LANES_TOO = {"outbox": {"stale_turns", "empty_turn_0", "empty_turn_1", "empty_turn_2", "empty_turn_3"}}
-"""Single statements: what a worker does for all lanes once in a while."""
+ACROSS_LANES_TOO = {
+    "outbox": {"stale_turns", "empty_turn_0", "empty_turn_1", "empty_turn_2", "empty_turn_3"},
+    "parked": {"newest"},
+}
+"""Single statements: what a worker does for all lanes once in a while, and a list for operators."""
 WITHOUT_LANE_TABLES = {("write", "store_terms")}
 
 
@@ -44,6 +47,7 @@ VALUES = {
     "bool": True,
     "jsonb": "{}",
     "date": date(2026, 1, 1),
+    "interval": timedelta(days=1),
     "timestamptz": datetime(2026, 1, 1, tzinfo=UTC),
     "bytea": b"x",
 }
@@ -149,7 +153,7 @@ async def test_every_table_leads_with_lane_or_is_known_to_belong_to_none(connect
     rows = await connection.fetch(
         "SELECT relname FROM pg_class WHERE relnamespace = 'postpay'::regnamespace AND relkind IN ('r', 'p')"
     )
-    assert {row["relname"] for row in rows} - lane_tables == REFERENCE_TABLES
+    assert {row["relname"] for row in rows} - lane_tables == REFERENCE_TABLES | COORDINATORS_TABLES
 
 
 async def test_every_unique_index_and_foreign_key_of_a_lane_contains_the_lane(connection, lane_tables):
@@ -163,7 +167,7 @@ async def test_every_unique_index_and_foreign_key_of_a_lane_contains_the_lane(co
         FROM pg_constraint
         WHERE contype = 'f' AND connamespace = 'postpay'::regnamespace AND confrelid::regclass::text <> ALL($1)
         """,
-        [*REFERENCE_TABLES],
+        [*REFERENCE_TABLES, *COORDINATORS_TABLES],
     )
     assert len(rows) > 40
     assert [row["name"] for row in rows if row["owner"] in lane_tables and not row["holds_lane"]] == []

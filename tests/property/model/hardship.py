@@ -105,7 +105,7 @@ class HardshipRules(ObligationRules):
         whole = unpaid(owed, "principal")
         change_principal(owed, -whole, now)
         for fall in owed["falls"]:
-            fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
+            fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or now
         dates = self._dates(account, body.periods, at)
         for number, (part, (due_on, billed_on)) in enumerate(zip(parts_of(whole, body.periods), dates, strict=True)):
             if not number:
@@ -150,7 +150,7 @@ class HardshipRules(ObligationRules):
         account["upheld"] = False
         for owed in account["obligations"]:
             for fall in owed["falls"]:
-                fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or at
+                fall["cleared_at"] = fall["ended_at"] = fall["cleared_at"] or now
         account["credit_rests"] = False
         if not account["closed"]:
             account["closed"] = True

@@ -320,9 +320,8 @@ class ObligationRules(DebitRules):
         if given_up and money["place"] < given_up["place"]:  # what was given up stays as it is: the money recovers it
             money.update(at=given_up["at"], place=given_up["place"])
         was_paid = [(owed, owed["paid"]["fee"] + owed["paid"]["principal"]) for owed in account["obligations"]]
-        later = sorted(
-            (each for each in account["money"] if each["place"] > money["place"]), key=lambda each: each["place"]
-        )
+        later = [each for each in account["money"] if each["place"] > money["place"]]
+        later.sort(key=lambda each: (each["place"][0], each["recovers"], each["place"]))  # of an instant, credit first
         later_had = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)

@@ -15,7 +15,7 @@ from storage.audit import Check
 from storage.dead_letters import KeptLetter
 from workers.replay.difference import Difference
 from workers.replay.report import LaneReport
-from workers.replay.report import Report as Verification
+from workers.replay.report import VerificationReport as Verification
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 

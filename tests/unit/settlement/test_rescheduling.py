@@ -309,3 +309,22 @@ def test_it_works_on_a_closed_line():
     lane.send("2026-02-05", RepaymentReversed("repayment", "bounced"))
     assert lane.send("2026-02-05", plan()).outcome is Outcome.APPLIED
     assert len(lane.obligations) == 3
+
+
+def test_late_money_charges_no_penalty_for_the_days_after_a_plan():
+    lane = lane_overdue()
+    lane.send("2026-02-05", plan())
+    lane.tick("2026-03-15 00:00")
+    assert [each.status.value for each in lane.obligations] == ["overdue"] * 3
+    lane.send("2026-03-12", repaid(100))
+    assert [each.penalty_minor for each in lane.obligations] == [20, 0, 0]
+
+
+def test_the_due_date_of_the_order_is_the_first_one_after_a_part_was_missed():
+    lane = lane_overdue()
+    lane.send("2026-02-05", plan())
+    lane.tick("2026-03-07 00:00")
+    lane.send("2026-03-07", repaid(3_354, debit_id=lane.requested.debit_id))
+    lane.send("2026-03-10", RepaymentReversed("repayment", "bounced"))
+    lane.send("2026-03-10", repaid(3_354, "again"))
+    assert {each.due_on for each in lane.obligations} == {date(2026, 3, 7), date(2026, 3, 10)}

@@ -10,7 +10,6 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.records import RawRecord
 from workers.kafka.homes import home_of
-from workers.lanes.checkpoints import CHECKPOINTS, UnknownCheckpointError, parse
 from workers.lanes.claims import (
     Bounds,
     LaneStoppedError,
@@ -19,6 +18,7 @@ from workers.lanes.claims import (
     require_same,
     require_unbroken,
 )
+from workers.lanes.fault_points import CHECKPOINTS, UnknownCheckpointError, parse
 from workers.lanes.lanelog import BatchLog, OffsetRange
 from workers.lanes.outgoing import PART_BYTES, OutboxMessage, Relayable, packed, unpack
 
