@@ -42,6 +42,10 @@ def rebuild(
         int | None,
         typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor."),
     ] = None,
+    accepted: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="CHECK", help="An invariant that need not hold, by name; may be given again."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the database anew from topics and lane-log, beside the old one, and put it in use; workers must be stopped.
@@ -56,7 +60,9 @@ def rebuild(
     settings = Settings.load()
     source = source_of(directory, offline=False)
     with reaching(settings.postgres):
-        result = run(rebuilt(settings, source, reading_bar, terms=_terms(terms), processes=processes))
+        result = run(
+            rebuilt(settings, source, reading_bar, terms=_terms(terms), processes=processes, accepted=accepted or ())
+        )
     if as_json:
         print_document(result.document())
     else:

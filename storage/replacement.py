@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from storage import distribution
+from storage import distribution, operator_log
 from storage.database import Connection, Row, set_lock_timeout
 from storage.identity import Identity
 from storage.migrations import MigrationError, make
@@ -143,8 +143,7 @@ async def swap(connection: Connection, found: InUse) -> str | None:
         if found.has_tables:
             await connection.execute(SQL["close_to_claims"])
             await _require_unclaimed(connection, found)
-            await connection.execute(SQL["created_at"])
-            await connection.execute(SQL["stored_at"])
+            await _carry_over(connection)
         epochs = {lane: each.epoch for lane, each in found.lanes.items()}
         rebuilt = [row["lane"] for row in await connection.fetch(SQL["rebuilt_lanes"])]
         await connection.execute(SQL["raise_epochs"], rebuilt, [epochs.get(lane, 0) for lane in rebuilt])
@@ -153,6 +152,16 @@ async def swap(connection: Connection, found: InUse) -> str | None:
             await connection.execute(SQL["keep"])
         await connection.execute(SQL["put_in_use"])
     return kept_as
+
+
+async def _carry_over(connection: Connection) -> None:
+    """What no topic holds: when the database and its terms were made, and what operators did."""
+    await connection.execute(SQL["created_at"])
+    await connection.execute(SQL["stored_at"])
+    if await connection.fetchval(SQL["has_operator_log"]):
+        await operator_log.lock(connection)  # whoever appends meanwhile waits, and appends to the new one
+        for statement in ("open_operator_log", "carry_operator_log", "close_operator_log"):
+            await connection.execute(SQL[statement])
 
 
 async def _require_unclaimed(connection: Connection, found: InUse) -> None:

@@ -11,7 +11,7 @@ from settlement.ledger import LedgerAccount
 from settlement.lifecycles import DEPOSIT_REFUND, PAYOUT
 from settlement.messages import PayoutFailed, PayoutSucceeded
 from settlement.party import PartyKind
-from settlement.rules import credit_line, debit, difference, due_day, settlement_cycle
+from settlement.rules import credit_line, debit, difference, due_day, penalty, settlement_cycle
 from settlement.rules.payout_request import kind_of
 from settlement.statuses import PayoutStatus
 from settlement.values import revised
@@ -150,7 +150,7 @@ def _undone(draft: Draft, obligation: Obligation) -> Obligation:
     paid = Change(
         ChangeKind.REFUNDED, place, obligation.penalty_minor, obligation.fee_minor, obligation.principal_minor
     )
-    return timeline.put_in(obligation, paid)
+    return penalty.derived(draft, timeline.put_in(obligation, paid), place)  # it may have fallen overdue since
 
 
 def _give_back_day(draft: Draft, cash_out: CashOut) -> None:

@@ -23,8 +23,8 @@ from tests.property.standing import model_state
 from workers.lanes.deciding import Decider
 from workers.lanes.taken import Taken
 from workers.replay.merge import RecordedBatch
-from workers.replay.simulation.figures import Figures
-from workers.replay.simulation.lane import Job, LaneResult, LaneSimulation, begun
+from workers.replay.simulation.deciding import Job, LaneResult, LaneSimulation, begun
+from workers.replay.simulation.figures import StoryFigures
 from workers.replay.simulation.terms import OtherTerms
 
 SEEDS = range(8)
@@ -70,7 +70,7 @@ def _record(message: Input) -> RawRecord:
     return RawRecord(source.topic, source.partition, source.offset, 0, b"", message.raw)
 
 
-def by_the_model(document: dict, inputs: list[Input]) -> Figures:
+def by_the_model(document: dict, inputs: list[Input]) -> StoryFigures:
     """The same numbers from the model alone, which must agree with the core on every input besides."""
     lane = Lane()
     lane.rules = Rules(TermsBook.parse(document), RULES.calendar)
@@ -83,8 +83,8 @@ def by_the_model(document: dict, inputs: list[Input]) -> Figures:
     return figures_of(duel.model)
 
 
-def figures_of(model) -> Figures:
-    figures = Figures()
+def figures_of(model) -> StoryFigures:
+    figures = StoryFigures()
     for verdict in model.verdicts:
         message, (outcome, reason) = verdict["input"], verdict["verdict"]
         if message.party is None or message.party.kind is not PartyKind.ACCOUNT:
@@ -104,7 +104,7 @@ def figures_of(model) -> Figures:
     return figures
 
 
-def _add(figures: Figures, measure: str, body: PurchasePlaced) -> None:
+def _add(figures: StoryFigures, measure: str, body: PurchasePlaced) -> None:
     figures.counts[measure] += 1
     figures.amounts[measure, body.currency] += body.amount_minor
 
@@ -124,7 +124,7 @@ def _measure(what: str, fields: list) -> tuple[str, int]:
     return "", 0
 
 
-def _at_the_end(figures: Figures, state: dict) -> None:
+def _at_the_end(figures: StoryFigures, state: dict) -> None:
     ledger = state["ledger"]
     open_ = [sum(parts) - sum(paid) - lost for *_, parts, paid, lost in state["obligations"]]
     overdue = sum(each for each, row in zip(open_, state["obligations"], strict=True) if row[3] == "overdue")

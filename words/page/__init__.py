@@ -83,7 +83,7 @@ def _over_time(document: Mapping[str, Any], measure: str, currency: str) -> dict
         simulated[row["date"][:length]] += row["simulated_minor"]
     dates = sorted({*recorded, *simulated})
     named = [(date, major(recorded[date], currency), major(simulated[date], currency)) for date in dates]
-    return _chart(f"{MEASURES[measure]}, {currency}".capitalize(), "line", named)
+    return _chart(f"{MEASURES[measure].capitalize()}, {currency}", "line", named)
 
 
 def _chart(title: str, kind: str, rows: list[tuple[str, float, float]]) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def _chart(title: str, kind: str, rows: list[tuple[str, float, float]]) -> dict[
         "title": {"text": title, "textStyle": {"fontSize": 14}},
         "animation": False,
         "tooltip": {"trigger": "axis"},
-        "legend": {"top": 24, "data": ["recorded", "simulated"]},
-        "grid": {"top": 64, "left": 16, "right": 24, "bottom": 16, "containLabel": True},
+        "legend": {"top": 32, "data": ["recorded", "simulated"]},
+        "grid": {"top": 72, "left": 16, "right": 24, "bottom": 16, "containLabel": True},
         "xAxis": {"type": "category", "data": [name for name, _, _ in rows], "axisLabel": {"hideOverlap": True}},
         "yAxis": {"type": "value"},
         "series": [

@@ -22,7 +22,7 @@ from storage.rows import TABLES
 from workers.lanes.deciding import Decider, Standing
 from workers.lanes.working_days import working_days
 from workers.replay.extent import HistoryError
-from workers.replay.lane import LaneReplay
+from workers.replay.lane_replay import LaneReplay
 from workers.replay.packing import pack, unpack
 from workers.replay.spill import Spill
 from workers.replay.tables import LaneTables

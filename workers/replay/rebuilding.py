@@ -31,7 +31,7 @@ from workers.replay.difference import Difference, of_log
 from workers.replay.extent import HistoryError
 from workers.replay.failures import Failures, add_told
 from workers.replay.history import RecordedHistory
-from workers.replay.lane import LaneReplay
+from workers.replay.lane_replay import LaneReplay
 from workers.replay.merge import RecordedBatch
 from workers.replay.packing import PartyTables, unpack
 from workers.replay.processes import Tell

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workers.replay.difference import Difference
-from workers.replay.lane import Gap
+from workers.replay.lane_replay import Gap
 
 
 @dataclass(slots=True)

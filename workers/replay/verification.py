@@ -31,7 +31,7 @@ from workers.replay.difference import NOTHING, Difference, of_batch, shown
 from workers.replay.extent import HistoryError
 from workers.replay.failures import NO_FAILURES, Failures, failures_of
 from workers.replay.history import LaneHistory, RecordedHistory, fixed
-from workers.replay.lane import LaneReplay
+from workers.replay.lane_replay import LaneReplay
 from workers.replay.merge import FIXED_RULE, RecordedBatch
 from workers.replay.outputs import SentOutputs, sent_outputs
 from workers.replay.processes import Tell

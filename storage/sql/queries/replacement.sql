@@ -136,3 +136,21 @@ ORDER BY lane;
 
 -- name: act_as_owner
 SET ROLE postpay_owner;
+
+-- name: has_operator_log
+SELECT to_regclass('postpay.operator_log') IS NOT NULL;
+
+-- name: open_operator_log
+-- Entries keep their numbers, times and hashes: they are no new ones.
+ALTER TABLE postpay_rebuilt.operator_log DISABLE TRIGGER chain_operator_log;
+
+-- name: carry_operator_log
+INSERT INTO postpay_rebuilt.operator_log (
+    entry, at, operator, database_user, action, subject, outcome, follows, reason, before, after, entry_hash
+)
+SELECT entry, at, operator, database_user, action, subject, outcome, follows, reason, before, after, entry_hash
+FROM postpay.operator_log
+ORDER BY entry;
+
+-- name: close_operator_log
+ALTER TABLE postpay_rebuilt.operator_log ENABLE TRIGGER chain_operator_log;

@@ -38,7 +38,8 @@ def postgres() -> Iterator[PostgresNode]:
 @pytest.fixture(scope="session")
 async def server(postgres) -> AsyncIterator[Server]:
     """That server, to make databases on."""
-    made = Server(postgres.dsn, await asyncpg.connect(postgres.dsn), None)
+    # Dropped as the run goes: to wipe them all in the end is the last test's time.
+    made = Server(postgres.dsn, await asyncpg.connect(postgres.dsn), await asyncpg.connect(postgres.dsn))
     yield made
     await made.close()
 

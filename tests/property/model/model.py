@@ -107,9 +107,9 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             self.parked.append(
                 {"party": party, "message": message, "since": self.lane_time, "missing": self.missing, "tried": False}
             )
-        self._aftermath(party, self.lane_time, message.occurred_at)
+        self._aftermath(party, self.lane_time, message.occurred_at, by_itself=False)
 
-    def _aftermath(self, party: Party, now: datetime, at: datetime) -> None:
+    def _aftermath(self, party: Party, now: datetime, at: datetime, *, by_itself: bool) -> None:
         """What waited for what has come is decided the moment that comes, in arrival order; then what is due by now."""
         while True:
             while woken := self._wake_one(party, now):
@@ -117,7 +117,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             thing = self._next_due(party, now)
             if thing is None:
                 return
-            self._do(party, thing, now, at)
+            self._do(party, thing, now, at, by_itself=by_itself)
 
     def _wake_one(self, party: Party, now: datetime) -> Input | None:
         """Decide the first of what waits whose time has come."""
@@ -142,8 +142,8 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
     def _catch_up(self) -> None:
         for party in {*self.parties, *(each["party"] for each in self.parked)}:
             while thing := self._next_due(party, self.lane_time):
-                self._do(party, thing, thing[0], thing[0])
-                self._aftermath(party, thing[0], thing[0])
+                self._do(party, thing, thing[0], thing[0], by_itself=True)
+                self._aftermath(party, thing[0], thing[0], by_itself=True)
 
     def _next_due(self, party: Party, now: datetime) -> tuple | None:
         things = [
@@ -159,7 +159,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         due = [thing for thing in things if thing[0] <= now]
         return min(due, key=lambda thing: thing[:4]) if due else None
 
-    def _do(self, party: Party, thing: tuple, now: datetime, at: datetime) -> None:
+    def _do(self, party: Party, thing: tuple, now: datetime, at: datetime, *, by_itself: bool) -> None:
         """Do what is due.
 
         Args:
@@ -167,9 +167,10 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             thing: (instant, rank, kind, name, what).
             now: the instant, or lane time for what comes about only then.
             at: the instant, or when it occurred that brought it about.
+            by_itself: it has its place among the steps of its instant; what a message brings about comes after them.
         """
         instant, rank, kind, _, what = thing
-        self.before_overdue = rank <= DUE_DAY
+        self.before_overdue = by_itself and rank <= DUE_DAY
         if kind == "parking":
             self._give_up_waiting_for(party, what, now)
         elif party.kind is PartyKind.MERCHANT:
@@ -197,7 +198,9 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             "trial_reminder": lambda: self.remind_of_trial(known, what, now),
         }
         does[kind]()
-        self.settle_up(known, now, at, credit_at=before_the_steps_of(now) if rank < DUE_DAY else now)
+        self.settle_up(
+            known, now, at, credit_at=before_the_steps_of(now) if self.before_overdue and rank < DUE_DAY else now
+        )
 
     def _give_up_waiting_for(self, party: Party, waiting: Facts, now: datetime) -> None:
         """Money is taken all the same; everything else is a dead letter."""
@@ -261,7 +264,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             return told
         match body:
             case RepaymentReceived():
-                self.missing = ("party", party.id)
+                self.missing = ("opening", party.id)
                 return PARKED
             case RepaymentReversed():
                 self.missing = ("repayment", body.repayment_id)
@@ -285,7 +288,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         if kind in {"suspense", "repayment"} and name in self.suspense_of(party):
             return True
         known = self.parties.get(party)
-        if kind == "party" or not known:
+        if kind in {"party", "opening"} or not known:
             return bool(known and known["known"])
         if kind == "debit":
             return any(each["debit_id"] == name for each in known["debits"])

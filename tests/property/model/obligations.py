@@ -143,7 +143,7 @@ class ObligationRules(DebitRules):
         On a due day of its own, what was asked for in vain goes with it.
         """
         account["credit_rests"] = False
-        if self.use_credit(account, now, before_the_steps_of(now)):
+        if self.use_credit(account, now, before_the_steps_of(now) if self.before_overdue else now):
             self.settle_up(account, now, at)
         group = []
         for owed in by_due_date(account["obligations"]):

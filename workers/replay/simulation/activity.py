@@ -22,7 +22,7 @@ FIRST_OFFSET = 2**61
 """Of what only the other story has: no broker counts so far, so it is taken for no recorded message."""
 
 
-class Activity(NamedTuple):
+class HandedOver(NamedTuple):
     """One message from an account lane; in this order they come to a merchant lane.
 
     `is_recorded`: the recorded story has one of the same id.
@@ -42,12 +42,13 @@ class ActivityWriter:
     """Writes what one account lane hands over, one file for each lane it goes to.
 
     Args:
-        folder: of all lanes.
+        folder: of all lanes, for one story.
         lane: the account lane.
         lanes: how many there are.
     """
 
     def __init__(self, folder: Path, lane: int, lanes: int) -> None:
+        folder.mkdir(exist_ok=True)
         self._files: list[BinaryIO] = [_path(folder, lane, to).open("wb") for to in range(lanes)]
         self._lane = lane
 
@@ -68,7 +69,7 @@ class ActivityWriter:
 
 
 class ActivityReader:
-    """Puts the other story's activity in place of the recorded one, batch after batch of one merchant lane.
+    """Puts a story's own activity in place of the recorded one, batch after batch of one merchant lane.
 
     What both stories have comes where it came; what only the other one has, with the first batch that is not earlier.
     """
@@ -76,13 +77,13 @@ class ActivityReader:
     def __init__(self, folder: Path, lane: int, lanes: int) -> None:
         self._rows = heapq.merge(*[_rows(_path(folder, each, lane)) for each in range(lanes)])
         self._next = next(self._rows, None)
-        self._waiting: dict[str, Activity] = {}
+        self._waiting: dict[str, HandedOver] = {}
         self._lane = lane
         self._offset = FIRST_OFFSET
 
-    def replaced(self, taken: Sequence[Taken], now: datetime) -> list[Taken]:
-        """The records of a batch with the other activity."""
-        found = [*self._until(_microseconds(now))]
+    def replaced(self, taken: Sequence[Taken], until: datetime | None) -> list[Taken]:
+        """The records of a batch with this activity, up to a lane time; None: no time is known yet."""
+        found = [] if until is None else [*self._until(_microseconds(until))]
         for each in taken:
             message = each.decoded
             if not isinstance(message, Input) or each.record.topic != Topic.MERCHANT_ACTIVITY:
@@ -104,7 +105,7 @@ class ActivityReader:
             else:
                 yield self._input(row)
 
-    def _input(self, row: Activity) -> Taken:
+    def _input(self, row: HandedOver) -> Taken:
         self._offset += 1
         topic = Topic.MERCHANT_ACTIVITY.value
         record = RawRecord(topic, self._lane, self._offset, row.lane_time_us // 1000, row.key, row.value)
@@ -115,10 +116,10 @@ def _path(folder: Path, lane: int, to: int) -> Path:
     return folder / f"activity-{lane}-{to}.msgpack"
 
 
-def _rows(path: Path) -> Iterator[Activity]:
+def _rows(path: Path) -> Iterator[HandedOver]:
     with path.open("rb") as file:
         for row in msgpack.Unpacker(file, use_list=False):
-            yield Activity(*row)
+            yield HandedOver(*row)
 
 
 def _microseconds(at: datetime) -> int:

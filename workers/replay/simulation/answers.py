@@ -51,7 +51,7 @@ def answer_of(message: Input) -> Answer | None:
     return None
 
 
-class Answers:
+class RecordedAnswers:
     """The answers of a lane.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from settlement.batch import Settled
 from settlement.party import Party, PartyKind
-from workers.replay.simulation.figures import OF_PARTY, Figures, mark, measured
+from workers.replay.simulation.figures import OF_PARTY, StoryFigures, mark, measured
 
 RECORDED, OTHER = 0, 1
 MOST_PARTIES = 20
@@ -17,7 +17,7 @@ _PAID_OUT = {"payouts_to_accounts": "paid_out", "payouts_to_merchants": "paid_ou
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StoryStep:
     """What became of one input or timer of the party that is looked at."""
 
     name: str
@@ -40,10 +40,10 @@ class Comparison:
 
     kind: PartyKind
     watched: str | None = None
-    figures: tuple[Figures, Figures] = field(default_factory=lambda: (Figures(), Figures()))
+    figures: tuple[StoryFigures, StoryFigures] = field(default_factory=lambda: (StoryFigures(), StoryFigures()))
     apart: dict[str, list[int]] = field(default_factory=dict)
     """By party, while its stories differ: the difference of marks, then of each of OF_PARTY (other less recorded)."""
-    steps: tuple[list[Step], list[Step]] = field(default_factory=lambda: ([], []))
+    steps: tuple[list[StoryStep], list[StoryStep]] = field(default_factory=lambda: ([], []))
 
     def take(self, story: int, results: Iterable[Settled]) -> None:
         """Take what a batch came to in one of the stories."""
@@ -87,9 +87,9 @@ def _party_of(settled: Settled) -> Party | None:
     return None if settled.timer is None else settled.timer.party
 
 
-def _step(settled: Settled) -> Step:
+def _step(settled: Settled) -> StoryStep:
     decision, message, timer = settled.decision, settled.input, settled.timer
-    return Step(
+    return StoryStep(
         message.source.name if message is not None else timer.timer_id if timer is not None else "",
         message.type if message is not None else timer.kind.value if timer is not None else "",
         settled.decided_at,

@@ -39,7 +39,7 @@ OF_PARTY = (ACCEPTED, FEES, PENALTIES, OVERDUE, COLLECTED, "paid_out")
 
 
 @dataclass(slots=True)
-class Figures:
+class StoryFigures:
     """The numbers of one story; amounts are minor units, by currency.
 
     Args:
@@ -54,7 +54,7 @@ class Figures:
     amounts: Counter[tuple[str, str]] = field(default_factory=Counter)
     days: Counter[tuple[date, str, str]] = field(default_factory=Counter)
 
-    def add(self, other: "Figures") -> None:
+    def add(self, other: "StoryFigures") -> None:
         """Take another lane's numbers in."""
         for name in ("outcomes", "counts", "amounts", "days"):
             for key, number in getattr(other, name).items():

@@ -9,7 +9,7 @@ from typing import Any
 from settlement.terms import TermsBook
 from workers.replay.merge import FIXED_RULE
 from workers.replay.simulation.comparison import OTHER, RECORDED
-from workers.replay.simulation.lane import LaneResult
+from workers.replay.simulation.deciding import LaneResult
 
 HOW_TO_READ = (
     (

@@ -10,7 +10,7 @@ from typing import Any
 from settlement.terms import TermsBook
 from workers.replay.history import RecordedHistory
 from workers.replay.processes import Tell, each_lane
-from workers.replay.simulation.lane import Job, LaneResult, simulate_accounts, simulate_merchants
+from workers.replay.simulation.deciding import Job, LaneResult, simulate_accounts, simulate_merchants
 from workers.replay.simulation.report import SimulationReport
 from workers.replay.simulation.terms import OtherTerms
 

@@ -14,7 +14,7 @@ from workers.replay.failures import NO_FAILURES, Failures
 from workers.replay.tables import LaneTables
 
 
-class Story:
+class LaneStory:
     """A lane under some terms.
 
     Args:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,14 +27,15 @@ from workers.replay.history import LaneHistory, RecordedHistory
 from workers.replay.merge import RecordedBatch
 from workers.replay.processes import Tell
 from workers.replay.simulation.activity import ActivityReader, ActivityWriter
-from workers.replay.simulation.answers import Answers
-from workers.replay.simulation.comparison import MOST_PARTIES, OTHER, RECORDED, Comparison, Step, distance
-from workers.replay.simulation.figures import Figures
-from workers.replay.simulation.story import Story, only
+from workers.replay.simulation.answers import RecordedAnswers
+from workers.replay.simulation.comparison import MOST_PARTIES, OTHER, RECORDED, Comparison, StoryStep, distance
+from workers.replay.simulation.figures import StoryFigures
+from workers.replay.simulation.story import LaneStory, only
 from workers.replay.simulation.terms import OtherTerms
 from workers.replay.spill import Spill
 from workers.replay.tables import HOT_ROWS, HOT_SEEN, LaneTables
 
+OTHER_FOLDER, RECORDED_FOLDER = "simulated", "recorded"
 ROUNDS = 100
 """A batch that is corrected more often than it has records goes round in circles."""
 OF_EACH_ROWS, OF_EACH_SEEN = HOT_ROWS // 2, HOT_SEEN // 2
@@ -67,11 +69,11 @@ class LaneResult:
     that found nothing to answer; `unanswered` debits that only the other story asked for. `unlogged` counts lanes.
     """
 
-    recorded: Figures = field(default_factory=Figures)
-    other: Figures = field(default_factory=Figures)
+    recorded: StoryFigures = field(default_factory=StoryFigures)
+    other: StoryFigures = field(default_factory=StoryFigures)
     parties_apart: int = 0
     most_apart: list[dict[str, Any]] = field(default_factory=list)
-    steps: tuple[list[Step], list[Step]] = field(default_factory=lambda: ([], []))
+    steps: tuple[list[StoryStep], list[StoryStep]] = field(default_factory=lambda: ([], []))
     messages: int = 0
     batches: int = 0
     unlogged: int = 0
@@ -111,10 +113,10 @@ class LaneSimulation:
     """
 
     def __init__(
-        self, job: Job, kind: PartyKind, recorded: Story, other: Story, failures: Mapping[int, Failures]
+        self, job: Job, kind: PartyKind, recorded: LaneStory, other: LaneStory, failures: Mapping[int, Failures]
     ) -> None:
         self.comparison = Comparison(kind, job.account if kind is PartyKind.ACCOUNT else None)
-        self.answers = Answers(recorded.tables, other.tables)
+        self.answers = RecordedAnswers(recorded.tables, other.tables)
         self.unlike: int | None = None
         self.other_taken: list[Taken] = []
         """The records of the other story's last batch, as they were decided."""
@@ -125,13 +127,14 @@ class LaneSimulation:
         self._failures = failures
 
     async def batch(
-        self, batch: RecordedBatch, activity: ActivityReader | None = None
+        self, batch: RecordedBatch, activity: ActivityReader | None = None, regenerated: ActivityReader | None = None
     ) -> tuple[Decided | None, Decided | None]:
         """Decide a batch in both stories, and take them over.
 
         Args:
             batch: as it was recorded, or cut by the fixed rule.
             activity: of merchants, what account lanes handed over in the other story.
+            regenerated: likewise in the recorded one, where it was cut into other batches than it is here.
 
         Returns:
             Both, None where nothing of the batch concerns the story.
@@ -141,15 +144,18 @@ class LaneSimulation:
         taken = list(batch.taken)
         if self._kind is PartyKind.MERCHANT:
             taken = only(self._kind, taken, event_clock=event_clock)
+        arrived, until = taken, _time_of(batch)
+        if regenerated is not None:
+            taken = regenerated.replaced(taken, until)
         parties = batch.log.timer_parties if batch.log is not None and self._kind is PartyKind.ACCOUNT else None
         recorded = await self._recorded.decide(taken, batch.now, parties=parties, failures=failures)
         called_off = self.answers.called_off(taken)
         self._recorded.keep(recorded)
         if self._kind is PartyKind.ACCOUNT:
             self._check(batch, recorded)
-        own = self._under_other_terms(only(self._kind, taken, event_clock=event_clock), recorded)
+        own = self._under_other_terms(only(self._kind, arrived, event_clock=event_clock), recorded)
         if activity is not None:
-            own = activity.replaced(own, batch.now)
+            own = activity.replaced(own, until)
         own = [*self.answers.due(), *own]
         bound = self._recorded.due_bound if parties is not None else None
         other = await self._other.decide(own, batch.now, bound=bound, failures=failures)
@@ -269,28 +275,33 @@ async def _simulation(job: Job, kind: PartyKind, history: RecordedHistory, lane:
             other.tables.spill.close()
 
 
-def begun(decider: Decider, rules: Rules, path: Path) -> Story:
+def begun(decider: Decider, rules: Rules, path: Path) -> LaneStory:
     """A story before its first batch, with a new file for what does not fit into memory."""
     tables = LaneTables(decider.lane, Spill(path), hot_rows=OF_EACH_ROWS, hot_seen=OF_EACH_SEEN)
-    return Story(decider, Standing(0, chain.genesis(decider.lane), 1, None, rules), tables)
+    return LaneStory(decider, Standing(0, chain.genesis(decider.lane), 1, None, rules), tables)
 
 
 async def simulate_accounts(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneResult:
     """Both stories of a lane's accounts; what they hand to merchants goes to the job's folder."""
-    writer = ActivityWriter(job.folder, lane, history.settings.lanes)
+    lanes, is_cut_anew = history.settings.lanes, _is_cut_anew(history)
+    writer = ActivityWriter(job.folder / OTHER_FOLDER, lane, lanes)
+    regenerated = ActivityWriter(job.folder / RECORDED_FOLDER, lane, lanes)
     try:
         async with _simulation(job, PartyKind.ACCOUNT, history, lane) as simulation, history.lane(lane) as opened:
             counted = Counter[str]()
             async for batch in _batches(opened):
                 recorded, other = await simulation.batch(batch)
                 if other is not None and recorded is not None:
-                    writer.write(other.activity, other.after.batch_seq, recorded.activity)
+                    writer.write(other.activity, other.after.batch_seq, () if is_cut_anew else recorded.activity)
+                    if is_cut_anew:
+                        regenerated.write(recorded.activity, recorded.after.batch_seq, ())
                 counted["messages"] += len(batch.taken)
                 counted["batches"] += 1
                 tell(batch.offsets, len(batch.taken))
             result = simulation.result()
     finally:
         writer.close()
+        regenerated.close()
     result.messages, result.batches = counted["messages"], counted["batches"]
     result.unlogged = int(opened.extent.last is None and opened.extent.offsets > 0)
     if simulation.unlike is not None:
@@ -300,12 +311,26 @@ async def simulate_accounts(job: Job, history: RecordedHistory, lane: int, tell:
 
 async def simulate_merchants(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneResult:
     """Both stories of a lane's merchants, the other one with what account lanes handed over in it."""
-    activity = ActivityReader(job.folder, lane, history.settings.lanes)
+    lanes = history.settings.lanes
+    activity = ActivityReader(job.folder / OTHER_FOLDER, lane, lanes)
+    regenerated = ActivityReader(job.folder / RECORDED_FOLDER, lane, lanes) if _is_cut_anew(history) else None
     async with _simulation(job, PartyKind.MERCHANT, history, lane) as simulation, history.lane(lane) as opened:
         async for batch in _batches(opened):
-            await simulation.batch(batch, activity)
+            await simulation.batch(batch, activity, regenerated)
             tell(batch.offsets, len(batch.taken))
         return simulation.result()
+
+
+def _is_cut_anew(history: RecordedHistory) -> bool:
+    """Whether a lane has no lane-log: its batches, and so what it handed to merchants, were other ones than here."""
+    return any(extent.last is None and extent.offsets for extent in history.extents.values())
+
+
+def _time_of(batch: RecordedBatch) -> datetime | None:
+    """The lane time up to where a batch knows what other lanes handed over."""
+    if batch.log is not None:
+        return batch.now
+    return max((each.decoded.occurred_at for each in batch.taken if isinstance(each.decoded, Input)), default=None)
 
 
 def _batches(opened: LaneHistory) -> AsyncIterator[RecordedBatch]:

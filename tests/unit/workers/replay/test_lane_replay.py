@@ -13,7 +13,7 @@ from workers.lanes.deciding import Decider
 from workers.lanes.lanelog import BatchLog, OffsetRange
 from workers.lanes.outgoing import Outgoing
 from workers.lanes.taken import REFUSED, Taken
-from workers.replay.lane import Failures, Gap, LaneReplay
+from workers.replay.lane_replay import Failures, Gap, LaneReplay
 from workers.replay.merge import RecordedBatch
 from workers.replay.spill import Spill
 from workers.replay.tables import LaneTables
