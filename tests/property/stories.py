@@ -9,6 +9,8 @@ a story keeps out of it. These are all such places:
 - Keeping an order while a return of it is open is refused: an order here is kept or returned, not both.
 - Money pays what is owed by then, and is paid out if nothing is: purpose `account`, purpose `order`, what a debit
   brings beyond its amount, and customer credit come only where nothing else makes or lowers debts at the same time.
+- A debit that a return has cancelled pays what is due, not what that return put off, and the rest goes out: nothing is
+  sent back in a phase in which it is being debited.
 - A debit answered in part pays the first of its obligations; if one of them is being returned, the refund goes out or
   the money goes to the next. Such debits are answered in full or fail.
 - A return on the due date moves it only if something is open by then, and the window with it: an order is sent back
@@ -22,8 +24,8 @@ a story keeps out of it. These are all such places:
   bears fees.
 - The id of a second or third attempt tells when the first was asked for, so it is another one when that was later: only
   first attempts are answered here.
-- A refund of a deposit asks for conditions at that moment: merchants here that ask have no open cases, and ask for no
-  deposit to which a failed payout comes back at the same time.
+- A refund of a deposit asks for conditions at that moment: merchants here that ask have no open cases, never owe the
+  platform, and ask for no deposit to which a failed payout comes back at the same time.
 - A failed payout leaves credit, and when that goes out depends on what is owed: it comes alone to an account.
 - A withdrawal asks for the shop balance at that moment: what is withdrawn was there before the phase.
 - A changed cycle by which a payout date has passed pays out what is payable by then: none has here.

@@ -57,6 +57,9 @@ class BuyerAuthor(Author):
             return
         has_credit = any(account.customer_credit_minor for account in self.lane.rows(self.party, Account))
         freely = not self.has_bills and (has_credit or self.dice.random() < 0.5)
+        asked = {obligation_id for debit in self.requested() for obligation_id in debit.obligation_ids}
+        owed = self.lane.rows(self.party, Obligation)
+        being_debited = {each.order_id for each in owed if each.obligation_id in asked}
         for debit in self.requested():
             if self.dice.random() < 0.7:
                 self.answer(debit, in_part=freely, beyond=freely)
@@ -65,7 +68,7 @@ class BuyerAuthor(Author):
                 self.repay()
             return
         for order in self.orders():
-            if self.dice.random() < 0.4:
+            if order.order_id not in being_debited and self.dice.random() < 0.4:
                 self.live(order)
 
     def order(self) -> None:

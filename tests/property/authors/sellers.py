@@ -50,8 +50,10 @@ class SellerAuthor(Author):
             self.change_cycle()
         if self.dice.random() < 0.6:
             self.hear_of_payouts(may_fail=True)
-        after_sales = 0 if self.asks_for_deposits else self.dice.choice((-1, 0, 1))
-        self.say(MerchantActivity("CNY", self.dice.randint(-50, 90), after_sales))
+        if self.asks_for_deposits:
+            self.say(MerchantActivity("CNY", self.dice.randint(0, 90), 0))
+        else:
+            self.say(MerchantActivity("CNY", self.dice.randint(-50, 90), self.dice.choice((-1, 0, 1))))
 
     def cases(self) -> None:
         for kind in CaseKind:
