@@ -89,10 +89,15 @@ def debit_requested(draft: Draft) -> Decision:
 
 
 def spend_credit(draft: Draft) -> None:
-    """Pay all that is due by now out of the customer credit, debited already or not."""
+    """Pay all that is due by now out of the customer credit, debited already or not; what that leaves goes out.
+
+    Where nothing is due, or something is owed still, it stays.
+    """
     paid = spend(draft)
     difference.conclude(draft, paid)
     debit.lowered(draft, paid, "customer_credit")
+    if paid:
+        pay_out_credit(draft)
 
 
 def spend(draft: Draft) -> list[Obligation]:

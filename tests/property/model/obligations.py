@@ -288,6 +288,7 @@ class ObligationRules(DebitRules):
         self.fired["customer credit applied"] += 1
         self.fired["credit of a failed payout pays what is due"] += account["payout_failed"]
         account["credits"].append(-pot)
+        account["credit_rests"] = False
         day = business_date(now)
         self.place(account, self.money(pot, at, lambda owed: owed["due_on"] <= day), now)
         return pot

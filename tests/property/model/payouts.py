@@ -28,7 +28,8 @@ class PayoutRules(MerchantRules):
         match reason:
             case "order_refund" | "overpayment":
                 payee["credits"].append(amount)
-                payee["credit_rests"] = payee["payout_failed"] = True
+                payee["payout_failed"] = True
+                self._rest(payee, now)
             case "cash_out":
                 self._cash_out_failed(payee, payee["cash_outs"][source], now, at)
             case "merchant_settlement":
@@ -53,13 +54,18 @@ class PayoutRules(MerchantRules):
         payout["status"], payout["answered_at"] = result, at
         return payout["request"]
 
+    def _rest(self, account: Facts, now: datetime) -> None:
+        """Credit that came back pays what is due, and what is left stays until it pays something or something is told."""
+        self.use_credit(account, now, now)
+        account["credit_rests"] = True
+
     def _cash_out_failed(self, account: Facts, cash_out: Facts, now: datetime, at: datetime) -> None:
         """It was never handed out: nothing is owed for it, what was repaid of it is the buyer's."""
         request = cash_out["request"]
         theirs = [owed for owed in account["obligations"] if owed["cash_out"] == request.cash_out_id]
         released = sum(unpaid(owed, "principal") for owed in theirs)
         account["credits"].append(sum(self.undo_obligation(account, owed, at) for owed in theirs))
-        account["credit_rests"] = True
         if cash_out["on"] == max(account["cash_out_days"]):
             account["cash_out_days"][cash_out["on"]] -= request.amount_minor
         self.released(account, None, released, "cancelled", now)
+        self._rest(account, now)
