@@ -198,7 +198,9 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             "trial_reminder": lambda: self.remind_of_trial(known, what, now),
         }
         does[kind]()
-        self.settle_up(known, now, at, credit_at=before_the_steps_of(now) if self.before_overdue and rank < DUE_DAY else now)
+        self.settle_up(
+            known, now, at, credit_at=before_the_steps_of(now) if self.before_overdue and rank < DUE_DAY else now
+        )
 
     def _give_up_waiting_for(self, party: Party, waiting: Facts, now: datetime) -> None:
         """Money is taken all the same; everything else is a dead letter."""
