@@ -322,12 +322,12 @@ def test_late_money_charges_no_penalty_for_the_days_after_a_plan():
 
 
 def test_penalties_that_change_after_a_plan_are_not_told_when_a_part_is_missed():
-    lane = lane_overdue(tick="2026-02-01 00:00")
-    lane.send("2026-02-01 10:00", repaid(10_000, "card", debit_id=lane.requested.debit_id))
-    lane.send("2026-02-03 09:00", RepaymentReversed("card", "chargeback"))
-    lane.send("2026-02-05 09:00", plan())
-    lane.send("2026-02-05 10:00", RepaymentReinstated("card", "won"))
-    lane.tick("2026-03-08 00:00")
+    lane = lane_overdue(tick="2026-02-03 00:00")
+    lane.send("2026-02-03 10:00", repaid(10_010, "manual"))
+    lane.send("2026-02-20 09:00", RepaymentReversed("manual", "chargeback"))
+    lane.send("2026-02-21 09:00", plan())
+    lane.send("2026-02-21 10:00", RepaymentReinstated("manual", "won"))
+    lane.tick("2026-03-24 00:00")
     told = [each.template for each in lane.outputs(NotificationRequested)]
     assert ("payment_overdue" in told, "penalty_charged" in told) == (True, False)
 
