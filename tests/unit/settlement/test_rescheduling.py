@@ -24,12 +24,14 @@ from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     Lane,
     cashed_out,
+    complained,
     deferred,
     in_instalments,
     lane_with_line,
     on_statement,
     repaid,
     returned,
+    reviewed,
     rules_of,
 )
 
@@ -283,6 +285,19 @@ def test_a_cash_out_that_fails_after_it_was_rescheduled_is_owed_no_more():
     lane.send("2026-02-12", PayoutFailed(payout.payout_id, "no such card"))
     assert {each.status for each in lane.obligations} == {ObligationStatus.RETURNED}
     assert lane.account.receivable_minor == 0
+
+
+def test_a_return_that_ends_puts_off_parts_that_a_missed_one_made_due():
+    lane = lane_overdue()
+    lane.send("2026-02-05", plan())
+    lane.tick("2026-03-08 00:00")
+    lane.send("2026-03-08 09:00", complained())
+    lane.send("2026-03-12", reviewed("rejected"))
+    assert [(each.due_on, each.status.value) for each in lane.obligations] == [
+        (date(2026, 3, 7), "overdue"),
+        (date(2026, 3, 13), "open"),
+        (date(2026, 3, 13), "open"),
+    ]
 
 
 def test_an_open_return_goes_on_with_the_parts():
