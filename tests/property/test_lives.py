@@ -342,3 +342,16 @@ def test_penalties_are_told_first_and_then_weekly(life: Life):
     told = [(when, amount) for when, _, amount in life.sent("penalty_charged")]
     first = at("03-11 00:00")
     assert told == [(first, 50), (first + timedelta(days=7), 350), (first + timedelta(days=14), 350)]
+
+
+def test_money_of_a_declined_account_waits_for_its_own_hours_though_it_was_told_before():
+    life = Life()
+    line = CreditLineOpened("taobao", 1_000, "USD", 800, card_linked=True, identity_verified=True)
+    assert life.say("02-20 09:00", line)[0] == "declined"
+    money = RepaymentReceived("r1", 100, "CNY", "account", None, None, "manual")
+    assert [life.say(when, money) for when in ("02-20 10:00", "02-20 12:00")] == [("parked", None)] * 2
+    life.tick("02-24 00:00")
+    assert [(each["at"], each["verdict"]) for each in life.model.verdicts if each["was_parked"]] == [
+        (at("02-23 10:00"), ("applied", "reference_unknown")),
+        (at("02-23 12:00"), ("duplicate", None)),
+    ]

@@ -24,12 +24,14 @@ from settlement.statuses import ObligationStatus, OrderStatus
 from tests.unit.settlement.builders import (
     Lane,
     cashed_out,
+    complained,
     deferred,
     in_instalments,
     lane_with_line,
     on_statement,
     repaid,
     returned,
+    reviewed,
     rules_of,
 )
 
@@ -285,6 +287,19 @@ def test_a_cash_out_that_fails_after_it_was_rescheduled_is_owed_no_more():
     assert lane.account.receivable_minor == 0
 
 
+def test_a_return_that_ends_puts_off_parts_that_a_missed_one_made_due():
+    lane = lane_overdue()
+    lane.send("2026-02-05", plan())
+    lane.tick("2026-03-08 00:00")
+    lane.send("2026-03-08 09:00", complained())
+    lane.send("2026-03-12", reviewed("rejected"))
+    assert [(each.due_on, each.status.value) for each in lane.obligations] == [
+        (date(2026, 3, 7), "overdue"),
+        (date(2026, 3, 13), "open"),
+        (date(2026, 3, 13), "open"),
+    ]
+
+
 def test_an_open_return_goes_on_with_the_parts():
     lane = lane_overdue()
     lane.send("2026-02-05", plan())
@@ -322,12 +337,12 @@ def test_late_money_charges_no_penalty_for_the_days_after_a_plan():
 
 
 def test_penalties_that_change_after_a_plan_are_not_told_when_a_part_is_missed():
-    lane = lane_overdue(tick="2026-02-01 00:00")
-    lane.send("2026-02-01 10:00", repaid(10_000, "card", debit_id=lane.requested.debit_id))
-    lane.send("2026-02-03 09:00", RepaymentReversed("card", "chargeback"))
-    lane.send("2026-02-05 09:00", plan())
-    lane.send("2026-02-05 10:00", RepaymentReinstated("card", "won"))
-    lane.tick("2026-03-08 00:00")
+    lane = lane_overdue(tick="2026-02-03 00:00")
+    lane.send("2026-02-03 10:00", repaid(10_010, "manual"))
+    lane.send("2026-02-20 09:00", RepaymentReversed("manual", "chargeback"))
+    lane.send("2026-02-21 09:00", plan())
+    lane.send("2026-02-21 10:00", RepaymentReinstated("manual", "won"))
+    lane.tick("2026-03-24 00:00")
     told = [each.template for each in lane.outputs(NotificationRequested)]
     assert ("payment_overdue" in told, "penalty_charged" in told) == (True, False)
 
