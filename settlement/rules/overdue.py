@@ -61,6 +61,8 @@ def fall(draft: Draft, unpaid: Sequence[Obligation], *, penalized_from: date) ->
     """
     if not unpaid:
         return
+    if not is_overdue(draft):
+        penalty.forget_notices(draft)  # penalties that a late payment changed since are of an earlier time
     late = [_fallen(draft, each) for each in unpaid]
     for obligation in late:
         draft.put(obligation)

@@ -55,7 +55,7 @@ class PayoutRules(MerchantRules):
         return payout["request"]
 
     def _rest(self, account: Facts, now: datetime) -> None:
-        """Credit that came back pays what is due, and what is left stays until it pays something or something is told."""
+        """Credit that came back pays what is due; what is left stays until it pays something or something is told."""
         self.use_credit(account, now, now)
         account["credit_rests"] = True
 

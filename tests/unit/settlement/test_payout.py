@@ -363,6 +363,16 @@ def test_an_overdue_cash_out_that_could_not_be_paid_out_leaves_no_penalty_and_no
     assert lane.account.freeze_reasons == ()
 
 
+def test_a_cash_out_that_failed_before_it_fell_overdue_never_was():
+    lane, payout = lane_cashed_out()
+    lane.tick("2026-02-12 00:00")
+    assert lane.account.freeze_reasons == ("overdue",)
+    failed(lane, "2026-02-09", payout)
+    (obligation,) = lane.obligations
+    assert (obligation.falls, obligation.penalty_runs) == ((), ())
+    assert (lane.account.freeze_reasons, lane.account.overdue_until) == ((), None)
+
+
 def test_a_failed_cash_out_does_not_count_towards_its_day():
     lane, payout = lane_cashed_out()
     failed(lane, "2026-01-20 15:00", payout)

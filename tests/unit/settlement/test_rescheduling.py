@@ -16,6 +16,7 @@ from settlement.messages import (
     PenaltyWaived,
     PurchaseReceived,
     RepaymentFailed,
+    RepaymentReinstated,
     RepaymentReversed,
 )
 from settlement.outputs import AutoDebitCancelled, LimitRestored, NotificationRequested, PayoutRequested
@@ -318,6 +319,17 @@ def test_late_money_charges_no_penalty_for_the_days_after_a_plan():
     assert [each.status.value for each in lane.obligations] == ["overdue"] * 3
     lane.send("2026-03-12", repaid(100))
     assert [each.penalty_minor for each in lane.obligations] == [20, 0, 0]
+
+
+def test_penalties_that_change_after_a_plan_are_not_told_when_a_part_is_missed():
+    lane = lane_overdue(tick="2026-02-01 00:00")
+    lane.send("2026-02-01 10:00", repaid(10_000, "card", debit_id=lane.requested.debit_id))
+    lane.send("2026-02-03 09:00", RepaymentReversed("card", "chargeback"))
+    lane.send("2026-02-05 09:00", plan())
+    lane.send("2026-02-05 10:00", RepaymentReinstated("card", "won"))
+    lane.tick("2026-03-08 00:00")
+    told = [each.template for each in lane.outputs(NotificationRequested)]
+    assert ("payment_overdue" in told, "penalty_charged" in told) == (True, False)
 
 
 def test_the_due_date_of_the_order_is_the_first_one_after_a_part_was_missed():
