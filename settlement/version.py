@@ -6,4 +6,4 @@ no new version, for the lane-log records their digest as well. `tests/property/t
 decide differently and this was left as it was.
 """
 
-RULES_VERSION = 4
+RULES_VERSION = 3
