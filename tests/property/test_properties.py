@@ -28,8 +28,8 @@ def test_core_and_model_agree_after_every_input(history: list[Input]):
 
 
 MOST_APART = 10
-"""So many of 1,000 random histories core and model tell differently at most: rare mixtures of reversals, plans and money
-told late (README.md, What is still told differently). The number may only fall."""
+"""So many of 1,000 random histories core and model tell differently at most: rare mixtures of reversals, plans and
+money told late (README.md, What is still told differently). The number may only fall."""
 
 
 @pytest.mark.timeout(PATIENCE_S)
