@@ -255,7 +255,11 @@ BROKEN = {
             " JOIN account USING (account_id) WHERE status = 'overdue' AND cleared_at IS NULL GROUP BY account_id"
             " HAVING count(*) = 1 LIMIT 1)"
         ),
-        {"lines are frozen while something is overdue", "orders agree with their obligations"},
+        {
+            "lines are frozen while something is overdue",
+            "orders agree with their obligations",
+            "what is past due is overdue",
+        },
     ),
     "an overdue order called owed": (
         (
