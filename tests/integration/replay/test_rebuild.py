@@ -107,7 +107,7 @@ async def test_the_new_schema_has_every_row_of_the_old_one_and_is_what_migrate_m
         after = await content(dsn)
         for query, rows in before.items():
             assert after[query] == rows, query
-        assert len(rows) == 2
+        assert len(rows) == 3
         assert await catalogue(dsn) == catalogue_before
         assert await content(dsn, ran.json["kept_as"]) == before
         assert ran.json["batches"] == sum(row[1] for row in before[DERIVED[0]])
