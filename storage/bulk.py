@@ -14,6 +14,7 @@ from settlement.entity import Entity
 from settlement.party import Party
 from settlement.state import Parked
 from settlement.timers import Timer
+from storage import parked as parked_inputs
 from storage.chain import Recorded
 from storage.database import Connection
 from storage.lanes import Position
@@ -33,8 +34,8 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
         "committed_at",
     ),
     "parked": (
-        *("lane", "event_hash", "batch_seq", "n", "party_kind", "party_id", "topic", "partition", "record_offset"),
-        *("event_id", "fingerprint", "type", "occurred_at", "raw", "traceparent", "waits_for", "parked_at"),
+        *("lane", "event_hash", "batch_seq", "n", "party_kind", "party_id"),
+        *parked_inputs.COLUMNS,
     ),
     "timer": ("lane", "party_kind", "party_id", "kind", "subject_id", "due_at"),
     "declined_subject": ("lane", "party_kind", "party_id", "subject"),
@@ -133,10 +134,4 @@ class LaneCopy:
 
 
 def _parked_row(kind: str, party_id: str, batch_seq: int, n: int, parked: Parked) -> tuple[Any, ...]:
-    message, source = parked.input, parked.input.source
-    return (
-        message.event_hash,
-        *(batch_seq, n, kind, party_id, source.topic, source.partition, source.offset),
-        *(message.event_id, message.fingerprint, message.type, message.occurred_at, message.raw),
-        *(message.traceparent, parked.waits_for, parked.parked_at),
-    )
+    return (parked.input.event_hash, batch_seq, n, kind, party_id, *parked_inputs.values(parked))

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from settlement.messages import Source
 from storage.database import Connection, Row
-from storage.outcome_search import OutcomeFilter, PageEnd
+from storage.outcome_search import OutcomeFilter, PageEnd, before_record
 from storage.queries import read
 
 _SQL = read("conflicts")
@@ -54,26 +54,14 @@ class Conflict:
     @property
     def place(self) -> PageEnd:
         """Where it stands among others."""
-        source = self.message.source
-        return PageEnd(self.message.decided_at, self.lane, source.topic, source.offset, str(source.partition))
+        return PageEnd.of_record(self.message.decided_at, self.lane, self.message.source)
 
 
 async def conflicts(
     connection: Connection, wanted: OutcomeFilter, *, limit: int, after: PageEnd | None = None
 ) -> list[Conflict]:
     """List conflicts, the newest first; `reason` is a ConflictReason. `after` is the end of the page before."""
-    place = (None, -1, "", -1, -1) if after is None else (*after[:4], int(after.last))
-    rows = await connection.fetch(
-        _SQL["newest"],
-        wanted.topic,
-        wanted.key,
-        wanted.event_id,
-        wanted.reason,
-        wanted.since,
-        wanted.until,
-        *place,
-        limit,
-    )
+    rows = await connection.fetch(_SQL["newest"], *wanted.values, *before_record(after), limit)
     return [_conflict(row, ConflictReason(row["reason"])) for row in rows]
 
 

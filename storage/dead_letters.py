@@ -71,8 +71,8 @@ async def taken_events(connection: Connection, events: Sequence[tuple[int, bytes
 
 
 def _wanted(wanted: OutcomeFilter) -> tuple[Any, ...]:
-    key = None if wanted.key is None else wanted.key.encode()
-    return wanted.topic, key, wanted.event_id, wanted.reason, wanted.since, wanted.until
+    topic, key, *others = wanted.values
+    return topic, None if key is None else key.encode(), *others
 
 
 def _place(after: PageEnd | None) -> tuple[Any, ...]:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from settlement.messages import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class OutcomeFilter:
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """In the order of the fields, as the statements of each list take them."""
+        return self.topic, self.key, self.event_id, self.reason, self.since, self.until
+
 
 ANY = OutcomeFilter()
 
@@ -33,3 +40,13 @@ class PageEnd(NamedTuple):
     offset: int
     last: str
     """What tells rows of one offset apart: a partition, or the id of a dead letter."""
+
+    @classmethod
+    def of_record(cls, at: datetime, lane: int, source: Source) -> "PageEnd":
+        """The end of a page whose last row is of a record."""
+        return cls(at, lane, source.topic, source.offset, str(source.partition))
+
+
+def before_record(after: PageEnd | None) -> tuple[Any, ...]:
+    """Where a page of rows of records begins, as its statement takes it; None: at the newest."""
+    return (None, -1, "", -1, -1) if after is None else (*after[:4], int(after.last))

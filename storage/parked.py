@@ -2,14 +2,31 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from settlement.messages import Source
 from settlement.party import Party, PartyKind
+from settlement.state import Parked
 from storage.database import Connection, Row
-from storage.outcome_search import OutcomeFilter, PageEnd
+from storage.outcome_search import OutcomeFilter, PageEnd, before_record
 from storage.queries import read
 
 _SQL = read("parked")
+
+COLUMNS = (
+    *("topic", "partition", "record_offset", "event_id", "fingerprint", "type", "occurred_at", "raw", "traceparent"),
+    *("waits_for", "parked_at"),
+)
+"""What a row of `parked` tells of an input, beside its event hash, its party and its place among others."""
+
+
+def values(parked: Parked) -> tuple[Any, ...]:
+    """An input that waits, in the order of `COLUMNS`."""
+    message, source = parked.input, parked.input.source
+    return (
+        *(source.topic, source.partition, source.offset, message.event_id, message.fingerprint, message.type),
+        *(message.occurred_at, message.raw, message.traceparent, parked.waits_for, parked.parked_at),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +62,7 @@ class WaitingInput:
     @property
     def place(self) -> PageEnd:
         """Where it stands among others."""
-        source = self.row.source
-        return PageEnd(self.row.parked_at, self.lane, source.topic, source.offset, str(source.partition))
+        return PageEnd.of_record(self.row.parked_at, self.lane, self.row.source)
 
 
 async def waiting_inputs(
@@ -66,19 +82,7 @@ async def waiting_inputs(
         limit: at most so many.
         after: the end of the page before.
     """
-    place = (None, -1, "", -1, -1) if after is None else (*after[:4], int(after.last))
-    rows = await connection.fetch(
-        _SQL["newest"],
-        wanted.topic,
-        wanted.key,
-        wanted.event_id,
-        wanted.reason,
-        wanted.since,
-        wanted.until,
-        older_than,
-        *place,
-        limit,
-    )
+    rows = await connection.fetch(_SQL["newest"], *wanted.values, older_than, *before_record(after), limit)
     return [WaitingInput(row["lane"], _parked_row(row), row["until"]) for row in rows]
 
 

@@ -24,6 +24,7 @@ from settlement.state import PartyState
 from settlement.terms import TermsBook
 from settlement.timers import Timer
 from storage import arrays, chain
+from storage import parked as parked_inputs
 from storage.database import Connection
 from storage.lanes import FencedError, Position
 from storage.outcomes import (
@@ -174,22 +175,7 @@ async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
     parked = list(enumerate(each for state in batch.states.values() for each in state.newly_parked.values()))
     if parked:
         rows = [
-            (
-                each.input.event_hash,
-                n,
-                *_party_values(each.input.party),
-                each.input.source.topic,
-                each.input.source.partition,
-                each.input.source.offset,
-                each.input.event_id,
-                each.input.fingerprint,
-                each.input.type,
-                each.input.occurred_at,
-                each.input.raw,
-                each.input.traceparent,
-                each.waits_for,
-                each.parked_at,
-            )
+            (each.input.event_hash, n, *_party_values(each.input.party), *parked_inputs.values(each))
             for n, each in parked
         ]
         columns = zip(*rows, strict=True)

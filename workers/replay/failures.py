@@ -1,7 +1,7 @@
 """What failed by a defect of postpay when it was decided: it fails again, for what came of it is what happened."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from contracts.records import Rejected
 from contracts.topics import Topic
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
-from storage.database import Connection
+from storage.database import Connection, Row
 from storage.recorded import SQL
 from workers.lanes.taken import REFUSED, Taken
 from workers.replay.broker import broker_records, output_extent
@@ -71,10 +71,15 @@ def unheard() -> None:
 
 async def failures_of(connection: Connection, lane: int) -> dict[int, Failures]:
     """What the database has of a lane, by batch. Such rows are few."""
+    return grouped(await connection.fetch(SQL["failures"], lane, REFUSED), "batch_seq")
+
+
+def grouped(rows: Iterable[Row], column: str) -> dict[int, Failures]:
+    """What rows of dead letters say, by one of their columns."""
     found: dict[int, Failures] = {}
-    for row in await connection.fetch(SQL["failures"], lane, REFUSED):
+    for row in rows:
         understood = row["event_id"] is not None or row["timer_id"] is not None
-        failures = found.setdefault(row["batch_seq"], Failures())
+        failures = found.setdefault(row[column], Failures())
         failures.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
     return found
 

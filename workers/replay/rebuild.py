@@ -27,7 +27,7 @@ from workers.kafka.joining import members
 from workers.kafka.topics import cluster_id
 from workers.lanes.taken import REFUSED
 from workers.replay.extent import HistoryError
-from workers.replay.failures import Failures
+from workers.replay.failures import grouped
 from workers.replay.history import HistorySource, RecordedHistory, fixed, provenance
 from workers.replay.processes import Tell, each_lane
 from workers.replay.rebuilding import Job, LaneRebuilt, fence, rebuild_lane
@@ -126,7 +126,8 @@ async def rebuild(
             await fence(settings, str(given.database_id), lane)
         history = await fixed(settings, source)  # again: what was open a moment ago has ended
         first = found.first_terms or dict(terms or TermsBook.builtin().document)
-        failures = await _failures(connection) if found.has_tables else {}
+        failed = await replacement.failures(connection, REFUSED) if found.has_tables else []
+        failures = grouped(failed, "lane")
         await replacement.prepare(connection, found, given, first)
         job = Job(str(given.database_id), first, failures, found.has_tables)
         with reading("rebuilding", sum(extent.offsets for extent in history.extents.values())) as told:
@@ -179,16 +180,6 @@ async def _identity(settings: Settings, found: InUse, history: RecordedHistory) 
         raise HistoryError(msg)
     cluster = await cluster_id(settings)
     return Identity(UUID(named), settings.lanes, cluster, settings.topics.prefix, settings.group)
-
-
-async def _failures(connection: asyncpg.Connection) -> dict[int, Failures]:
-    """What failed by a defect, by lane, as the old schema has it. Such rows are few."""
-    found: dict[int, Failures] = {}
-    for row in await replacement.failures(connection, REFUSED):
-        understood = row["event_id"] is not None or row["timer_id"] is not None
-        failures = found.setdefault(row["lane"], Failures())
-        failures.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
-    return found
 
 
 async def _require_sound(connection: asyncpg.Connection, accepted: Collection[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from settlement.entity import Entity
 from settlement.ledger import LedgerAccount
 from settlement.party import Party, PartyKind
+from storage import parked
 from storage.database import Connection, Row
 from storage.lanes import Position
 from storage.outcomes import DeadLetterRow, ReceiptRow
@@ -26,10 +27,6 @@ FETCHED = 2000
 _POSTED = frozenset({account.balance for account in LedgerAccount if account.balance is not None})
 """Columns that hold what postings come to."""
 _STANDING = ("batch_seq", "chain_hash", "lane_time", "next_seq", "terms_digest")
-_PARKED = (
-    *("event_hash", "topic", "partition", "record_offset", "event_id", "fingerprint", "type", "occurred_at", "raw"),
-    *("traceparent", "waits_for", "parked_at"),
-)
 TIMER = "timer"
 PARKED = "parked input"
 """Of these the order counts: it is the one in which they came."""
@@ -171,7 +168,7 @@ class StateComparison:
         return await self._of_parties("declined_subjects", ("subject",), 1, rows_of=_declined_of, subject="refusal")
 
     async def _parked(self) -> Difference | None:
-        return await self._of_parties("parked", _PARKED, 1, rows_of=_parked_of, subject=PARKED)
+        return await self._of_parties("parked", ("event_hash", *parked.COLUMNS), 1, rows_of=_parked_of, subject=PARKED)
 
     async def _by_party(self, statement: str) -> AsyncIterator[tuple[Party, Sequence[tuple[Any, ...]]]]:
         party, rows = None, list[tuple[Any, ...]]()
@@ -311,23 +308,7 @@ def _declined_of(tables: PartyTables) -> list[tuple[str]]:
 
 
 def _parked_of(tables: PartyTables) -> list[tuple[Any, ...]]:
-    return [
-        (
-            each.input.event_hash,
-            each.input.source.topic,
-            each.input.source.partition,
-            each.input.source.offset,
-            each.input.event_id,
-            each.input.fingerprint,
-            each.input.type,
-            each.input.occurred_at,
-            each.input.raw,
-            each.input.traceparent,
-            each.waits_for,
-            each.parked_at,
-        )
-        for each in tables.parked.values()
-    ]
+    return [(each.input.event_hash, *parked.values(each)) for each in tables.parked.values()]
 
 
 def _as_old_as(recorded: Sequence[Any], again: Sequence[Any] | None) -> Sequence[Any] | None:
