@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from settlement.messages import ClockTicked, Input
@@ -70,10 +69,6 @@ class LaneStory:
         """Take over what a batch has changed; the next one is decided on it."""
         self.tables.keep(decided)
         self.standing = decided.after
-
-    def pass_over(self) -> None:
-        """Number the next batch as if this one had been decided: nothing of it concerns this story."""
-        self.standing = replace(self.standing, batch_seq=self.standing.batch_seq + 1)
 
 
 def only(kind: PartyKind, taken: Sequence[Taken], *, event_clock: bool) -> list[Taken]:
