@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli import streams
 from cli.failures import EXIT_INTERRUPTED, EXIT_MISUSE, explain
 
 __all__ = ["app", "main"]
@@ -146,7 +147,8 @@ def main() -> None:
     # Commands say themselves what is wrong; aiokafka would say it first, several times. `worker` sets its own logging.
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        app(prog_name="postpay")
+        with streams.guarded():
+            app(prog_name="postpay")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:

@@ -10,6 +10,7 @@ from cli.connections import run
 from cli.failures import Failure
 from cli.output import print_json
 from cli.records import as_line
+from cli.streams import reader_is_gone
 from contracts.topics import Topic
 from workers.kafka.clients import administering, ends_of, reading
 from workers.settings.model import Settings
@@ -72,10 +73,10 @@ async def _records(
     """What is there below `ends`; for ever without them.
 
     The end is an offset, and the last offsets of a partition may be transaction markers, which are never handed on:
-    what counts is how far the consumer has come.
+    what counts is how far the consumer has come. It also ends when nobody reads what is printed any more.
     """
     unread = set(partitions)
-    while unread:
+    while unread and not reader_is_gone():
         if ends is not None:
             for tp in [tp for tp in unread if await consumer.position(tp) >= ends[tp]]:
                 unread.discard(tp)

@@ -3,6 +3,7 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from cli.streams import UnwritableError
 from operating.refusal import ActionRefusedError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
@@ -52,7 +53,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case HistoryError() | AuditFailedError():
             return f"error: {error}", EXIT_FOUND_WRONG
-        case PooledTransactionsError():
+        case PooledTransactionsError() | UnwritableError():
             return f"error: {error}", EXIT_MISUSE
         case KafkaError():
             return f"error: Kafka: {str(error) or type(error).__name__}", EXIT_MISUSE

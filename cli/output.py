@@ -49,6 +49,14 @@ def print_json(value: Any, indent: int | None = None) -> None:
     typer.echo(text.encode())
 
 
+class _People(Console):
+    """Folds sentences where somebody looks, between words only: an id that is longer than a line stays whole."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print; what is longer than a line is left to the terminal."""
+        super().print(*objects, **{"overflow": "ignore", "crop": False, **how})
+
+
 def people() -> Console:
     """The console of text for people; nothing in it is taken for markup."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    return _People(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
