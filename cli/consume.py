@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from cli import completion
 from cli.connections import run
 from cli.failures import Failure
 from cli.output import print_json
@@ -29,7 +30,10 @@ POLL_MS = 250
     )
 )
 def consume(
-    topics: Annotated[list[str], typer.Argument(metavar="TOPIC…", help="Topic names without prefix.")],
+    topics: Annotated[
+        list[str],
+        typer.Argument(metavar="TOPIC…", help="Topic names without prefix.", autocompletion=completion.topics),
+    ],
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes in, until Ctrl-C.")] = False,
     _as_json: Annotated[bool, typer.Option("--json", help="For likeness with other commands: it is JSON.")] = False,

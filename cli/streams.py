@@ -11,7 +11,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any
 
 STANDARD = (0, 1, 2)
 
@@ -56,9 +56,9 @@ def guarded() -> Iterator[None]:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  it lasts as long as the process
     if sys.stdout is None:
         raise UnwritableError("standard output is closed; where nobody wants it, redirect it: >/dev/null")
-    if sys.stdout is sys.__stdout__:
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
         sys.stdout = _text(sys.stdout, is_needed=True)
-    if sys.stderr is not None and sys.stderr is sys.__stderr__:
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
         sys.stderr = _text(sys.stderr, is_needed=False)
     try:
         yield
@@ -82,9 +82,9 @@ def _fill_holes() -> None:
     os.close(descriptor)
 
 
-def _text(stream: TextIO, *, is_needed: bool) -> TextIO:
+def _text(stream: io.TextIOWrapper, *, is_needed: bool) -> io.TextIOWrapper:
     """The same stream; what its encoding has no character for is written as an escape."""
     writer = io.BufferedWriter(_Writer(stream.fileno(), is_needed=is_needed))
     return io.TextIOWrapper(
-        writer, encoding=stream.encoding, errors="backslashreplace", line_buffering=stream.line_buffering
+        writer, encoding=stream.encoding, errors="backslashreplace", line_buffering=bool(stream.line_buffering)
     )

@@ -171,7 +171,7 @@ class Worker:
         cluster = await _patiently("the broker", lambda: topics.cluster_id(self.settings))
         wrong = await _patiently("the broker", lambda: topics.check(self.settings))
         if wrong:
-            raise RefusedError("topics are not as they must be: " + "; ".join(map(str, wrong)))
+            raise RefusedError("topics are not as they must be: " + "; ".join(topics.in_short(self.settings, wrong)))
         known = await _patiently("the database", lambda: self._bound(pool, cluster))
         if known.lanes != self.settings.lanes:
             msg = f"POSTPAY_LANES: expected {known.lanes}, as the database was created with; got {self.settings.lanes}"
