@@ -94,7 +94,8 @@ async def hide_the_present(connection: Connection) -> None:
         )
     await connection.execute(_SQL["choose_tables"], " ".join(CHANGING))
     await connection.execute(_SQL["hide_tables"])
-    await connection.execute(_SQL["cut_off"])
+    for name in GROWING:
+        await connection.execute(_SQL[f"cut_{name}"])
 
 
 async def put_lane(connection: Connection, end: BatchEnd, next_seq: int, terms_digest: bytes) -> LaneCopy:

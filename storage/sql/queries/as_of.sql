@@ -46,24 +46,32 @@ BEGIN
     END LOOP;
 END $$;
 
--- name: cut_off
+-- name: cut_batch
 -- Of what only grows, what was there after the last batch of each lane that is shown.
 CREATE TEMPORARY VIEW batch AS
 SELECT recorded.*
 FROM postpay.batch AS recorded JOIN pg_temp.lane USING (lane)
 WHERE recorded.batch_seq <= lane.batch_seq;
+
+-- name: cut_decision
 CREATE TEMPORARY VIEW decision AS
 SELECT recorded.*
 FROM postpay.decision AS recorded JOIN pg_temp.lane USING (lane)
 WHERE recorded.seq < lane.next_seq;
+
+-- name: cut_posting
 CREATE TEMPORARY VIEW posting AS
 SELECT recorded.*
 FROM postpay.posting AS recorded JOIN pg_temp.lane USING (lane)
 WHERE recorded.seq < lane.next_seq;
+
+-- name: cut_receipt
 CREATE TEMPORARY VIEW receipt AS
 SELECT recorded.*
 FROM postpay.receipt AS recorded JOIN pg_temp.lane USING (lane)
 WHERE recorded.batch_seq <= lane.batch_seq;
+
+-- name: cut_dead_letter
 CREATE TEMPORARY VIEW dead_letter AS
 SELECT recorded.*
 FROM postpay.dead_letter AS recorded JOIN pg_temp.lane USING (lane)
