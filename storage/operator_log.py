@@ -34,6 +34,9 @@ class Action(StrEnum):
     PUBLISH_TERMS = "publish_terms"
     ASSIGN_SUSPENSE = "assign_suspense"
     MIGRATE = "migrate"
+    CLOSE_DEAD_LETTER = "close_dead_letter"
+    REOPEN_DEAD_LETTER = "reopen_dead_letter"
+    AUDIT = "audit"
 
 
 class LogOutcome(StrEnum):
@@ -187,6 +190,11 @@ async def latest(connection: Connection, action: Action, subjects: Iterable[str]
     """How far an action has come with each of some subjects: the entry that says it is done, or else the last one."""
     rows = await connection.fetch(_SQL["latest"], action.value, list(subjects))
     return {row["subject"]: _entry(row) for row in rows}
+
+
+async def of_numbers(connection: Connection, numbers: Sequence[int]) -> dict[int, LogEntry]:
+    """Some entries by their numbers."""
+    return {row["entry"]: _entry(row) for row in await connection.fetch(_SQL["of_numbers"], numbers)}
 
 
 async def next_of_chain(connection: Connection, after_entry: int, limit: int) -> list[LogEntry]:

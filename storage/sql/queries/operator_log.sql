@@ -40,6 +40,11 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS latest;
 
+-- name: of_numbers
+SELECT *
+FROM operator_log
+WHERE entry = ANY($1::bigint[]);
+
 -- name: chain
 -- The next entries, to compute their hashes anew.
 SELECT *
