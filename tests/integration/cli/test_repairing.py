@@ -402,7 +402,8 @@ async def test_payouts_are_listed(shop):
 
 @pytest.mark.parametrize(
     "command",
-    ["dead-letters list", "dead-letters redrive", "dead-letters close", "dead-letters reopen", "conflicts list", "conflicts show", "parked list", "payouts list",
+    ["dead-letters list", "dead-letters redrive", "dead-letters close", "dead-letters reopen", "conflicts list",
+     "conflicts show", "parked list", "payouts list",
      "lane accept-gap", "operator-log list"],
 )  # fmt: skip
 async def test_help_of_repair_teaches_with_examples(command, shop):
