@@ -26,6 +26,7 @@ COORDINATORS_FUNCTIONS = (
     "lock_operator_log",
     "operator_log_hash",
     "refuse_change_of_log",
+    "require_second_person",
 )
 """What belongs to them."""
 

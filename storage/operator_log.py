@@ -35,6 +35,9 @@ class Action(StrEnum):
     ASSIGN_SUSPENSE = "assign_suspense"
     MIGRATE = "migrate"
     UNMASK = "unmask"
+    REQUEST_APPROVAL = "request_approval"
+    APPROVE = "approve"
+    REFUSE_APPROVAL = "refuse_approval"
 
 
 class LogOutcome(StrEnum):
