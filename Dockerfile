@@ -9,6 +9,7 @@ RUN python -m venv /opt/build \
  && /opt/postpay/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY cli cli
+COPY console console
 COPY contracts contracts
 COPY demo demo
 COPY devstack devstack

@@ -27,6 +27,7 @@ COORDINATORS_FUNCTIONS = (
     "note_end_of_dead_letter",
     "operator_log_hash",
     "refuse_change_of_log",
+    "require_second_person",
 )
 """What belongs to them."""
 

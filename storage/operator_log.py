@@ -37,6 +37,10 @@ class Action(StrEnum):
     CLOSE_DEAD_LETTER = "close_dead_letter"
     REOPEN_DEAD_LETTER = "reopen_dead_letter"
     AUDIT = "audit"
+    UNMASK = "unmask"
+    REQUEST_APPROVAL = "request_approval"
+    APPROVE = "approve"
+    REFUSE_APPROVAL = "refuse_approval"
 
 
 class LogOutcome(StrEnum):

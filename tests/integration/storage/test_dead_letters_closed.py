@@ -12,7 +12,9 @@ from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
 from storage.outcome_search import ANY, OutcomeFilter, producer_name
 
 ANN = Because("ann", "its producer sent it anew")
-UNDERSTOOD = b'{"event_id":"e","type":"purchase.received","occurred_at":"2026-01-01T00:00:00Z","account_id":"key","order_id":"o"}'
+UNDERSTOOD = b"""
+    {"event_id":"e","type":"purchase.received","occurred_at":"2026-01-01T00:00:00Z","account_id":"key","order_id":"o"}
+"""
 
 
 @pytest.fixture
