@@ -131,15 +131,15 @@ async def _redriven(
     connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, because: Because
 ) -> AsyncIterator[dict[str, Any]]:
     async for step in bulk.redriven(connection, settings, chosen, because, wanted.edit):
-        for each in step:
-            yield each.document()
+        for each in step.documents:
+            yield each
 
 
 async def _rehearsed(
     connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, _because: Because
 ) -> AsyncIterator[dict[str, Any]]:
     async for step in bulk.rehearsed(connection, settings, chosen, wanted.edit):
-        for each in step:
+        for each in step.documents:
             yield each
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from operating.refusal import ActionRefusedError
 from storage import figures, operator_log
 from storage.audit import Check, audit, unheard
 from storage.database import Connection
@@ -62,15 +63,21 @@ async def audit_on_record(
         connection: outside a transaction, of a member of postpay_ops.
         because: who runs them, and why.
         progress: told the name of each check as it begins.
+
+    Raises:
+        ActionRefusedError: somebody else runs them on record now.
     """
 
     def note(outcome: LogOutcome, **more: Any) -> Note:
         return Note(because=because, action=Action.AUDIT, subject=BOOKS, outcome=outcome, **more)
 
-    (begun,) = await operator_log.append(connection, [note(LogOutcome.INTENDED)])
-    checks = await audit(connection, progress)
-    found = _found(checks, await figures.ledger_totals(connection))
-    (ended,) = await operator_log.append(connection, [note(LogOutcome.DONE, follows=begun, after=found)])
+    async with operator_log.alone(connection, Action.AUDIT) as is_alone:
+        if not is_alone:
+            raise ActionRefusedError("an audit is being put on record already: wait for what it finds")
+        (begun,) = await operator_log.append(connection, [note(LogOutcome.INTENDED)])
+        checks = await audit(connection, progress)
+        found = _found(checks, await figures.ledger_totals(connection))
+        (ended,) = await operator_log.append(connection, [note(LogOutcome.DONE, follows=begun, after=found)])
     return checks, ended
 
 

@@ -1,14 +1,14 @@
 """Going through selected dead letters in bounded steps, which can be stopped and goes on where it was.
 
-Each generator yields what became of one step. Whoever stops listening stops it after a whole step.
+Each generator yields what became of one step. Whoever stops listening stops it after a whole step, and may
+go on from its place.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import asdict
+from collections.abc import AsyncGenerator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from operating import closing
-from operating.closing import Closing
 from operating.edits import Edit
 from operating.redriving import Redriven, Redriver, RedriveStatus, plan
 from operating.refusal import ActionRefusedError
@@ -17,12 +17,21 @@ from operating.resending import Resending
 from operating.selection import Selection
 from storage.database import Connection
 from storage.operator_log import Because
+from storage.outcome_search import PageEnd
 from workers.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of some dead letters, as JSON has it; `place` is that of the last, from which one may go on."""
+
+    place: PageEnd
+    documents: list[dict[str, Any]]
 
 
 async def redriven(
     connection: Connection, settings: Settings, chosen: Selection, because: Because, edit: Edit | None = None
-) -> AsyncIterator[list[Redriven]]:
+) -> AsyncGenerator[Step, None]:
     """Send them again.
 
     Raises:
@@ -30,9 +39,9 @@ async def redriven(
         BrokerUnreachableError: no broker answered.
     """
     async with Redriver.ready(connection, settings, because) as redriver:
-        async for step in chosen.steps(connection):
-            results = await redriver.redrive(step, edit)
-            yield results
+        async for letters in chosen.steps(connection):
+            results = await redriver.redrive(letters, edit)
+            yield Step(letters[-1].place, [each.document() for each in results])
             if all(each.status is RedriveStatus.FAILED for each in results):
                 raise ActionRefusedError(
                     "Kafka takes nothing any more; what was sent is on record: do the same again, and it goes on"
@@ -41,19 +50,21 @@ async def redriven(
 
 async def rehearsed(
     connection: Connection, settings: Settings, chosen: Selection, edit: Edit | None = None
-) -> AsyncIterator[list[dict[str, Any]]]:
-    """Say what would become of them, as JSON has it; nothing is sent or written."""
-    async for step in chosen.steps(connection):
-        plans = await plan(connection, settings.lanes, step, edit)
+) -> AsyncGenerator[Step, None]:
+    """Say what would become of them; nothing is sent or written."""
+    async for letters in chosen.steps(connection):
+        plans = await plan(connection, settings.lanes, letters, edit)
         resendings = [each for each in plans if isinstance(each, Resending)]
         foreseen = iter(await rehearse(connection, settings, resendings))
-        yield [each.document() if isinstance(each, Redriven) else _foreseen(each, next(foreseen)) for each in plans]
+        told = [each.document() if isinstance(each, Redriven) else _foreseen(each, next(foreseen)) for each in plans]
+        yield Step(letters[-1].place, told)
 
 
-async def closed(connection: Connection, chosen: Selection, because: Because) -> AsyncIterator[list[Closing]]:
+async def closed(connection: Connection, chosen: Selection, because: Because) -> AsyncGenerator[Step, None]:
     """Close them."""
-    async for step in chosen.steps(connection):
-        yield await closing.close(connection, step, because)
+    async for letters in chosen.steps(connection):
+        results = await closing.close(connection, letters, because)
+        yield Step(letters[-1].place, [each.document() for each in results])
 
 
 def _foreseen(resending: Resending, foreseen: Foreseen) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from operating.refusal import ActionRefusedError
 from storage import dead_letters
 from storage.database import Connection
 from storage.dead_letters import KeptLetter
-from storage.outcome_search import ANY, OutcomeFilter
+from storage.outcome_search import ANY, OutcomeFilter, PageEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Selection:
     """Dead letters by ids or, without any, by what they must agree with; `until` is the last batch of each lane.
 
     What is dead-lettered after it was made is not in it, so sending its letters again does not add to it. With
-    `is_open` a filter leaves out what is done with.
+    `is_open` a filter leaves out what is done with; `after` is where it goes on.
     """
 
     ids: Sequence[str]
@@ -24,6 +24,7 @@ class Selection:
     until: Sequence[int]
     limit: int
     is_open: bool | None = None
+    after: PageEnd | None = None
 
     async def count(self, connection: Connection) -> int:
         """How many there are."""
@@ -42,7 +43,7 @@ class Selection:
             for begin in range(0, len(self.ids), LETTERS_AT_ONCE):
                 yield [await _of_id(connection, each) for each in self.ids[begin : begin + LETTERS_AT_ONCE]]
             return
-        after, left = None, self.limit
+        after, left = self.after, self.limit
         while left > 0:
             at_once = min(LETTERS_AT_ONCE, left)
             step = await dead_letters.oldest_letters(

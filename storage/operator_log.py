@@ -8,7 +8,8 @@ Source: docs/operations.md, Operator log.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -138,6 +139,17 @@ class LogFilter:
 async def lock(connection: Connection) -> None:
     """Keep others from appending until the caller's transaction ends, so that what is read here stays true."""
     await connection.execute(_SQL["lock"])
+
+
+@asynccontextmanager
+async def alone(connection: Connection, action: Action) -> AsyncIterator[bool]:
+    """Be the only session that does something; gives whether it is. `connection` is outside a transaction."""
+    is_alone = await connection.fetchval(_SQL["begin_alone"], action.value)
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            await connection.execute(_SQL["end_alone"], action.value)
 
 
 async def append(connection: Connection, notes: Sequence[Note]) -> list[int]:
