@@ -13,6 +13,7 @@ COPY console console
 COPY contracts contracts
 COPY demo demo
 COPY devstack devstack
+COPY docs docs
 COPY operating operating
 COPY settlement settlement
 COPY storage storage

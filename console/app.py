@@ -23,7 +23,8 @@ from console.rendering import View, document, html_response, json_response, link
 from console.routes import Asked, AskedWronglyError, Done, Download, Form, Page
 from console.security import HEADERS, NOT_KEPT, is_own, local_path
 from console.static import StaticFile, static_files
-from console.watch import Watch, Watcher
+from console.watch import Watch
+from console.watcher import Watcher
 from storage.database import borrowed, first_line, open_pool
 from workers import logs
 from workers.settings.model import Settings, SettingsError

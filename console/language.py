@@ -4,7 +4,7 @@
     en = "Now"
     zh-CN = "当前"
 
-A page has its own texts and those of `common`; a text may have places, `{count}`, for values.
+A page has its own texts and those of `common` and `course`; a text may have places, `{count}`, for values.
 """
 
 import tomllib
@@ -18,6 +18,8 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "zh-CN": "中文"}
 """Every language by its tag, as itself calls it; the first is taken when none is wanted."""
 
 COMMON = "common"
+COURSE = "course"
+"""Texts of what happens; several pages tell of it."""
 COOKIE = "postpay_language"
 
 
@@ -31,7 +33,7 @@ class Texts:
 
     def __init__(self, page: str, language: str) -> None:
         self.language = language
-        self._texts = {**catalogue(COMMON), **catalogue(page)}
+        self._texts = {**catalogue(COMMON), **catalogue(COURSE), **catalogue(page)}
 
     def __call__(self, name: str, /, **values: Any) -> str:
         """A text, with values in its places.
@@ -60,7 +62,7 @@ def catalogue(page: str) -> Mapping[str, Mapping[str, str]]:
 
 def _flat(tables: Mapping[str, Any], above: str = "") -> Any:
     for name, table in tables.items():
-        if set(table) == set(LANGUAGES) and all(isinstance(text, str) for text in table.values()):
+        if all(isinstance(text, str) for text in table.values()):
             yield above + name, table
         else:
             yield from _flat(table, f"{above}{name}.")

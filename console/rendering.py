@@ -10,8 +10,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from console import charts
 from console.access import Permission, may
+from console.documents import html_of
 from console.language import LANGUAGES, Texts
 from console.login.sessions import OperatorSession
 from console.login.users import ConsoleUser
@@ -78,7 +81,7 @@ def html_response(template: str, value: Any, view: View, status: int = 200) -> w
     text = (
         _environment()
         .get_template(f"{template}.html")
-        .render(page=value, view=view, t=texts, languages=LANGUAGES, static=addresses())
+        .render(page=value, view=view, t=texts, languages=LANGUAGES, static=addresses(), charts=charts)
     )
     return web.Response(
         body=text.encode(errors="backslashreplace"),  # a lone surrogate of a message is shown as what it is
@@ -104,7 +107,8 @@ def _environment() -> Environment:
         "number": lambda number: f"{number:,}",
         "duration": duration,
         "link": link,
-        "for_script": json_text,
+        "for_script": for_script,
+        "markdown": html_of,
         "pretty": lambda value: json_text(value, 2),
     }
     environment.filters.update(filters)
@@ -130,6 +134,13 @@ def duration(seconds: float | None) -> str:
     if days < 1:
         return f"{hours} h {minutes % 60} min"
     return f"{days} d {hours % 24} h"
+
+
+def for_script(value: Any) -> Markup:
+    """JSON that may stand within a script element, whatever ids and texts are in it."""
+    text = json.dumps(value, ensure_ascii=True)
+    escaped = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(escaped)  # noqa: S704  nothing that HTML takes for its own is left in it
 
 
 def _moment(text: str | None) -> str:

@@ -9,7 +9,9 @@
   // Charts are told as ECharts takes them, in a script element of data; colours are those of the page.
   const draw = (place) => {
     if (typeof echarts === "undefined") return;
-    const option = JSON.parse(place.querySelector("script").textContent);
+    const told = place.querySelector("script");
+    if (told === null) return;
+    const option = JSON.parse(told.textContent);
     const drawn = place.querySelector(".drawn");
     echarts.getInstanceByDom(drawn)?.dispose();
     const chart = echarts.init(drawn, null, { renderer: "canvas" });
