@@ -70,7 +70,7 @@ def _checks(latest: AuditRun, found: Sequence[AuditRun]) -> list[dict[str, Any]]
         {
             "check": each["name"],
             "ok": each["ok"],
-            "finding": each["detail"],
+            "detail": each["detail"],
             "history": [{"made_at": at, "ok": ok} for at, ok in reversed(before[each["name"]])],
         }
         for each in latest.found["checks"]

@@ -40,7 +40,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     return {
         "state": state,
         "given": queries.given(query, FILTERS),
-        "looks": {each: link(PATH, **{**chosen, "state": each}) for each in STATES},
+        "looks": [{"state": each, "look": link(PATH, **{**chosen, "state": each})} for each in STATES],
         "facets": facets(groups, PATH, chosen),
         "rows": [_row(each) for each in shown],
         "look_newest": None if after is None else link(PATH, **chosen),

@@ -34,7 +34,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     return {
         "state": state,
         "given": chosen,
-        "looks": {each: link(PATH, **{**chosen, "state": each}) for each in STATES},
+        "looks": [{"state": each, "look": link(PATH, **{**chosen, "state": each})} for each in STATES],
         "sums": [
             {
                 "kind": each.party_kind,

@@ -35,6 +35,9 @@ from workers.settings.model import Settings
 EDITED_REDRIVE = "edited_redrive"
 """The kind of request."""
 
+WHERE = "where."
+"""Before the names of a filter's fields in a form, where `reason` is why somebody acts."""
+
 BULK_BUDGET_S = 5.0
 """Steps are made for so long, then the browser is told how far it is; it goes on by the next request."""
 
@@ -135,7 +138,8 @@ class Bulk:
 async def go_through(asked: Asked) -> Done:
     """Go through dead letters in bulk for a moment, then say how far it is; `going` is from where.
 
-    `what` is done with those that are marked by fields `id.…`, or with all open ones that agree with a filter.
+    `what` is done with those that are marked by fields `id.…`, or with all open ones that agree with a filter, whose
+    fields are `where.…`; `reason` is why.
     """
     before = await _bulk(asked)
     because = asked.because()
@@ -168,8 +172,9 @@ async def _bulk(asked: Asked) -> Bulk:
     query = asked.query
     what = queries.choice(query, "what", ("rehearse", "redrive", "close"), "rehearse") or "rehearse"
     ids = sorted(name.removeprefix("id.") for name in query if name.startswith("id."))
-    given = queries.given(query, FILTERS)
-    wanted = ANY if ids else letter_filter(query)
+    where = {name.removeprefix(WHERE): value for name, value in query.items() if name.startswith(WHERE)}
+    given = queries.given(where, FILTERS)
+    wanted = ANY if ids else letter_filter(given)
     if not ids and wanted == ANY:
         raise ActionRefusedError(
             "expected a filter, such as a reason, or marked dead letters: everything is never meant"

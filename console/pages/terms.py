@@ -131,8 +131,8 @@ def _rows(found: list[TermsChange]) -> list[dict[str, Any]]:
             "programme": each.programme,
             "name": each.field,
             "currency": each.currency,
-            "before": each.before,
-            "after": each.after,
+            "was": each.before,
+            "becomes": each.after,
         }
         for each in found
     ]
