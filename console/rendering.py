@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from console import charts
 from console.access import Permission, may
@@ -107,7 +106,7 @@ def _environment() -> Environment:
         "number": lambda number: f"{number:,}",
         "duration": duration,
         "link": link,
-        "for_script": for_script,
+        "json": json_text,
         "markdown": html_of,
         "pretty": lambda value: json_text(value, 2),
     }
@@ -134,13 +133,6 @@ def duration(seconds: float | None) -> str:
     if days < 1:
         return f"{hours} h {minutes % 60} min"
     return f"{days} d {hours % 24} h"
-
-
-def for_script(value: Any) -> Markup:
-    """JSON that may stand within a script element, whatever ids and texts are in it."""
-    text = json.dumps(value, ensure_ascii=True)
-    escaped = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return Markup(escaped)  # noqa: S704  nothing that HTML takes for its own is left in it
 
 
 def _moment(text: str | None) -> str:

@@ -6,13 +6,12 @@
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // Charts are told as ECharts takes them, in a script element of data; colours are those of the page.
+  // Charts are told as ECharts takes them, in an attribute; colours are those of the page.
   const draw = (place) => {
     if (typeof echarts === "undefined") return;
-    const told = place.querySelector("script");
-    if (told === null) return;
-    const option = JSON.parse(told.textContent);
     const drawn = place.querySelector(".drawn");
+    if (drawn === null) return;
+    const option = JSON.parse(drawn.dataset.option);
     echarts.getInstanceByDom(drawn)?.dispose();
     const chart = echarts.init(drawn, null, { renderer: "canvas" });
     const text = { color: colour("--quiet"), fontFamily: "inherit" };
