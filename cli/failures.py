@@ -3,6 +3,7 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from console.login.users import UsersFileError
 from operating.refusal import ActionRefusedError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
@@ -48,7 +49,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
-        case ClaimedError():
+        case ClaimedError() | UsersFileError():
             return f"error: {error}", EXIT_MISUSE
         case HistoryError() | AuditFailedError():
             return f"error: {error}", EXIT_FOUND_WRONG

@@ -102,3 +102,33 @@ async def terms_in_force(connection: Connection) -> list[TermsInForce]:
     """The terms documents that lanes settle by; more than one only while a new one reaches them."""
     rows = await connection.fetch(_SQL["terms_in_force"])
     return [TermsInForce(row["digest"], tuple(row["lanes"]), json.loads(row["document"])) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTerms:
+    """A terms document that some lane has had, and when the first of them came to it."""
+
+    digest: bytes
+    document: dict[str, Any]
+    stored_at: datetime
+
+
+async def stored_terms(connection: Connection) -> list[StoredTerms]:
+    """Every terms document there was, the newest first."""
+    rows = await connection.fetch(_SQL["stored_terms"])
+    return [StoredTerms(row["digest"], json.loads(row["document"]), row["stored_at"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last batch of a lane and its hash, which covers all before it."""
+
+    lane: int
+    batch_seq: int
+    chain_hash: bytes
+    lane_time: datetime | None
+
+
+async def chain_heads(connection: Connection) -> list[ChainHead]:
+    """The heads of the lanes' chains."""
+    return [ChainHead(**dict(row)) for row in await connection.fetch(_SQL["chain_heads"])]

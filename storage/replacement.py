@@ -160,7 +160,7 @@ async def _carry_over(connection: Connection) -> None:
     await connection.execute(SQL["stored_at"])
     if await connection.fetchval(SQL["has_operator_log"]):
         await operator_log.lock(connection)  # whoever appends meanwhile waits, and appends to the new one
-        for statement in ("open_operator_log", "carry_operator_log", "close_operator_log"):
+        for statement in ("open_operator_log", "carry_operator_log", "close_operator_log", "carry_ends"):
             await connection.execute(SQL[statement])
 
 

@@ -108,3 +108,14 @@ SELECT terms.digest, terms.document, array_agg(lane.lane ORDER BY lane.lane) AS 
 FROM lane JOIN terms ON terms.digest = lane.terms_digest
 GROUP BY terms.digest, terms.document
 ORDER BY min(lane.lane);
+
+-- name: stored_terms
+-- Every terms document that a lane has had.
+SELECT digest, document, stored_at
+FROM terms
+ORDER BY stored_at DESC, digest;
+
+-- name: chain_heads
+SELECT lane, batch_seq, chain_hash, lane_time
+FROM lane
+ORDER BY lane;
