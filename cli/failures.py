@@ -4,6 +4,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from operating.refusal import ActionRefusedError
+from storage.branching import SplitApartError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
@@ -50,7 +51,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case ClaimedError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError() | AuditFailedError():
+        case HistoryError() | AuditFailedError() | SplitApartError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE
