@@ -65,7 +65,7 @@ async def require_fitting(settings: Settings, connection: Connection, *, brokers
     if known.lanes != settings.lanes:
         raise Failure(
             f"the database was made for {known.lanes} lanes, POSTPAY_LANES says {settings.lanes}; set"
-            f" POSTPAY_LANES={known.lanes}: the number of lanes never changes"
+            f" POSTPAY_LANES={known.lanes} (more lanes are made by: postpay lane split)"
         )
     if brokers:
         require_bound(known, await topics.cluster_id(settings), settings.topics.prefix, known.group or settings.group)

@@ -4,7 +4,9 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from cli.streams import UnwritableError
+from console.login.users import UsersFileError
 from operating.refusal import ActionRefusedError
+from storage.branching import SplitApartError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
@@ -60,9 +62,9 @@ def _code(error: BaseException) -> int | None:
     match error:
         case Failure():
             return error.code
-        case ActionRefusedError() | HistoryError() | AuditFailedError():
+        case ActionRefusedError() | HistoryError() | AuditFailedError() | SplitApartError():
             return EXIT_FOUND_WRONG
-        case SettingsError() | UnwritableError():
+        case SettingsError() | UsersFileError() | UnwritableError():
             return EXIT_MISUSE
         case BrokerUnreachableError() | KafkaError() | TopicNotCreatedError() | TopicsError():
             return EXIT_MISUSE

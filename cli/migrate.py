@@ -9,7 +9,7 @@ from cli.acting import AsOperator, acting
 from cli.connections import CONNECT_TIMEOUT_S, reaching, run
 from cli.failures import EXIT_FOUND_WRONG
 from cli.output import AsJson, print_document
-from cli.progress import bar
+from cli.progress import moving_bar
 from settlement.terms import TermsBook
 from storage.database import connect
 from storage.migrations import check as look_at
@@ -44,7 +44,7 @@ def migrate(
     if check:
         _check(settings, distributed=distributed, as_json=as_json)
         return
-    with reaching(settings.postgres), bar("migrating") as shown:
+    with reaching(settings.postgres), moving_bar() as shown:
         report = run(
             bring_up(
                 settings.postgres.dsn,
@@ -53,7 +53,7 @@ def migrate(
                 password=settings.postgres.read_password,
                 because=acting(settings, as_operator, f"postpay {version('postpay')}"),
                 distributed=distributed,
-                progress=lambda name, done, total: shown.tell(done, what=f"moving {name}", total=total),
+                progress=shown,
             )
         )
     if as_json:

@@ -79,3 +79,14 @@ def reading_bar(what: str, offsets: int) -> Iterator[Callable[[int, int], None]]
             shown.tell(done, f"{records:,} records, {rate:,.0f}/s")
 
         yield told
+
+
+@contextmanager
+def moving_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error, gone in the end, of bytes that are moved.
+
+    Returns:
+        What to tell: the name of what is moved, and how many bytes of how many are.
+    """
+    with bar("moving") as shown:
+        yield lambda name, done, total: shown.tell(done, what=f"moving {name}", total=total)
