@@ -118,7 +118,8 @@ def leaves() -> list[tuple[str, ...]]:
     def below(command: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
         if not hasattr(command, "commands"):
             return [path]
-        return [leaf for name in command.commands for leaf in below(command.commands.get(name), (*path, name))]
+        itself = [path] if command.invoke_without_command else []
+        return itself + [leaf for name in command.commands for leaf in below(command.commands.get(name), (*path, name))]
 
     return below(typer.main.get_command(app), ())
 
