@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -85,7 +84,7 @@ class reaching:  # noqa: N801  # a context manager, used like a function
         if isinstance(error, Exception) and _is_unreachable(error):
             raise DatabaseUnreachableError(_unreachable(self._postgres, error)) from error
         if isinstance(error, _OF_THE_DATABASE):
-            error.add_note(f"the database is {_place(self._postgres)} (POSTPAY_POSTGRES__DSN)")
+            error.add_note(f"the database is {self._postgres.place} (POSTPAY_POSTGRES__DSN)")
 
 
 def _is_unreachable(error: Exception) -> bool:
@@ -95,9 +94,4 @@ def _is_unreachable(error: Exception) -> bool:
 
 def _unreachable(postgres: Postgres, error: Exception) -> str:
     said = first_line(error)
-    return f"Postgres at {_place(postgres)} cannot be used ({said}); is it up, and is POSTPAY_POSTGRES__DSN right?"
-
-
-def _place(postgres: Postgres) -> str:
-    url = urlsplit(postgres.dsn)
-    return f"{url.netloc.rpartition('@')[2] or 'the local socket'}{url.path}"
+    return f"Postgres at {postgres.place} cannot be used ({said}); is it up, and is POSTPAY_POSTGRES__DSN right?"

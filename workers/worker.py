@@ -189,7 +189,8 @@ class Worker:
                 await require_migrated(connection)
                 return await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
         except (NotMigratedError, IdentityMismatchError) as refused:
-            raise RefusedError(str(refused)) from refused
+            place = self.settings.postgres.place
+            raise RefusedError(f"{refused}; the database is {place} (POSTPAY_POSTGRES__DSN)") from refused
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         self.status.calendar_end_on = (await asyncio.to_thread(working_days)).end_on
