@@ -39,7 +39,7 @@ Directory = Annotated[
     epilog=(
         "Examples:\n\n"
         "  postpay dev up\n\n"
-        "  postpay dev up --dir /tmp/stack --fresh && eval \"$(postpay dev env --dir /tmp/stack)\"\n\n"
+        '  postpay dev up --dir /tmp/stack --fresh && eval "$(postpay dev env --dir /tmp/stack)"\n\n'
         "Both go on when the shell ends. They listen on 127.0.0.1 alone, on ports that were free."
     )
 )
@@ -72,7 +72,7 @@ def status(
         raise typer.Exit(EXIT_NOT_RUNNING)
 
 
-@app.command(epilog="Example:  eval \"$(postpay dev env)\"")
+@app.command(epilog='Example:  eval "$(postpay dev env)"')
 def env(directory: Directory) -> None:
     """Print the settings that point postpay at the stack, for a shell to evaluate. Exit code 1 when it doesn't run."""
     found = stack.status(directory)
