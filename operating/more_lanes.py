@@ -1,7 +1,8 @@
 """Adding lanes: each is split into as many, and they go on side by side from its last batch.
 
-The new schema is filled beside the one in use, from its rows. Only when it is whole are partitions added to the topics, which
-can't be undone, and the lane-logs told; then it takes the old one's place. Whoever was killed on that way starts again.
+The new schema is filled beside the one in use, from its rows. Only when it is whole are partitions added to the topics,
+which can't be undone, and the lane-logs told; then it takes the old one's place. Whoever was killed on that way starts
+again.
 
 Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md; docs/runbooks/adding-lanes.md.
 """
@@ -128,9 +129,9 @@ async def _identity(settings: Settings, found: InUse) -> Identity:
     named = (await topics.cluster_id(settings), settings.topics.prefix, settings.group, settings.lanes)
     if (there.cluster_id, there.prefix, there.group, there.lanes) != named:
         raise ActionRefusedError(
-            f"the database has {there.lanes} lanes and belongs to cluster {there.cluster_id}, prefix {there.prefix!r} and"
-            f" group {there.group!r}; the settings name {named[3]} lanes, cluster {named[0]}, prefix {named[1]!r} and group"
-            f" {named[2]!r}"
+            f"the database has {there.lanes} lanes and belongs to cluster {there.cluster_id}, prefix {there.prefix!r}"
+            f" and group {there.group!r}; the settings name {named[3]} lanes, cluster {named[0]}, prefix {named[1]!r}"
+            f" and group {named[2]!r}"
         )
     return there
 
@@ -210,9 +211,8 @@ async def _log(settings: Settings, branch: BranchLog) -> None:
         async with asyncio.timeout(START_TIMEOUT_S):
             await producer.start()
         async with asyncio.timeout(SEND_TIMEOUT_S), producer.transaction():
-            await producer.send(
-                settings.topics.prefix + Topic.LANE_LOG, branch.encode(), key=log_key(branch.lane), partition=branch.lane
-            )
+            topic, key = settings.topics.prefix + Topic.LANE_LOG, log_key(branch.lane)
+            await producer.send(topic, branch.encode(), key=key, partition=branch.lane)
     finally:
         await stop_within(STOP_TIMEOUT_S, producer.stop())
 

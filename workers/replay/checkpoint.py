@@ -41,6 +41,7 @@ class Checkpoint:
         rules_version: by which everything up to there was decided again.
         shape: which columns there were, in one hash: another release may keep more.
         sha256: of the file, in hex.
+        lanes: of how many it was one.
     """
 
     database_id: str
@@ -51,10 +52,15 @@ class Checkpoint:
     rules_version: int
     shape: str
     sha256: str
+    lanes: int = 0
+
+
+SUMS = 2
+"""Raised when more is counted of a lane."""
 
 
 def _shape() -> str:
-    columns = {table.name: table.columns for table in TABLES.values()}
+    columns = {"sums": SUMS, **{table.name: table.columns for table in TABLES.values()}}
     return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()
 
 
@@ -93,6 +99,7 @@ def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping
         RULES_VERSION,
         _shape(),
         _sum(path.with_suffix(".part")),
+        replay.decider.lanes,
     )
     path.with_suffix(".part").replace(path)
     path.with_suffix(".json").write_text(json.dumps(asdict(checkpoint), indent=2) + "\n", encoding="utf-8")
@@ -110,8 +117,8 @@ def latest(directory: Path, database_id: str, decider: Decider, before: int) -> 
         if checkpoint.database_id != database_id:
             msg = f"{path} is of database {checkpoint.database_id}, and this is database {database_id}"
             raise HistoryError(msg)
-        ours = (decider.event_clock, RULES_VERSION, _shape())
-        if (checkpoint.event_clock, checkpoint.rules_version, checkpoint.shape) == ours:
+        ours = (decider.event_clock, RULES_VERSION, _shape(), decider.lanes)
+        if (checkpoint.event_clock, checkpoint.rules_version, checkpoint.shape, checkpoint.lanes) == ours:
             found.append(checkpoint)
     return max((each for each in found if each.batch_seq < before), key=lambda each: each.batch_seq, default=None)
 

@@ -16,8 +16,10 @@ from storage.sessions import _SETTINGS, _SQL
 
 LANE = 5
 
-OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log", "recorded", "replacement"}
-"""Files about the database as a whole; the last two are replay's, which reads and replaces one."""
+OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log"} | {
+    *("recorded", "replacement", "branches", "branching")
+}
+"""Files about the database as a whole; the latter are of commands that read, replace or split one."""
 ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {
