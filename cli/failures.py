@@ -12,6 +12,7 @@ from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError
 from workers.replay.extent import HistoryError
+from workers.replay.processes import ProcessKilledError
 from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
@@ -50,7 +51,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case ClaimedError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError() | AuditFailedError():
+        case HistoryError() | AuditFailedError() | ProcessKilledError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE

@@ -34,6 +34,7 @@ class Action(StrEnum):
     PUBLISH_TERMS = "publish_terms"
     ASSIGN_SUSPENSE = "assign_suspense"
     MIGRATE = "migrate"
+    REBUILD = "rebuild"
 
 
 class LogOutcome(StrEnum):

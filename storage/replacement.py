@@ -7,15 +7,16 @@ Source: docs/replay.md, Rebuilding.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from storage import distribution, operator_log
-from storage.database import Connection, Row, set_lock_timeout
+from storage.database import SCHEMA, Connection, Row, set_lock_timeout
 from storage.identity import Identity
 from storage.migrations import MigrationError, make
+from storage.operator_log import Action, Because, LogOutcome, Note
 from storage.queries import read
 
 SQL = read("replacement")
@@ -123,12 +124,25 @@ async def committed_at(connection: Connection, lane: int, first: int, last: int)
     return {row["batch_seq"]: row["committed_at"] for row in rows}
 
 
-async def swap(connection: Connection, found: InUse) -> str | None:
-    """Put the new schema in the place of the one in use, and raise all epochs, in one transaction.
+def unheard() -> None:
+    """A step that nobody wants to know of."""
+
+
+async def swap(
+    connection: Connection,
+    found: InUse,
+    because: Because | None = None,
+    made: Mapping[str, Any] | None = None,
+    on_exchanged: Callable[[], None] = unheard,
+) -> str | None:
+    """Put the new schema in the place of the one in use, raise all epochs, and enter that, in one transaction.
 
     Args:
         connection: of `migrations.alone`.
         found: the schema in use, as it was when the rebuild began.
+        because: who rebuilds, and why, for the operator log; None: nothing is entered.
+        made: what the new schema is, for the operator log.
+        on_exchanged: called before the COMMIT.
 
     Returns:
         Under which name the old one is kept; None where there was none.
@@ -151,7 +165,24 @@ async def swap(connection: Connection, found: InUse) -> str | None:
             await connection.execute(SQL["keep_as"], kept_as)
             await connection.execute(SQL["keep"])
         await connection.execute(SQL["put_in_use"])
+        if because is not None:
+            await connection.execute(SQL["write_to_used"])
+            await operator_log.append(connection, [_note(because, found, kept_as, made)])
+        on_exchanged()
     return kept_as
+
+
+def _note(because: Because, found: InUse, kept_as: str | None, made: Mapping[str, Any] | None) -> Note:
+    """The new schema's own beginning; of the old one it says under which name it is kept, and up to where it was."""
+    old = {"kept_as": kept_as, "batches": sum(lane.batch_seq for lane in found.lanes.values())}
+    return Note(
+        because=because,
+        action=Action.REBUILD,
+        subject=SCHEMA,
+        outcome=LogOutcome.DONE,
+        before=None if kept_as is None else old,
+        after=made,
+    )
 
 
 async def _carry_over(connection: Connection) -> None:

@@ -86,11 +86,11 @@ async def show_past(
     ends = await _ends(connection, settings, lanes, at)
     history = await _up_to(await fixed(settings, source), ends, at)
     database_id = str((await identity(connection)).database_id)
+    await past.hide_the_present(connection)  # before the long part: it may be refused
     with TemporaryDirectory(prefix="postpay-replay-") as folder:
         job = LaneJob(database_id, Path(folder), checkpoints)
         with reading("deciding again", sum(extent.offsets for extent in history.extents.values())) as told:
             await each_lane(history, partial(keep_lane, job), told)
-        await past.hide_the_present(connection)
         for lane, end in ends.items():
             await _show(
                 connection, job, Decider(lane, settings.lanes, event_clock=settings.clock == "event"), end, party

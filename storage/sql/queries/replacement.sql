@@ -76,6 +76,10 @@ DO $$ BEGIN EXECUTE format('ALTER SCHEMA postpay RENAME TO %I', current_setting(
 -- name: put_in_use
 ALTER SCHEMA postpay_rebuilt RENAME TO postpay;
 
+-- name: write_to_used
+-- And those of the schema in use again, which is now the new one.
+SELECT set_config('search_path', 'postpay', false);
+
 -- name: created_at
 -- What no topic holds: when the database was made.
 UPDATE postpay_rebuilt.identity
