@@ -92,7 +92,7 @@ class Report:
                 yield f"replay: lane {lane.lane}, {lane.difference or lane.unfinished}"
         if self.afterwards is not None:
             yield from self.afterwards.wrong()
-        for _, defect in self.defects:
+        for defect in (kept.letter for kept in self.defects):
             yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
         if settled != self.sent:

@@ -21,7 +21,7 @@ from settlement.version import RULES_VERSION
 from storage import migrations, replacement
 from storage.audit import Check, audit
 from storage.identity import Identity
-from storage.operator_log import Because
+from storage.operator_log import Action, Because, LogOutcome, Note
 from storage.replacement import ClaimedError, InUse
 from workers.kafka.clients import administering
 from workers.kafka.joining import members
@@ -137,25 +137,30 @@ async def rebuild(
         job = Job(str(given.database_id), first, failures, found.has_tables)
         with reading("rebuilding", sum(extent.offsets for extent in history.extents.values())) as told:
             lanes = await each_lane(history, partial(rebuild_lane, job), told, processes=processes)
-        invariants = await _require_sound(connection, accepted)
+        invariants = await require_sound(connection, accepted)
         await require_no_workers(settings, connection)
         reached("rebuild_sound")
         rebuilt = [lanes[lane] for lane in sorted(lanes)]
-        kept_as = await replacement.swap(
-            connection, found, because, _made(given, rebuilt), on_exchanged=partial(reached, "rebuild_exchanged")
-        )
+        note = None if because is None else _note(because, found, given, rebuilt)
+        kept_as = await replacement.swap(connection, found, note, partial(reached, "rebuild_exchanged"))
     unsent = sum(max(0, each.batch_seq - lanes[lane].batch_seq) for lane, each in found.lanes.items() if lane in lanes)
     return Rebuilt(str(given.database_id), rebuilt, kept_as, unsent, invariants, time.monotonic() - begun)
 
 
-def _made(given: Identity, lanes: Sequence[LaneRebuilt]) -> Mapping[str, Any]:
-    """What the new schema is, for the operator log."""
-    return {
-        "database_id": str(given.database_id),
-        "rules_version": RULES_VERSION,
-        "batches": sum(each.batch_seq for each in lanes),
-        "chain_hashes": {str(each.lane): each.chain_hash for each in lanes},
-    }
+def _note(because: Because, found: InUse, given: Identity, lanes: Sequence[LaneRebuilt]) -> Note:
+    """The new schema, and up to where the one was that it takes the place of."""
+    return Note(
+        because=because,
+        action=Action.REBUILD,
+        subject=str(given.database_id),
+        outcome=LogOutcome.DONE,
+        before={"batches": sum(lane.batch_seq for lane in found.lanes.values())} if found.has_tables else None,
+        after={
+            "rules_version": RULES_VERSION,
+            "batches": sum(each.batch_seq for each in lanes),
+            "chain_hashes": {str(each.lane): each.chain_hash for each in lanes},
+        },
+    )
 
 
 async def require_no_workers(settings: Settings, connection: asyncpg.Connection) -> None:
@@ -200,7 +205,7 @@ async def _identity(settings: Settings, found: InUse, history: RecordedHistory) 
     return Identity(UUID(named), settings.lanes, cluster, settings.topics.prefix, settings.group)
 
 
-async def _require_sound(connection: asyncpg.Connection, accepted: Collection[str]) -> int:
+async def require_sound(connection: asyncpg.Connection, accepted: Collection[str]) -> int:
     """All other invariants must hold of the new schema; how many hold.
 
     Raises:

@@ -190,8 +190,8 @@ async def send(made: Platform, records: Iterable[Record]) -> None:
     lanes = range(made.settings.lanes)
     async with made.producer() as producer:
         for each in records:
-            home = home_of((each.key or b"").decode(errors="replace"), LANES)
-            partitions = lanes if each.topic in BROADCAST_TOPICS else [LANES - 1 - home if each.crc32 else home]
+            home = home_of((each.key or b"").decode(errors="replace"), len(lanes))
+            partitions = lanes if each.topic in BROADCAST_TOPICS else [len(lanes) - 1 - home if each.crc32 else home]
             for partition in partitions:
                 topic = made.prefix + each.topic
                 await producer.send(topic, each.value, key=each.key, partition=partition)

@@ -28,6 +28,7 @@ DERIVED = (
     "SELECT * FROM decision ORDER BY 1, 2",
     "SELECT * FROM posting ORDER BY 1, 2, 3",
     "SELECT * FROM receipt ORDER BY 1, 2, 3, 4",
+    "SELECT dead_letter_id, closed_entry FROM dead_letter ORDER BY 1",
     "SELECT * FROM parked ORDER BY lane, event_hash",
     "SELECT * FROM timer ORDER BY 1, 2, 3, 4, 5",
     "SELECT * FROM declined_subject ORDER BY 1, 2, 3, 4",
@@ -64,8 +65,10 @@ async def entered(dsn, number):
     """Let operators do something; how many entries the log has then, each with the hash it must have."""
     connection = await connect(dsn, application_name="test")
     try:
-        done = {"because": Because("ann", "why"), "action": Action.REDRIVE, "outcome": LogOutcome.DONE}
-        await operator_log.append(connection, [Note(subject=f"purchase/0/{each}", **done) for each in range(number)])
+        done = {"because": Because("ann", "why"), "action": Action.CLOSE_DEAD_LETTER, "outcome": LogOutcome.DONE}
+        letters = await connection.fetch("SELECT dead_letter_id FROM dead_letter ORDER BY 1 LIMIT $1", number)
+        subjects = [row[0] for row in letters] + ["of no letter"] * (number - len(letters))
+        await operator_log.append(connection, [Note(subject=each, **done) for each in subjects])
         assert (await operator_chain(connection)).ok
         return len(await operator_log.entries(connection, LogFilter(), 100))
     finally:
@@ -108,11 +111,12 @@ async def test_the_new_schema_has_every_row_of_the_old_one_and_is_what_migrate_m
         after = await content(dsn)
         entry = after[OPERATOR_LOG].pop()
         assert before[OPERATOR_LOG] and after == before
-        assert entry[0] == 4 and (entry[2], *entry[4:7], entry[8]) == ("ann", "rebuild", "postpay", "done", "doubted")
-        assert json.loads(entry[9]) == {"kept_as": ran.json["kept_as"], "batches": ran.json["batches"]}
-        assert json.loads(entry[10])["chain_hashes"] == {
-            str(each["lane"]): each["chain_hash"] for each in ran.json["lanes"]
-        }
+        whose = ("ann", "rebuild", ran.json["database_id"], "done", "doubted")
+        assert entry[0] == 4 and (entry[2], *entry[4:7], entry[8]) == whose
+        assert json.loads(entry[9]) == {"batches": ran.json["batches"]}
+        became = json.loads(entry[10])
+        assert became["kept_as"] == ran.json["kept_as"]
+        assert became["chain_hashes"] == {str(each["lane"]): each["chain_hash"] for each in ran.json["lanes"]}
         assert await catalogue(dsn) == catalogue_before
         assert await content(dsn, ran.json["kept_as"]) == before
         assert ran.json["batches"] == sum(row[1] for row in before[DERIVED[0]])

@@ -22,9 +22,9 @@ ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {
     "outbox": {"stale_turns", "empty_turn_0", "empty_turn_1", "empty_turn_2", "empty_turn_3"},
-    "parked": {"newest"},
+    "parked": {"newest", "groups"},
 }
-"""Single statements: what a worker does for all lanes once in a while, and a list for operators."""
+"""Single statements: what a worker does for all lanes once in a while, and lists for operators."""
 WITHOUT_LANE_TABLES = {("write", "store_terms")}
 
 
