@@ -14,7 +14,6 @@ from rich.console import RenderableType
 
 from cli.audit import document as audited
 from cli.embedded import with_database
-from cli.output import plain
 from devstack.postgres import DATABASE
 from settlement.terms import TermsBook
 from storage import figures, recorded
@@ -22,6 +21,7 @@ from storage.audit import Check, audit
 from storage.database import Connection, connect
 from storage.figures import LedgerTotal
 from storage.operator_log import Because
+from words.document import plain
 from words.page import page
 from words.phrases import counted
 from words.simulation import tell
