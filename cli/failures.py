@@ -3,6 +3,7 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from console.login.users import UsersFileError
 from operating.refusal import ActionRefusedError
 from storage.branching import SplitApartError
 from storage.database import PooledTransactionsError
@@ -13,6 +14,7 @@ from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError
 from workers.replay.extent import HistoryError
+from workers.replay.processes import ProcessKilledError
 from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
@@ -49,9 +51,9 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
-        case ClaimedError():
+        case ClaimedError() | UsersFileError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError() | AuditFailedError() | SplitApartError():
+        case HistoryError() | AuditFailedError() | ProcessKilledError() | SplitApartError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE

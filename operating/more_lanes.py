@@ -4,7 +4,7 @@ The new schema is filled beside the one in use, from its rows. Only when it is w
 which can't be undone, and the lane-logs told; then it takes the old one's place. Whoever was killed on that way starts
 again.
 
-Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md; docs/runbooks/adding-lanes.md.
+Source: docs/decisions/0025-a-lane-is-split-like-a-branch.md; docs/runbooks/adding-lanes.md.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import asyncpg
 from contracts.topics import Topic
 from operating.refusal import ActionRefusedError
 from storage import branches, branching, migrations, recorded, replacement
+from storage.branches import Branch
 from storage.branching import Progress, Split
 from storage.database import connect
 from storage.identity import Identity
@@ -110,7 +111,7 @@ async def split_lanes(
         reached("split_partitions_added")
         for branch in await branches.branches(connection):
             if branch.from_lanes == split.lanes:
-                await _log(settings, BranchLog(database_id=str(identity.database_id), lanes=into, **asdict(branch)))
+                await _log(settings, _logged(str(identity.database_id), into, branch))
         reached("split_logged")
         kept_as = await replacement.swap(connection, found, _note(because, split, found))
     assert kept_as is not None
@@ -215,6 +216,19 @@ async def _log(settings: Settings, branch: BranchLog) -> None:
             await producer.send(topic, branch.encode(), key=key, partition=branch.lane)
     finally:
         await stop_within(STOP_TIMEOUT_S, producer.stop())
+
+
+def _logged(database_id: str, lanes: int, branch: Branch) -> BranchLog:
+    return BranchLog(
+        database_id,
+        branch.lane,
+        lanes,
+        branch.from_lane,
+        branch.from_lanes,
+        branch.batch_seq,
+        branch.next_seq,
+        branch.chain_hash,
+    )
 
 
 def _note(because: Because, split: Split, found: InUse) -> Note:

@@ -3,7 +3,7 @@
 Nothing is decided anew. Decisions and postings keep their numbers, batches their hashes, so the chains of before can be
 computed from the new schema as well; `storage.branches` says from where.
 
-Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md.
+Source: docs/decisions/0025-a-lane-is-split-like-a-branch.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -220,7 +220,7 @@ async def cut(history: RecordedHistory, until: datetime) -> RecordedHistory:
 
 async def _cut(lane: LaneHistory, until: datetime) -> LaneExtent:
     extent = lane.extent
-    if extent.last is None and extent.offsets:
+    if extent.last is None and extent.begins is None and extent.offsets:
         msg = (
             f"lane {extent.lane} has records and no batch in its lane-log, so nothing says what was decided by"
             f" {until.isoformat()}; leave the time out"

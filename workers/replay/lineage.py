@@ -3,7 +3,7 @@
 A lane's story is that of the lane it was a part of, up to the batch after which that was split, and from then on its
 own. It is told by the first record in the lane-log of those that were split off.
 
-Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md.
+Source: docs/decisions/0025-a-lane-is-split-like-a-branch.md.
 """
 
 from collections.abc import Mapping

@@ -134,8 +134,8 @@ VALUES ($1, $2)
 ON CONFLICT DO NOTHING;
 
 -- name: store_branch
-INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq)
-VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: rebuilt_lanes
 SELECT lane
@@ -150,7 +150,8 @@ SELECT to_regclass('postpay.operator_log') IS NOT NULL;
 
 -- name: open_operator_log
 -- Entries keep their numbers, times and hashes: they are no new ones.
-ALTER TABLE postpay_rebuilt.operator_log DISABLE TRIGGER chain_operator_log;
+ALTER TABLE postpay_rebuilt.operator_log
+DISABLE TRIGGER chain_operator_log, DISABLE TRIGGER note_end_of_dead_letter;
 
 -- name: carry_operator_log
 INSERT INTO postpay_rebuilt.operator_log (
@@ -161,4 +162,17 @@ FROM postpay.operator_log
 ORDER BY entry;
 
 -- name: close_operator_log
-ALTER TABLE postpay_rebuilt.operator_log ENABLE TRIGGER chain_operator_log;
+ALTER TABLE postpay_rebuilt.operator_log
+ENABLE TRIGGER chain_operator_log, ENABLE TRIGGER note_end_of_dead_letter;
+
+-- name: carry_ends
+-- Which dead letters are done with, as the log has it.
+UPDATE postpay_rebuilt.dead_letter
+SET closed_entry = ended.entry
+FROM (
+    SELECT DISTINCT ON (subject) subject, action, entry
+    FROM postpay_rebuilt.operator_log
+    WHERE outcome = 'done' AND action IN ('redrive', 'close_dead_letter', 'reopen_dead_letter')
+    ORDER BY subject, entry DESC
+) AS ended
+WHERE dead_letter_id = ended.subject AND ended.action <> 'reopen_dead_letter';

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,25 @@ async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, server,
             assert ran.code == 0, ran.err
         async with with_lanes(made, AT_LAST) as last:
             await last.require_sound()
+            await require_past(last, next(party for kind, party in books.parties() if kind == "account"))
             await require_proven(last, backup.dsn)
+
+
+async def require_past(made: Platform, account: str) -> None:
+    """What there was can be shown as of the split, and of no time before."""
+    command = Command(made.environment)
+    (row,) = await made.fetch("SELECT lane_time FROM lane JOIN account USING (lane) WHERE account_id = $1", account)
+    now, then, earlier = (
+        await asyncio.to_thread(command, "account", "show", account, "--json", *as_of)
+        for as_of in ((), at(row["lane_time"]), at(row["lane_time"] - timedelta(minutes=1)))
+    )
+    assert (then.code, earlier.code) == (0, 1)
+    assert then.json["history"] == now.json["history"]
+    assert "when lanes were split" in earlier.complaint
+
+
+def at(time: datetime) -> tuple[str, str]:
+    return "--as-of", time.isoformat()
 
 
 async def require_proven(made: Platform, backup: str) -> None:
