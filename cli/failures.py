@@ -15,6 +15,7 @@ from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
 from workers.kafka.topics import TopicNotCreatedError, TopicsError
 from workers.replay.extent import HistoryError
+from workers.replay.processes import ProcessKilledError
 from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
@@ -59,18 +60,34 @@ def explain(error: BaseException) -> tuple[str, int] | None:
 
 
 def _code(error: BaseException) -> int | None:
-    match error:
-        case Failure():
-            return error.code
-        case ActionRefusedError() | HistoryError() | AuditFailedError() | SplitApartError():
-            return EXIT_FOUND_WRONG
-        case SettingsError() | UsersFileError() | UnwritableError():
-            return EXIT_MISUSE
-        case BrokerUnreachableError() | KafkaError() | TopicNotCreatedError() | TopicsError():
-            return EXIT_MISUSE
-        case DatabaseUnreachableError() | PooledTransactionsError() | asyncpg.InsufficientPrivilegeError():
-            return EXIT_MISUSE
-        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError() | ClaimedError():
-            return EXIT_MISUSE
-        case _:
-            return None
+    if isinstance(error, Failure):
+        return error.code
+    if isinstance(error, FOUND_WRONG):
+        return EXIT_FOUND_WRONG
+    return EXIT_MISUSE if isinstance(error, MISUSE) else None
+
+
+FOUND_WRONG = (
+    ActionRefusedError,
+    AuditFailedError,
+    HistoryError,
+    ProcessKilledError,
+    SplitApartError,
+)
+MISUSE = (
+    asyncpg.InsufficientPrivilegeError,
+    BrokerUnreachableError,
+    ClaimedError,
+    DatabaseUnreachableError,
+    DistributionError,
+    IdentityMismatchError,
+    KafkaError,
+    MigrationError,
+    NotMigratedError,
+    PooledTransactionsError,
+    SettingsError,
+    TopicNotCreatedError,
+    TopicsError,
+    UnwritableError,
+    UsersFileError,
+)

@@ -277,7 +277,7 @@ class Settings(BaseSettings):
     topics: Topics = Topics()
     lanes: Annotated[
         int,
-        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic; fixed once the database is created"),
+        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic, fixed by the database"),
         Expected(f"a whole number from 1 to {LANES_MOST}"),
     ] = 8
     group: Annotated[
