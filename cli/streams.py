@@ -52,6 +52,8 @@ def guarded() -> Iterator[None]:
         UnwritableError: standard output is closed, or what is in its buffer cannot be written.
     """
     _fill_holes()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  it lasts as long as the process
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  it lasts as long as the process
     if sys.stdout is None:

@@ -104,7 +104,7 @@ def configure(log: Log, stream: TextIO | None = None) -> None:
         if log.format == "json"
         else structlog.dev.ConsoleRenderer(colors=(stream or sys.stdout).isatty())
     )
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = Lines(stream or sys.stdout)
     handler.addFilter(OnceWhileItLasts())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -133,6 +133,29 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger; `get(__name__).warning("database away", lane=3, error=…)`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes lines for as long as somebody takes them; nobody is held up by a log on a full disk."""
+
+    is_taken = True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; that it cannot be written is said once on standard error, until it can be again."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001  a defect, for the standard library to tell
+            self.handleError(record)
+            return
+        try:
+            self.stream.write(line + self.terminator)
+            self.flush()
+        except Exception as error:  # noqa: BLE001  the stream may be anything
+            if self.is_taken:
+                sys.stderr.write(f"error: the log is lost for now: {first_line(error)}\n")
+            self.is_taken = False
+        else:
+            self.is_taken = True
 
 
 class OnceWhileItLasts(logging.Filter):

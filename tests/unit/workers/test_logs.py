@@ -1,6 +1,8 @@
+import contextlib
 import io
 import json
 import logging
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -136,3 +138,11 @@ def test_console_lines_are_for_people():
     assert "lane claimed" in stream.getvalue()
     assert "lane=3" in stream.getvalue()
     assert "\x1b[" not in stream.getvalue()
+
+
+def test_a_log_on_a_full_disk_is_told_of_once_and_holds_nobody_up(capsys):
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
+        logs.configure(Log(), full)
+        for _ in range(3):
+            logs.get("workers.worker").info("worker began")
+    assert capsys.readouterr().err == "error: the log is lost for now: [Errno 28] No space left on device\n"
