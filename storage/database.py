@@ -105,9 +105,14 @@ async def connect(
     application_name: str,
     password: Password | None = None,
     command_timeout_s: float | None = None,
+    role: str | None = None,
 ) -> asyncpg.Connection:
-    """Open one connection set up like the pool's, for commands; without a bound on statements unless told."""
-    sessions = Sessions(dsn, password, application_name=application_name, for_writing=False)
+    """Open one connection set up like the pool's, for commands; without a bound on statements unless told.
+
+    With a `role` it may write what that may, see Sessions.
+    """
+    for_writing = role is not None
+    sessions = Sessions(dsn, password, application_name=application_name, for_writing=for_writing, role=role)
     return await sessions.open(command_timeout=command_timeout_s, max_cached_statement_lifetime=0)
 
 

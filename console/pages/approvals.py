@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from console.access import Permission
-from console.pages import lanes
+from console.pages import lanes, repair, terms
 from console.routes import Asked, AskedWronglyError, Done, Form, Page
 from operating import approvals
 from operating.approvals import CarryOut
@@ -16,7 +16,9 @@ from workers.settings.model import Settings
 PAGE_ROWS = 50
 
 KINDS: Mapping[str, Callable[[Connection, Settings, ApprovalRequest, Because], Awaitable[Mapping[str, Any]]]] = {
-    "accept_gap": lanes.accept_gap
+    "accept_gap": lanes.accept_gap,
+    repair.EDITED_REDRIVE: repair.carry_out,
+    terms.PUBLISH_TERMS: terms.carry_out,
 }
 """How each kind is carried out."""
 
