@@ -113,7 +113,7 @@ async def run_now(asked: Asked) -> Done:
     waiting.cancel()
     if task.done():
         task.result()
-    return Done({"is_running": not task.done()}, to=PATH, notice="audit_begun")
+    return Done({"is_running": not task.done()}, to=PATH, notice="notice_audit_begun")
 
 
 async def _audit(settings: Settings, because: Because, begun: asyncio.Event) -> None:
