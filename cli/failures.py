@@ -5,6 +5,7 @@ from aiokafka.errors import KafkaError
 
 from console.login.users import UsersFileError
 from operating.refusal import ActionRefusedError
+from storage.branching import SplitApartError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
@@ -51,7 +52,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case ClaimedError() | UsersFileError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError() | AuditFailedError():
+        case HistoryError() | AuditFailedError() | SplitApartError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE

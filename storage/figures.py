@@ -1,7 +1,7 @@
 """Figures that operators watch: of each lane, of the ledger, of outcomes, and the terms in force."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,8 @@ class LaneFigures:
 
     `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `relayed_batch_seq` is
     the relay's last word; `unrelayed_since` is when the oldest batch after it was committed. `positions` are next
-    offsets by topic.
+    offsets by topic. `platform` is what the platform's own ledger accounts hold, in minor units on their normal sides
+    by (account, currency); `oldest_overdue_at` is when the freeze of the account began that is overdue longest.
     """
 
     lane: int
@@ -39,6 +40,9 @@ class LaneFigures:
     open_debits: int
     oldest_open_debit_at: datetime | None
     positions: dict[str, int]
+    overdue_accounts: int = 0
+    oldest_overdue_at: datetime | None = None
+    platform: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,14 @@ async def operations(connection: Connection) -> list[LaneFigures]:
             open_debits=row["open_debits"],
             oldest_open_debit_at=row["oldest_open_debit_at"],
             positions=dict(zip(row["topics"], row["next_offsets"], strict=True)),
+            overdue_accounts=row["overdue_accounts"],
+            oldest_overdue_at=row["oldest_overdue_at"],
+            platform={
+                (account, currency): minor
+                for account, currency, minor in zip(
+                    row["ledger_accounts"], row["currencies"], row["balances_minor"], strict=True
+                )
+            },
         )
         for row in await connection.fetch(_SQL["operations"], COUNTED_AT_MOST)
     ]

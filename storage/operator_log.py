@@ -42,6 +42,7 @@ class Action(StrEnum):
     REQUEST_APPROVAL = "request_approval"
     APPROVE = "approve"
     REFUSE_APPROVAL = "refuse_approval"
+    SPLIT_LANES = "split_lanes"
 
 
 class LogOutcome(StrEnum):

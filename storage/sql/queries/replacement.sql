@@ -10,7 +10,7 @@ SELECT to_regnamespace('postpay') IS NOT NULL AS has_schema,
 
 -- name: lanes
 -- Which epoch each lane has, and up to where it is settled.
-SELECT lane, epoch, batch_seq
+SELECT lane, epoch, batch_seq, chain_hash
 FROM postpay.lane
 ORDER BY lane;
 
@@ -40,6 +40,10 @@ ALTER SCHEMA postpay_aside RENAME TO postpay;
 -- name: write_to_rebuilt
 -- The session's tables are those of the new schema from here on.
 SELECT set_config('search_path', 'postpay_rebuilt', false);
+
+-- name: write_to_used
+-- They are those of the schema in use again.
+SELECT set_config('search_path', 'postpay', false);
 
 -- name: analyze
 -- Statistics for the planner: COPY makes none, and audit and workers come at once.

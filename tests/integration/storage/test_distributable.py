@@ -16,8 +16,8 @@ from storage.sessions import _SETTINGS, _SQL
 
 LANE = 5
 
-OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log", "recorded", "replacement"}
-"""Files about the database as a whole; the last two are replay's, which reads and replaces one."""
+OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log", "recorded", "replacement", "as_of"}
+"""Files about the database as a whole; the last three are of replay, which reads it, replaces it, shows its past."""
 ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {
