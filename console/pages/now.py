@@ -1,6 +1,7 @@
 """*Now*: whether all is settled, or what is wrong and where to look."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from console import alarms
@@ -11,6 +12,7 @@ from storage.outcome_search import ANY
 
 MOST_POINTS = 360
 """Of a chart: one a minute."""
+OLD = timedelta(minutes=2)
 
 
 async def read(asked: Asked) -> Mapping[str, Any]:
@@ -52,7 +54,7 @@ def _verdict(watch: Watch, active: list[alarms.ActiveAlarm], open_letters: int) 
     if active:
         worst = "bad" if any(each.severity == "bad" for each in active) else "warn"
         return {"code": "alarms", "level": worst, "count": len(active)}
-    if watch.database_detail or watch.broker_detail or watch.lag is None:
+    if watch.database_detail or watch.broker_detail or watch.lag is None or _is_old(watch.looked_at):
         return {"code": "unseen", "level": "warn"}
     if not watch.lag.caught_up:
         records = sum(each.records for each in watch.lag.topics)
@@ -60,6 +62,11 @@ def _verdict(watch: Watch, active: list[alarms.ActiveAlarm], open_letters: int) 
     if open_letters:
         return {"code": "waiting", "level": "warn", "count": open_letters}
     return {"code": "settled", "level": "good"}
+
+
+def _is_old(looked_at: datetime) -> bool:
+    """The watcher has not come round for long: what it saw is no news."""
+    return datetime.now(UTC) - looked_at > OLD
 
 
 PAGE = Page("now", "/", read, is_live=True)
