@@ -92,4 +92,3 @@ async def _look(settings: Settings, *, distributed: bool) -> list[str]:
         return await look_at(connection, lanes=settings.lanes, distributed=distributed)
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
-

@@ -18,7 +18,9 @@ EPILOG = (
 
 
 def split(
-    into: Annotated[int, typer.Argument(metavar="LANES", min=2, help="How many there shall be: a multiple of today's.")],
+    into: Annotated[
+        int, typer.Argument(metavar="LANES", min=2, help="How many there shall be: a multiple of today's.")
+    ],
     *,
     reason: Reason,
     accepted: Annotated[

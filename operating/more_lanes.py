@@ -211,7 +211,10 @@ async def _log(settings: Settings, branch: BranchLog) -> None:
             await producer.start()
         async with asyncio.timeout(SEND_TIMEOUT_S), producer.transaction():
             await producer.send(
-                settings.topics.prefix + Topic.LANE_LOG, branch.encode(), key=log_key(branch.lane), partition=branch.lane
+                settings.topics.prefix + Topic.LANE_LOG,
+                branch.encode(),
+                key=log_key(branch.lane),
+                partition=branch.lane,
             )
     finally:
         await stop_within(STOP_TIMEOUT_S, producer.stop())

@@ -54,7 +54,9 @@ class Books:
 
     def parties(self) -> Iterator[tuple[str, str]]:
         for kind, topic in (("account", Topic.CREDIT_LINE), ("merchant", Topic.MERCHANT)):
-            keys = {(each.key or b"").decode() for day in self.days[:SPLIT_AFTER] for each in day if each.topic == topic}
+            keys = {
+                (each.key or b"").decode() for day in self.days[:SPLIT_AFTER] for each in day if each.topic == topic
+            }
             yield from ((kind, key) for key in sorted(keys))
 
 
@@ -66,7 +68,8 @@ async def books(stack, tmp_path):
         days = [[*history.day(day), tick(history.midnight_after(day))] for day in range(DAYS)]
         at = history.midnight_after(SPLIT_AFTER - 2) + timedelta(hours=1)
         waits = [
-            record(Topic.PURCHASE, f"acc-{n:06}", "waits", "purchase.received", at, order_id="never") for n in range(1, 9)
+            record(Topic.PURCHASE, f"acc-{n:06}", "waits", "purchase.received", at, order_id="never")
+            for n in range(1, 9)
         ]
         days[SPLIT_AFTER - 1] += waits
         victim = made.worker(POSTPAY_FAULT="in_kafka_transaction:20")
@@ -130,7 +133,11 @@ async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, stack, 
 
 
 OF_PLATFORM = {
-    "POSTPAY_KAFKA__BOOTSTRAP", "POSTPAY_POSTGRES__DSN", "POSTPAY_TOPICS__PREFIX", "POSTPAY_GROUP", "POSTPAY_LANES",
+    "POSTPAY_KAFKA__BOOTSTRAP",
+    "POSTPAY_POSTGRES__DSN",
+    "POSTPAY_TOPICS__PREFIX",
+    "POSTPAY_GROUP",
+    "POSTPAY_LANES",
 }
 
 

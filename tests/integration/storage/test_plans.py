@@ -23,7 +23,7 @@ from settlement.entities import (
 from settlement.party import PartyKind
 from storage import activity, approvals, conflicts, dead_letters, figures, load, outbox, parked, payouts, search
 from storage.load import ReadSet
-from storage.outcome_search import OutcomeFilter
+from storage.outcome_search import GROUPED_AT_MOST, OutcomeFilter
 from storage.payouts import PayoutFilter
 from storage.queries import read
 from storage.stories.account import account_story
@@ -334,6 +334,7 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
     assert await read_whole(operator) == {}
 
 
+<<<<<<< HEAD
 async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operator):
     for kind in PartyKind:
         page = await course(operator, 0, kind, "filler-7", limit=5)
@@ -362,6 +363,25 @@ async def test_whatever_has_an_id_is_found_by_reading_a_part_of_each_table(conne
     assert {each for each in whole if not re.search("_lane_[1-7]$", each)} <= {"parked", "dead_letter"}
 
 
+=======
+async def test_what_pages_of_repair_read_besides_reads_no_table_from_end_to_end(operator):
+    """Rows in groups, of all and of what is open; what was done about some; sums of payouts."""
+    for is_open in (None, True):
+        letters = await dead_letters.dead_letters(operator, OutcomeFilter(), is_open=is_open, limit=50)
+        assert (await dead_letters.letter_groups(operator, OutcomeFilter(), is_open=is_open)).total == GROUPED_AT_MOST
+    assert len(await dead_letters.stories(operator, letters)) == 50
+    await dead_letters.ends(operator, [each.letter.dead_letter_id for each in letters])
+    await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, is_open=True, limit=50)
+    await dead_letters.dead_letter(operator, "purchase/9/7")
+    assert (await parked.parked_groups(operator, OutcomeFilter())).total == GROUPED_AT_MOST
+    assert (await conflicts.conflict_groups(operator, OutcomeFilter())).total == 0
+    assert sum(each.payouts for each in await payouts.unanswered_sums(operator)) == ROWS
+    await figures.chain_heads(operator)
+    await figures.stored_terms(operator)
+    assert await read_whole(operator) == {}
+
+
+>>>>>>> screens
 @pytest.mark.parametrize(
     ("file", "query", "arguments"),
     [
