@@ -334,7 +334,6 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
     assert await read_whole(operator) == {}
 
 
-<<<<<<< HEAD
 async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operator):
     for kind in PartyKind:
         page = await course(operator, 0, kind, "filler-7", limit=5)
@@ -363,7 +362,6 @@ async def test_whatever_has_an_id_is_found_by_reading_a_part_of_each_table(conne
     assert {each for each in whole if not re.search("_lane_[1-7]$", each)} <= {"parked", "dead_letter"}
 
 
-=======
 async def test_what_pages_of_repair_read_besides_reads_no_table_from_end_to_end(operator):
     """Rows in groups, of all and of what is open; what was done about some; sums of payouts."""
     for is_open in (None, True):
@@ -381,7 +379,6 @@ async def test_what_pages_of_repair_read_besides_reads_no_table_from_end_to_end(
     assert await read_whole(operator) == {}
 
 
->>>>>>> screens
 @pytest.mark.parametrize(
     ("file", "query", "arguments"),
     [
