@@ -66,7 +66,7 @@ async def redrive(asked: Asked) -> Done:
     done = await _only(bulk.redriven(asked.connection, asked.settings, chosen, asked.because()))
     if done["status"] in {RedriveStatus.REFUSED, RedriveStatus.FAILED, RedriveStatus.CLOSED}:
         raise ActionRefusedError(done["detail"])
-    return Done(done, to=_address(kept), notice=done["status"])
+    return Done(done, to=_address(kept), notice=f"notice_{done['status']}")
 
 
 async def ask(asked: Asked) -> Done:
@@ -86,7 +86,7 @@ async def ask(asked: Asked) -> Done:
     request = await approvals.ask(
         asked.connection, EDITED_REDRIVE, kept.letter.dead_letter_id, document, asked.because()
     )
-    return Done({"entry": request.entry}, to=_address(kept), notice="asked")
+    return Done({"entry": request.entry}, to=_address(kept), notice="notice_asked")
 
 
 async def carry_out(
@@ -114,7 +114,7 @@ async def reopen(asked: Asked) -> Done:
 async def _change(asked: Asked, change: Callable[..., Any]) -> Done:
     kept = await _letter(asked)
     (done,) = await change(asked.connection, [kept], asked.because())
-    return Done(done.document(), to=_address(kept), notice=done.status)
+    return Done(done.document(), to=_address(kept), notice=f"notice_{done.status}")
 
 
 @dataclass(frozen=True, slots=True)
