@@ -11,6 +11,7 @@ from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
+from workers.kafka import topics
 from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, reading, unreachable
 from workers.kafka.pacing import without_pauses
 from workers.lanes.lanelog import BatchLog, BranchLog
@@ -155,9 +156,11 @@ async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
     """What the brokers have now of every lane.
 
     Raises:
+        TopicsError: a topic is missing, or has other partitions than there are lanes.
         HistoryError: the lane-log has a record that is none.
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
+    await topics.require(settings)
     prefix = settings.topics.prefix
     async with _consumer(settings) as consumer:
         lanes = range(settings.lanes)

@@ -162,6 +162,12 @@ class Postgres(Section):
         return parse_qs(urlsplit(self.dsn).query).get("sslcert", [None])[0]
 
     @property
+    def place(self) -> str:
+        """Where it is, for people: hosts and database, without who logs in."""
+        url = urlsplit(self.dsn)
+        return f"{url.netloc.rpartition('@')[2] or 'the local socket'}{url.path}"
+
+    @property
     def uses_socket(self) -> bool:
         """Whether the database is on this machine, behind a Unix socket, so that nothing crosses a network."""
         url = urlsplit(self.dsn)
