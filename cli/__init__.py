@@ -45,6 +45,7 @@ ENTRIES = {
     "suspense": Entry("cli.suspense"),
     "lane": Entry("cli.lane"),
     "operator-log": Entry("cli.operator_log"),
+    "console": Entry("cli.console"),
     "audit": Entry("cli.audit"),
     "history": Entry("cli.history"),
     "replay": Entry("cli.replay"),

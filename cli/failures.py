@@ -3,7 +3,9 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from console.login.users import UsersFileError
 from operating.refusal import ActionRefusedError
+from storage.branching import SplitApartError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
 from storage.identity import IdentityMismatchError
@@ -48,9 +50,9 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return f"error: {error}", EXIT_MISUSE
         case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
             return f"error: {error}", EXIT_MISUSE
-        case ClaimedError():
+        case ClaimedError() | UsersFileError():
             return f"error: {error}", EXIT_MISUSE
-        case HistoryError() | AuditFailedError():
+        case HistoryError() | AuditFailedError() | SplitApartError():
             return f"error: {error}", EXIT_FOUND_WRONG
         case PooledTransactionsError():
             return f"error: {error}", EXIT_MISUSE

@@ -1,4 +1,4 @@
-"""`postpay lane accept-gap`."""
+"""`postpay lane …`."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -8,16 +8,21 @@ import typer
 from cli.acting import AsOperator, Reason, acting
 from cli.connections import database, run
 from cli.output import AsJson, print_document
+from cli.split import EPILOG as SPLIT_EPILOG
+from cli.split import split
 from operating.gaps import AcceptedGap, accept_gap
 from storage.operator_log import Because
 from workers.settings.model import Settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Let a lane go on whose input is lost.")
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
 def lane() -> None:
-    """Let a lane go on whose input is lost."""
+    """Let a lane go on whose input is lost, or split all lanes into more."""
+
+
+app.command(epilog=SPLIT_EPILOG)(split)
 
 
 @app.command(

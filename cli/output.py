@@ -1,31 +1,15 @@
 """What commands print: JSON for programs, text for people."""
 
-import base64
-import json
 import sys
 from collections.abc import Iterable
-from datetime import date, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.console import Console
 
+from words.document import json_text
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def plain(value: object) -> Any:
-    """Give JSON's form of what JSON has none for."""
-    match value:
-        case datetime() | date():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-        case bytes():
-            return {"base64": base64.b64encode(value).decode()}
-        case set() | frozenset():
-            return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def print_document(value: Any) -> None:
@@ -41,12 +25,7 @@ def print_lines(values: Iterable[Any]) -> None:
 
 def print_json(value: Any, indent: int | None = None) -> None:
     """Print JSON; a lone surrogate, which UTF-8 cannot hold, as the escape it came as."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=plain)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(value, indent=indent, default=plain)
-    typer.echo(text.encode())
+    typer.echo(json_text(value, indent).encode())
 
 
 def people() -> Console:

@@ -1,4 +1,4 @@
-"""The bar of a long reading: how far it is, how many records, how many a second. Shown where somebody watches."""
+"""Bars of what takes long: how far it is, and of a reading how many records a second. Shown where somebody watches."""
 
 import sys
 import time
@@ -35,3 +35,19 @@ def reading_bar(what: str, offsets: int) -> Iterator[Callable[[int, int], None]]
             bar.update(task, completed=done, records=records, rate=records / max(0.001, time.monotonic() - begun))
 
         yield told
+
+
+@contextmanager
+def moving_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error, gone in the end, of bytes that are moved.
+
+    Returns:
+        What to tell: the name of what is moved, and how many bytes of how many are.
+    """
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", visible=False)
+
+        def shown(name: str, done: int, total: int) -> None:
+            bar.update(task, description=f"moving {name}", completed=done, total=total, visible=True)
+
+        yield shown

@@ -16,10 +16,9 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.filters import EventId, Key, Since, Topic, Until, one_of, outcome_filter
 from cli.output import AsJson, print_json
+from operating import bulk
 from operating.edits import Edit, parse_change
-from operating.redriving import Redriven, Redriver, RedriveStatus, plan
-from operating.rehearsal import Foreseen, rehearse
-from operating.resending import Resending
+from operating.redriving import RedriveStatus
 from operating.selection import Selection, selection
 from settlement.dead_letter import DeadLetterReason
 from storage.database import Connection
@@ -40,7 +39,7 @@ EPILOG = (
 )
 
 FINE: frozenset[str] = frozenset(
-    {RedriveStatus.REDRIVEN, RedriveStatus.BEFORE, "applied", "duplicate", "declined", "parked"}
+    {RedriveStatus.REDRIVEN, RedriveStatus.BEFORE, RedriveStatus.CLOSED, "applied", "duplicate", "declined", "parked"}
 )
 TOLD = 20
 """Dead letters of a bulk that are told one by one, where something is wrong with them."""
@@ -131,48 +130,17 @@ async def _run(settings: Settings, wanted: Wanted, because: Because) -> Counter[
 async def _redriven(
     connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, because: Because
 ) -> AsyncIterator[dict[str, Any]]:
-    async with Redriver.ready(connection, settings, because) as redriver:
-        async for step in chosen.steps(connection):
-            results = await redriver.redrive(step, wanted.edit)
-            for each in results:
-                yield _as_json(each)
-            if all(each.status is RedriveStatus.FAILED for each in results):
-                raise Failure("Kafka takes nothing any more; what was sent is on record: run the same command again")
+    async for step in bulk.redriven(connection, settings, chosen, because, wanted.edit):
+        for each in step.documents:
+            yield each
 
 
 async def _rehearsed(
     connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, _because: Because
 ) -> AsyncIterator[dict[str, Any]]:
-    async for step in chosen.steps(connection):
-        plans = await plan(connection, settings.lanes, step, wanted.edit)
-        resendings = [each for each in plans if isinstance(each, Resending)]
-        foreseen = iter(await rehearse(connection, settings, resendings))
-        for each in plans:
-            yield _as_json(each) if isinstance(each, Redriven) else _foreseen(each, next(foreseen))
-
-
-def _as_json(redriven: Redriven) -> dict[str, Any]:
-    letter = redriven.kept.letter
-    return {
-        "id": letter.dead_letter_id,
-        "status": redriven.status,
-        "topic": None if letter.source is None else letter.source.topic,
-        "partition": redriven.partition,
-        "offset": redriven.offset,
-        "event_id": redriven.event_id,
-        "detail": redriven.detail,
-    }
-
-
-def _foreseen(resending: Resending, foreseen: Foreseen) -> dict[str, Any]:
-    return {
-        "id": resending.kept.letter.dead_letter_id,
-        "status": foreseen.outcome,
-        "topic": resending.record.topic,
-        "partition": resending.record.partition,
-        "event_id": resending.message.event_id,
-        **{name: value for name, value in asdict(foreseen).items() if name != "outcome"},
-    }
+    async for step in bulk.rehearsed(connection, settings, chosen, wanted.edit):
+        for each in step.documents:
+            yield each
 
 
 def _in_words(line: dict[str, Any]) -> str:

@@ -1,9 +1,7 @@
 """`postpay terms show` and `publish`."""
 
-import json
-import tomllib
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,29 +83,14 @@ def parsed(file: Path) -> TermsBook:
         Failure: there are none in it, naming the field.
     """
     try:
-        text = file.read_bytes().decode()
-        document = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+        return publication.parsed(file.read_bytes().decode(), is_toml=file.suffix == ".toml")
     except OSError as error:
         raise Failure(f"expected a file with terms, got {file} ({error.strerror})") from error
+    except TermsError as error:
+        raise Failure(f"{file}: {error}", EXIT_FOUND_WRONG) from error
     except ValueError as error:
         kind = "TOML" if file.suffix == ".toml" else "JSON (TOML files end in .toml)"
         raise Failure(f"expected {kind} in {file}, got something else ({error})", EXIT_FOUND_WRONG) from error
-    try:
-        return TermsBook.parse(_with_text_dates(document))
-    except TermsError as error:
-        raise Failure(f"{file}: {error}", EXIT_FOUND_WRONG) from error
-
-
-def _with_text_dates(value: Any) -> Any:
-    """TOML has dates, JSON has none: a document is the same whichever it was written in."""
-    match value:
-        case dict():
-            return {name: _with_text_dates(each) for name, each in value.items()}
-        case list():
-            return [_with_text_dates(each) for each in value]
-        case date():
-            return value.isoformat()
-    return value
 
 
 async def _in_force(settings: Settings) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ class Report:
         for lane in self.verified.lanes:
             if lane.difference is not None or lane.unfinished:
                 yield f"replay: lane {lane.lane}, {lane.difference or lane.unfinished}"
-        for _, defect in self.defects:
+        for defect in (kept.letter for kept in self.defects):
             yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
         if settled != self.sent:

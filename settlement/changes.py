@@ -23,18 +23,24 @@ BY_MESSAGE = 100
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A place in the order of all that happens: an instant and, within it, a rank."""
+    """A place in the order of all that happens: an instant, within it a rank, and within that as it was decided.
+
+    `no` is of the account's running numbers; 0, in rows from before too, is before all that was decided of a rank.
+    """
 
     at: datetime
     rank: int
+    no: int = 0
 
     @classmethod
-    def parse(cls, at: str, rank: str) -> "Place":
+    def parse(cls, at: str, rank_and_no: str) -> "Place":
         """Read what `str` wrote."""
-        return cls(datetime.fromisoformat(at), int(rank))
+        rank, _, no = rank_and_no.partition("/")
+        return cls(datetime.fromisoformat(at), int(rank), int(no) if no else 0)
 
     def __str__(self) -> str:
-        return f"{self.at.astimezone(UTC).isoformat()} {self.rank}"
+        no = f"/{self.no}" if self.no else ""
+        return f"{self.at.astimezone(UTC).isoformat()} {self.rank}{no}"
 
 
 class ChangeKind(StrEnum):
@@ -130,6 +136,10 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.first_on} {self.days} {self.daily_minor}"
+
+    def has(self, day: date) -> bool:
+        """Whether it charges a date."""
+        return self.first_on <= day < days_after(self.first_on, self.days)
 
     def before(self, day: date) -> "Run":
         """The part of it before a date."""

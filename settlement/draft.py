@@ -183,8 +183,22 @@ class Draft:
 
     @property
     def place(self) -> Place:
-        """From where what this decision changes of an obligation counts: now."""
-        return Place(self.moment.now, self.moment.rank)
+        """From where what this decision changes of an obligation counts: now, after all that was decided before."""
+        return self.place_at(self.moment.now)
+
+    def place_at(self, instant: datetime) -> Place:
+        """The same at another instant: after all of that instant and rank that was decided before."""
+        return Place(instant, self.moment.rank, self.get(Account, self.party.id).entities_made + self._numbers)
+
+    @property
+    def began_at(self) -> Place:
+        """The place that all this decision changes comes from or after."""
+        account = self.state.find(Account, self.party.id)
+        return Place(self.moment.now, self.moment.rank, account.entities_made if account is not None else 0)
+
+    def take_place(self) -> Place:
+        """Return the place now, which what this decision changes from now on comes after."""
+        return Place(self.moment.now, self.moment.rank, self.next_no())
 
     def balance(self, currency: str) -> MerchantBalance:
         """The merchant's balances in one currency, up to date; zeros before the first posting."""

@@ -205,11 +205,11 @@ def fallen(obligation: Obligation, place: Place) -> Obligation:
 
 
 def overdue_ended(obligation: Obligation, instant: datetime) -> Obligation:
-    """Return an obligation that is no longer overdue from an instant on, though something of it is open."""
-    falls = [
-        fall if ended_at(obligation, fall) is not None else revised(fall, ended_at=instant)
-        for fall in falls_of(obligation)
-    ]
+    """Return an obligation that is no longer overdue from an instant on, though something of it is open.
+
+    Whatever comes, that is when it ended: its principal stands elsewhere from then on.
+    """
+    falls = [revised(fall, ended_at=ended_at(obligation, fall) or instant) for fall in falls_of(obligation)]
     return revised(obligation, falls=tuple(map(str, falls)))
 
 
@@ -235,31 +235,26 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     return _recharged(obligation, falls_of(obligation), extended(runs, day, daily_minor))
 
 
-def derived(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
+def derived(
+    obligation: Obligation, since: Place, until: date, rate: Rate, most: Sequence[Run] | None = None
+) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
     A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since, up to that of a
-    date: of what was unpaid of the principal then, as long as it was overdue. What was paid of penalties that are no
-    more does not count as paid; whose money that is, the caller sees by the difference.
+    date: of what was unpaid of the principal then, as long as it was overdue, at most those of `most`. What was paid of
+    penalties that are no more does not count as paid; whose money that is, the caller sees by the difference.
     """
     if not obligation.falls:
         return obligation
-    if obligation.plan_id is not None:
-        until = min(until, _last_penalty_on(obligation))
-    after = _derived_once(obligation, since, until, rate)
+    after = _derived_once(obligation, since, until, rate, most)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
-        obligation, after = after, _derived_once(after, since, until, rate)
+        obligation, after = after, _derived_once(after, since, until, rate, most)
     return after
 
 
-def _last_penalty_on(part: Obligation) -> date:
-    """The last date on which a part of a plan may have cost a penalty: before it was one."""
-    charged_on = [days_after(run.first_on, run.days - 1) for run in runs_of(part)]
-    ended_on = [business_date(fall.ended_at) for fall in falls_of(part) if fall.ended_at is not None]
-    return max([*charged_on, min(ended_on, default=date.min)]) if charged_on else date.min
-
-
-def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate) -> Obligation:
+def _derived_once(
+    obligation: Obligation, since: Place, until: date, rate: Rate, most: Sequence[Run] | None
+) -> Obligation:
     falls = [
         fall if fall.place < since else revised(fall, principal_minor=principal_unpaid_at(obligation, fall.place))
         for fall in falls_of(obligation)
@@ -278,6 +273,8 @@ def _derived_once(obligation: Obligation, since: Place, until: date, rate: Rate)
             most_minor = max(fall.principal_minor for fall in falls if fall.place < charged_at)
             daily_minor = daily_penalty(principal_unpaid_at(obligation, charged_at), rate(day))
             daily_minor = min(daily_minor, most_minor - sum_minor)
+            if most is not None:
+                daily_minor = min(daily_minor, next((run.daily_minor for run in most if run.has(day)), 0))
             if daily_minor > 0:
                 sum_minor += daily_minor
                 runs = extended(runs, day, daily_minor)
@@ -318,17 +315,8 @@ _NEVER = Place(datetime.max.replace(tzinfo=UTC), 0)
 
 
 def _after(obligation: Obligation, place: Place) -> list[Change]:
-    """Its changes after a place, in the order they count.
-
-    At one place they were put in as they came: what follows a reversal there is later than what that let fall overdue;
-    what credit pays at a timer's place comes after the timer.
-    """
-    changes = changes_of(obligation)
-    there = [number for number, each in enumerate(changes) if each.place == place]
-    reversals = [number for number in there if changes[number].kind is ChangeKind.UNPAID]
-    if reversals:
-        return changes[reversals[-1] + 1 :]
-    return [each for each in changes if each.place > place or (each.place == place and place.rank < BY_MESSAGE)]
+    """Its changes after a place, in the order they count."""
+    return [each for each in changes_of(obligation) if each.place > place]
 
 
 def _opened(change: Change) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storage import chain
+from storage import branches, chain
 from storage.database import Connection, Row
 from storage.outcomes import DecisionRow, PostingRow
 from storage.queries import read
@@ -52,12 +52,22 @@ async def lanes(connection: Connection) -> Sequence[Row]:
 
 async def batches(connection: Connection, lane: int, after: int, last: int) -> AsyncIterator[BatchRows]:
     """Each batch of a lane after one and up to another that the database has, with its decisions and postings."""
+    for family in await branches.families(connection, lane):
+        until = last if family.last_batch is None else min(last, family.last_batch)
+        async for batch in _batches(connection, lane, after, until, family.lanes):
+            yield batch
+        after = max(after, until)
+
+
+async def _batches(
+    connection: Connection, lane: int, after: int, last: int, lanes_of_rows: Sequence[int]
+) -> AsyncIterator[BatchRows]:
     done = after
     while rows := await connection.fetch(SQL["batches"], lane, done, last, BATCHES_AT_ONCE):
         for group in _groups(rows):
-            begin, end = group[0]["first_seq"], group[-1]["first_seq"] + group[-1]["decisions"]
-            decisions = list(map(DecisionRow._make, await connection.fetch(SQL["decisions"], lane, begin, end)))
-            postings = list(map(PostingRow._make, await connection.fetch(SQL["postings"], lane, begin, end)))
+            span = (lanes_of_rows, group[0]["first_seq"], group[-1]["first_seq"] + group[-1]["decisions"])
+            decisions = list(map(DecisionRow._make, await connection.fetch(SQL["decisions"], *span)))
+            postings = list(map(PostingRow._make, await connection.fetch(SQL["postings"], *span)))
             for row in group:
                 until = row["first_seq"] + row["decisions"]
                 yield BatchRows(

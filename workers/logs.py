@@ -62,6 +62,7 @@ PLAIN_FIELDS = frozenset(
         "topic",
         "topics",
         "type",
+        "url",
         "version",
         "wait_seconds",
         "worker",

@@ -192,7 +192,7 @@ class Worker:
             raise RefusedError(str(refused)) from refused
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
-        await asyncio.to_thread(working_days)
+        self.status.calendar_end_on = (await asyncio.to_thread(working_days)).end_on
         kafka, prefix = self.settings.kafka, self.settings.topics.prefix
         claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), owner=self._owner, status=self.status)
         reader = LaneLogReader(kafka, prefix, str(known.database_id))

@@ -7,12 +7,12 @@ that is open, and what is left for its own purpose. So no money that comes takes
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import takewhile
 
 from settlement import timeline
 from settlement.changes import BY_MESSAGE, CREDIT, Change, ChangeKind, Place
-from settlement.dates import business_date
+from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
 from settlement.entities import Debit, Obligation, Order, Repayment
 from settlement.ledger import LedgerAccount
@@ -99,7 +99,9 @@ class Allocation:
         """Take back what counts as paid after a place, if anything does."""
         draft = self.draft
         until = draft.account.paid_until
-        if until is None or until < place.at or (until == place.at and place.rank >= BY_MESSAGE):
+        if until is None or until < place.at:
+            return
+        if until == place.at and place.rank >= BY_MESSAGE and place.no >= draft.place.no - 1:  # nothing came after it
             return
         amounts: dict[tuple[Place, str], int] = {}
         paid: dict[tuple[Place, str], dict[str, Parts]] = {}
@@ -164,10 +166,10 @@ class Allocation:
         """Let money that has become the buyer's pay all that is due by now; returns what is left of it."""
         if not credit_minor:
             return 0
-        place = self.draft.place
+        place = self.draft.take_place()
         if place.rank == TimerKind.DEBIT.rank:
-            place = Place(place.at, CREDIT)
-        return self.spread(Money(place, credit_minor, due_by=business_date(place.at)))
+            place = revised(place, rank=CREDIT)
+        return self.spread(_credit(place, credit_minor))
 
     def left_minor(self, amount_minor: int) -> int:
         """What is left of an amount that came, and of what was taken back of earlier ones."""
@@ -262,14 +264,23 @@ class Allocation:
             return False
         return not change.source or self.draft.get(Repayment, change.source).reversed_at is None
 
-    def _order(self, key: tuple[Place, str]) -> tuple[Place, bool, int]:
+    def _order(self, key: tuple[Place, str]) -> tuple[datetime, int, bool, int, int]:
+        """Debits come after credit, and what has answered one debit twice as it came."""
         place, source = key
-        return (place, bool(source), self.draft.get(Repayment, source).no if source else 0)  # debits come after credit
+        return (place.at, place.rank, bool(source), place.no, self.draft.get(Repayment, source).no if source else 0)
 
     def _again(self, place: Place, source: str, amount_minor: int) -> Money:
         if not source:
-            return Money(place, amount_minor, due_by=business_date(place.at))
+            return _credit(place, amount_minor)
         return money_of(self.draft, self.draft.get(Repayment, source), amount_minor, place)
+
+
+def _credit(place: Place, amount_minor: int) -> Money:
+    """Customer credit: it pays what is due, of a date when all waits and trials that end at its 00:00 have ended."""
+    due_by = business_date(place.at)
+    if place.rank < CREDIT and place.at == midnight(due_by):
+        due_by = days_after(due_by, -1)
+    return Money(place, amount_minor, due_by=due_by)
 
 
 def money_of(draft: Draft, repayment: Repayment, amount_minor: int, place: Place) -> Money:

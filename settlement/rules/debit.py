@@ -105,7 +105,7 @@ def place_of(debit: Debit) -> Place | None:
     """From where its success counts: its request; None where that is not known."""
     if debit.requested_at is None:
         return None
-    return Place(debit.requested_at, debit.requested_rank)
+    return Place(debit.requested_at, debit.requested_rank, debit.no)
 
 
 def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:

@@ -119,7 +119,7 @@ def spend_on_all(draft: Draft) -> None:
     credit_minor = draft.account.customer_credit_minor
     if credit_minor:
         allocation = Allocation(draft, LedgerAccount.CUSTOMER_CREDIT)
-        allocation.spread(Money(draft.place, credit_minor))
+        allocation.spread(Money(draft.take_place(), credit_minor))
         allocation.finish(credit_minor)
 
 

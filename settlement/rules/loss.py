@@ -16,7 +16,7 @@ def is_over(draft: Draft, obligation: Obligation) -> bool:
 def not_before(draft: Draft, place: Place) -> Place:
     """From where money of a place counts: it undoes nothing of what was before something was charged off."""
     at = draft.account.charged_off_at
-    return place if at is None else max(place, Place(at, BY_MESSAGE))
+    return place if at is None else max(place, Place(at, BY_MESSAGE, draft.account.charged_off_no))
 
 
 def take_over(draft: Draft, before: Obligation, after: Obligation) -> None:

@@ -172,7 +172,7 @@ def _cleared(draft: Draft, account: Account) -> None:
 
 def _fallen(draft: Draft, obligation: Obligation) -> Obligation:
     status = OBLIGATION.after(obligation.status, "fell overdue")
-    return revised(timeline.fallen(obligation, draft.place), status=status)
+    return revised(timeline.fallen(obligation, draft.take_place()), status=status)
 
 
 def _freeze(draft: Draft) -> None:

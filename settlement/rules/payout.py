@@ -2,7 +2,7 @@
 
 from settlement import timeline
 from settlement.asks import open_parts
-from settlement.changes import Change, ChangeKind, Place
+from settlement.changes import Change, ChangeKind
 from settlement.dates import business_date
 from settlement.decision import Decision, DeclineReason, InvariantBrokenError
 from settlement.draft import Draft
@@ -135,7 +135,7 @@ def _undo_cash_out(draft: Draft, cash_out: CashOut) -> list[Obligation]:
 
 
 def _undone(draft: Draft, obligation: Obligation) -> Obligation:
-    place = Place(draft.moment.occurred_at, draft.moment.rank)
+    place = draft.place_at(draft.moment.occurred_at)
     given_up = Change(
         ChangeKind.CHARGED_OFF,
         place,

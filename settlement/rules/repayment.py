@@ -96,7 +96,8 @@ def _recorded(
     A debit's success counts from its request. One of a debit that had been cancelled, or has succeeded already, pays
     what is due in the order it is paid; one that came too late pays what its debit asked for first.
     """
-    place = Place(draft.moment.occurred_at, BY_MESSAGE)
+    no = draft.next_no()
+    place = Place(draft.moment.occurred_at, BY_MESSAGE, no)
     is_over = is_late = False
     if debit_id is not None:
         answered = draft.get(Debit, debit_id)
@@ -106,7 +107,7 @@ def _recorded(
     return Repayment(
         account_id=draft.party.id,
         repayment_id=body.repayment_id,
-        no=draft.next_no(),
+        no=no,
         amount_minor=body.amount_minor,
         purpose=purpose,
         order_id=order_id,
@@ -137,7 +138,7 @@ def _take(draft: Draft, repayment: Repayment) -> None:
 def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     """Spread a repayment from where it counts, and let what is left over go where it belongs."""
     draft.put(repayment)
-    place = loss.not_before(draft, _place_of(repayment))
+    place = loss.not_before(draft, _place_of(draft, repayment))
     allocation = Allocation(draft, LedgerAccount.GATEWAY_CLEARING)
     waived: list[Share] = []
     paid_before = had_paid(repayment)
@@ -162,10 +163,15 @@ def _spread(draft: Draft, repayment: Repayment, *, is_new: bool) -> None:
     due_day.settle(draft, before, "repaid")
 
 
-def _place_of(repayment: Repayment) -> Place:
+def _place_of(draft: Draft, repayment: Repayment) -> Place:
+    """From where it counts, as it was recorded: the place of its debit's request, or its own."""
     if repayment.counts_at is None:
         return Place(repayment.received_at, BY_MESSAGE)
-    return Place(repayment.counts_at, repayment.counts_rank)
+    if repayment.debit_id is not None:
+        requested = debit.place_of(draft.get(Debit, repayment.debit_id))
+        if requested is not None and (requested.at, requested.rank) == (repayment.counts_at, repayment.counts_rank):
+            return requested
+    return Place(repayment.counts_at, repayment.counts_rank, repayment.no)
 
 
 def _forget(draft: Draft, allocation: Allocation, repayment: Repayment, place: Place) -> list[Share]:

@@ -67,7 +67,7 @@ def call_in(draft: Draft) -> bool:
         for each in draft.touched(Obligation)
         if each.plan_id is not None
         and each.status is ObligationStatus.OVERDUE
-        and timeline.falls_of(each)[-1].place == draft.place  # it falls now; others may have been put off since it did
+        and timeline.falls_of(each)[-1].place >= draft.began_at  # others may have been put off since it did
     }
     if not missed:
         return False

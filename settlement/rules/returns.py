@@ -198,7 +198,7 @@ def _undo_falls(draft: Draft, order: Order) -> list[Obligation]:
 
 
 def _place(draft: Draft) -> Place:
-    return Place(draft.moment.occurred_at, BY_MESSAGE)
+    return Place(draft.moment.occurred_at, BY_MESSAGE, draft.place.no)
 
 
 def _approval(programme: Programme, reason: str) -> str:

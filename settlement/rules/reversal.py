@@ -114,7 +114,7 @@ def _fall(draft: Draft, before: list[Obligation]) -> None:
     found = [draft.get(Obligation, each.obligation_id) for each in before]
     for earlier, later in zip(before, found, strict=True):
         if later.status is ObligationStatus.OVERDUE and later.open_minor > earlier.open_minor:
-            draft.put(timeline.fallen(later, draft.place))
+            draft.put(timeline.fallen(later, draft.take_place()))
     reopened = [each for each in found if each.status is ObligationStatus.OPEN and not is_under_return(draft, each)]
     overdue.fall(draft, [each for each in reopened if each.due_on < today], penalized_from=tomorrow)
     if overdue.is_overdue(draft):  # of something on which only a penalty was left, there may be principal again

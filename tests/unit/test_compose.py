@@ -60,7 +60,7 @@ def test_settings_point_at_the_services_of_this_file(service):
     )
 
 
-@pytest.mark.parametrize("service", set(SERVICES) - set(OURS))
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - set(OURS)))
 def test_images_are_pinned_to_an_exact_version(service):
     assert EXACT_TAG.match(SERVICES[service]["image"])
 

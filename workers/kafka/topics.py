@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
@@ -153,8 +153,33 @@ async def create(settings: Settings) -> Creation:
             [NewTopic(each.name, each.partitions, each.replicas, topic_configs=dict(each.configs)) for each in needed]
         )
         creation = _created(response.topic_errors)
-        await _known(admin, {each.name for each in needed})
+        await _known(admin, [each.name for each in needed], 1)
     return creation
+
+
+async def partitions(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic has, by its name on the broker; topics that are missing are left out.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    names = [topic.name for topic in wanted(settings)]
+    async with administering(settings.kafka) as admin:
+        return {name: found.partitions for name, found in (await _found(admin, names)).items()}
+
+
+async def add_partitions(settings: Settings, count: int) -> None:
+    """Give every topic that has fewer so many partitions; returns as `create` does. It can't be undone.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+        KafkaError: the broker refused, and says why.
+    """
+    fewer = [name for name, there in (await partitions(settings)).items() if there < count]
+    async with administering(settings.kafka) as admin:
+        for name in fewer:
+            await admin.create_partitions({name: NewPartitions(total_count=count)})
+        await _known(admin, fewer, count)
 
 
 def _created(answers: Iterable[tuple[str, int, str | None]]) -> Creation:
@@ -169,11 +194,12 @@ def _created(answers: Iterable[tuple[str, int, str | None]]) -> Creation:
     return creation
 
 
-async def _known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+async def _known(admin: AIOKafkaAdminClient, names: Iterable[str], partitions_: int) -> None:
     """Wait for metadata: the controller answers before brokers have heard of what it made."""
     for _ in range(int(KNOWN_WITHIN_S / LOOK_AGAIN_S)):
         described = {each["topic"]: each["partitions"] for each in await admin.describe_topics()}
-        if all(name in described and _all_led(described[name]) for name in names):
+        there = [described.get(name, ()) for name in names]
+        if all(len(each) >= partitions_ and _all_led(each) for each in there):
             return
         await asyncio.sleep(LOOK_AGAIN_S)
 

@@ -25,6 +25,10 @@ REDRIVE_CHECKPOINTS = ("redrive_intended", "redrive_sent")
 """Those of a command that sends dead letters again (operating/redriving.py)."""
 
 
+SPLIT_CHECKPOINTS = ("split_filled", "split_partitions_added", "split_logged")
+"""Those of the command that splits lanes (operating/more_lanes.py)."""
+
+
 class UnknownCheckpointError(ValueError):
     """POSTPAY_FAULT names no checkpoint; the message lists them."""
 
@@ -36,7 +40,7 @@ def parse(fault: str) -> tuple[str, int]:
         UnknownCheckpointError: no checkpoint has that name, or the number is none.
     """
     name, _, number = fault.partition(":")
-    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS)
+    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS, *SPLIT_CHECKPOINTS)
     if name not in known_names or not (number or "1").isdigit():
         known = ", ".join(known_names)
         msg = f"POSTPAY_FAULT: expected NAME or NAME:NUMBER with NAME one of {known}; got {fault!r}"

@@ -276,6 +276,7 @@ class Lane:
             raise LaneStoppedError(msg)
         about = {"lane": self.number, "from_batch": settler.batch_seq + 1, "to_batch": last}
         LOG.warning(TAKEN_BACK, **about)
+        self._around.status.taken_back += 1
         self._enter(LaneState.RUNNING, f"settles again what was sent, up to batch {last}")
         sent = self._around.sent_batches(self.number, settler.batch_seq, last, self._note_settling)
         async with contextlib.aclosing(sent):

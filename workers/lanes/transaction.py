@@ -28,6 +28,7 @@ from storage.database import Connection, borrowed
 from storage.identity import Identity
 from storage.lanes import FencedError, LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
+from workers.counted import type_of
 from workers.lanes.claims import LaneStoppedError, fingerprint
 from workers.lanes.deciding import Decided, Decider, Standing
 from workers.lanes.fault_points import reached
@@ -366,7 +367,7 @@ def _count(status: WorkerStatus, settlement: Settlement) -> None:
     for settled in decided.results:
         _count_result(status, settled)
     for letter in decided.rejected:
-        status.outcomes[letter.type or "", Outcome.DEAD_LETTERED, letter.reason] += 1
+        status.outcomes[type_of(letter.type), Outcome.DEAD_LETTERED, letter.reason] += 1
     for message in settlement.relayable.messages:
         status.outputs[message.topic] += 1
     for taken in decided.rerouted:

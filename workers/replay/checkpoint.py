@@ -39,7 +39,7 @@ class Checkpoint:
         batch_seq: after which batch.
         chain_hash: after it, in hex.
         rules_version: by which everything up to there was decided again.
-        shape: which columns there were, in one hash: another release may keep more.
+        shape: which columns there were and what else is kept, in one hash: another release may keep more.
         sha256: of the file, in hex.
     """
 
@@ -53,9 +53,13 @@ class Checkpoint:
     sha256: str
 
 
+LAYOUT = 2
+"""Of what a file holds besides rows; raised when that changes, so that older files are not taken."""
+
+
 def _shape() -> str:
     columns = {table.name: table.columns for table in TABLES.values()}
-    return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([LAYOUT, columns], sort_keys=True).encode()).hexdigest()
 
 
 def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping[str, int]) -> None:
@@ -75,6 +79,7 @@ def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping
         "terms": json.dumps(standing.rules.terms.document, ensure_ascii=False),
         "totals": [[*key, amount] for key, amount in standing.totals.items()],
         "positions": {topic: [each.next_offset, each.last_fingerprint] for topic, each in replay.positions.items()},
+        "arrived": [[event_hash, *place] for event_hash, place in replay.arrived.items()],
         "sent_to": dict(sent_to),
         "tables": tables.content(),
     }
@@ -148,7 +153,8 @@ def restore(directory: Path, checkpoint: Checkpoint, decider: Decider, path: Pat
     )
     positions = {topic: Position(*each) for topic, each in content["positions"].items()}
     tables = LaneTables.of_content(checkpoint.lane, spill, content["tables"])
-    return LaneReplay(decider, standing, tables, positions), dict(content["sent_to"])
+    arrived = {event_hash: (batch_seq, n) for event_hash, batch_seq, n in content["arrived"]}
+    return LaneReplay(decider, standing, tables, positions, arrived), dict(content["sent_to"])
 
 
 def _path(directory: Path, lane: int, batch_seq: int) -> Path:

@@ -132,7 +132,7 @@ async def rebuild(
         job = Job(str(given.database_id), first, failures, found.has_tables)
         with reading("rebuilding", sum(extent.offsets for extent in history.extents.values())) as told:
             lanes = await each_lane(history, partial(rebuild_lane, job), told, processes=processes)
-        invariants = await _require_sound(connection, accepted)
+        invariants = await require_sound(connection, accepted)
         await require_no_workers(settings, connection)
         kept_as = await replacement.swap(connection, found)
     rebuilt = [lanes[lane] for lane in sorted(lanes)]
@@ -182,7 +182,7 @@ async def _identity(settings: Settings, found: InUse, history: RecordedHistory) 
     return Identity(UUID(named), settings.lanes, cluster, settings.topics.prefix, settings.group)
 
 
-async def _require_sound(connection: asyncpg.Connection, accepted: Collection[str]) -> int:
+async def require_sound(connection: asyncpg.Connection, accepted: Collection[str]) -> int:
     """All other invariants must hold of the new schema; how many hold.
 
     Raises:

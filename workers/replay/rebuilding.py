@@ -17,23 +17,22 @@ from typing import Any
 from contracts.topics import Topic
 from settlement.draft import Rules
 from settlement.terms import TermsBook
-from settlement.version import RULES_VERSION
 from storage import chain, replacement
 from storage.bulk import LaneCopy
 from storage.database import Connection, connect
 from workers.kafka.clients import stop_within
-from workers.lanes.deciding import Decided, Decider, Standing
+from workers.lanes.deciding import Decider, Standing
+from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import BatchLog, decode_log
-from workers.lanes.outgoing import Outgoing
 from workers.lanes.takeover import START_TIMEOUT_S, lane_producer
 from workers.lanes.working_days import working_days
-from workers.replay.difference import Difference, of_log
+from workers.replay.copying import copy_end
 from workers.replay.extent import HistoryError
 from workers.replay.failures import Failures, add_told
 from workers.replay.history import RecordedHistory
 from workers.replay.lane_replay import LaneReplay
 from workers.replay.merge import RecordedBatch
-from workers.replay.packing import PartyTables, unpack
+from workers.replay.packing import unpack
 from workers.replay.processes import Tell
 from workers.replay.spill import Spill
 from workers.replay.tables import LaneTables
@@ -139,8 +138,6 @@ class LaneRebuilding:
             LaneTables(lane, Spill(path)),
         )
         self._copy = LaneCopy(connection, lane)
-        self._arrived: dict[bytes, tuple[int, int]] = {}
-        """By event hash of what is parked: the batch that parked it, and its place in it."""
         self._committed_at: dict[int, Any] = {}
         self._looked_up = 0
         self._messages = 0
@@ -171,25 +168,21 @@ class LaneRebuilding:
                 async for batch in opened.batches():
                     await self._batch(batch, failures)
         await self._outcomes()
-        await self._parties()
+        await copy_end(self._copy, self._replay)
+        reached("rebuild_copied")
         await self._lane_itself(await self._epoch())
 
     async def _batch(self, batch: RecordedBatch, failures: Failures) -> None:
-        log = batch.log
-        assert log is not None  # only of a history without a lane-log
-        if log.database_id != self._job.database_id:
-            raise HistoryError(
-                f"the lane-log of lane {self._lane} was written by database {log.database_id}, expected"
-                f" {self._job.database_id}"
-            )
         before = self._replay.standing
-        decided = await self._decided(batch, log, failures)
+        try:
+            decided, log = await self._replay.decide_as_logged(batch, self._job.database_id, failures)
+        except HistoryError as error:
+            raise HistoryError(f"{error}. Nothing was changed. What to do: docs/runbooks/database-lost.md") from error
         next_offsets = {topic: span.next_offset for topic, span in log.offsets.items()}
         committed_at = await self._commit_of(log)
         await self._copy.batch(
             log.batch_seq, log.lane_time, before.next_seq, decided.recorded, next_offsets, committed_at
         )
-        self._note_parked(decided, log)
         if decided.after.rules.terms.digest != before.rules.terms.digest:
             terms = decided.after.rules.terms
             document = json.dumps(terms.document, ensure_ascii=False)
@@ -198,22 +191,6 @@ class LaneRebuilding:
         self._messages += len(batch.taken)
         self._tell(batch.offsets, len(batch.taken))
 
-    async def _decided(self, batch: RecordedBatch, log: BatchLog, failures: Failures) -> Decided:
-        """The batch, which must come to what the lane-log says.
-
-        Raises:
-            HistoryError: it does not.
-        """
-        try:
-            decided = await self._replay.decide(batch, log, failures)
-        except Exception as error:
-            raise HistoryError(_differs(log, f"decided again: {type(error).__name__}: {error}")) from error
-        outgoing = Outgoing(log.database_id, self._lane, log.epoch, self._history.settings.lanes)
-        found: Difference | None = of_log(log, outgoing.log(decided, log.offsets))
-        if found is not None:
-            raise HistoryError(_differs(log, str(found)))
-        return decided
-
     async def _commit_of(self, log: BatchLog) -> Any:
         """When the batch was committed; of one that the old schema lacks its lane time has to do."""
         if self._job.has_old and log.batch_seq > self._looked_up:
@@ -221,37 +198,14 @@ class LaneRebuilding:
             self._committed_at = await replacement.committed_at(self._connection, self._lane, first, self._looked_up)
         return self._committed_at.get(log.batch_seq, log.lane_time)
 
-    def _note_parked(self, decided: Decided, log: BatchLog) -> None:
-        for state in decided.states.values():
-            for event_hash in state.unparked:
-                self._arrived.pop(event_hash, None)
-        parked = [event_hash for state in decided.states.values() for event_hash in state.newly_parked]
-        for n, event_hash in enumerate(parked):
-            self._arrived.setdefault(event_hash, (log.batch_seq, n))
-
     async def _outcomes(self) -> None:
         tables = self._replay.tables
         tables.flush_outcomes()
         for name in ("receipt", "dead_letter"):
             await self._copy.outcomes(name, (unpack(content) for _, content in tables.spill.outcomes(name)))
 
-    async def _parties(self) -> None:
-        tables = self._replay.tables
-        await self._entities(tables.own)
-        for party, of_party in tables.parties():
-            await self._entities(of_party)
-            parked = [(*self._arrived[event_hash], each) for event_hash, each in of_party.parked.items()]
-            await self._copy.waiting(party, parked, of_party.timers.values(), of_party.declined)
-
-    async def _entities(self, tables: PartyTables) -> None:
-        for kind, rows in tables.entities.items():
-            await self._copy.entities(kind, rows.values())
-
     async def _lane_itself(self, epoch: int) -> None:
-        replay, totals = self._replay, self._replay.tables.totals
-        await self._copy.totals(totals.platform, totals.activity, replay.positions, totals.settled)
-        await self._copy.flush()
-        after = replay.standing
+        after = self._replay.standing
         await self._connection.execute(
             replacement.SQL["finish_lane"],
             self._lane,
@@ -274,15 +228,3 @@ class LaneRebuilding:
                 for record in await opened.records.read(topic, first, min(first + READ, extent.ends[topic])):
                     epoch = max(epoch, decode_log(record.value).epoch)
         return epoch
-
-
-def _differs(log: BatchLog, found: str) -> str:
-    other = (
-        ""
-        if log.rules_version == RULES_VERSION
-        else f"; it was decided by rules version {log.rules_version}, and this release has {RULES_VERSION}"
-    )
-    return (
-        f"lane {log.lane}, {found}: batch {log.batch_seq} does not come to what the lane-log says of it{other}. Nothing"
-        " was changed. What to do: docs/runbooks/database-lost.md"
-    )

@@ -16,19 +16,19 @@ ORDER BY batch_seq
 LIMIT $4;
 
 -- name: decisions
--- Fields in the order of outcomes.DecisionRow.
+-- Fields in the order of outcomes.DecisionRow; a batch's rows lie on several lanes where its own was split since.
 SELECT seq, kind, topic, partition, record_offset, party_kind, party_id, event_id, timer_id, event_hash, fingerprint,
     type,
     occurred_at, decided_at, outcome, reason, reasons, outputs, raw
 FROM decision
-WHERE lane = $1 AND seq >= $2 AND seq < $3
+WHERE lane = ANY($1::integer[]) AND seq >= $2 AND seq < $3
 ORDER BY seq;
 
 -- name: postings
 -- Fields in the order of outcomes.PostingRow.
 SELECT seq, n, party_id, debit, credit, currency, amount_minor
 FROM posting
-WHERE lane = $1 AND seq >= $2 AND seq < $3
+WHERE lane = ANY($1::integer[]) AND seq >= $2 AND seq < $3
 ORDER BY seq, n;
 
 -- name: be_patient

@@ -27,6 +27,7 @@ DERIVED = (
     "SELECT * FROM decision ORDER BY 1, 2",
     "SELECT * FROM posting ORDER BY 1, 2, 3",
     "SELECT * FROM receipt ORDER BY 1, 2, 3, 4",
+    "SELECT dead_letter_id, closed_entry FROM dead_letter ORDER BY 1",
     "SELECT * FROM parked ORDER BY lane, event_hash",
     "SELECT * FROM timer ORDER BY 1, 2, 3, 4, 5",
     "SELECT * FROM declined_subject ORDER BY 1, 2, 3, 4",
@@ -64,8 +65,10 @@ async def entered(dsn, number):
     """Let operators do something; how many entries the log has then, each with the hash it must have."""
     connection = await connect(dsn, application_name="test")
     try:
-        done = {"because": Because("ann", "why"), "action": Action.REDRIVE, "outcome": LogOutcome.DONE}
-        await operator_log.append(connection, [Note(subject=f"purchase/0/{each}", **done) for each in range(number)])
+        done = {"because": Because("ann", "why"), "action": Action.CLOSE_DEAD_LETTER, "outcome": LogOutcome.DONE}
+        letters = await connection.fetch("SELECT dead_letter_id FROM dead_letter ORDER BY 1 LIMIT $1", number)
+        subjects = [row[0] for row in letters] + ["of no letter"] * (number - len(letters))
+        await operator_log.append(connection, [Note(subject=each, **done) for each in subjects])
         assert (await operator_chain(connection)).ok
         return len(await operator_log.entries(connection, LogFilter(), 100))
     finally:

@@ -258,15 +258,16 @@ async def test_results_of_payouts_read_no_table_from_end_to_end(worker):
     assert await read_whole(worker) == {}
 
 
-async def test_open_payouts_are_counted_without_reading_the_answered_ones(operator):
+async def test_open_payouts_and_overdue_accounts_are_counted_without_reading_the_others(operator):
     first = (await figures.operations(operator))[0]
     assert first.open_payouts == ROWS
     arguments = operator.sent[figures._SQL["operations"]]
     plan = await operator._connection.fetchval(f"EXPLAIN (FORMAT JSON) {figures._SQL['operations']}", *arguments)
     used = [node.get("Index Name") for node in all_nodes(json.loads(plan)[0]["Plan"])]
-    assert {name: used.count(name) for name in ("account_payout_open", "merchant_payout_open")} == {
+    assert {name: used.count(name) for name in ("account_payout_open", "merchant_payout_open", "account_overdue")} == {
         "account_payout_open": 2,
         "merchant_payout_open": 2,
+        "account_overdue": 2,
     }
 
 

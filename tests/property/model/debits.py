@@ -39,6 +39,8 @@ class DebitRules(Outputs):
         self.missing: tuple[str, str] | None = None
         self.before_overdue = False
         """What is being done comes before what falls overdue at its instant."""
+        self.credit_waits = False
+        """It comes before customer credit pays what is due at its instant."""
 
     def refuse(self, party: Party, kind: str, name: str, reason: str) -> Verdict:
         """Decline what would have made something, for ever unknown until it is sent anew."""

@@ -71,9 +71,10 @@ class MerchantRules(ObligationRules):
         self.notify(merchant, now, *what, "to operators")
 
     def _settle(self, merchant: Facts, now: datetime) -> None:
-        """A payout date has come: what is payable goes out, if it is more than nothing."""
-        merchant["counts_from"] = merchant["next_payout_on"]
-        self._count_on(merchant)
+        """A payout date has come, or several are made up for: what is payable goes out, if it is more than nothing."""
+        while midnight(merchant["next_payout_on"]) <= now:
+            merchant["counts_from"] = merchant["next_payout_on"]
+            self._count_on(merchant)
         payable = merchant["payable"][merchant["currency"]]
         self.fired["negative payable waits"] += payable < 0
         if payable > 0:

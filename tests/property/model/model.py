@@ -110,14 +110,17 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         self._aftermath(party, self.lane_time, message.occurred_at, by_itself=False)
 
     def _aftermath(self, party: Party, now: datetime, at: datetime, *, by_itself: bool) -> None:
-        """What waited for what has come is decided the moment that comes, in arrival order; then what is due by now."""
+        """What is due by now is part of what brought it about; then what waited for that, in arrival order."""
         while True:
-            while woken := self._wake_one(party, now):
-                at = woken.occurred_at
             thing = self._next_due(party, now)
-            if thing is None:
+            if thing is not None and thing[2] != "parking":
+                self._do(party, thing, now, at, by_itself=by_itself)
+            elif woken := self._wake_one(party, now):
+                at = woken.occurred_at
+            elif thing is not None:
+                self._do(party, thing, now, at, by_itself=by_itself)
+            else:
                 return
-            self._do(party, thing, now, at, by_itself=by_itself)
 
     def _wake_one(self, party: Party, now: datetime) -> Input | None:
         """Decide the first of what waits whose time has come."""
@@ -171,6 +174,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         """
         instant, rank, kind, _, what = thing
         self.before_overdue = by_itself and rank <= DUE_DAY
+        self.credit_waits = by_itself and rank < DUE_DAY
         if kind == "parking":
             self._give_up_waiting_for(party, what, now)
         elif party.kind is PartyKind.MERCHANT:
@@ -179,7 +183,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             self.do_of_merchant(party, self.parties[party], kind, what, now)
         else:
             self._do_of_account(self.parties[party], thing, now, at)
-        self.before_overdue = False
+        self.before_overdue = self.credit_waits = False
 
     def _do_of_account(self, known: Facts, thing: tuple, now: datetime, at: datetime) -> None:
         instant, rank, kind, _, what = thing

@@ -31,9 +31,11 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.timeline import (
+    TOLD,
     Place,
     charge,
     fall,
+    hold_charges,
     log_payment,
     look_again,
     look_at_falls,
@@ -70,6 +72,7 @@ class ObligationRules(DebitRules):
             "payments": [],
             "falls": [],
             "charges": [],
+            "ceiling": None,
             "waivers": [],
             "lowered": False,
             "paid": dict.fromkeys(PARTS, 0),
@@ -198,13 +201,13 @@ class ObligationRules(DebitRules):
             unused = available(account)
             account["limit"] -= unused
             self.reclaimed(account, unused, "overdue", now)
-        for plan in {owed["plan"] for owed in late} - {None}:
-            self._all_of_plan_due(account, plan, now)
+        self.call_in(account, late, now)
 
-    def _all_of_plan_due(self, account: Facts, plan: str, now: datetime) -> None:
-        """One part was missed: all others are due today."""
+    def call_in(self, account: Facts, missed: list[Facts], now: datetime) -> None:
+        """Of a plan of which a part was missed all others are due today."""
+        plans = {owed["plan"] for owed in missed} - {None}
         for owed in account["obligations"]:
-            if owed["plan"] == plan and obligation_status(owed) == "open" and owed["due_on"] > business_date(now):
+            if owed["plan"] in plans and obligation_status(owed) == "open" and owed["due_on"] > business_date(now):
                 self.fired["rescheduled debt missed, all of it due"] += 1
                 self.move_due_date(owed, business_date(now), now)
 
@@ -269,6 +272,9 @@ class ObligationRules(DebitRules):
                 self.end_overdue_freeze(account, "cleared", now)
             elif programme(account)["restore"] == "cleared":
                 self.end_overdue_freeze(account, "cleared", now)
+        for owed in account["obligations"]:
+            if owed["plan"] is not None:
+                hold_charges(owed)
 
     def end_overdue_freeze(self, account: Facts, reason: str, now: datetime) -> None:
         account["freezes"].discard("overdue")
@@ -281,7 +287,10 @@ class ObligationRules(DebitRules):
 
     def use_credit(self, account: Facts, now: datetime, at: datetime) -> int:
         """All customer credit pays what is due by now, as far as it goes. Returns how much was used."""
-        due = [owed for owed in account["obligations"] if is_due(owed, now)]
+        day = business_date(now)
+        if self.credit_waits and now == midnight(day):
+            day -= DAY
+        due = [owed for owed in account["obligations"] if owed["due_on"] <= day]
         pot = min(credit(account), sum(map(open_amount, due)))
         if pot <= 0:
             return 0
@@ -289,7 +298,6 @@ class ObligationRules(DebitRules):
         self.fired["credit of a failed payout pays what is due"] += account["payout_failed"]
         account["credits"].append(-pot)
         account["credit_rests"] = False
-        day = business_date(now)
         self.place(account, self.money(pot, at, lambda owed: owed["due_on"] <= day), now)
         return pot
 
@@ -306,7 +314,7 @@ class ObligationRules(DebitRules):
         """
         place = place_at(at) if isinstance(at, datetime) else at
         facts = {"at": place[0], "place": place, "left": amount, "pays": pays, "first": list(first), "rest": rest}
-        return facts | {"recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
+        return facts | {"no": next(TOLD), "recovers": recovers, "shares": [], "credit": 0, "gone": 0, "recovered": 0}
 
     def place(self, account: Facts, money: Facts, now: datetime, had_paid: list = ()) -> None:
         """Pay with it as of its instant: what was paid later is taken back, and paid again after it.
@@ -322,7 +330,7 @@ class ObligationRules(DebitRules):
             money.update(at=given_up["at"], place=given_up["place"])
         was_paid = [(owed, owed["paid"]["fee"] + owed["paid"]["principal"]) for owed in account["obligations"]]
         later = [each for each in account["money"] if each["place"] > money["place"]]
-        later.sort(key=lambda each: (each["place"][0], each["recovers"], each["place"]))  # of an instant, credit first
+        later.sort(key=lambda each: (each["place"][0], each["recovers"], each["place"], each["no"]))  # credit first
         later_had = [each["shares"] for each in later]
         for each in later:
             self.take_back(account, each)

@@ -196,7 +196,7 @@ class RepaymentRules(ReturnRules):
         return unpaid_again, gone
 
     def _fall_due_again(self, account: Facts, unpaid_again: list[Facts], now: datetime) -> None:
-        late, today = [], business_date(now)
+        late, missed, today = [], [], business_date(now)
         for owed in by_due_date(account["obligations"]):
             if not is_in(owed, unpaid_again) or not open_amount(owed) or owed["due_on"] > today:
                 continue
@@ -205,12 +205,14 @@ class RepaymentRules(ReturnRules):
             owed["exhausted"] = False
             if is_overdue(owed):
                 fall(owed, now)  # more of it is overdue since now
+                missed.append(owed)
             returned = open_returns(account, owed["order"] or {})
             if obligation_status(owed) == "open" and owed["due_on"] < today and not returned:
                 late.append(owed)
         if late:
             self.fired["reversal makes overdue"] += 1
             self.fall_overdue(account, late, late[0]["due_on"], now)
+        self.call_in(account, missed, now)
 
     def on_repayment_reinstated(self, account, body, now, at) -> Verdict:
         repayment = account["repayments"].get(body.repayment_id)
@@ -242,6 +244,7 @@ class RepaymentRules(ReturnRules):
             rest=old["rest"],
             recovers=True,
         )
+        money["no"] = old["no"]
         account["credit_rests"] = False
         self.place(account, money, now, old["shares"])
         self.settle_up(account, now, money["at"])

@@ -102,6 +102,8 @@ def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
         base = principal_at(owed, at)
         amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
         amount = max(min(amount, most - counted), 0)
+        if owed["ceiling"] is not None:
+            amount = min(amount, owed["ceiling"].get(at, 0))
         counted += amount
         charged.append((at, amount))
     return charged
@@ -150,6 +152,11 @@ def _share_less(money: Facts, owed: Facts, amount: int) -> None:
         parts["penalty"] -= less
         money["gone"] += less
         amount -= less
+
+
+def hold_charges(owed: Facts) -> None:
+    """Of a part of a plan no day may cost more than it does by now: its principal of then stands in other parts too."""
+    owed["ceiling"] = dict(charges_of(owed))
 
 
 def charge(owed: Facts, now: datetime) -> tuple[int, bool]:

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from cli.output import plain, print_json
+from cli.output import print_json
+from words.document import plain
 
 
 def test_json_has_a_form_for_instants_dates_ids_and_bytes():
