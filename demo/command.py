@@ -52,8 +52,9 @@ def demo(
 ) -> None:
     """Watch real workers settle a quarter of a small platform's life, from a seed, on a real Kafka and Postgres.
 
-    Starts all of it in a folder of its own, lets the days pass, kills a worker half-way, audits the books, tells one
-    buyer's and one merchant's story, and stops everything. Exit code 1 when an invariant does not hold.
+    Starts all of it in a folder of its own, lets the days pass, kills a worker half-way, audits the books, decides all
+    of it again, tells one buyer's and one merchant's story, drops the database and makes it anew from the topics, asks
+    what other terms would have done, and stops everything. Exit code 1 when an invariant does not hold.
     """
     console = Console(highlight=False, soft_wrap=not os.isatty(1))
     told = Demo(

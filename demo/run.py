@@ -1,10 +1,10 @@
-"""The demo itself: starts everything, lets the quarter pass, kills a worker half-way, looks at what came of it."""
+"""The demo itself: lets a quarter pass, kills a worker half-way, looks at what came of it, makes the database anew."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import merge
 from pathlib import Path
@@ -15,6 +15,7 @@ from cli.embedded import environment_of, settings_of
 from cli.failures import Failure
 from cli.processes import Fleet, WorkerProcess, stop_left_over
 from demo import page
+from demo.afterwards import afterwards, books
 from demo.answers import HEARD_TOPICS, Answers
 from demo.history import History, tick
 from demo.orders import shop_id
@@ -43,6 +44,8 @@ from workers.replay.verify import verify
 from workers.settings.model import Settings
 
 WORKERS = 2
+PAGE = "simulation.html"
+"""In the demo's folder: the report of other terms."""
 SETTLED_WITHIN_S = 90.0
 """One day's messages, a worker's death included: the group notices it after its session time-out."""
 LOOK_EVERY_S = 0.03
@@ -95,6 +98,8 @@ class Demo:
             fleet = Fleet(self._worker_directory, environment_of(settings))
             self._settings = environment_of(settings)
             report = await self._run(stack, settings, fleet, began)
+            if keep:
+                await self._start(fleet)
             self.workers = [*fleet.running]
             yield report
             kept = keep
@@ -108,7 +113,7 @@ class Demo:
         await migrate(settings.postgres.dsn, lanes=settings.lanes, terms=TermsBook.builtin().document)
         await topics.create(settings)
         self._say(f"Kafka at {stack.bootstrap}, Postgres migrated; starting {counted(WORKERS, 'worker')}")
-        workers = [fleet.start() for _ in range(WORKERS)]
+        starting = asyncio.create_task(self._start(fleet))
         history = await asyncio.to_thread(
             History,
             accounts=self.size.accounts,
@@ -116,14 +121,23 @@ class Demo:
             days=self.size.days,
             seed=self.size.seed,
         )
-        await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
+        await starting
         answers = Answers(self.size.seed)
         connection = await connect(settings.postgres.dsn, application_name="postpay-demo")
         try:
             sent = await self._live(history, answers, settings, fleet, connection)
-            return await self._report(settings, fleet, connection, answers, sent, began)
+            report = await self._report(settings, fleet, connection, answers, sent)
+            before = await books(connection)
         finally:
             await connection.close()
+        self._say("stopping the workers")
+        await asyncio.to_thread(fleet.stop)
+        done = await afterwards(settings, before, self.directory / PAGE, self._say)
+        return replace(report, afterwards=done, seconds=time.monotonic() - began)
+
+    async def _start(self, fleet: Fleet) -> None:
+        workers = [fleet.start() for _ in range(WORKERS)]
+        await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
 
     async def _live(
         self, history: History, answers: Answers, settings: Settings, fleet: Fleet, connection: Connection
@@ -181,7 +195,6 @@ class Demo:
         connection: Connection,
         answers: Answers,
         sent: int,
-        began: float,
     ) -> Report:
         self._say("the quarter is over; reading everything back and auditing the books")
         account = await eventful_account(connection, (each for each, _ in answers.recipients.overdue.most_common()))
@@ -202,7 +215,6 @@ class Demo:
                 connection, OutcomeFilter(reason=DeadLetterReason.INTERNAL_ERROR), limit=SHOWN_AT_MOST
             ),
             workers=fleet.started,
-            seconds=time.monotonic() - began,
             account=None if account is None else await account_in_words(connection, account, delivered.followed),
             merchant=None if merchant is None else await merchant_in_words(connection, merchant, delivered.followed),
         )
