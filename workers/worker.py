@@ -171,7 +171,7 @@ class Worker:
         cluster = await _patiently("the broker", lambda: topics.cluster_id(self.settings))
         wrong = await _patiently("the broker", lambda: topics.check(self.settings))
         if wrong:
-            raise RefusedError("topics are not as they must be: " + "; ".join(map(str, wrong)))
+            raise RefusedError("topics are not as they must be: " + "; ".join(topics.in_short(self.settings, wrong)))
         known = await _patiently("the database", lambda: self._bound(pool, cluster))
         if known.lanes != self.settings.lanes:
             msg = f"POSTPAY_LANES: expected {known.lanes}, as the database was created with; got {self.settings.lanes}"
@@ -189,7 +189,8 @@ class Worker:
                 await require_migrated(connection)
                 return await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
         except (NotMigratedError, IdentityMismatchError) as refused:
-            raise RefusedError(str(refused)) from refused
+            place = self.settings.postgres.place
+            raise RefusedError(f"{refused}; the database is {place} (POSTPAY_POSTGRES__DSN)") from refused
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         self.status.calendar_end_on = (await asyncio.to_thread(working_days)).end_on

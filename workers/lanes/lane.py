@@ -311,6 +311,7 @@ class Lane:
 
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)
+        self._around.teller.tell(self.number, settlement.decided)
         self.status.settled = settlement.relayable.batch_seq
         self.status.lane_time = settlement.decided.lane_time
         self.status.settled_at = self._idle_since = time.monotonic()

@@ -68,6 +68,14 @@ async def test_charts_are_drawn_and_live_pages_come_anew_by_themselves(served, t
     assert await tab.evaluate("document.getElementById('main').dataset.old ?? 'new'") == "new"
     assert await tab.evaluate("document.querySelectorAll('.chart canvas').length") == 3
     assert tab.said == []
+    assert await tab.evaluate("document.getElementById('stale').hidden")
+    failed = "new Promise((done) => document.addEventListener('htmx:sendError', () => done(true), {once: true}))"
+    await tab.evaluate(f"void (window.failed = {failed})")
+    await tab.call(
+        "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
+    )
+    assert await tab.evaluate("window.failed")
+    assert "what is shown here is old" in await tab.text()
 
 
 async def test_what_messages_say_is_shown_as_text(served, tab):
