@@ -9,7 +9,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from typing import Any, cast
 
 from contracts.topics import Topic
@@ -50,13 +49,13 @@ class _State(PartyState):
     def find(self, kind: type[EntityT], entity_id: str) -> EntityT | None:
         """Return the entity, or None when it does not exist."""
         loaded = self.entities.get(kind)
-        found = None if loaded is None else loaded.get(entity_id)
-        if found is None:
-            stored = self.stored.get(kind)
-            found = None if stored is None else stored.get(entity_id)
-            if found is not None:
-                self.entities.setdefault(kind, {})[entity_id] = found
-        return cast("EntityT | None", found)
+        if loaded is not None and (found := loaded.get(entity_id)) is not None:
+            return found  # type: ignore[return-value]  # keyed by its own type
+        stored = self.stored.get(kind)
+        if stored is not None and (found := stored.get(entity_id)) is not None:
+            self.entities.setdefault(kind, {})[entity_id] = found
+            return found  # type: ignore[return-value]
+        return None
 
 
 class LaneTables:
@@ -213,10 +212,9 @@ class LaneTables:
         for kind, ids in state.made.items():
             self.totals.made[TABLES[kind].name] += len(ids)
             made += len(ids)
-        for kind, ids in chain(state.made.items(), state.changed.items()):
-            entities = state.entities[kind]
-            for entity_id in ids:
-                tables.put(entities[entity_id])
+            tables.put(kind, ids, state.entities[kind])
+        for kind, ids in state.changed.items():
+            tables.put(kind, ids, state.entities[kind])
         tables.size += made
         return made
 
