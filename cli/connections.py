@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -12,6 +12,7 @@ from storage.database import Connection, connect, first_line, is_transient
 from storage.identity import IdentityMismatchError, identity, require_bound
 from storage.migrations import MigrationError, NotMigratedError, require_migrated
 from workers.kafka import topics
+from workers.kafka.clients import BrokerUnreachableError
 from workers.settings.model import Postgres, Settings
 
 ResultT = TypeVar("ResultT")
@@ -49,6 +50,8 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 async def require_fitting(settings: Settings, connection: Connection, *, brokers: bool = True) -> None:
     """Settings, database and brokers must belong together, or what is computed from them is wrong.
 
+    Brokers that are away are no matter here: whoever goes on to use them says so, on record where something is sent.
+
     Args:
         settings: those of the command.
         connection: to the database.
@@ -58,7 +61,6 @@ async def require_fitting(settings: Settings, connection: Connection, *, brokers
         Failure: the database has another number of lanes.
         IdentityMismatchError: it belongs to another cluster or prefix.
         TopicsError: topics are missing, or have another number of partitions.
-        BrokerUnreachableError: no broker answered.
     """
     known = await identity(connection)
     if known.lanes != settings.lanes:
@@ -66,7 +68,9 @@ async def require_fitting(settings: Settings, connection: Connection, *, brokers
             f"the database was made for {known.lanes} lanes, POSTPAY_LANES says {settings.lanes}; set"
             f" POSTPAY_LANES={known.lanes} (more lanes are made by: postpay lane split)"
         )
-    if brokers:
+    if not brokers:
+        return
+    with suppress(BrokerUnreachableError):
         require_bound(known, await topics.cluster_id(settings), settings.topics.prefix, known.group or settings.group)
         await topics.require(settings)
 
