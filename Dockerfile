@@ -9,9 +9,11 @@ RUN python -m venv /opt/build \
  && /opt/postpay/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY cli cli
+COPY console console
 COPY contracts contracts
 COPY demo demo
 COPY devstack devstack
+COPY docs docs
 COPY operating operating
 COPY settlement settlement
 COPY storage storage

@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.errors import BenchmarkError
 from benchmarks.hot_merchant import HotMerchantFigures, HotMerchantRun
 from benchmarks.named import NamedFigures, NamedRun
-from benchmarks.run import BenchmarkRun, BenchmarkSize, Figures, remove_folder
+from benchmarks.run import STEADY_RATES, BenchmarkRun, BenchmarkSize, Figures, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
 
@@ -27,6 +27,17 @@ MEANINGS = {
     "ratio_plain_8": "postpay against the plain agent with 8",
     "latency_p50_ms": "record produced to output visible, half the rate: median",
     "latency_p99_ms": "the same, 99 %",
+    **{
+        name.format(rate=rate): meaning.format(rate=rate)
+        for rate in STEADY_RATES
+        for name, meaning in {
+            "latency_{rate}_p50_ms": "at {rate} a second: median",
+            "latency_{rate}_p99_ms": "the same, 99 %",
+            "cores_{rate}": "processors that worker, broker and database kept busy meanwhile",
+        }.items()
+    },
+    "latency_floor_p50_ms": f"the latency floor: a bare loop at {STEADY_RATES[0]} a second, median",
+    "latency_floor_p99_ms": "the same, 99 %",
     "worker_rss_mib": "most memory of a worker",
     "replay_per_s": "the same messages decided again and compared with the database",
     "ratio_replay": "that against postpay; 3 is the least it should be",
@@ -80,13 +91,20 @@ def show(figures: Figures | HotMerchantFigures | NamedFigures) -> None:
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for name, value in figures.document().items():
-        table.add_row(f"{value:,.2f}" if name.startswith("ratio") else f"{value:,.0f}", MEANINGS[name])
+        table.add_row(number(name, value), MEANINGS[name])
     console = Console(highlight=False)
     console.print(table)
     if isinstance(figures, Figures):
-        console.print("Processor time a message:")
+        console.print("Processor time, a message or a second:")
         for line in figures.processor:
             console.print(f"  {line}", markup=False)
+
+
+def number(name: str, value: float) -> str:
+    """With as many places as the figure deserves."""
+    if name.startswith(("ratio", "cores")):
+        return f"{value:,.2f}"
+    return f"{value:,.1f}" if name.endswith("_ms") else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

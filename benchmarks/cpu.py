@@ -1,5 +1,6 @@
 """Processor time by part: on a machine that does other things as well, it tells more than the clock."""
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -22,14 +23,18 @@ class ProcessorTime:
         self._pids = {**others, "Postgres": stack.postgres_pid or 0, "Kafka": stack.kafka_pid or 0}
         self._before: dict[str, float] = {}
         self.seconds: dict[str, float] = {}
+        self.elapsed_s = 0.0
+        self._began = 0.0
 
     def __enter__(self) -> Self:
         self._before = self._used()
+        self._began = time.perf_counter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.elapsed_s = time.perf_counter() - self._began
         self.seconds = {name: used - self._before.get(name, 0.0) for name, used in self._used().items()}
 
     def _used(self) -> dict[str, float]:
@@ -39,6 +44,11 @@ class ProcessorTime:
 def told(seconds: Mapping[str, float], messages: int) -> str:
     """Microseconds a message, by part."""
     return ", ".join(f"{name} {used / messages * 1e6:,.0f} µs" for name, used in seconds.items())
+
+
+def cores(seconds: Mapping[str, float], elapsed_s: float) -> str:
+    """How many processors each part kept busy."""
+    return ", ".join(f"{name} {used / elapsed_s:.2f} cores" for name, used in seconds.items())
 
 
 def _family_seconds(pid: int) -> float:

@@ -30,6 +30,12 @@ async def copy_database(stack: Stack, name: str) -> None:
         await connection.execute("VACUUM ANALYZE")
 
 
+async def make_empty(stack: Stack, name: str) -> None:
+    """Make a database with nothing in it."""
+    async with _connected(with_database(stack.dsn, "postgres")) as connection:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+
+
 async def next_transaction(settings: Settings) -> int:
     """Number of the first transaction of what comes now."""
     async with _connected(settings.postgres.dsn) as connection:

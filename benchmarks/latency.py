@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,15 +27,31 @@ class Latency:
 
     p50_ms: float
     p99_ms: float
-    most_ms: float
-    samples: int
+
+    @classmethod
+    def of(cls, delays_s: Sequence[float]) -> "Latency":
+        """The median and the 99th percentile of delays in seconds, in any order."""
+        ordered = sorted(delays_s)
+        return cls(ordered[len(ordered) // 2] * 1000, ordered[len(ordered) * 99 // 100] * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyRate:
+    """Orders at a steady rate."""
+
+    run: str
+    """Tells its orders from another's (`benchmarks.load.placing`)."""
+    rate_per_s: float
+    seconds: float
+    accounts: int
+    """Open ones; the orders are about them in turn."""
 
 
 class _Arrivals:
-    """Reads `notification` in a thread and notes when each record came; they are looked into afterwards."""
+    """Reads a topic in a thread and notes when each record came; they are looked into afterwards."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._consumer = reader_from_now(settings, Topic.NOTIFICATION)
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._consumer = reader_from_now(settings, topic)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self.found: list[tuple[float, bytes]] = []
@@ -43,9 +59,10 @@ class _Arrivals:
 
     def _read(self) -> None:
         while not self._ended.is_set():
-            messages = self._consumer.consume(500, POLL_S)
-            now = time.perf_counter()
-            self.found.extend((now, message.value() or b"{}") for message in messages if not message.error())
+            # Not `consume`, which waits until it has as many as it may.
+            message = self._consumer.poll(POLL_S)
+            if message is not None and not message.error():
+                self.found.append((time.perf_counter(), message.value() or b"{}"))
 
     def close(self) -> None:
         self._ended.set()
@@ -54,20 +71,26 @@ class _Arrivals:
 
 
 def measure(
-    settings: Settings, rate_per_s: float, seconds: float, accounts: int, progress: Callable[[float], object]
+    settings: Settings, orders: SteadyRate, progress: Callable[[float], object], *, answers: str = Topic.NOTIFICATION
 ) -> Latency:
-    """Place orders at a steady rate and time their notices; the first WARM_UP_S are left out.
+    """Place orders at a steady rate and time what answers them; the first WARM_UP_S are left out.
+
+    Args:
+        settings: of the topics.
+        orders: what is placed; WARM_UP_S longer than it says.
+        progress: told which share is done.
+        answers: the topic of the answers: each names its order's event as `causation_id`.
 
     Raises:
-        BenchmarkError: some notices did not come.
+        BenchmarkError: some answers did not come.
     """
-    arrivals = _Arrivals(settings)
+    arrivals = _Arrivals(settings, answers)
     try:
-        sent_at = _send(settings, rate_per_s, WARM_UP_S + seconds, accounts, progress)
+        sent_at = _send(settings, orders, progress)
         deadline = time.perf_counter() + LATE_S
         while len(arrivals.found) < len(sent_at):
             if time.perf_counter() > deadline:
-                raise BenchmarkError(f"{len(sent_at) - len(arrivals.found)} of {len(sent_at)} notices did not come")
+                raise BenchmarkError(f"{len(sent_at) - len(arrivals.found)} of {len(sent_at)} answers did not come")
             time.sleep(POLL_S)
     finally:
         arrivals.close()
@@ -76,14 +99,11 @@ def measure(
     for arrived_at, value in arrivals.found:
         number = int(json.loads(value)["causation_id"].split("-")[1])
         if sent_at[number] >= began:
-            delays.append((arrived_at - sent_at[number]) * 1000)
-    delays.sort()
-    return Latency(delays[len(delays) // 2], delays[len(delays) * 99 // 100], delays[-1], len(delays))
+            delays.append(arrived_at - sent_at[number])
+    return Latency.of(delays)
 
 
-def _send(
-    settings: Settings, rate_per_s: float, seconds: float, accounts: int, progress: Callable[[float], object]
-) -> list[float]:
+def _send(settings: Settings, orders: SteadyRate, progress: Callable[[float], object]) -> list[float]:
     """Send at the rate; returns when each record was handed to the producer."""
     producer = Producer(
         {
@@ -95,13 +115,14 @@ def _send(
         }
     )
     topic = settings.topics.prefix + Topic.PURCHASE
+    seconds = WARM_UP_S + orders.seconds
     sent_at: list[float] = []
     began = time.perf_counter()
     while (elapsed := time.perf_counter() - began) < seconds:
-        due = int(elapsed * rate_per_s) + 1
+        due = int(elapsed * orders.rate_per_s) + 1
         now = datetime.now(UTC)
         for number in range(len(sent_at), due):
-            each = placing(number, accounts, now)
+            each = placing(orders.run, number, orders.accounts, now)
             producer.produce(topic, each.value, each.key)
             sent_at.append(time.perf_counter())
         producer.poll(0)

@@ -179,9 +179,16 @@ class Step:
                 )
 
 
-def placing(number: int, accounts: int, at: datetime) -> LoadMessage:
-    """One order of the latency part, about accounts in turn; its acceptance is always announced."""
-    order = LoadOrder(_account(number % accounts), f"latency-{number}", _merchant(number % 100), 1_000)
+def placing(run: str, number: int, accounts: int, at: datetime) -> LoadMessage:
+    """One order of the latency part, about accounts in turn; its acceptance is always announced.
+
+    Args:
+        run: tells the orders of one rate from another's; holds no `-`, which comes between it and `number`.
+        number: of the order in its run.
+        accounts: how many are open.
+        at: when it occurred.
+    """
+    order = LoadOrder(_account(number % accounts), f"{run}-{number}", _merchant(number % 100), 1_000)
     return Step(order, "placed").message(at)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks import databases, latency
+from benchmarks import databases
 from benchmarks.latency import Latency
 from benchmarks.preload import preload
 from benchmarks.run import BenchmarkRun, stop
@@ -51,10 +51,10 @@ class NamedRun(BenchmarkRun):
             with self._bar("preload the topics", self._size.messages) as advance:
                 preload(settings, self._load("run", self._size.messages).stream(), advance)
             rate, worker, memory = self._postpay(stack, fleet, log)
-            with ExitStack() as watches, self._share("latency at half the rate") as done:
+            with ExitStack() as watches:
                 for each in memory:
                     watches.enter_context(each)
-                delays = latency.measure(settings, rate / 2, self._size.latency_s, self._size.accounts, done)
+                delays, _ = self._latency(settings, stack, fleet, rate / 2)
             log.follow(0, worker, lambda _: None)
             stop(fleet)
         asyncio.run(databases.audited(settings))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from benchmarks import databases, latency
-from benchmarks.cpu import ProcessorTime, told
+from benchmarks.cpu import ProcessorTime, cores, told
 from benchmarks.errors import BenchmarkError
 from benchmarks.lane_log import LaneLog
-from benchmarks.latency import Latency
+from benchmarks.latency import Latency, SteadyRate
+from benchmarks.latency_floor import floor_of_latency
 from benchmarks.load import Load
 from benchmarks.memory import MemoryWatch
 from benchmarks.peer import plain_agent_settles
@@ -35,6 +36,8 @@ PLAIN = {1: 3_000, 8: 8_000}
 """How many messages the plain agent settles at most, by its concurrency."""
 PLAIN_S = 20.0
 LATENCY_S = 15.0
+STEADY_RATES = (50, 500)
+"""Messages a second at which latency is measured besides half of what it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,14 @@ class Figures:
     plain_agent_8_per_s: float
     postpay_per_s: float
     replay_per_s: float
+    latency_floor: Latency
+    """Of the bare loop, at the first of STEADY_RATES."""
+    latency_at: Mapping[int, Latency]
+    """By STEADY_RATES."""
+    cores_at: Mapping[int, float]
+    """Processors that worker, broker and database kept busy meanwhile."""
     latency: Latency
+    """At half of `postpay_per_s`."""
     worker_rss_mib: float
     workers: int
     processor: Sequence[str]
@@ -82,6 +92,17 @@ class Figures:
             "ratio_plain_8": round(self.postpay_per_s / self.plain_agent_8_per_s, 3),
             "latency_p50_ms": round(self.latency.p50_ms, 2),
             "latency_p99_ms": round(self.latency.p99_ms, 2),
+            **{
+                name: round(value, 2)
+                for rate, at in self.latency_at.items()
+                for name, value in {
+                    f"latency_{rate}_p50_ms": at.p50_ms,
+                    f"latency_{rate}_p99_ms": at.p99_ms,
+                    f"cores_{rate}": self.cores_at[rate],
+                }.items()
+            },
+            "latency_floor_p50_ms": round(self.latency_floor.p50_ms, 2),
+            "latency_floor_p99_ms": round(self.latency_floor.p99_ms, 2),
             "worker_rss_mib": round(self.worker_rss_mib, 1),
             "workers": self.workers,
             "replay_per_s": round(self.replay_per_s, 1),
@@ -142,12 +163,12 @@ class BenchmarkRun:
                     watches.enter_context(each)
                 with self._share("take the rows it wrote") as done:
                     captured = asyncio.run(databases.captured(settings, first_transaction, done))
-                with self._share("latency at half the rate") as done:
-                    delays = latency.measure(
-                        settings, postpay_per_s / 2, self._size.latency_s, self._size.accounts, done
-                    )
+                steady = {rate: self._latency(settings, stack, fleet, rate) for rate in STEADY_RATES}
+                half, _ = self._latency(settings, stack, fleet, postpay_per_s / 2)
                 log.follow(0, worker, lambda _: None)
             stop(fleet)
+        with self._share("latency of a bare loop") as done:
+            bare = floor_of_latency(stack, self._steady(STEADY_RATES[0]), self._directory / "bare-loop.log", done)
         asyncio.run(databases.audited(settings))
         with (
             self._share(f"the floor: {captured.rows:,} rows") as done,
@@ -162,7 +183,10 @@ class BenchmarkRun:
             postpay_per_s,
             # Both take as long to begin. Of a run that is too short for that, the messages' share of all.
             self._size.messages / max(replay_s - openings_s, replay_s * share),
-            delays,
+            bare,
+            {rate: delays for rate, (delays, _) in steady.items()},
+            {rate: busy for rate, (_, busy) in steady.items()},
+            half,
             max(each.most_mib for each in memory),
             self._workers,
             self._processor,
@@ -211,6 +235,19 @@ class BenchmarkRun:
         self._processor.append(f"postpay settled {(log.batches - batches_before):,} batches")
         return self._size.messages / (log.last_at - log.claimed_at), worker, memory
 
+    def _latency(self, settings: Settings, stack: Stack, fleet: Fleet, rate_per_s: float) -> tuple[Latency, float]:
+        """Of orders at a steady rate, and how many processors were busy with them."""
+        orders = self._steady(rate_per_s)
+        title = f"latency at {rate_per_s:,.0f} a second"
+        pids = {each.name: each.pid for each in fleet.running}
+        with self._share(title) as done, ProcessorTime(stack, **pids) as used:
+            delays = latency.measure(settings, orders, done)
+        self._processor.append(f"{title}: {cores(used.seconds, used.elapsed_s)}")
+        return delays, sum(used.seconds.values()) / used.elapsed_s
+
+    def _steady(self, rate_per_s: float) -> SteadyRate:
+        return SteadyRate(f"at{rate_per_s:.0f}", rate_per_s, self._size.latency_s, self._size.accounts)
+
     def _plain_agent(self, stack: Stack, concurrency: int) -> float:
         """Messages a second of the plain agent, from its first message to its last."""
         messages = min(PLAIN[concurrency], self._size.messages)
@@ -220,7 +257,7 @@ class BenchmarkRun:
         preload(settings, self._load(f"plain-{concurrency}", messages).stream(), lambda _: None, all_to=Topic.PURCHASE)
         log = self._directory / f"plain-{concurrency}.log"
         with self._bar(f"plain agent, {concurrency} side by side", messages) as advance:
-            found = plain_agent_settles(settings, concurrency, messages, self._size.plain_s, log)
+            found = plain_agent_settles(settings, concurrency, messages, self._size.plain_s, log, self._console.print)
             advance(messages)
         return found
 

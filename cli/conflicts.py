@@ -1,7 +1,6 @@
 """`postpay conflicts list` and `show`."""
 
 import json
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +10,8 @@ from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.filters import EventId, Key, Limit, Since, Topic, Until, one_of, outcome_filter, paged
 from cli.output import AsJson, people, print_document, print_json
 from operating.conflicts import Contradiction, contradiction
-from settlement.messages import Source
 from storage import conflicts
-from storage.conflicts import Conflict, ConflictReason, KeptMessage
+from storage.conflicts import Conflict, ConflictReason
 from storage.outcome_search import OutcomeFilter, PageEnd
 from words.phrases import moment
 from words.tables import table
@@ -69,7 +67,7 @@ def show(
     """
     found = run(_show(Settings.load(), conflict_id))
     if as_json:
-        print_document(_shown(found))
+        print_document(found.document())
         return
     console, came = people(), found.conflict.message
     known = "event_id" if found.reason is ConflictReason.SAME_EVENT_ID else "business id"
@@ -96,7 +94,7 @@ async def _list(settings: Settings, wanted: OutcomeFilter, limit: int, *, as_jso
         async for each in paged(page, lambda conflict: conflict.place, limit):
             message = each.message
             if as_json:
-                print_json({**_as_json(each), "reason": each.reason})
+                print_json(each.document())
             else:
                 rows.append(
                     (
@@ -115,52 +113,10 @@ async def _list(settings: Settings, wanted: OutcomeFilter, limit: int, *, as_jso
 
 async def _show(settings: Settings, conflict_id: str) -> Contradiction:
     async with database(settings) as connection:
-        source = _source(conflict_id)
-        found = None if source is None else await conflicts.conflict(connection, source)
+        found = await conflicts.conflict(connection, conflict_id)
         if found is None:
             raise Failure(f"no conflict {conflict_id!r}; see: postpay conflicts list", EXIT_FOUND_WRONG)
         return await contradiction(connection, found)
-
-
-def _source(conflict_id: str) -> Source | None:
-    topic, _, place = conflict_id.partition("/")
-    partition, _, offset = place.partition("/")
-    if not (partition.isdecimal() and offset.isdecimal()) or int(partition) >= 2**31 or int(offset) >= 2**63:
-        return None
-    return Source(topic, int(partition), int(offset))
-
-
-def _as_json(conflict: Conflict) -> dict[str, Any]:
-    return {"id": conflict.conflict_id, "lane": conflict.lane, **_message(conflict.message)}
-
-
-def _shown(found: Contradiction) -> dict[str, Any]:
-    return {
-        **_as_json(found.conflict),
-        "reason": found.reason,
-        "value": _body(found.conflict.message),
-        "first": None
-        if found.first is None
-        else {**_message(found.first), "outcome": found.first.outcome, "value": _body(found.first)},
-        "differences": [asdict(each) for each in found.differences],
-    }
-
-
-def _message(message: KeptMessage) -> dict[str, Any]:
-    return {
-        "topic": message.source.topic,
-        "partition": message.source.partition,
-        "offset": message.source.offset,
-        "key": message.key,
-        "event_id": message.event_id,
-        "type": message.type,
-        "occurred_at": message.occurred_at,
-        "decided_at": message.decided_at,
-    }
-
-
-def _body(message: KeptMessage) -> Any:
-    return None if message.raw is None else json.loads(message.raw)
 
 
 def _value(value: Any) -> str:

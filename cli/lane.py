@@ -1,23 +1,29 @@
-"""`postpay lane accept-gap`."""
+"""`postpay lane …`."""
 
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from cli import completion
 from cli.acting import AsOperator, Reason, acting
 from cli.connections import database, run
 from cli.output import AsJson, print_document
+from cli.split import EPILOG as SPLIT_EPILOG
+from cli.split import split
 from operating.gaps import AcceptedGap, accept_gap
 from storage.operator_log import Because
 from workers.settings.model import Settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Let a lane go on whose input is lost.")
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
 def lane() -> None:
-    """Let a lane go on whose input is lost."""
+    """Let a lane go on whose input is lost, or split all lanes into more."""
+
+
+app.command(epilog=SPLIT_EPILOG)(split)
 
 
 @app.command(
@@ -29,7 +35,9 @@ def lane() -> None:
 )
 def accept(
     lane: Annotated[int, typer.Argument(metavar="LANE", help="The lane that stopped: postpay lag, /readyz.")],
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic, without prefix.")],
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="The topic, without prefix.", autocompletion=completion.lane_topics)
+    ],
     offset: Annotated[int, typer.Argument(metavar="OFFSET", help="The first offset that is there.")],
     *,
     reason: Reason,

@@ -1,21 +1,16 @@
 """`postpay migrate`."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from cli.acting import AsOperator, acting
 from cli.connections import CONNECT_TIMEOUT_S, reaching, run
 from cli.failures import EXIT_FOUND_WRONG
 from cli.output import AsJson, print_document
+from cli.progress import moving_bar
 from settlement.terms import TermsBook
-from storage import distribution
 from storage.database import connect
 from storage.migrations import check as look_at
 from storage.migrations import migrate as bring_up
@@ -27,7 +22,8 @@ app = typer.Typer(add_completion=False)
 @app.command(
     epilog=(
         "Example:  POSTPAY_POSTGRES__DSN=postgresql://owner@db/postpay postpay migrate\n\n"
-        "The database must exist. The number of lanes (POSTPAY_LANES) is fixed by the first run."
+        "The database must exist. The number of lanes (POSTPAY_LANES) is fixed by the first run;"
+        " more later: postpay lane split."
     )
 )
 def migrate(
@@ -49,7 +45,7 @@ def migrate(
     if check:
         _check(settings, distributed=distributed, as_json=as_json)
         return
-    with reaching(settings.postgres), _progress() as shown:
+    with reaching(settings.postgres), moving_bar() as shown:
         report = run(
             bring_up(
                 settings.postgres.dsn,
@@ -97,15 +93,3 @@ async def _look(settings: Settings, *, distributed: bool) -> list[str]:
         return await look_at(connection, lanes=settings.lanes, distributed=distributed)
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
-
-
-@contextmanager
-def _progress() -> Iterator[distribution.Progress]:
-    """A bar on a terminal, of the bytes that are moved to the nodes."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("", visible=False)
-
-        def shown(name: str, done: int, total: int) -> None:
-            bar.update(task, description=f"moving {name}", completed=done, total=total, visible=True)
-
-        yield shown

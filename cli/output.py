@@ -1,31 +1,16 @@
 """What commands print: JSON for programs, text for people."""
 
-import base64
-import json
 import sys
+import textwrap
 from collections.abc import Iterable
-from datetime import date, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.console import Console
 
+from words.document import json_text
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def plain(value: object) -> Any:
-    """Give JSON's form of what JSON has none for."""
-    match value:
-        case datetime() | date():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-        case bytes():
-            return {"base64": base64.b64encode(value).decode()}
-        case set() | frozenset():
-            return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def print_document(value: Any) -> None:
@@ -41,14 +26,25 @@ def print_lines(values: Iterable[Any]) -> None:
 
 def print_json(value: Any, indent: int | None = None) -> None:
     """Print JSON; a lone surrogate, which UTF-8 cannot hold, as the escape it came as."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=plain)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(value, indent=indent, default=plain)
-    typer.echo(text.encode())
+    typer.echo(json_text(value, indent).encode())
+
+
+class _People(Console):
+    """Folds sentences where somebody looks, between words only: an id that is longer than a line stays whole."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print; what is still longer than a line is left to the terminal."""
+        if self.is_terminal:
+            objects = tuple(self._folded(each) if isinstance(each, str) else each for each in objects)
+        super().print(*objects, soft_wrap=True, **how)
+
+    def _folded(self, text: str) -> str:
+        lines = (
+            textwrap.wrap(line, self.width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+        )
+        return "\n".join("\n".join(line) for line in lines)
 
 
 def people() -> Console:
     """The console of text for people; nothing in it is taken for markup."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    return _People(highlight=False, markup=False, emoji=False)

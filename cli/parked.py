@@ -1,7 +1,7 @@
 """`postpay parked list`."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -69,7 +69,7 @@ async def _list(
         async for each in paged(page, lambda waiting: waiting.place, limit):
             row = each.row
             if as_json:
-                print_json(_as_json(each))
+                print_json(each.document())
             else:
                 rows.append(
                     (row.type, row.party.id, row.event_id, row.waits_for, moment(row.parked_at), moment(each.until))
@@ -77,20 +77,3 @@ async def _list(
     if not as_json:
         columns = ("type", "key", "event", "waits for", "since", "until")
         people().print(table("Parked", columns, rows) if rows else "nothing is parked")
-
-
-def _as_json(waiting: WaitingInput) -> dict[str, Any]:
-    row = waiting.row
-    return {
-        "topic": row.source.topic,
-        "partition": row.source.partition,
-        "offset": row.source.offset,
-        "lane": waiting.lane,
-        "key": row.party.id,
-        "event_id": row.event_id,
-        "type": row.type,
-        "occurred_at": row.occurred_at,
-        "parked_at": row.parked_at,
-        "waits_for": row.waits_for,
-        "until": waiting.until,
-    }

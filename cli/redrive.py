@@ -1,6 +1,5 @@
 """`postpay dead-letters redrive`."""
 
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -8,18 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from cli import completion
 from cli.acting import AsOperator, acting
-from cli.connections import database, run
+from cli.connections import database, require_fitting, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.filters import EventId, Key, Since, Topic, Until, one_of, outcome_filter
 from cli.output import AsJson, print_json
+from cli.progress import bar
+from operating import bulk
 from operating.edits import Edit, parse_change
-from operating.redriving import Redriven, Redriver, RedriveStatus, plan
-from operating.rehearsal import Foreseen, rehearse
-from operating.resending import Resending
+from operating.redriving import RedriveStatus
 from operating.selection import Selection, selection
 from settlement.dead_letter import DeadLetterReason
 from storage.database import Connection
@@ -40,12 +38,20 @@ EPILOG = (
 )
 
 FINE: frozenset[str] = frozenset(
-    {RedriveStatus.REDRIVEN, RedriveStatus.BEFORE, "applied", "duplicate", "declined", "parked"}
+    {RedriveStatus.REDRIVEN, RedriveStatus.BEFORE, RedriveStatus.CLOSED, "applied", "duplicate", "declined", "parked"}
 )
 TOLD = 20
 """Dead letters of a bulk that are told one by one, where something is wrong with them."""
 
-ReasonCode = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason code.")]
+ReasonCode = Annotated[
+    str | None,
+    typer.Option(
+        "--reason",
+        metavar="CODE",
+        help="Only with this reason code.",
+        autocompletion=completion.dead_letter_reasons,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +118,14 @@ async def _run(settings: Settings, wanted: Wanted, because: Because) -> Counter[
     counts: Counter[str] = Counter()
     told = 0
     async with database(settings) as connection:
+        await require_fitting(settings, connection, brokers=not wanted.is_dry)
         chosen = await selection(connection, wanted.ids, wanted.filter, wanted.limit)
         total = await chosen.count(connection)
         going = _rehearsed if wanted.is_dry else _redriven
-        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-            task = bar.add_task("deciding" if wanted.is_dry else "sending", total=total)
+        with bar("deciding" if wanted.is_dry else "sending", total) as shown:
             async for line in going(connection, settings, chosen, wanted, because):
                 counts[line["status"]] += 1
-                bar.advance(task)
+                shown.tell(counts.total())
                 if wanted.as_json:
                     print_json(line)
                 elif wanted.ids or (line["status"] not in FINE and told < TOLD):
@@ -131,48 +137,17 @@ async def _run(settings: Settings, wanted: Wanted, because: Because) -> Counter[
 async def _redriven(
     connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, because: Because
 ) -> AsyncIterator[dict[str, Any]]:
-    async with Redriver.ready(connection, settings, because) as redriver:
-        async for step in chosen.steps(connection):
-            results = await redriver.redrive(step, wanted.edit)
-            for each in results:
-                yield _as_json(each)
-            if all(each.status is RedriveStatus.FAILED for each in results):
-                raise Failure("Kafka takes nothing any more; what was sent is on record: run the same command again")
+    async for step in bulk.redriven(connection, settings, chosen, because, wanted.edit):
+        for each in step.documents:
+            yield each
 
 
 async def _rehearsed(
     connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, _because: Because
 ) -> AsyncIterator[dict[str, Any]]:
-    async for step in chosen.steps(connection):
-        plans = await plan(connection, settings.lanes, step, wanted.edit)
-        resendings = [each for each in plans if isinstance(each, Resending)]
-        foreseen = iter(await rehearse(connection, settings, resendings))
-        for each in plans:
-            yield _as_json(each) if isinstance(each, Redriven) else _foreseen(each, next(foreseen))
-
-
-def _as_json(redriven: Redriven) -> dict[str, Any]:
-    letter = redriven.kept.letter
-    return {
-        "id": letter.dead_letter_id,
-        "status": redriven.status,
-        "topic": None if letter.source is None else letter.source.topic,
-        "partition": redriven.partition,
-        "offset": redriven.offset,
-        "event_id": redriven.event_id,
-        "detail": redriven.detail,
-    }
-
-
-def _foreseen(resending: Resending, foreseen: Foreseen) -> dict[str, Any]:
-    return {
-        "id": resending.kept.letter.dead_letter_id,
-        "status": foreseen.outcome,
-        "topic": resending.record.topic,
-        "partition": resending.record.partition,
-        "event_id": resending.message.event_id,
-        **{name: value for name, value in asdict(foreseen).items() if name != "outcome"},
-    }
+    async for step in bulk.rehearsed(connection, settings, chosen, wanted.edit):
+        for each in step.documents:
+            yield each
 
 
 def _in_words(line: dict[str, Any]) -> str:

@@ -10,12 +10,13 @@ import typer
 
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
-from cli.output import AsJson, people, plain, print_document
+from cli.output import AsJson, people, print_document
 from cli.progress import reading_bar
 from cli.source import FromDirectory, Offline, Until, instant_of, source_of
 from cli.terms import parsed
 from settlement.terms import TermsError
 from storage.recorded import SQL
+from words.document import plain
 from words.page import page
 from words.simulation import tell
 from workers.replay.history import HistorySource, RecordedHistory, fixed

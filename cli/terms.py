@@ -1,9 +1,7 @@
 """`postpay terms show` and `publish`."""
 
-import json
-import tomllib
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +9,7 @@ import asyncpg
 import typer
 
 from cli.acting import AsOperator, acting
-from cli.connections import database, run
+from cli.connections import database, require_fitting, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, people, print_document
 from operating import publication
@@ -39,8 +37,8 @@ def show(*, as_json: AsJson = False) -> None:
         return
     for document in found:
         lanes = document["lanes"]
-        everywhere = len(lanes) == settings.lanes
-        typer.echo(f"terms {document['digest']} on {'all lanes' if everywhere else f'lanes {lanes}'}")
+        where = "all lanes" if len(found) == 1 else f"lanes {', '.join(map(str, lanes))}"
+        typer.echo(f"terms {document['digest']} on {where}")
         people().print(_numbers(TermsBook.parse(document["terms"])))
 
 
@@ -85,29 +83,14 @@ def parsed(file: Path) -> TermsBook:
         Failure: there are none in it, naming the field.
     """
     try:
-        text = file.read_bytes().decode()
-        document = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+        return publication.parsed(file.read_bytes().decode(), is_toml=file.suffix == ".toml")
     except OSError as error:
         raise Failure(f"expected a file with terms, got {file} ({error.strerror})") from error
+    except TermsError as error:
+        raise Failure(f"{file}: {error}", EXIT_FOUND_WRONG) from error
     except ValueError as error:
         kind = "TOML" if file.suffix == ".toml" else "JSON (TOML files end in .toml)"
         raise Failure(f"expected {kind} in {file}, got something else ({error})", EXIT_FOUND_WRONG) from error
-    try:
-        return TermsBook.parse(_with_text_dates(document))
-    except TermsError as error:
-        raise Failure(f"{file}: {error}", EXIT_FOUND_WRONG) from error
-
-
-def _with_text_dates(value: Any) -> Any:
-    """TOML has dates, JSON has none: a document is the same whichever it was written in."""
-    match value:
-        case dict():
-            return {name: _with_text_dates(each) for name, each in value.items()}
-        case list():
-            return [_with_text_dates(each) for each in value]
-        case date():
-            return value.isoformat()
-    return value
 
 
 async def _in_force(settings: Settings) -> list[dict[str, Any]]:
@@ -126,6 +109,7 @@ async def _documents(connection: asyncpg.Connection) -> list[dict[str, Any]]:
 
 async def _publish(settings: Settings, book: TermsBook, occurred_at: datetime, because: Because) -> Publication:
     async with database(settings) as connection:
+        await require_fitting(settings, connection)
         return await publication.publish(connection, settings, book, occurred_at, because)
 
 

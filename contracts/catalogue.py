@@ -82,5 +82,8 @@ MESSAGES: dict[Topic, tuple[type[Message], ...]] = {
     Topic.PAYOUT_RESULT: (payout_result.PayoutSucceeded, payout_result.PayoutFailed),
 }
 
+TYPES = frozenset(message.message_type() for messages in MESSAGES.values() for message in messages)
+"""Every message type that is understood."""
+
 UNBUILT_TYPES: dict[Topic, tuple[str, ...]] = {}
 """Published types whose rules do not exist yet: refused whole, as `unknown_type`."""

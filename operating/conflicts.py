@@ -1,6 +1,7 @@
 """What a conflict contradicts: the message that was taken first, and the fields in which they differ."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from contracts.decode import restore
 from operating.differences import FieldDifference, differences
@@ -22,6 +23,17 @@ class Contradiction:
     reason: ConflictReason
     first: KeptMessage | None
     differences: tuple[FieldDifference, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The conflict as JSON has it, with both messages."""
+        first = self.first
+        return {
+            **self.conflict.document(),
+            "reason": self.reason,
+            "value": self.conflict.message.body,
+            "first": None if first is None else {**first.document(), "outcome": first.outcome, "value": first.body},
+            "differences": [asdict(each) for each in self.differences],
+        }
 
 
 async def contradiction(connection: Connection, conflict: Conflict) -> Contradiction:

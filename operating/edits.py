@@ -75,7 +75,7 @@ def _document(letter: DeadLetter, body: bytes | None) -> dict[str, Any]:
 
 def _unreadable(body: bytes | None, found: str) -> str:
     if body is not None:
-        return f"expected a JSON object in the file, got something else ({found})"
+        return f"expected a JSON object, got something else ({found})"
     return f"expected a message that is a JSON object to change fields of ({found}); give the whole of it by --file"
 
 

@@ -1,9 +1,11 @@
 """Publishing terms to every lane."""
 
 import json
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
 from contracts.topics import Topic
 from operating.refusal import ActionRefusedError
@@ -11,6 +13,7 @@ from operating.sending import on_record
 from settlement.terms import TermsBook, TermsError
 from storage import figures
 from storage.database import Connection
+from storage.figures import TermsInForce
 from storage.operator_log import Action, Because
 from workers.kafka.clients import producing
 from workers.kafka.topics import check
@@ -24,6 +27,43 @@ class Publication:
     event_id: str
     digest: str
     partitions: int
+
+
+def parsed(text: str, *, is_toml: bool) -> TermsBook:
+    """The terms in a text, TOML or JSON.
+
+    Raises:
+        ValueError: it is neither.
+        TermsError: they are wrong; names the field.
+    """
+    return TermsBook.parse(_with_text_dates(tomllib.loads(text) if is_toml else json.loads(text)))
+
+
+def _with_text_dates(value: Any) -> Any:
+    """TOML has dates, JSON has none: a document is the same whichever it was written in."""
+    match value:
+        case dict():
+            return {name: _with_text_dates(each) for name, each in value.items()}
+        case list():
+            return [_with_text_dates(each) for each in value]
+        case date():
+            return value.isoformat()
+    return value
+
+
+async def require_to_follow(connection: Connection, book: TermsBook) -> list[TermsInForce]:
+    """Make sure that terms may follow those in force; gives the latter.
+
+    Raises:
+        ActionRefusedError: they may not.
+    """
+    in_force = await figures.terms_in_force(connection)
+    for present in in_force:
+        try:
+            TermsBook.parse(present.document).succeeded_by(book)
+        except TermsError as error:
+            raise ActionRefusedError(f"these terms may not follow those in force: {error}") from error
+    return in_force
 
 
 async def publish(
@@ -41,9 +81,7 @@ async def publish(
     Raises:
         ActionRefusedError: they may not follow the terms in force, or the topic is not as it must be.
     """
-    in_force = await figures.terms_in_force(connection)
-    for present in in_force:
-        _must_follow(TermsBook.parse(present.document), book)
+    in_force = await require_to_follow(connection, book)
     topic = settings.topics.prefix + Topic.TERMS
     for difference in await check(settings):
         if difference.topic == topic and difference.what in {"the topic", "partitions"}:
@@ -72,10 +110,3 @@ async def _send(settings: Settings, topic: str, value: bytes, partitions: Sequen
         sending = [await producer.send(topic, value=value, key=b"terms", partition=lane) for lane in partitions]
         for answer in sending:
             await answer
-
-
-def _must_follow(present: TermsBook, published: TermsBook) -> None:
-    try:
-        present.succeeded_by(published)
-    except TermsError as error:
-        raise ActionRefusedError(f"these terms may not follow those in force: {error}") from error

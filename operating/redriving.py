@@ -6,6 +6,8 @@ the dead letter's id, the same for all edits. Before it is sent an intention is 
 the outcome. An intention without an outcome may have been sent or not: the same kind of redrive may be repeated, for
 its event_id is the same and takes effect once; the other kind is refused.
 
+What somebody has closed is left out, until it is reopened.
+
 Source: docs/operations.md, Redriving.
 """
 
@@ -27,7 +29,7 @@ from operating.resending import Resending, resending
 from operating.sending import NOT_SENT
 from storage import operator_log
 from storage.database import Connection
-from storage.dead_letters import KeptLetter, taken_events
+from storage.dead_letters import KeptLetter, ends, taken_events
 from storage.operator_log import Action, Because, LogEntry, LogOutcome, Note
 from workers.kafka.clients import producing
 from workers.kafka.topics import check
@@ -43,6 +45,7 @@ class RedriveStatus(StrEnum):
 
     REDRIVEN = "redriven"
     BEFORE = "redriven_before"
+    CLOSED = "closed"
     REFUSED = "refused"
     FAILED = "failed"
 
@@ -60,6 +63,19 @@ class Redriven:
     partition: int | None = None
     offset: int | None = None
     detail: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What became of it as JSON has it."""
+        letter = self.kept.letter
+        return {
+            "id": letter.dead_letter_id,
+            "status": self.status,
+            "topic": None if letter.source is None else letter.source.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "event_id": self.event_id,
+            "detail": self.detail,
+        }
 
 
 class Redriver:
@@ -185,17 +201,23 @@ async def plan(
         edit: what to change; None sends them as they came.
     """
     latest = await operator_log.latest(connection, Action.REDRIVE, map(_id, letters))
-    plans = [_planned(kept, edit, latest.get(_id(kept)), lanes) for kept in letters]
+    done_with = await ends(connection, [*map(_id, letters)])
+    plans = [_planned(kept, edit, latest.get(_id(kept)), done_with.get(_id(kept)), lanes) for kept in letters]
     events = [each.original_event for each in plans if isinstance(each, Resending) and each.is_edited]
     answered = await taken_events(connection, [event for event in events if event is not None])
     return [_unless_answered(each, answered) for each in plans]
 
 
-def _planned(kept: KeptLetter, edit: Edit | None, latest: LogEntry | None, lanes: int) -> Resending | Redriven:
+def _planned(
+    kept: KeptLetter, edit: Edit | None, latest: LogEntry | None, end: LogEntry | None, lanes: int
+) -> Resending | Redriven:
     begun = {} if latest is None else latest.document()["after"]
     if latest is not None and latest.outcome == LogOutcome.DONE:
         detail = f"{latest.operator} redrove it at {latest.at.isoformat()} as {begun['event_id']}"
         return Redriven(kept, RedriveStatus.BEFORE, begun["event_id"], begun["partition"], begun["offset"], detail)
+    if end is not None:
+        detail = f"{end.operator} closed it at {end.at.isoformat()} ({end.reason}); reopen it first"
+        return Redriven(kept, RedriveStatus.CLOSED, detail=detail)
     if latest is not None and begun["edited"] is not (edit is not None):
         how = "edited" if begun["edited"] else "as it came"
         detail = (

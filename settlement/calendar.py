@@ -17,6 +17,11 @@ class WorkingDays:
     years: Mapping[int, frozenset[date]]
     """For each known year, its working days."""
 
+    @property
+    def end_on(self) -> date:
+        """The first date of which the table doesn't know whether it is worked, nor of any later one."""
+        return date(max(self.years) + 1, 1, 1)
+
     def is_working(self, day: date) -> bool:
         """Tell whether a day is worked.
 

@@ -1,12 +1,14 @@
 """What operators are shown of conflicts: known ids that came again with other content."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from settlement.messages import Source
 from storage.database import Connection, Row
-from storage.outcome_search import OutcomeFilter, PageEnd, before_record
+from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, PageEnd, before_record, groups
 from storage.queries import read
 
 _SQL = read("conflicts")
@@ -35,6 +37,24 @@ class KeptMessage:
     outcome: str
     raw: bytes | None
 
+    @property
+    def body(self) -> Any:
+        """What it says; None where that was not kept."""
+        return None if self.raw is None else json.loads(self.raw)
+
+    def document(self) -> dict[str, Any]:
+        """The message as JSON has it, without its body and outcome."""
+        return {
+            "topic": self.source.topic,
+            "partition": self.source.partition,
+            "offset": self.source.offset,
+            "key": self.key,
+            "event_id": self.event_id,
+            "type": self.type,
+            "occurred_at": self.occurred_at,
+            "decided_at": self.decided_at,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
@@ -56,17 +76,29 @@ class Conflict:
         """Where it stands among others."""
         return PageEnd.of_record(self.message.decided_at, self.lane, self.message.source)
 
+    def document(self) -> dict[str, Any]:
+        """The conflict as JSON has it."""
+        return {"id": self.conflict_id, "lane": self.lane, **self.message.document(), "reason": self.reason}
+
 
 async def conflicts(
     connection: Connection, wanted: OutcomeFilter, *, limit: int, after: PageEnd | None = None
 ) -> list[Conflict]:
     """List conflicts, the newest first; `reason` is a ConflictReason. `after` is the end of the page before."""
-    rows = await connection.fetch(_SQL["newest"], *wanted.values, *before_record(after), limit)
+    rows = await connection.fetch(_SQL["newest"], *wanted.values, *before_record(after), limit, wanted.producer)
     return [_conflict(row, ConflictReason(row["reason"])) for row in rows]
 
 
-async def conflict(connection: Connection, source: Source) -> Conflict | None:
-    """One conflict by the position of its record; None when there is none."""
+async def conflict_groups(connection: Connection, wanted: OutcomeFilter) -> Groups:
+    """How many conflicts are of each reason, topic, producer and day."""
+    return groups(await connection.fetch(_SQL["groups"], *wanted.values, wanted.producer, GROUPED_AT_MOST))
+
+
+async def conflict(connection: Connection, conflict_id: str) -> Conflict | None:
+    """One conflict by its id, the position of its record; None when there is none."""
+    source = _source(conflict_id)
+    if source is None:
+        return None
     row = await connection.fetchrow(_SQL["conflict"], source.topic, source.partition, source.offset)
     return None if row is None else _conflict(row, None)
 
@@ -94,6 +126,14 @@ async def earlier_naming(connection: Connection, contradicting: Conflict, name: 
         CANDIDATES,
     )
     return [_message(row) for row in rows]
+
+
+def _source(conflict_id: str) -> Source | None:
+    topic, _, place = conflict_id.partition("/")
+    partition, _, offset = place.partition("/")
+    if not (partition.isdecimal() and offset.isdecimal()) or int(partition) >= 2**31 or int(offset) >= 2**63:
+        return None
+    return Source(topic, int(partition), int(offset))
 
 
 def _conflict(row: Row, reason: ConflictReason | None) -> Conflict:

@@ -39,6 +39,8 @@ async def open_pool(
     max_size: int,
     password: Password | None = None,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
+    for_writing: bool = True,
+    role: str | None = None,
 ) -> asyncpg.Pool:
     """Open a pool whose sessions are set up for settling.
 
@@ -48,12 +50,14 @@ async def open_pool(
         max_size: connections at most.
         password: read at each log-in; without it that of the DSN.
         command_timeout_s: bound of every statement, waiting for the server's answer included.
+        for_writing: refuse a server that only reads.
+        role: what the sessions are held to, see Sessions.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
         Exception: one that `is_transient` tells apart when the server can't be reached.
     """
-    sessions = Sessions(dsn, password, application_name=application_name, for_writing=True)
+    sessions = Sessions(dsn, password, application_name=application_name, for_writing=for_writing, role=role)
     await require_own(sessions)
 
     async def begin(_dsn: None, **arguments: Any) -> asyncpg.Connection:
@@ -101,9 +105,14 @@ async def connect(
     application_name: str,
     password: Password | None = None,
     command_timeout_s: float | None = None,
+    role: str | None = None,
 ) -> asyncpg.Connection:
-    """Open one connection set up like the pool's, for commands; without a bound on statements unless told."""
-    sessions = Sessions(dsn, password, application_name=application_name, for_writing=False)
+    """Open one connection set up like the pool's, for commands; without a bound on statements unless told.
+
+    With a `role` it may write what that may, see Sessions.
+    """
+    for_writing = role is not None
+    sessions = Sessions(dsn, password, application_name=application_name, for_writing=for_writing, role=role)
     return await sessions.open(command_timeout=command_timeout_s, max_cached_statement_lifetime=0)
 
 

@@ -24,8 +24,10 @@ COORDINATORS_FUNCTIONS = (
     "accept_gap",
     "chain_operator_log",
     "lock_operator_log",
+    "note_end_of_dead_letter",
     "operator_log_hash",
     "refuse_change_of_log",
+    "require_second_person",
 )
 """What belongs to them."""
 

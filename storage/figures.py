@@ -1,7 +1,7 @@
 """Figures that operators watch: of each lane, of the ledger, of outcomes, and the terms in force."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,8 @@ class LaneFigures:
 
     `timers_due` are due at the lane's time, not the clock's; counts end at COUNTED_AT_MOST. `relayed_batch_seq` is
     the relay's last word; `unrelayed_since` is when the oldest batch after it was committed. `positions` are next
-    offsets by topic.
+    offsets by topic. `platform` is what the platform's own ledger accounts hold, in minor units on their normal sides
+    by (account, currency); `oldest_overdue_at` is when the freeze of the account began that is overdue longest.
     """
 
     lane: int
@@ -39,6 +40,9 @@ class LaneFigures:
     open_debits: int
     oldest_open_debit_at: datetime | None
     positions: dict[str, int]
+    overdue_accounts: int = 0
+    oldest_overdue_at: datetime | None = None
+    platform: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,14 @@ async def operations(connection: Connection) -> list[LaneFigures]:
             open_debits=row["open_debits"],
             oldest_open_debit_at=row["oldest_open_debit_at"],
             positions=dict(zip(row["topics"], row["next_offsets"], strict=True)),
+            overdue_accounts=row["overdue_accounts"],
+            oldest_overdue_at=row["oldest_overdue_at"],
+            platform={
+                (account, currency): minor
+                for account, currency, minor in zip(
+                    row["ledger_accounts"], row["currencies"], row["balances_minor"], strict=True
+                )
+            },
         )
         for row in await connection.fetch(_SQL["operations"], COUNTED_AT_MOST)
     ]
@@ -102,3 +114,33 @@ async def terms_in_force(connection: Connection) -> list[TermsInForce]:
     """The terms documents that lanes settle by; more than one only while a new one reaches them."""
     rows = await connection.fetch(_SQL["terms_in_force"])
     return [TermsInForce(row["digest"], tuple(row["lanes"]), json.loads(row["document"])) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTerms:
+    """A terms document that some lane has had, and when the first of them came to it."""
+
+    digest: bytes
+    document: dict[str, Any]
+    stored_at: datetime
+
+
+async def stored_terms(connection: Connection) -> list[StoredTerms]:
+    """Every terms document there was, the newest first."""
+    rows = await connection.fetch(_SQL["stored_terms"])
+    return [StoredTerms(row["digest"], json.loads(row["document"]), row["stored_at"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last batch of a lane and its hash, which covers all before it."""
+
+    lane: int
+    batch_seq: int
+    chain_hash: bytes
+    lane_time: datetime | None
+
+
+async def chain_heads(connection: Connection) -> list[ChainHead]:
+    """The heads of the lanes' chains."""
+    return [ChainHead(**dict(row)) for row in await connection.fetch(_SQL["chain_heads"])]

@@ -8,7 +8,8 @@ Source: docs/operations.md, Operator log.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,6 +35,15 @@ class Action(StrEnum):
     PUBLISH_TERMS = "publish_terms"
     ASSIGN_SUSPENSE = "assign_suspense"
     MIGRATE = "migrate"
+    REBUILD = "rebuild"
+    CLOSE_DEAD_LETTER = "close_dead_letter"
+    REOPEN_DEAD_LETTER = "reopen_dead_letter"
+    AUDIT = "audit"
+    UNMASK = "unmask"
+    REQUEST_APPROVAL = "request_approval"
+    APPROVE = "approve"
+    REFUSE_APPROVAL = "refuse_approval"
+    SPLIT_LANES = "split_lanes"
 
 
 class LogOutcome(StrEnum):
@@ -133,6 +143,17 @@ async def lock(connection: Connection) -> None:
     await connection.execute(_SQL["lock"])
 
 
+@asynccontextmanager
+async def alone(connection: Connection, action: Action) -> AsyncIterator[bool]:
+    """Be the only session that does something; gives whether it is. `connection` is outside a transaction."""
+    is_alone = await connection.fetchval(_SQL["begin_alone"], action.value)
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            await connection.execute(_SQL["end_alone"], action.value)
+
+
 async def append(connection: Connection, notes: Sequence[Note]) -> list[int]:
     """Enter notes in their order, in the caller's transaction; gives their numbers.
 
@@ -187,6 +208,11 @@ async def latest(connection: Connection, action: Action, subjects: Iterable[str]
     """How far an action has come with each of some subjects: the entry that says it is done, or else the last one."""
     rows = await connection.fetch(_SQL["latest"], action.value, list(subjects))
     return {row["subject"]: _entry(row) for row in rows}
+
+
+async def of_numbers(connection: Connection, numbers: Sequence[int]) -> dict[int, LogEntry]:
+    """Some entries by their numbers."""
+    return {row["entry"]: _entry(row) for row in await connection.fetch(_SQL["of_numbers"], numbers)}
 
 
 async def next_of_chain(connection: Connection, after_entry: int, limit: int) -> list[LogEntry]:

@@ -8,7 +8,7 @@ from settlement.messages import Source
 from settlement.party import Party, PartyKind
 from settlement.state import Parked
 from storage.database import Connection, Row
-from storage.outcome_search import OutcomeFilter, PageEnd, before_record
+from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, PageEnd, before_record, groups
 from storage.queries import read
 
 _SQL = read("parked")
@@ -64,6 +64,23 @@ class WaitingInput:
         """Where it stands among others."""
         return PageEnd.of_record(self.row.parked_at, self.lane, self.row.source)
 
+    def document(self) -> dict[str, Any]:
+        """The input as JSON has it, without its body."""
+        row = self.row
+        return {
+            "topic": row.source.topic,
+            "partition": row.source.partition,
+            "offset": row.source.offset,
+            "lane": self.lane,
+            "key": row.party.id,
+            "event_id": row.event_id,
+            "type": row.type,
+            "occurred_at": row.occurred_at,
+            "parked_at": row.parked_at,
+            "waits_for": row.waits_for,
+            "until": self.until,
+        }
+
 
 async def waiting_inputs(
     connection: Connection,
@@ -82,8 +99,17 @@ async def waiting_inputs(
         limit: at most so many.
         after: the end of the page before.
     """
-    rows = await connection.fetch(_SQL["newest"], *wanted.values, older_than, *before_record(after), limit)
+    place = before_record(after)
+    rows = await connection.fetch(_SQL["newest"], *wanted.values, older_than, *place, limit, wanted.producer)
     return [WaitingInput(row["lane"], _parked_row(row), row["until"]) for row in rows]
+
+
+async def parked_groups(
+    connection: Connection, wanted: OutcomeFilter, *, older_than: timedelta | None = None
+) -> Groups:
+    """How many wait for each kind of thing, and of each topic, producer and day that they have waited since."""
+    arguments = (*wanted.values, older_than, wanted.producer, GROUPED_AT_MOST)
+    return groups(await connection.fetch(_SQL["groups"], *arguments))
 
 
 def _parked_row(row: Row) -> ParkedRow:

@@ -14,6 +14,10 @@ _SQL = read("payouts")
 _TOLD = [each.name for each in fields(PayoutStory)]
 
 
+SUMMED_AT_MOST = 10_000
+"""Of accounts, and of merchants."""
+
+
 class PayoutPlace(NamedTuple):
     """The last payout of a page: the next page goes on from there."""
 
@@ -70,3 +74,21 @@ async def payouts(
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredSum:
+    """Payouts without a result, of one kind of payee, reason and currency; the oldest SUMMED_AT_MOST count."""
+
+    party_kind: PartyKind
+    reason: str
+    currency: str
+    payouts: int
+    amount_minor: int
+    oldest_at: datetime
+
+
+async def unanswered_sums(connection: Connection) -> list[UnansweredSum]:
+    """What is asked to be paid and nobody has answered."""
+    rows = await connection.fetch(_SQL["unanswered_sums"], SUMMED_AT_MOST)
+    return [UnansweredSum(**{**dict(row), "party_kind": PartyKind(row["party_kind"])}) for row in rows]

@@ -7,8 +7,8 @@ Source: docs/replay.md, Rebuilding.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from storage import distribution, operator_log
 from storage.database import Connection, Row, set_lock_timeout
 from storage.identity import Identity
 from storage.migrations import MigrationError, make
+from storage.operator_log import Note
 from storage.queries import read
 
 SQL = read("replacement")
@@ -34,6 +35,7 @@ class LaneInUse:
 
     epoch: int
     batch_seq: int
+    chain_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,14 @@ async def in_use(connection: Connection) -> InUse:
         has_schema,
         has_tables,
         None if identity is None else Identity(*identity),
-        {row["lane"]: LaneInUse(row["epoch"], row["batch_seq"]) for row in await connection.fetch(SQL["lanes"])},
+        await _lanes(connection),
         None if document is None else json.loads(document),
     )
+
+
+async def _lanes(connection: Connection) -> dict[int, LaneInUse]:
+    rows = await connection.fetch(SQL["lanes"])
+    return {row["lane"]: LaneInUse(row["epoch"], row["batch_seq"], row["chain_hash"]) for row in rows}
 
 
 async def connected_workers(connection: Connection) -> list[str]:
@@ -123,12 +130,20 @@ async def committed_at(connection: Connection, lane: int, first: int, last: int)
     return {row["batch_seq"]: row["committed_at"] for row in rows}
 
 
-async def swap(connection: Connection, found: InUse) -> str | None:
-    """Put the new schema in the place of the one in use, and raise all epochs, in one transaction.
+def unheard() -> None:
+    """A step that nobody wants to know of."""
+
+
+async def swap(
+    connection: Connection, found: InUse, note: Note | None = None, on_exchanged: Callable[[], None] = unheard
+) -> str | None:
+    """Put the new schema in the place of the one in use, raise all epochs, and enter that, in one transaction.
 
     Args:
         connection: of `migrations.alone`.
         found: the schema in use, as it was when the rebuild began.
+        note: what to enter into the operator log; under which name the old schema is kept is added to it.
+        on_exchanged: called before the COMMIT.
 
     Returns:
         Under which name the old one is kept; None where there was none.
@@ -151,6 +166,10 @@ async def swap(connection: Connection, found: InUse) -> str | None:
             await connection.execute(SQL["keep_as"], kept_as)
             await connection.execute(SQL["keep"])
         await connection.execute(SQL["put_in_use"])
+        if note is not None:
+            await connection.execute(SQL["write_to_used"])
+            await operator_log.append(connection, [replace(note, after={**(note.after or {}), "kept_as": kept_as})])
+        on_exchanged()
     return kept_as
 
 
@@ -160,7 +179,7 @@ async def _carry_over(connection: Connection) -> None:
     await connection.execute(SQL["stored_at"])
     if await connection.fetchval(SQL["has_operator_log"]):
         await operator_log.lock(connection)  # whoever appends meanwhile waits, and appends to the new one
-        for statement in ("open_operator_log", "carry_operator_log", "close_operator_log"):
+        for statement in ("open_operator_log", "carry_operator_log", "close_operator_log", "carry_ends"):
             await connection.execute(SQL[statement])
 
 
@@ -170,7 +189,7 @@ async def _require_unclaimed(connection: Connection, found: InUse) -> None:
     Raises:
         ClaimedError: somebody has.
     """
-    now = {row["lane"]: LaneInUse(row["epoch"], row["batch_seq"]) for row in await connection.fetch(SQL["lanes"])}
+    now = await _lanes(connection)
     changed = [str(lane) for lane, each in now.items() if found.lanes.get(lane) != each]
     workers = await connected_workers(connection)
     if changed or workers:

@@ -92,9 +92,13 @@ class Sessions:
         password: asked at each log-in.
         application_name: shown in `pg_stat_activity`.
         for_writing: refuse a standby, or a database that is read-only, unless the DSN has `target_session_attrs`.
+        role: of those in sql/roles.sql, that the log-in is a member of: the session may do no more than it. Without
+            `for_writing` such a session only reads.
     """
 
-    def __init__(self, dsn: str, password: Password | None, *, application_name: str, for_writing: bool) -> None:
+    def __init__(
+        self, dsn: str, password: Password | None, *, application_name: str, for_writing: bool, role: str | None = None
+    ) -> None:
         self._hosts = one_by_one(dsn)
         self._password = password
         self._logins = _logins(dsn)
@@ -102,6 +106,9 @@ class Sessions:
         wanted = dict(parse_qsl(urlsplit(dsn).query)).get("target_session_attrs")
         self._wanted = wanted or ("read-write" if for_writing else "any")
         self._more["target_session_attrs"] = self._wanted
+        self._settings = _SETTINGS
+        if role is not None:
+            self._settings = _SETTINGS | {"default_transaction_read_only": "off" if for_writing else "on", "role": role}
 
     async def open(self, **more: Any) -> asyncpg.Connection:
         """Begin a session, set up for settling.
@@ -143,7 +150,7 @@ class Sessions:
             raise
         self._logins.clear()
         try:
-            await connection.execute(_SQL["set_up"], [*_SETTINGS], [*_SETTINGS.values()], timeout=timeout_s)
+            await connection.execute(_SQL["set_up"], [*self._settings], [*self._settings.values()], timeout=timeout_s)
         except _OTHERS_STATEMENTS as error:
             connection.terminate()
             raise PooledTransactionsError from error

@@ -9,11 +9,12 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from settlement.decision import InvariantBrokenError
 from settlement.lifecycles import Machine
+from workers import counted
 
 
 class LaneState(StrEnum):
@@ -165,6 +166,10 @@ class WorkerStatus:
     """The group has given us an assignment (perhaps an empty one) that is in force."""
     unassigned_since: float = field(default_factory=time.monotonic)
     """Without an assignment: since when, or when last no broker answered."""
+    calendar_end_on: date | None = None
+    """The first date of which nobody knows whether it is worked."""
+    broker_away: bool = False
+    """No broker answered when one was last asked."""
     group: str = ""
     """The consumer group's name."""
     group_detail: str = ""
@@ -175,18 +180,20 @@ class WorkerStatus:
     """What the watchdog found not to move; empty when all is well."""
     clock_skew_s: float = 0.0
     """This host's clock against the database's, at the last batch or claim."""
-    outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str, str]] = field(default_factory=counted.inputs)
     """Inputs by (type, outcome, reason or "")."""
-    timers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    timers: Counter[tuple[str, str]] = field(default_factory=counted.timers)
     """Timers fired by (kind, outcome)."""
-    outputs: Counter[str] = field(default_factory=Counter)
+    outputs: Counter[str] = field(default_factory=counted.outputs)
     """Messages by topic without prefix."""
-    rerouted: Counter[str] = field(default_factory=Counter)
+    rerouted: Counter[str] = field(default_factory=counted.rerouted)
     """Records that a producer put on the wrong lane, by topic."""
     fenced: int = 0
     claims: int = 0
     reseeks: int = 0
     retries: int = 0
+    taken_back: int = 0
+    """Times a lane found that the database was taken back to an earlier moment, and settled again what was sent."""
     batch_records: Histogram = field(default_factory=lambda: Histogram((1, 3, 10, 30, 100, 300, 1000, 2000)))
     batch_seconds: Histogram = field(
         default_factory=lambda: Histogram((0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0))

@@ -81,6 +81,7 @@ OF_ALL_LANES: Sequence[Statement] = (
     Statement("every party on one lane", _RECORDS["parties_on_one_lane"]),
     Statement("re-routed records have one outcome", _RECORDS["outcomes_of_rerouted"]),
     Statement("merchant transit is what is in flight", _BOOKS["transit"]),
+    Statement("lanes go on from where they were split", _RECORDS["branches"]),
 )
 
 

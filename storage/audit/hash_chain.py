@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from storage import chain, recorded
+from storage import branches, recorded
 from storage.audit.checks import SHOWN, Check, concluded
 from storage.database import Connection, Row
 
@@ -12,8 +12,9 @@ async def hash_chain(connection: Connection, lanes: Sequence[Row]) -> Check:
     findings: list[str] = []
     batches = 0
     for lane in lanes:
-        previous = chain.genesis(lane["lane"])
-        async for batch in recorded.batches(connection, lane["lane"], 0, lane["batch_seq"]):
+        begin = await branches.begins(connection, lane["lane"])
+        previous = begin.chain_hash
+        async for batch in recorded.batches(connection, lane["lane"], begin.batch_seq, lane["batch_seq"]):
             computed = batch.hash_after(previous)
             batches += 1
             if computed != batch.chain_hash and len(findings) < SHOWN:

@@ -123,8 +123,11 @@ class AccountStory(Story):
     history: tuple[HistoryStory, ...]
 
 
-async def account_story(connection: Connection, account_id: str) -> AccountStory | None:
-    """Tell everything of an account; None when no credit line was opened for it."""
+async def account_story(connection: Connection, account_id: str, *, with_history: bool = True) -> AccountStory | None:
+    """Tell everything of an account; None when no credit line was opened for it.
+
+    Without history it is left empty: whoever looks through it page by page has `course`.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(_SQL["account"], account_id)
         if row is None:
@@ -135,7 +138,7 @@ async def account_story(connection: Connection, account_id: str) -> AccountStory
         obligations = await every(Obligation)
         returns, debits = await every(Return), await every(Debit)
         payouts = await every(AccountPayout)
-        told_history = await history(connection, lane, PartyKind.ACCOUNT, account_id)
+        told_history = await history(connection, lane, PartyKind.ACCOUNT, account_id) if with_history else ()
     account = entity(Account, row)
     owed = _owed_for(obligations, cash_outs)
     return AccountStory.of(

@@ -45,15 +45,16 @@ class DecisionStory(Story):
     """What became of an event, and what followed.
 
     Only a decision has a `seq`, what waits a `waits_for`, a dead letter `detail` and `dead_letter_id`. `keys` names all
-    parties that have the event, told of is `party_id`; None where a dead letter's record has no key.
+    parties that have the event, told of is `party_id`; None where a dead letter's record has no key. A timer's has
+    neither topic nor event_id, but a `timer_id`.
     """
 
-    topic: str
-    partition: int
-    offset: int
+    topic: str | None
+    partition: int | None
+    offset: int | None
     lane: int
     party_id: str | None
-    event_id: str
+    event_id: str | None
     type: str | None
     occurred_at: datetime | None
     decided_at: datetime
@@ -68,6 +69,8 @@ class DecisionStory(Story):
     dead_letter_id: str | None = None
     repeats: tuple[RepeatStory, ...] = ()
     keys: tuple[str | None, ...] = ()
+    party_kind: str | None = None
+    timer_id: str | None = None
 
 
 async def decision_story(
@@ -113,14 +116,35 @@ async def _decided(connection: Connection, row: Row) -> DecisionStory:
         reason=row["reason"],
         reasons=tuple(row["reasons"].split()),
         postings=tuple(PostingStory(**posting) for posting in postings),
-        outputs=tuple(map(_output, row["outputs"].splitlines())),
+        outputs=outputs_told(row["outputs"]),
         seq=row["seq"],
+        party_kind=row["party_kind"],
+        timer_id=row["timer_id"],
     )
+
+
+def outputs_told(lines: str) -> tuple[OutputStory, ...]:
+    """The messages that a decision's row names."""
+    return tuple(map(_output, lines.splitlines()))
 
 
 def _output(line: str) -> OutputStory:
     kind, _, output_id = line.partition(" ")
     return OutputStory(type=kind, event_id=output_id)
+
+
+async def decision_at(connection: Connection, lane: int, seq: int) -> DecisionStory | None:
+    """Tell of one decision by its number, that of a timer among them; None when there is none."""
+    row = await connection.fetchrow(_SQL["decision"], lane, seq)
+    return None if row is None else await _decided(connection, row)
+
+
+async def raw_message(connection: Connection, story: DecisionStory) -> bytes | None:
+    """The message of a story as it came, where it is kept: not of duplicates, whose content was settled before."""
+    raw: bytes | None = await connection.fetchval(
+        _SQL["raw"], story.lane, story.topic, story.partition, story.offset, story.seq
+    )
+    return raw
 
 
 def _parked(row: Row) -> DecisionStory:

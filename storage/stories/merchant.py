@@ -133,8 +133,13 @@ class MerchantStory(Story):
     history: tuple[HistoryStory, ...]
 
 
-async def merchant_story(connection: Connection, merchant_id: str) -> MerchantStory | None:
-    """Tell everything of a merchant; None when neither it nor any order of its was heard of."""
+async def merchant_story(
+    connection: Connection, merchant_id: str, *, with_history: bool = True
+) -> MerchantStory | None:
+    """Tell everything of a merchant; None when neither it nor any order of its was heard of.
+
+    Without history it is left empty: whoever looks through it page by page has `course`.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(_SQL["merchant"], merchant_id)
         if row is None:
@@ -147,7 +152,7 @@ async def merchant_story(connection: Connection, merchant_id: str) -> MerchantSt
         deposits, refunds = await every(Deposit), await every(DepositRefund)
         payouts, withdrawals = await every(MerchantPayout), await every(ShopWithdrawal)
         settings = await every(ShopSettings)
-        told_history = await history(connection, lane, PartyKind.MERCHANT, merchant_id)
+        told_history = await history(connection, lane, PartyKind.MERCHANT, merchant_id) if with_history else ()
     merchant = entity(Merchant, row)
     own = next((each for each in balances if each.currency == merchant.currency), None)
     return MerchantStory.of(

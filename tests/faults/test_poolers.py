@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from devstack import ports
 from devstack.installations import server_account
 from devstack.process import Process, start_detached
 from tests.command import Command
+from tests.debian import require_program
 from tests.platform import Messages, eventually, platform
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -41,15 +41,7 @@ REFUSAL = (
 
 @pytest.fixture(scope="session")
 def pgbouncer() -> str:
-    """The program, installed where that may be done."""
-    if shutil.which("pgbouncer") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(
-            ["apt-get", "install", "--yes", "--no-install-recommends", "pgbouncer"], check=False, timeout=100
-        )
-    found = shutil.which("pgbouncer")
-    if found is None:
-        pytest.skip("needs the program pgbouncer (Debian: apt-get install pgbouncer)")
-    return found
+    return require_program("pgbouncer", "pgbouncer")
 
 
 @asynccontextmanager

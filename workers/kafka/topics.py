@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
@@ -31,6 +31,10 @@ KNOWN_WITHIN_S = 15.0
 """A cluster's brokers hear of new topics within a second. At worst the command ends before they do, and who comes next
 waits for metadata."""
 LOOK_AGAIN_S = 0.1
+
+THE_TOPIC, PARTITIONS = "the topic", "partitions"
+UNREADABLE = frozenset({THE_TOPIC, PARTITIONS})
+"""Differences with which nothing can be read."""
 
 OURS = frozenset({*OUTPUT_TOPICS, Topic.REROUTED, Topic.MERCHANT_ACTIVITY})
 KEPT_FOR_EVER = frozenset({*LANE_TOPICS, Topic.LANE_LOG})
@@ -81,6 +85,10 @@ class TopicNotCreatedError(Exception):
     """The broker refused to make a topic."""
 
 
+class TopicsError(Exception):
+    """Topics are missing, or have other partitions than there are lanes; says in one line what to do."""
+
+
 def wanted(settings: Settings) -> list[TopicSpec]:
     """Every topic of postpay as the settings want it, with its prefix."""
     replicated = settings.profile == "production"
@@ -112,10 +120,10 @@ def differences(wanted_topics: Iterable[TopicSpec], found_topics: Mapping[str, F
     for topic in wanted_topics:
         found = found_topics.get(topic.name)
         if found is None:
-            yield Difference(topic.name, "the topic", "to exist", "none")
+            yield Difference(topic.name, THE_TOPIC, "to exist", "none")
             continue
         if found.partitions != topic.partitions:
-            yield Difference(topic.name, "partitions", str(topic.partitions), str(found.partitions))
+            yield Difference(topic.name, PARTITIONS, str(topic.partitions), str(found.partitions))
         if found.replicas < topic.replicas:
             yield Difference(topic.name, "replicas", f"at least {topic.replicas}", str(found.replicas))
         for name, value in topic.configs.items():
@@ -125,6 +133,43 @@ def differences(wanted_topics: Iterable[TopicSpec], found_topics: Mapping[str, F
                     yield Difference(topic.name, name, f"at least {value}", present)
             elif present != value:
                 yield Difference(topic.name, name, value, present)
+
+
+def in_short(settings: Settings, found: Sequence[Difference]) -> list[str]:
+    """Differences for people, with what to do: what is the same of many topics is one line.
+
+    Args:
+        settings: those that the topics were compared with.
+        found: all differences.
+    """
+    where = f"Kafka at {settings.kafka.bootstrap}"
+    missing = [each.topic for each in found if each.what == THE_TOPIC]
+    partitions = [each for each in found if each.what == PARTITIONS]
+    lines = []
+    if partitions and len({each.found for each in partitions}) == 1 and len(partitions) + len(missing) == len(Topic):
+        lanes = partitions[0].found
+        lines.append(
+            f"the topics of {where} have {lanes} partitions, POSTPAY_LANES says {settings.lanes}; set"
+            f" POSTPAY_LANES={lanes} (more lanes are made by: postpay lane split)"
+        )
+        partitions = []
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        lines.append(f"{where} has no topic {missing[0]}{more}; run: postpay topics create")
+    lines += [f"{each}; lanes are made by: postpay lane split" for each in partitions]
+    return lines + [str(each) for each in found if each.what not in UNREADABLE]
+
+
+async def require(settings: Settings) -> None:
+    """All topics must be there, with a partition for each lane: a consumer would wait for one that is missing.
+
+    Raises:
+        TopicsError: one is not.
+        BrokerUnreachableError: no broker answered.
+    """
+    found = [each for each in await check(settings) if each.what in UNREADABLE]
+    if found:
+        raise TopicsError(in_short(settings, found)[0])
 
 
 async def check(settings: Settings) -> list[Difference]:
@@ -153,8 +198,33 @@ async def create(settings: Settings) -> Creation:
             [NewTopic(each.name, each.partitions, each.replicas, topic_configs=dict(each.configs)) for each in needed]
         )
         creation = _created(response.topic_errors)
-        await _known(admin, {each.name for each in needed})
+        await _known(admin, [each.name for each in needed], 1)
     return creation
+
+
+async def partitions(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic has, by its name on the broker; topics that are missing are left out.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+    """
+    names = [topic.name for topic in wanted(settings)]
+    async with administering(settings.kafka) as admin:
+        return {name: found.partitions for name, found in (await _found(admin, names)).items()}
+
+
+async def add_partitions(settings: Settings, count: int) -> None:
+    """Give every topic that has fewer so many partitions; returns as `create` does. It can't be undone.
+
+    Raises:
+        BrokerUnreachableError: no broker answered.
+        KafkaError: the broker refused, and says why.
+    """
+    fewer = [name for name, there in (await partitions(settings)).items() if there < count]
+    async with administering(settings.kafka) as admin:
+        for name in fewer:
+            await admin.create_partitions({name: NewPartitions(total_count=count)})
+        await _known(admin, fewer, count)
 
 
 def _created(answers: Iterable[tuple[str, int, str | None]]) -> Creation:
@@ -169,11 +239,12 @@ def _created(answers: Iterable[tuple[str, int, str | None]]) -> Creation:
     return creation
 
 
-async def _known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+async def _known(admin: AIOKafkaAdminClient, names: Iterable[str], partitions_: int) -> None:
     """Wait for metadata: the controller answers before brokers have heard of what it made."""
     for _ in range(int(KNOWN_WITHIN_S / LOOK_AGAIN_S)):
         described = {each["topic"]: each["partitions"] for each in await admin.describe_topics()}
-        if all(name in described and _all_led(described[name]) for name in names):
+        there = [described.get(name, ()) for name in names]
+        if all(len(each) >= partitions_ and _all_led(each) for each in there):
             return
         await asyncio.sleep(LOOK_AGAIN_S)
 

@@ -166,7 +166,12 @@ class Lane:
         reached("claimed")
         around.status.claims += 1
         self._settler = Settler(
-            claim, settings=self._settings, identity=around.identity, pool=around.pool, status=around.status
+            claim,
+            settings=self._settings,
+            identity=around.identity,
+            pool=around.pool,
+            status=around.status,
+            trace=around.tracing.of_batches(self.number),
         )
         self.intake.restart({topic: position.next_offset for topic, position in claim.positions.items()})
         self.status.epoch, self.status.settled, self.status.lane_time = claim.epoch, claim.batch_seq, claim.lane_time
@@ -182,6 +187,7 @@ class Lane:
             status=around.status,
             states=around.states,
             on_moved=self._moved.set,
+            trace=around.tracing.of_relay(self.number),
         )
         self._relay.start()
         if not await self.intake.seek():
@@ -276,6 +282,7 @@ class Lane:
             raise LaneStoppedError(msg)
         about = {"lane": self.number, "from_batch": settler.batch_seq + 1, "to_batch": last}
         LOG.warning(TAKEN_BACK, **about)
+        self._around.status.taken_back += 1
         self._enter(LaneState.RUNNING, f"settles again what was sent, up to batch {last}")
         sent = self._around.sent_batches(self.number, settler.batch_seq, last, self._note_settling)
         async with contextlib.aclosing(sent):
@@ -310,6 +317,7 @@ class Lane:
 
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)
+        self._around.teller.tell(self.number, settlement.decided)
         self.status.settled = settlement.relayable.batch_seq
         self.status.lane_time = settlement.decided.lane_time
         self.status.settled_at = self._idle_since = time.monotonic()

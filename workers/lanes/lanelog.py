@@ -1,4 +1,4 @@
-"""The lane-log: one record per settled batch, and one per take-over of a lane's relay.
+"""The lane-log: one record per settled batch, one per take-over of a lane's relay, and one where lanes were split.
 
 It is the proof of what has been sent (a batch's record is in the transaction of its outputs) and, with the topics'
 history, of what was decided when: order, lane time, timers, terms. Records are JSON, so other tools can read them.
@@ -126,7 +126,44 @@ class ClaimLog:
         )
 
 
-def decode_log(value: bytes | None) -> BatchLog | ClaimLog:
+@dataclass(frozen=True, slots=True)
+class BranchLog:
+    """What the record says with which a lane begins as one of `lanes`: it goes on from a batch of one of `from_lanes`.
+
+    `next_seq` numbers the first decision after that batch.
+    """
+
+    database_id: str
+    lane: int
+    lanes: int
+    from_lane: int
+    from_lanes: int
+    batch_seq: int
+    next_seq: int
+    chain_hash: bytes
+
+    def encode(self) -> bytes:
+        """The record's value."""
+        return _dump(
+            {
+                "kind": "branch",
+                "format": FORMAT,
+                "database_id": self.database_id,
+                "lane": self.lane,
+                "lanes": self.lanes,
+                "from_lane": self.from_lane,
+                "from_lanes": self.from_lanes,
+                "batch_seq": self.batch_seq,
+                "next_seq": self.next_seq,
+                "chain_hash": self.chain_hash.hex(),
+            }
+        )
+
+
+LogRecord = BatchLog | ClaimLog | BranchLog
+
+
+def decode_log(value: bytes | None) -> LogRecord:
     """Read a record's value.
 
     Raises:
@@ -142,10 +179,13 @@ def decode_log(value: bytes | None) -> BatchLog | ClaimLog:
                 return _batch(document)
             case "claim":
                 return ClaimLog(**{each.name: document[each.name] for each in fields(ClaimLog)})
+            case "branch":
+                named = {each.name: document[each.name] for each in fields(BranchLog)}
+                return BranchLog(**{**named, "chain_hash": bytes.fromhex(document["chain_hash"])})
     except (LookupError, TypeError, AttributeError) as error:
         msg = f"{type(error).__name__}: {error}"
         raise ValueError(msg) from error
-    msg = f"expected a claim or a batch, got {document['kind']!r}"
+    msg = f"expected a claim, a batch or a branch, got {document['kind']!r}"
     raise ValueError(msg)
 
 
@@ -186,14 +226,14 @@ class LaneLogReader:
         self._consumer = SharedConsumer(kafka, partition_bytes=READ_BYTES)
 
     async def last_before(self, lane: int, claim_offset: int) -> Logged | None:
-        """Read back from a committed claim record until it is seen; the last batch record before it.
+        """Read back from a committed claim record until it is seen; the last batch, or branch, before it.
 
         Args:
             lane: the partition of the lane-log.
             claim_offset: where the broker put our claim record; its transaction is committed.
 
         Returns:
-            None when no batch of the lane has been sent yet.
+            None when no batch of the lane has been sent yet, nor of the one that it was split off.
 
         Raises:
             LaneLogError: the log belongs to another database.
@@ -241,7 +281,7 @@ class LaneLogReader:
                 f" {self._database_id}: use the database that belongs to these topics, or new topics (a new prefix)"
             )
             raise LaneLogError(msg)
-        return Logged(log.batch_seq, log.chain_hash) if isinstance(log, BatchLog) else None
+        return None if isinstance(log, ClaimLog) else Logged(log.batch_seq, log.chain_hash)
 
     async def close(self) -> None:
         """Close the consumer; the next reading opens another."""

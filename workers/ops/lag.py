@@ -18,10 +18,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import LANE_TOPICS, Topic
+from storage.database import Connection
 from storage.figures import LaneFigures, operations
 from workers.kafka.clients import age_s, ends_of, reading
 from workers.settings.model import Settings
@@ -112,7 +112,7 @@ class LagReader:
         self._consumer = consumer
         self._uncommitted = uncommitted
 
-    async def measure(self, connection: asyncpg.Connection) -> Lag:
+    async def measure(self, connection: Connection) -> Lag:
         """Measure once.
 
         In this order a lag of 0 was true at one moment: what is sent after the database was read comes with a batch

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import product
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from settlement.dates import midnight
+from settlement.ledger import owned_by
 from storage.figures import LaneFigures
 from workers.settings.model import Settings
 from workers.status import Histogram, LaneState, LaneStatus, Unsettled, WorkerStatus
@@ -48,6 +51,7 @@ class WorkerCollector(Collector):
     def __init__(self, settings: Settings, status: WorkerStatus, outside: Outside) -> None:
         self._group = settings.group
         self._prefix = settings.topics.prefix
+        self._every_lane = range(settings.lanes)
         self._clock = settings.clock
         self._status = status
         self._outside = outside
@@ -80,6 +84,7 @@ class WorkerCollector(Collector):
             ("broker_up", "Whether a broker answered at the last look.", self._outside.broker_up),
             ("clock_skew_seconds", "This host's clock less the database's.", status.clock_skew_s),
             ("watchdog_age_seconds", "Longest time something that has work has not moved.", watchdog_age_s(status)),
+            ("calendar_end_seconds", "Until when working days are known, since 1970.", _calendar_end_s(status)),
         ):
             gauge = self._gauge(name, meaning)
             gauge.add_metric((group,), float(value))
@@ -94,6 +99,10 @@ class WorkerCollector(Collector):
             yield gauge
 
     def _lanes(self) -> Iterator[Metric]:
+        exists = self._gauge("lane_exists", "1 for every lane, whoever has it.", "lane")
+        for number in self._every_lane:
+            exists.add_metric((self._group, str(number)), 1)
+        yield exists
         state = self._gauge("lane_state", "1 for the state the lane is in.", "lane", "state")
         for lane in self._status.lanes.values():
             for known in LaneState:
@@ -125,6 +134,24 @@ class WorkerCollector(Collector):
                 labels, figures = (self._group, str(number)), self._outside.figures[number]
                 unsent.add_metric(labels, self._unsent_age_s(lane, figures))
         yield unsent
+        yield self._platform()
+
+    def _platform(self) -> Metric:
+        """All accounts in each currency of the lane, so that the first booking is a rise."""
+        held = self._gauge(
+            "platform_balance_minor",
+            "What the platform's own ledger accounts hold.",
+            "lane",
+            "ledger_account",
+            "currency",
+        )
+        for number in self._status.lanes:
+            if number in self._outside.figures:
+                balances = self._outside.figures[number].platform
+                for account, currency in product(owned_by(None), sorted({currency for _, currency in balances})):
+                    minor = balances.get((account, currency), 0)
+                    held.add_metric((self._group, str(number), account.value, currency), minor)
+        return held
 
     def _unsent_age_s(self, lane: LaneStatus, figures: LaneFigures) -> float:
         """By the database's clock, since the batch after the last that the relay told the database of."""
@@ -165,6 +192,7 @@ class WorkerCollector(Collector):
             ("fenced", "Batches refused because another worker has the lane.", status.fenced),
             ("reseeks", "Times a lane went back to its stored position.", status.reseeks),
             ("retries", "Batches tried again after a passing error of the database.", status.retries),
+            ("taken_back", "Times the database was found taken back to an earlier moment.", status.taken_back),
         ):
             family = CounterMetricFamily(NAMESPACE + name, meaning, labels=("group",))
             family.add_metric((group,), number)
@@ -179,6 +207,11 @@ class WorkerCollector(Collector):
             family = HistogramMetricFamily(NAMESPACE + name, meaning, labels=("group",))
             family.add_metric((self._group,), _buckets(observed), observed.total)
             yield family
+
+
+def _calendar_end_s(status: WorkerStatus) -> float:
+    end_on = status.calendar_end_on
+    return midnight(end_on).timestamp() if end_on else 0.0
 
 
 def _lane_time_s(lane: LaneStatus) -> float:
@@ -208,6 +241,7 @@ _DATABASE_GAUGES: tuple[tuple[str, str, Callable[[LaneFigures], float]], ...] = 
     ("dead_letters", "Dead letters ever.", lambda figures: figures.dead_letters),
     ("open_payouts", "Payouts asked for and not answered.", lambda figures: figures.open_payouts),
     ("open_debits", "Debits requested and not answered.", lambda figures: figures.open_debits),
+    ("overdue_accounts", "Accounts that are frozen for what is overdue.", lambda figures: figures.overdue_accounts),
 )
 
 _AGES: tuple[tuple[str, str, Callable[[LaneFigures], datetime | None]], ...] = (
@@ -221,6 +255,7 @@ _AGES: tuple[tuple[str, str, Callable[[LaneFigures], datetime | None]], ...] = (
         "Age of the oldest debit that is not answered.",
         lambda figures: figures.oldest_open_debit_at,
     ),
+    ("overdue_age_seconds", "Since the first of them is frozen.", lambda figures: figures.oldest_overdue_at),
 )
 
 

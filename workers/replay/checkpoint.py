@@ -39,8 +39,9 @@ class Checkpoint:
         batch_seq: after which batch.
         chain_hash: after it, in hex.
         rules_version: by which everything up to there was decided again.
-        shape: which columns there were, in one hash: another release may keep more.
+        shape: which columns there were and what else is kept, in one hash: another release may keep more.
         sha256: of the file, in hex.
+        lanes: of how many it was one.
     """
 
     database_id: str
@@ -51,11 +52,16 @@ class Checkpoint:
     rules_version: int
     shape: str
     sha256: str
+    lanes: int = 0
+
+
+LAYOUT = 3
+"""Of what a file holds besides rows; raised when that changes, so that older files are not taken."""
 
 
 def _shape() -> str:
     columns = {table.name: table.columns for table in TABLES.values()}
-    return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([LAYOUT, columns], sort_keys=True).encode()).hexdigest()
 
 
 def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping[str, int]) -> None:
@@ -75,6 +81,7 @@ def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping
         "terms": json.dumps(standing.rules.terms.document, ensure_ascii=False),
         "totals": [[*key, amount] for key, amount in standing.totals.items()],
         "positions": {topic: [each.next_offset, each.last_fingerprint] for topic, each in replay.positions.items()},
+        "arrived": [[event_hash, *place] for event_hash, place in replay.arrived.items()],
         "sent_to": dict(sent_to),
         "tables": tables.content(),
     }
@@ -93,6 +100,7 @@ def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping
         RULES_VERSION,
         _shape(),
         _sum(path.with_suffix(".part")),
+        replay.decider.lanes,
     )
     path.with_suffix(".part").replace(path)
     path.with_suffix(".json").write_text(json.dumps(asdict(checkpoint), indent=2) + "\n", encoding="utf-8")
@@ -110,8 +118,8 @@ def latest(directory: Path, database_id: str, decider: Decider, before: int) -> 
         if checkpoint.database_id != database_id:
             msg = f"{path} is of database {checkpoint.database_id}, and this is database {database_id}"
             raise HistoryError(msg)
-        ours = (decider.event_clock, RULES_VERSION, _shape())
-        if (checkpoint.event_clock, checkpoint.rules_version, checkpoint.shape) == ours:
+        ours = (decider.event_clock, RULES_VERSION, _shape(), decider.lanes)
+        if (checkpoint.event_clock, checkpoint.rules_version, checkpoint.shape, checkpoint.lanes) == ours:
             found.append(checkpoint)
     return max((each for each in found if each.batch_seq < before), key=lambda each: each.batch_seq, default=None)
 
@@ -148,7 +156,8 @@ def restore(directory: Path, checkpoint: Checkpoint, decider: Decider, path: Pat
     )
     positions = {topic: Position(*each) for topic, each in content["positions"].items()}
     tables = LaneTables.of_content(checkpoint.lane, spill, content["tables"])
-    return LaneReplay(decider, standing, tables, positions), dict(content["sent_to"])
+    arrived = {event_hash: (batch_seq, n) for event_hash, batch_seq, n in content["arrived"]}
+    return LaneReplay(decider, standing, tables, positions, arrived), dict(content["sent_to"])
 
 
 def _path(directory: Path, lane: int, batch_seq: int) -> Path:

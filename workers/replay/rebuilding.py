@@ -8,8 +8,8 @@ Source: docs/replay.md, Rebuilding.
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,26 +17,23 @@ from typing import Any
 from contracts.topics import Topic
 from settlement.draft import Rules
 from settlement.terms import TermsBook
-from settlement.version import RULES_VERSION
-from storage import chain, replacement
+from storage import replacement
 from storage.bulk import LaneCopy
 from storage.database import Connection, connect
 from workers.kafka.clients import stop_within
-from workers.lanes.deciding import Decided, Decider, Standing
-from workers.lanes.lanelog import BatchLog, decode_log
-from workers.lanes.outgoing import Outgoing
+from workers.lanes.fault_points import reached
+from workers.lanes.lanelog import BatchLog, BranchLog, decode_log
 from workers.lanes.takeover import START_TIMEOUT_S, lane_producer
 from workers.lanes.working_days import working_days
-from workers.replay.difference import Difference, of_log
+from workers.replay.copying import copy_end
 from workers.replay.extent import HistoryError
 from workers.replay.failures import Failures, add_told
 from workers.replay.history import RecordedHistory
 from workers.replay.lane_replay import LaneReplay
 from workers.replay.merge import RecordedBatch
-from workers.replay.packing import PartyTables, unpack
+from workers.replay.packing import unpack
 from workers.replay.processes import Tell
 from workers.replay.spill import Spill
-from workers.replay.tables import LaneTables
 from workers.settings.model import Settings
 
 READ = 1000
@@ -54,13 +51,13 @@ class Job:
     Args:
         database_id: that wrote the lane-log, and that the new schema gets.
         terms: the document that lanes began with.
-        failures: by lane, what failed by a defect, as far as the old schema has it.
+        failures: what failed by a defect, as far as the old schema has it.
         has_old: whether there is an old schema, that knows when its batches were committed.
     """
 
     database_id: str
     terms: dict[str, Any]
-    failures: Mapping[int, Failures] = field(default_factory=dict)
+    failures: Failures = field(default_factory=Failures)
     has_old: bool = False
 
 
@@ -133,14 +130,10 @@ class LaneRebuilding:
         self._connection = connection
         self._tell = tell
         first = Rules(TermsBook.parse(job.terms), working_days())
-        self._replay = LaneReplay(
-            Decider(lane, settings.lanes, event_clock=settings.clock == "event"),
-            Standing(0, chain.genesis(lane), 1, None, first),
-            LaneTables(lane, Spill(path)),
+        self._replay = LaneReplay.from_the_beginning(
+            history.stretches(lane), first, Spill(path), event_clock=settings.clock == "event"
         )
         self._copy = LaneCopy(connection, lane)
-        self._arrived: dict[bytes, tuple[int, int]] = {}
-        """By event hash of what is parked: the batch that parked it, and its place in it."""
         self._committed_at: dict[int, Any] = {}
         self._looked_up = 0
         self._messages = 0
@@ -157,39 +150,45 @@ class LaneRebuilding:
             standing.batch_seq,
             standing.chain_hash.hex(),
             self._messages,
-            standing.next_seq - 1,
+            totals.decisions,
             totals.postings,
         )
 
     async def run(self) -> None:
         """Decide all batches, copy what they make, and then what the lane is in the end."""
-        extent = self._history.extents[self._lane]
-        if extent.last is not None:
-            failures = self._job.failures.get(self._lane, Failures())
-            await add_told(failures, self._history.settings, self._lane)
-            async with self._history.lane(self._lane) as opened:
-                async for batch in opened.batches():
-                    await self._batch(batch, failures)
+        failures = self._job.failures
+        for lane in {stretch.extent.lane for stretch in self._history.stretches(self._lane)}:
+            await add_told(failures, self._history.settings, lane)
+        async with aclosing(self._history.batches(self._lane)) as batches:
+            async for batch in batches:
+                await self._batch(batch, failures)
+        self._replay.go_on()
+        for branch in self._replay.branches:
+            if branch.lane == self._lane:
+                await self._connection.execute(replacement.SQL["store_branch"], *astuple(branch))
         await self._outcomes()
-        await self._parties()
+        await copy_end(self._copy, self._replay)
+        reached("rebuild_copied")
         await self._lane_itself(await self._epoch())
 
     async def _batch(self, batch: RecordedBatch, failures: Failures) -> None:
-        log = batch.log
-        assert log is not None  # only of a history without a lane-log
-        if log.database_id != self._job.database_id:
-            raise HistoryError(
-                f"the lane-log of lane {self._lane} was written by database {log.database_id}, expected"
-                f" {self._job.database_id}"
-            )
+        assert batch.log is not None  # only of a history without a lane-log
+        self._replay.go_on(batch.log.batch_seq)
         before = self._replay.standing
-        decided = await self._decided(batch, log, failures)
-        next_offsets = {topic: span.next_offset for topic, span in log.offsets.items()}
-        committed_at = await self._commit_of(log)
-        await self._copy.batch(
-            log.batch_seq, log.lane_time, before.next_seq, decided.recorded, next_offsets, committed_at
+        try:
+            decided, log = await self._replay.decide_as_logged(batch, self._job.database_id, failures)
+        except HistoryError as error:
+            raise HistoryError(f"{error}. Nothing was changed. What to do: docs/runbooks/database-lost.md") from error
+        keeps, recorded = self._replay.tables.keeps, decided.recorded
+        await self._copy.decided(
+            log.batch_seq,
+            [row for row in recorded.decisions if keeps(row.party_id)],
+            [row for row in recorded.postings if keeps(row.party_id)],
         )
-        self._note_parked(decided, log)
+        if log.lane == self._lane:
+            next_offsets = {topic: span.next_offset for topic, span in log.offsets.items()}
+            committed_at = await self._commit_of(log)
+            await self._copy.batch(log.batch_seq, log.lane_time, before.next_seq, recorded, next_offsets, committed_at)
         if decided.after.rules.terms.digest != before.rules.terms.digest:
             terms = decided.after.rules.terms
             document = json.dumps(terms.document, ensure_ascii=False)
@@ -198,22 +197,6 @@ class LaneRebuilding:
         self._messages += len(batch.taken)
         self._tell(batch.offsets, len(batch.taken))
 
-    async def _decided(self, batch: RecordedBatch, log: BatchLog, failures: Failures) -> Decided:
-        """The batch, which must come to what the lane-log says.
-
-        Raises:
-            HistoryError: it does not.
-        """
-        try:
-            decided = await self._replay.decide(batch, log, failures)
-        except Exception as error:
-            raise HistoryError(_differs(log, f"decided again: {type(error).__name__}: {error}")) from error
-        outgoing = Outgoing(log.database_id, self._lane, log.epoch, self._history.settings.lanes)
-        found: Difference | None = of_log(log, outgoing.log(decided, log.offsets))
-        if found is not None:
-            raise HistoryError(_differs(log, str(found)))
-        return decided
-
     async def _commit_of(self, log: BatchLog) -> Any:
         """When the batch was committed; of one that the old schema lacks its lane time has to do."""
         if self._job.has_old and log.batch_seq > self._looked_up:
@@ -221,37 +204,14 @@ class LaneRebuilding:
             self._committed_at = await replacement.committed_at(self._connection, self._lane, first, self._looked_up)
         return self._committed_at.get(log.batch_seq, log.lane_time)
 
-    def _note_parked(self, decided: Decided, log: BatchLog) -> None:
-        for state in decided.states.values():
-            for event_hash in state.unparked:
-                self._arrived.pop(event_hash, None)
-        parked = [event_hash for state in decided.states.values() for event_hash in state.newly_parked]
-        for n, event_hash in enumerate(parked):
-            self._arrived.setdefault(event_hash, (log.batch_seq, n))
-
     async def _outcomes(self) -> None:
         tables = self._replay.tables
         tables.flush_outcomes()
         for name in ("receipt", "dead_letter"):
             await self._copy.outcomes(name, (unpack(content) for _, content in tables.spill.outcomes(name)))
 
-    async def _parties(self) -> None:
-        tables = self._replay.tables
-        await self._entities(tables.own)
-        for party, of_party in tables.parties():
-            await self._entities(of_party)
-            parked = [(*self._arrived[event_hash], each) for event_hash, each in of_party.parked.items()]
-            await self._copy.waiting(party, parked, of_party.timers.values(), of_party.declined)
-
-    async def _entities(self, tables: PartyTables) -> None:
-        for kind, rows in tables.entities.items():
-            await self._copy.entities(kind, rows.values())
-
     async def _lane_itself(self, epoch: int) -> None:
-        replay, totals = self._replay, self._replay.tables.totals
-        await self._copy.totals(totals.platform, totals.activity, replay.positions, totals.settled)
-        await self._copy.flush()
-        after = replay.standing
+        after = self._replay.standing
         await self._connection.execute(
             replacement.SQL["finish_lane"],
             self._lane,
@@ -272,17 +232,6 @@ class LaneRebuilding:
         async with self._history.lane(self._lane) as opened:
             for first in range(extent.starts[topic], extent.ends[topic], READ):
                 for record in await opened.records.read(topic, first, min(first + READ, extent.ends[topic])):
-                    epoch = max(epoch, decode_log(record.value).epoch)
+                    log = decode_log(record.value)
+                    epoch = epoch if isinstance(log, BranchLog) else max(epoch, log.epoch)
         return epoch
-
-
-def _differs(log: BatchLog, found: str) -> str:
-    other = (
-        ""
-        if log.rules_version == RULES_VERSION
-        else f"; it was decided by rules version {log.rules_version}, and this release has {RULES_VERSION}"
-    )
-    return (
-        f"lane {log.lane}, {found}: batch {log.batch_seq} does not come to what the lane-log says of it{other}. Nothing"
-        " was changed. What to do: docs/runbooks/database-lost.md"
-    )

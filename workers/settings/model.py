@@ -11,9 +11,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,15 +21,16 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
+from workers.settings.console import Console
 from workers.settings.descriptions import ENV_FILE, PREFIX, Expected, SettingsError, given, unknown, wrong
+from workers.settings.section import BROKER, Section, without_blanks
 
-__all__ = ["PREFIX", "Engine", "Kafka", "Log", "Ops", "Postgres", "Settings", "SettingsError", "Topics"]
+__all__ = ["PREFIX", "Console", "Engine", "Kafka", "Log", "Ops", "Postgres", "Settings", "SettingsError", "Topics"]
 
 MIB = 1024 * 1024
 LANES_MOST = 1024
 # Kafka allows 249 characters in a topic's name; the longest of ours has 22.
 PREFIX_LONGEST = 200
-_BROKER = r"([^\s,:\[\]]+|\[[0-9A-Fa-f:.]+(%\w+)?\]):\d{1,5}"
 # Passwords that stand in examples, images and the development stack.
 DEFAULT_PASSWORDS = frozenset({"postpay", "postgres", "password", "secret", "changeme", "admin", "kafka"})
 
@@ -42,11 +41,6 @@ def _lowercase(value: object) -> object:
 
 def _uppercase(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
-
-
-def _without_blanks(value: object) -> object:
-    """Blanks around commas and at the ends are no part of a list's items."""
-    return ",".join(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 def _must_be_readable(path: Path) -> Path:
@@ -63,21 +57,13 @@ Bytes = Annotated[int, Field(ge=64 * 1024, le=2**31 - 1), Expected("bytes, a who
 Seconds = Annotated[float, Field(gt=0, le=86_400), Expected("seconds, more than 0, at most 86400")]
 
 
-class Section(BaseModel):
-    """Settings with a common first word; a word that none of them has is an error, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Kafka(Section):
     """How to reach the brokers."""
 
     bootstrap: Annotated[
         str,
-        BeforeValidator(_without_blanks),
-        Field(
-            description="brokers, comma-separated; an IPv6 address in brackets", pattern=rf"^{_BROKER}(,{_BROKER})*$"
-        ),
+        BeforeValidator(without_blanks),
+        Field(description="brokers, comma-separated; an IPv6 address in brackets", pattern=rf"^{BROKER}(,{BROKER})*$"),
         Expected("host:port, several separated by commas"),
     ] = "127.0.0.1:9092"
     security_protocol: Annotated[
@@ -174,6 +160,12 @@ class Postgres(Section):
     def sslcert(self) -> str | None:
         """The file of the client's certificate that the DSN names."""
         return parse_qs(urlsplit(self.dsn).query).get("sslcert", [None])[0]
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: hosts and database, without who logs in."""
+        url = urlsplit(self.dsn)
+        return f"{url.netloc.rpartition('@')[2] or 'the local socket'}{url.path}"
 
     @property
     def uses_socket(self) -> bool:
@@ -285,7 +277,7 @@ class Settings(BaseSettings):
     topics: Topics = Topics()
     lanes: Annotated[
         int,
-        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic; fixed once the database is created"),
+        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic, fixed by the database"),
         Expected(f"a whole number from 1 to {LANES_MOST}"),
     ] = 8
     group: Annotated[
@@ -307,6 +299,7 @@ class Settings(BaseSettings):
         Expected("a name of at most 200 characters"),
     ] = None
     ops: Ops = Ops()
+    console: Console = Console()
     profile: Annotated[
         Literal["development", "production"],
         BeforeValidator(_lowercase),

@@ -97,9 +97,27 @@ SELECT
         WHERE debit.lane = lane.lane AND status = 'requested'
         ORDER BY requested_at LIMIT 1
     ) AS oldest_open_debit_at,
+    (
+        SELECT count(*) FROM (
+            SELECT FROM account WHERE account.lane = lane.lane AND overdue_since IS NOT NULL LIMIT $1
+        ) AS unpaid
+    ) AS overdue_accounts,
+    (
+        SELECT overdue_since FROM account
+        WHERE account.lane = lane.lane AND overdue_since IS NOT NULL
+        ORDER BY overdue_since LIMIT 1
+    ) AS oldest_overdue_at,
+    own.ledger_accounts, own.currencies, own.balances_minor,
     ARRAY(SELECT topic FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS topics,
     ARRAY(SELECT next_offset FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS next_offsets
 FROM lane JOIN lane_relay USING (lane)
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(array_agg(ledger_account ORDER BY ledger_account, currency), '{}') AS ledger_accounts,
+        coalesce(array_agg(currency ORDER BY ledger_account, currency), '{}') AS currencies,
+        coalesce(array_agg(balance_minor ORDER BY ledger_account, currency), '{}') AS balances_minor
+    FROM platform_balance WHERE platform_balance.lane = lane.lane
+) AS own
 ORDER BY lane.lane;
 
 -- name: terms_in_force
@@ -108,3 +126,14 @@ SELECT terms.digest, terms.document, array_agg(lane.lane ORDER BY lane.lane) AS 
 FROM lane JOIN terms ON terms.digest = lane.terms_digest
 GROUP BY terms.digest, terms.document
 ORDER BY min(lane.lane);
+
+-- name: stored_terms
+-- Every terms document that a lane has had.
+SELECT digest, document, stored_at
+FROM terms
+ORDER BY stored_at DESC, digest;
+
+-- name: chain_heads
+SELECT lane, batch_seq, chain_hash, lane_time
+FROM lane
+ORDER BY lane;

@@ -3,6 +3,13 @@
 -- name: lock
 SELECT lock_operator_log();
 
+-- name: begin_alone
+-- Whether no other session does that; until the end of this one.
+SELECT pg_try_advisory_lock(hashtextextended('postpay.' || $1::text, 0));
+
+-- name: end_alone
+SELECT pg_advisory_unlock(hashtextextended('postpay.' || $1::text, 0));
+
 -- name: append
 -- Numbers, times, log-in and hashes are the trigger's.
 INSERT INTO operator_log (operator, action, subject, outcome, follows, reason, before, after)
@@ -39,6 +46,11 @@ CROSS JOIN LATERAL (
     ORDER BY outcome = 'done' DESC, entry DESC
     LIMIT 1
 ) AS latest;
+
+-- name: of_numbers
+SELECT *
+FROM operator_log
+WHERE entry = ANY($1::bigint[]);
 
 -- name: chain
 -- The next entries, to compute their hashes anew.

@@ -24,8 +24,13 @@ WHERE place = 1 OR bytes_so_far <= $3
 ORDER BY batch_seq, part;
 
 -- name: batch_exists
+-- Among them the one that the lane goes on from, where it was split off another.
 SELECT chain_hash
 FROM batch
+WHERE lane = $1 AND batch_seq = $2
+UNION
+SELECT chain_hash
+FROM lane_branch
 WHERE lane = $1 AND batch_seq = $2;
 
 -- name: relayed

@@ -67,3 +67,28 @@ FROM (
 ) AS payout
 ORDER BY requested_at DESC, lane DESC, payout_id DESC
 LIMIT $9;
+
+-- name: unanswered_sums
+-- The oldest $1 of accounts and of merchants that have no result, summed up by payee, reason and currency.
+SELECT
+    party_kind, reason, currency, count(*) AS payouts, sum(amount_minor)::bigint AS amount_minor,
+    min(requested_at) AS oldest_at
+FROM (
+    (
+        SELECT 'account' AS party_kind, reason, currency, amount_minor, requested_at
+        FROM account_payout
+        WHERE status = 'requested'
+        ORDER BY requested_at, lane, payout_id
+        LIMIT $1
+    )
+    UNION ALL
+    (
+        SELECT 'merchant', reason, currency, amount_minor, requested_at
+        FROM merchant_payout
+        WHERE status = 'requested'
+        ORDER BY requested_at, lane, payout_id
+        LIMIT $1
+    )
+) AS unanswered
+GROUP BY party_kind, reason, currency
+ORDER BY party_kind, reason, currency;

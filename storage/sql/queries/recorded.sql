@@ -16,19 +16,19 @@ ORDER BY batch_seq
 LIMIT $4;
 
 -- name: decisions
--- Fields in the order of outcomes.DecisionRow.
+-- Fields in the order of outcomes.DecisionRow; a batch's rows lie on several lanes where its own was split since.
 SELECT seq, kind, topic, partition, record_offset, party_kind, party_id, event_id, timer_id, event_hash, fingerprint,
     type,
     occurred_at, decided_at, outcome, reason, reasons, outputs, raw
 FROM decision
-WHERE lane = $1 AND seq >= $2 AND seq < $3
+WHERE lane = ANY($1::integer[]) AND seq >= $2 AND seq < $3
 ORDER BY seq;
 
 -- name: postings
 -- Fields in the order of outcomes.PostingRow.
 SELECT seq, n, party_id, debit, credit, currency, amount_minor
 FROM posting
-WHERE lane = $1 AND seq >= $2 AND seq < $3
+WHERE lane = ANY($1::integer[]) AND seq >= $2 AND seq < $3
 ORDER BY seq, n;
 
 -- name: be_patient
@@ -49,10 +49,11 @@ ORDER BY stored_at, digest;
 
 -- name: failures
 -- What a defect of postpay has made of records and timers. One that failed to be decoded has no event_id; $2 begins the
--- detail of those that the database did not take.
-SELECT batch_seq, dead_letter_id, event_id, timer_id, reason, detail
+-- detail of those that the database did not take. Those from before a lane was split lie on all that came of it.
+SELECT lane, batch_seq, dead_letter_id, event_id, timer_id, reason, detail
 FROM dead_letter
-WHERE lane = $1 AND (reason = 'internal_error' OR starts_with(detail, $2));
+WHERE lane = ANY($1::integer[]) AND batch_seq > $3 AND batch_seq <= $4
+    AND (reason = 'internal_error' OR starts_with(detail, $2));
 
 -- name: receipts
 -- Fields in the order of outcomes.ReceiptRow, after the batch.

@@ -10,7 +10,7 @@ SELECT to_regnamespace('postpay') IS NOT NULL AS has_schema,
 
 -- name: lanes
 -- Which epoch each lane has, and up to where it is settled.
-SELECT lane, epoch, batch_seq
+SELECT lane, epoch, batch_seq, chain_hash
 FROM postpay.lane
 ORDER BY lane;
 
@@ -40,6 +40,10 @@ ALTER SCHEMA postpay_aside RENAME TO postpay;
 -- name: write_to_rebuilt
 -- The session's tables are those of the new schema from here on.
 SELECT set_config('search_path', 'postpay_rebuilt', false);
+
+-- name: write_to_used
+-- They are those of the schema in use again.
+SELECT set_config('search_path', 'postpay', false);
 
 -- name: analyze
 -- Statistics for the planner: COPY makes none, and audit and workers come at once.
@@ -129,6 +133,10 @@ INSERT INTO terms (digest, document)
 VALUES ($1, $2)
 ON CONFLICT DO NOTHING;
 
+-- name: store_branch
+INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
 -- name: rebuilt_lanes
 SELECT lane
 FROM postpay_rebuilt.lane
@@ -142,7 +150,8 @@ SELECT to_regclass('postpay.operator_log') IS NOT NULL;
 
 -- name: open_operator_log
 -- Entries keep their numbers, times and hashes: they are no new ones.
-ALTER TABLE postpay_rebuilt.operator_log DISABLE TRIGGER chain_operator_log;
+ALTER TABLE postpay_rebuilt.operator_log
+DISABLE TRIGGER chain_operator_log, DISABLE TRIGGER note_end_of_dead_letter;
 
 -- name: carry_operator_log
 INSERT INTO postpay_rebuilt.operator_log (
@@ -153,4 +162,17 @@ FROM postpay.operator_log
 ORDER BY entry;
 
 -- name: close_operator_log
-ALTER TABLE postpay_rebuilt.operator_log ENABLE TRIGGER chain_operator_log;
+ALTER TABLE postpay_rebuilt.operator_log
+ENABLE TRIGGER chain_operator_log, ENABLE TRIGGER note_end_of_dead_letter;
+
+-- name: carry_ends
+-- Which dead letters are done with, as the log has it.
+UPDATE postpay_rebuilt.dead_letter
+SET closed_entry = ended.entry
+FROM (
+    SELECT DISTINCT ON (subject) subject, action, entry
+    FROM postpay_rebuilt.operator_log
+    WHERE outcome = 'done' AND action IN ('redrive', 'close_dead_letter', 'reopen_dead_letter')
+    ORDER BY subject, entry DESC
+) AS ended
+WHERE dead_letter_id = ended.subject AND ended.action <> 'reopen_dead_letter';

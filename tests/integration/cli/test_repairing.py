@@ -293,10 +293,13 @@ async def test_what_somebody_else_may_not_is_refused_and_changes_nothing(trouble
     """Every command that changes something, one by one."""
     topics = ("purchase", "terms", "repayment")
     before = await trouble.made.count("SELECT count(*) FROM operator_log")
+    letter = ids(trouble, "dead-letters", "list", "--all", field="id")[0]
     sent = len(trouble.postpay("consume", *topics).lines)
     async with log_in(trouble.made, role) as (_, reader):
         for command in (
             ("dead-letters", "redrive", "--reason", "unmatched"),
+            ("dead-letters", "close", letter, "--reason", "why"),
+            ("dead-letters", "reopen", letter, "--reason", "why"),
             ("lane", "accept-gap", "0", "purchase", "99", "--reason", "why"),
             ("terms", "publish", str(terms_file(tmp_path))),
         ):
@@ -339,6 +342,28 @@ def terms_file(directory):
     return file
 
 
+async def test_what_needs_no_redrive_is_closed_with_a_reason(trouble):
+    bad = [{"topic": "purchase", "key": "a-1", "value": {"base64": "AP8="}} for _ in range(2)]
+    assert trouble.postpay("produce", "-", stdin=lines(*bad)).code == 0
+    trouble.settle()
+    mistaken, other = ids(trouble, "dead-letters", "list", "--reason", "nul", field="id")
+    assert trouble.postpay("dead-letters", "close", mistaken).code == 2
+    assert trouble.postpay("dead-letters", "close", "purchase/0/999", "--reason", "why").code == 1
+    closed = trouble.postpay("dead-letters", "close", mistaken, "--reason", "a test", "--as", "ann", "--json")
+    assert (closed.code, closed.lines) == (0, [{"id": mistaken, "status": "closed", "detail": None}])
+    assert ids(trouble, "dead-letters", "list", "--reason", "nul", field="id") == [other]
+    done_with = trouble.postpay("dead-letters", "list", "--reason", "nul", "--closed", "--json").lines
+    assert {each["id"]: (each["closed"] or {}).get("by") for each in done_with}[mistaken] == "ann"
+    everything = ids(trouble, "dead-letters", "list", "--reason", "nul", "--all", field="id")
+    assert set(everything) == {other, *(each["id"] for each in done_with)}
+    refused = trouble.postpay("dead-letters", "redrive", mistaken)
+    assert "ann closed it at" in refused.out and "reopen it first" in refused.out
+    assert f"closed at {done_with[0]['closed']['at'][:4]}" in trouble.postpay("dead-letters", "show", mistaken).out
+    reopened = trouble.postpay("dead-letters", "reopen", mistaken, "--reason", "no test after all")
+    assert (reopened.code, "reopened (ann at" in reopened.out) == (0, True)
+    assert ids(trouble, "dead-letters", "list", "--reason", "nul", field="id") == [mistaken, other]
+
+
 async def test_a_gap_is_accepted_on_record(trouble):
     refused = trouble.postpay("lane", "accept-gap", "7", "purchase", "99", "--reason", "lost")
     assert (refused.code, "expected a lane from 0 to 1, got 7" in refused.complaint) == (1, True)
@@ -373,13 +398,3 @@ async def test_migrations_are_on_record(empty_database):
 async def test_payouts_are_listed(shop):
     assert shop.postpay("payouts", "list", "--open", "--json").lines == []
     assert shop.postpay("payouts", "list").out == "no payouts\n"
-
-
-@pytest.mark.parametrize(
-    "command",
-    ["dead-letters list", "dead-letters redrive", "conflicts list", "conflicts show", "parked list", "payouts list",
-     "lane accept-gap", "operator-log list"],
-)  # fmt: skip
-async def test_help_of_repair_teaches_with_examples(command, shop):
-    shown = shop.postpay(*command.split(), "--help")
-    assert (shown.code, "Example" in shown.out) == (0, True)

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
-from pathlib import Path
+from itertools import count, pairwise
 from typing import Any
 
 import asyncpg
@@ -15,6 +14,10 @@ import pytest
 from contracts.topics import BROADCAST_TOPICS, Topic
 from demo.history import History, tick
 from demo.record import Record, record
+from storage.audit import Check, audit
+from storage.database import Connection, connect
+from storage.stories.account import account_story
+from storage.stories.merchant import merchant_story
 from tests.command import Command
 from tests.conftest import Server
 from tests.platform import Platform, platform
@@ -26,6 +29,8 @@ from workers.settings.model import Settings
 
 LANES = 2
 DAYS, CHANGED_AFTER = 45, 25
+SEEN_AFTER = (9, 17, CHANGED_AFTER, 36)
+"""Days after which everybody looked at the books."""
 
 DEFECTS = '''
 """A release of postpay with three defects."""
@@ -63,6 +68,16 @@ contracts.decode.event_hash = broken_event_hash
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What commands showed at a time of the lanes: every account's and merchant's story, and what the audit found."""
+
+    at: datetime
+    batches: dict[int, int]
+    stories: dict[str, Any]
+    checks: list[Check]
+
+
+@dataclass(frozen=True)
 class Recorded:
     """A settled platform that nobody changes any more: to be verified, and its database to be copied and falsified."""
 
@@ -70,6 +85,7 @@ class Recorded:
     history: RecordedHistory
     server: Server
     database_id: str
+    seen: list[Seen]
 
     async def verify(self, lane: int = 0, database: str | None = None) -> LaneReport:
         """Verify one lane in this process, against its own database or a copy."""
@@ -99,11 +115,13 @@ async def settled(stack, server, tmp_path_factory) -> AsyncIterator[Recorded]:
     async with platform(stack.bootstrap, stack.dsn, logs, lanes=LANES, **environment) as made:
         history = History(accounts=60, merchants=4, days=DAYS, seed=3)
         days = [[*history.day(day), tick(history.midnight_after(day))] for day in range(DAYS)]
-        await work(made, logs, days[:CHANGED_AFTER], PYTHONPATH=str(logs))
         days[-1] += list(mishaps(history.midnight_after(DAYS - 2)))
-        await work(made, logs, days[CHANGED_AFTER:])
+        seen = []
+        for first, end in pairwise((0, *SEEN_AFTER, DAYS)):
+            with_defects = {"PYTHONPATH": str(logs)} if end <= CHANGED_AFTER else {}
+            seen.append(await work(made, days[first:end], **with_defects))
         (row,) = await made.fetch("SELECT database_id FROM identity")
-        yield Recorded(made, await fixed(made.settings), server, str(row["database_id"]))
+        yield Recorded(made, await fixed(made.settings), server, str(row["database_id"]), seen)
 
 
 def mishaps(day: datetime) -> Iterator[Record]:
@@ -133,20 +151,47 @@ def mishaps(day: datetime) -> Iterator[Record]:
         yield told(Topic.PURCHASE, "mishap-waits", "purchase.received", 7, order_id="mishap-3")
 
 
-async def work(made: Platform, logs: Path, days: list[list[Record]], **environment: str) -> None:
-    """Have days settled by one worker, which ends then."""
+async def work(made: Platform, days: list[list[Record]], **environment: str) -> Seen:
+    """Have days settled by one worker and look; a tick after that, so that later batches have a later time."""
     await send(made, [each for day in days for each in sorted(day, key=lambda record: record.delivered_at)])
     worker = made.worker(**environment)
     await caught_up(made)
+    seen = await look(made)
+    await send(made, [tick(seen.at + timedelta(seconds=1))])
+    await caught_up(made)
     assert await worker.stopped() == 0, worker.tail()
+    return seen
+
+
+async def look(made: Platform) -> Seen:
+    connection = await connect(made.settings.postgres.dsn, application_name="test")
+    try:
+        lanes = await connection.fetch("SELECT lane, batch_seq, lane_time FROM lane")
+        batches = {row["lane"]: row["batch_seq"] for row in lanes}
+        at = max(row["lane_time"] for row in lanes)
+        return Seen(at, batches, await stories(connection), await audit(connection))
+    finally:
+        await connection.close()
+
+
+async def stories(connection: Connection) -> dict[str, Any]:
+    """Every party's story, as `show --json` tells it."""
+    told: dict[str, Any] = {}
+    for query, story in (
+        ("SELECT account_id FROM account", account_story),
+        ("SELECT merchant_id FROM merchant", merchant_story),
+    ):
+        for row in await connection.fetch(query):
+            told[row[0]] = (await story(connection, row[0])).document()
+    return told
 
 
 async def send(made: Platform, records: Iterable[Record]) -> None:
     lanes = range(made.settings.lanes)
     async with made.producer() as producer:
         for each in records:
-            home = home_of((each.key or b"").decode(errors="replace"), LANES)
-            partitions = lanes if each.topic in BROADCAST_TOPICS else [LANES - 1 - home if each.crc32 else home]
+            home = home_of((each.key or b"").decode(errors="replace"), len(lanes))
+            partitions = lanes if each.topic in BROADCAST_TOPICS else [len(lanes) - 1 - home if each.crc32 else home]
             for partition in partitions:
                 topic = made.prefix + each.topic
                 await producer.send(topic, each.value, key=each.key, partition=partition)

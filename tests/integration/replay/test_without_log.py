@@ -24,7 +24,7 @@ async def command(stack, tmp_path_factory):
     logs = tmp_path_factory.mktemp("unlogged")
     async with platform(stack.bootstrap, stack.dsn, logs, lanes=LANES, POSTPAY_CLOCK="event") as made:
         history = History(accounts=12, merchants=2, days=DAYS, seed=5)
-        await work(made, logs, [[*history.day(day), tick(history.midnight_after(day))] for day in range(DAYS)])
+        await work(made, [[*history.day(day), tick(history.midnight_after(day))] for day in range(DAYS)])
         await lose_lane_log(made)
         await falsify(made.settings.postgres.dsn, "DELETE FROM outbox")  # where what was relayed stays for a while
         yield Command(made.environment)

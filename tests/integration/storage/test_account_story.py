@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+from settlement.dates import midnight
 from settlement.messages import (
     MerchantActivity,
     MerchantRegistered,
@@ -139,6 +140,11 @@ async def test_obligations_and_debits_are_told_with_their_order(lane):
     assert (order["status"], story["status"], story["freeze_reasons"]) == ("overdue", "frozen", ["overdue"])
     assert (story["limit_minor"], story["granted_minor"]) == (7_000, 100_000)
     assert {each["type"] for each in story["history"]} >= {"purchase.placed", "repayment.received"}
+    first, *others = await figures.operations(lane.connection)
+    assert (first.overdue_accounts, first.oldest_overdue_at) == (1, midnight(date(2026, 2, 2)))
+    earned_minor, came_minor = first.platform["penalty_income", "CNY"], first.platform["gateway_clearing", "CNY"]
+    assert (earned_minor, came_minor) == (29 * 4, 2_000)
+    assert all((each.overdue_accounts, each.oldest_overdue_at, each.platform) == (0, None, {}) for each in others)
     assert not {"due_day"} & {each["type"] for each in story["history"]}, "history holds inputs only"
 
 

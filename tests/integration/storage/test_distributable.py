@@ -16,15 +16,17 @@ from storage.sessions import _SETTINGS, _SQL
 
 LANE = 5
 
-OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log", "recorded", "replacement"}
-"""Files about the database as a whole; the last two are replay's, which reads and replaces one."""
+OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log"} | {
+    *("recorded", "replacement", "as_of", "branches", "branching")
+}
+"""Files about the database as a whole; the latter read it, replace it, show its past, split its lanes."""
 ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {
     "outbox": {"stale_turns", "empty_turn_0", "empty_turn_1", "empty_turn_2", "empty_turn_3"},
-    "parked": {"newest"},
+    "parked": {"newest", "groups"},
 }
-"""Single statements: what a worker does for all lanes once in a while, and a list for operators."""
+"""Single statements: what a worker does for all lanes once in a while, and lists for operators."""
 WITHOUT_LANE_TABLES = {("write", "store_terms")}
 
 

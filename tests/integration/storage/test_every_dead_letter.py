@@ -117,7 +117,7 @@ async def kept(lane, letters) -> list[DeadLetter]:
     async with lane.connection.transaction():
         lock = await lanes.lock(lane.connection, lane.number, lane.claim.epoch)
         await write(lane.connection, replace(lane.nothing(lock), rejected=letters))
-    return [letter for _, letter in await dead_letters.dead_letters(lane.connection)]
+    return [kept.letter for kept in await dead_letters.dead_letters(lane.connection)]
 
 
 async def test_it_is_read_back_from_postgres_as_it_was(lane, every):

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.output import plain
 from demo.story import account_in_words, merchant_in_words
 from settlement.entities import CaseKind
 from settlement.messages import (
@@ -46,6 +45,7 @@ from tests.unit.settlement.builders import (
 from words import account as account_words
 from words import decision as decision_words
 from words import merchant as merchant_words
+from words.document import plain
 
 PRINTED = Path(__file__).parent / "told"
 BUYER, TRIER, SHOP = account("buyer"), account("trier"), merchant("shop")

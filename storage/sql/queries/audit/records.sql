@@ -121,12 +121,21 @@ WHERE event_hash IS NULL OR timer.subject_id IS NULL
 LIMIT $1;
 
 -- name: batches
--- A lane's batches and decisions are numbered without a hole, and end where the lane's row says.
-WITH numbered AS (
-    SELECT batch_seq, first_seq, decisions,
-        lag(batch_seq, 1, 0::bigint) OVER (ORDER BY batch_seq) AS seq_before,
-        lag(first_seq + decisions, 1, 1::bigint) OVER (ORDER BY batch_seq) AS first_expected
-    FROM batch
+-- A lane's batches and decisions are numbered without a hole, and end where the lane's row says. One that was split off
+-- another begins after the batch it goes on from; what was decided before a split is looked at by the hash chain.
+WITH begin AS (
+    SELECT coalesce(max(batch_seq), 0) AS batch_seq, coalesce(max(next_seq), 1) AS next_seq
+    FROM lane_branch
+    WHERE lane = $2 AND from_lane <> lane
+), split AS (
+    SELECT coalesce(max(next_seq), 1) AS next_seq
+    FROM lane_branch
+    WHERE lane = $2
+), numbered AS (
+    SELECT batch.batch_seq, first_seq, decisions,
+        lag(batch.batch_seq, 1, begin.batch_seq) OVER (ORDER BY batch.batch_seq) AS seq_before,
+        lag(first_seq + decisions, 1, begin.next_seq) OVER (ORDER BY batch.batch_seq) AS first_expected
+    FROM batch CROSS JOIN begin
     WHERE lane = $2
 )
 SELECT 'batch ' || batch_seq AS subject,
@@ -135,20 +144,34 @@ SELECT 'batch ' || batch_seq AS subject,
 FROM numbered
 WHERE batch_seq <> seq_before + 1 OR first_seq <> first_expected
 UNION ALL
-SELECT 'the lane''s row', format('batch %s, next decision %s', coalesce(max(numbered.batch_seq), 0),
-    coalesce(max(first_seq + decisions), 1)), format('batch %s, next decision %s', lane.batch_seq, lane.next_seq)
-FROM lane LEFT JOIN numbered ON true
+SELECT 'the lane''s row', format('batch %s, next decision %s', coalesce(max(numbered.batch_seq), begin.batch_seq),
+    coalesce(max(first_seq + decisions), begin.next_seq)),
+    format('batch %s, next decision %s', lane.batch_seq, lane.next_seq)
+FROM lane CROSS JOIN begin LEFT JOIN numbered ON true
 WHERE lane.lane = $2
-GROUP BY lane.lane
-HAVING lane.batch_seq <> coalesce(max(numbered.batch_seq), 0)
-    OR lane.next_seq <> coalesce(max(first_seq + decisions), 1)
+GROUP BY lane.lane, begin.batch_seq, begin.next_seq
+HAVING lane.batch_seq <> coalesce(max(numbered.batch_seq), begin.batch_seq)
+    OR lane.next_seq <> coalesce(max(first_seq + decisions), begin.next_seq)
 UNION ALL
-SELECT 'decisions', format('%s of them, the last %s', lane.next_seq - 1, lane.next_seq - 1),
-    format('%s, the last %s', count(seq), max(seq))
-FROM lane LEFT JOIN decision USING (lane)
+SELECT 'decisions', format('%s from number %s on, the last %s', lane.next_seq - split.next_seq, split.next_seq,
+    lane.next_seq - 1), format('%s, the last %s', count(seq), max(seq))
+FROM lane CROSS JOIN split LEFT JOIN decision ON decision.lane = lane.lane AND seq >= split.next_seq
 WHERE lane.lane = $2
-GROUP BY lane.lane
-HAVING count(seq) <> lane.next_seq - 1 OR coalesce(max(seq), 0) <> lane.next_seq - 1
+GROUP BY lane.lane, split.next_seq
+HAVING count(seq) <> lane.next_seq - split.next_seq
+    OR coalesce(max(seq), split.next_seq - 1) <> lane.next_seq - 1
+LIMIT $1;
+
+-- name: branches
+-- A lane goes on from what the lane that was split came to.
+SELECT format('lane %s, split off lane %s of %s', branch.lane, branch.from_lane, branch.from_lanes) AS subject,
+    format('batch %s with hash %s', branch.batch_seq, encode(branch.chain_hash, 'hex')) AS expected,
+    coalesce(encode(coalesce(batch.chain_hash, other.chain_hash), 'hex'), 'no such batch') AS found
+FROM lane_branch AS branch
+LEFT JOIN batch ON batch.lane = branch.from_lane AND batch.batch_seq = branch.batch_seq
+LEFT JOIN lane_branch AS other ON other.lane = branch.from_lane AND other.from_lane <> other.lane
+    AND other.batch_seq = branch.batch_seq
+WHERE branch.batch_seq > 0 AND branch.chain_hash IS DISTINCT FROM coalesce(batch.chain_hash, other.chain_hash)
 LIMIT $1;
 
 -- name: offsets

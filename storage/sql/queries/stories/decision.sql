@@ -30,3 +30,19 @@ SELECT *
 FROM receipt
 WHERE event_id = $2 AND topic = $1
 ORDER BY decided_at, lane;
+
+-- name: decision
+SELECT *
+FROM decision
+WHERE lane = $1 AND seq = $2;
+
+-- name: raw
+-- A message as it came, by the position of its record ($2 … $4) and the number of its decision ($5), if it has one.
+SELECT raw FROM decision WHERE lane = $1 AND seq = $5
+UNION ALL
+SELECT raw FROM receipt WHERE lane = $1 AND topic = $2 AND partition = $3 AND record_offset = $4 AND raw IS NOT NULL
+UNION ALL
+SELECT raw FROM dead_letter WHERE lane = $1 AND dead_letter_id = $2 || '/' || $3::text || '/' || $4::text
+UNION ALL
+SELECT raw FROM parked WHERE lane = $1 AND topic = $2 AND partition = $3 AND record_offset = $4
+LIMIT 1;

@@ -1,7 +1,7 @@
 import re
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ def status() -> WorkerStatus:
     status = WorkerStatus(group="postpay", lanes={3: lane}, assigned=True)
     status.outcomes["purchase.placed", "declined", "limit_exceeded"] = 4
     status.rerouted["purchase"] = 2
+    status.calendar_end_on = date(2027, 1, 1)
     for seconds in (0.004, 0.03, 9.0):
         status.batch_seconds.observe(seconds)
     return status
@@ -47,6 +48,9 @@ def outside() -> Outside:
         open_debits=9,
         oldest_open_debit_at=datetime(2025, 12, 30, tzinfo=UTC),
         positions={},
+        overdue_accounts=11,
+        oldest_overdue_at=datetime(2025, 12, 31, tzinfo=UTC),
+        platform={("fee_income", "CNY"): 1250},
     )
     return Outside(
         database_up=True, database_detail="", migrated=True, broker_up=True, broker_detail="",
@@ -70,6 +74,18 @@ def scraped(status, outside):
         'postpay_lane_state{group="g",lane="3",state="running"} 1.0',
         'postpay_lane_state{group="g",lane="3",state="stopped"} 0.0',
         'postpay_lane_epoch{group="g",lane="3"} 7.0',
+        'postpay_lane_exists{group="g",lane="0"} 1.0',
+        'postpay_inputs_total{group="g",outcome="dead_lettered",reason="unmatched",type="purchase.received"} 0.0',
+        'postpay_inputs_total{group="g",outcome="dead_lettered",reason="not_json",type="unknown"} 0.0',
+        'postpay_inputs_total{group="g",outcome="conflict",reason="",type="purchase.placed"} 0.0',
+        'postpay_timers_total{group="g",kind="debit",outcome="dead_lettered"} 0.0',
+        'postpay_rerouted_total{group="g",topic="live.credit-line"} 0.0',
+        'postpay_outputs_total{group="g",topic="live.payout"} 0.0',
+        'postpay_taken_back_total{group="g"} 0.0',
+        'postpay_calendar_end_seconds{group="g"} 1.7987328e+09',
+        'postpay_overdue_accounts{group="g",lane="3"} 11.0',
+        'postpay_platform_balance_minor{currency="CNY",group="g",lane="3",ledger_account="fee_income"} 1250.0',
+        'postpay_platform_balance_minor{currency="CNY",group="g",lane="3",ledger_account="suspense"} 0.0',
         'postpay_outbox_backlog_batches{group="g",lane="3"} 2.0',
         'postpay_timers_due{group="g",lane="3"} 8.0',
         'postpay_parked_inputs{group="g",lane="3"} 6.0',
@@ -90,9 +106,9 @@ def test_a_figure_is_told(scraped, sample):
     assert sample in scraped.splitlines()
 
 
-def age_told(status, outside, what="payout", **settings) -> str:
+def age_told(status, outside, what="open_payout", **settings) -> str:
     told = generate_latest(metrics.registry(Settings(group="g", **settings), status, outside)).decode()
-    return re.search(rf'^postpay_open_{what}_age_seconds{{group="g",lane="3"}} (.*)$', told, re.MULTILINE)[1]
+    return re.search(rf'^postpay_{what}_age_seconds{{group="g",lane="3"}} (.*)$', told, re.MULTILINE)[1]
 
 
 def test_the_oldest_open_payout_ages_by_the_clock(status, outside):
@@ -105,10 +121,11 @@ def test_the_oldest_open_payout_ages_by_lane_time_where_time_is_that_of_the_mess
     assert float(age_told(status, outside, clock="event")) == 172_800
 
 
-def test_the_oldest_open_debit_ages_as_well(status, outside):
-    assert float(age_told(status, outside, "debit", clock="event")) == 2 * 86_400
+def test_the_oldest_open_debit_and_the_first_that_is_overdue_age_as_well(status, outside):
+    assert float(age_told(status, outside, "open_debit", clock="event")) == 2 * 86_400
+    assert float(age_told(status, outside, "overdue", clock="event")) == 86_400
     outside.figures[3] = replace(outside.figures[3], oldest_open_debit_at=None)
-    assert float(age_told(status, outside, "debit")) == 0
+    assert float(age_told(status, outside, "open_debit")) == 0
 
 
 def test_no_open_payout_has_no_age(status, outside):
@@ -121,7 +138,8 @@ def test_the_process_own_figures_are_told(scraped):
 
 
 def test_lanes_of_other_workers_are_left_to_them(scraped):
-    assert 'lane="4"' not in scraped
+    told = [sample for sample in scraped.splitlines() if 'lane="4"' in sample]
+    assert told == ['postpay_lane_exists{group="g",lane="4"} 1.0']
 
 
 def test_every_metric_stands_in_the_documentation_and_no_other_does(scraped):

@@ -1,0 +1,1 @@
+"""Who looks: users, passwords, sessions."""

@@ -1,0 +1,165 @@
+"""What is asked for in an address or a form, read: each value is one that is expected, or the asker is told."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, time, timedelta
+from typing import Any, TypeVar
+
+from console.routes import AskedWronglyError
+from contracts.topics import LANE_TOPICS
+from settlement.dates import BUSINESS_ZONE
+from storage.outcome_search import OutcomeFilter
+
+Query = Mapping[str, str]
+PlaceT = TypeVar("PlaceT", bound=tuple[Any, ...])
+
+ROWS = 50
+"""Of a page of a list."""
+
+FILTERS = ("topic", "key", "event_id", "reason", "since", "until", "producer", "day")
+"""What lists of outcomes are looked through by."""
+
+_SPAN = re.compile(r"([0-9]{1,6})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def text(query: Query, name: str) -> str | None:
+    """A text; None where it is not given, or empty."""
+    return query.get(name, "").strip() or None
+
+
+def choice(query: Query, name: str, choices: Iterable[str], default: str | None = None) -> str | None:
+    """One of some codes.
+
+    Raises:
+        AskedWronglyError: it is none of them.
+    """
+    given, known = text(query, name), [*choices]
+    if given is None:
+        return default
+    if given not in known:
+        raise AskedWronglyError(f"{name}: expected one of {', '.join(known)}, got {given!r}")
+    return given
+
+
+def instant(query: Query, name: str) -> datetime | None:
+    """An instant or the beginning of a date; without an offset it is one of the business's zone.
+
+    Raises:
+        AskedWronglyError: it is neither.
+    """
+    given = text(query, name)
+    if given is None:
+        return None
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise AskedWronglyError(f"{name}: expected 2026-03-01 or 2026-03-01T09:00+08:00, got {given!r}") from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=BUSINESS_ZONE)
+
+
+def span(query: Query, name: str) -> timedelta | None:
+    """A time span such as 30m, 12h or 3d.
+
+    Raises:
+        AskedWronglyError: it is none.
+    """
+    given = text(query, name)
+    if given is None:
+        return None
+    found = _SPAN.fullmatch(given)
+    if found is None:
+        raise AskedWronglyError(f"{name}: expected a time span such as 30m, 12h or 3d, got {given!r}")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def whole(query: Query, name: str) -> int | None:
+    """A whole number from 0.
+
+    Raises:
+        AskedWronglyError: it is none.
+    """
+    given = text(query, name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal()) or int(given) >= 2**63:
+        raise AskedWronglyError(f"{name}: expected a whole number, got {given!r}")
+    return int(given)
+
+
+def outcome_filter(query: Query) -> OutcomeFilter:
+    """What a list of outcomes must agree with; `day` is a date of the business's zone.
+
+    Raises:
+        AskedWronglyError: a value is not what it must be.
+    """
+    since, until = instant(query, "since"), instant(query, "until")
+    day = instant(query, "day")
+    if day is not None:
+        begin = datetime.combine(day.date(), time(), BUSINESS_ZONE)
+        since = begin if since is None else max(since, begin)
+        until = begin + timedelta(days=1) if until is None else min(until, begin + timedelta(days=1))
+    return OutcomeFilter(
+        topic=choice(query, "topic", LANE_TOPICS),
+        key=text(query, "key"),
+        event_id=text(query, "event_id"),
+        reason=text(query, "reason"),
+        since=since,
+        until=until,
+        producer=text(query, "producer"),
+    )
+
+
+def given(query: Query, names: Iterable[str]) -> dict[str, str]:
+    """What is asked for by some names, as it was given."""
+    return {name: value for name in names if (value := text(query, name)) is not None}
+
+
+def token(value: Any) -> str:
+    """A value that a page gives away to have it back later: where a list goes on, how far a bulk is."""
+    return base64.urlsafe_b64encode(json.dumps(value, default=str).encode()).decode().rstrip("=")
+
+
+def from_token(query: Query, name: str) -> Any:
+    """The value of a token; None where it is not given.
+
+    Raises:
+        AskedWronglyError: it is no token.
+    """
+    text_ = text(query, name)
+    if text_ is None:
+        return None
+    try:
+        return json.loads(base64.urlsafe_b64decode(text_ + "=" * (-len(text_) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise _no_place(name) from error
+
+
+def place(query: Query, kind: type[PlaceT], name: str = "after") -> PlaceT | None:
+    """Where a list goes on, of a token; its first field is an instant.
+
+    Raises:
+        AskedWronglyError: it is no such place.
+    """
+    return place_of(from_token(query, name), kind, name)
+
+
+def place_of(value: Any, kind: type[PlaceT], name: str) -> PlaceT | None:
+    """The same of what was in a token."""
+    if value is None:
+        return None
+    make: Callable[..., PlaceT] = kind
+    try:
+        at, *others = value
+        if [type(each) for each in others] != [*kind.__annotations__.values()][1:]:
+            raise _no_place(name)
+        return make(datetime.fromisoformat(at), *others)
+    except (TypeError, ValueError) as error:
+        raise _no_place(name) from error
+
+
+def _no_place(name: str) -> AskedWronglyError:
+    return AskedWronglyError(f"{name}: expected what the page gave, got something else; begin anew at the newest")
