@@ -223,6 +223,14 @@ def without_falls_after(obligation: Obligation, place: Place) -> Obligation:
     return _recharged(obligation, falls, kept)
 
 
+def without_void_falls(obligation: Obligation) -> Obligation:
+    """Return an obligation without the falls at whose instants, by what is known now, nothing of it was open."""
+    falls = [fall for fall in falls_of(obligation) if _was_open_at(obligation, fall.place)]
+    if len(falls) == len(obligation.falls):
+        return obligation
+    return _recharged(obligation, falls, runs_of(obligation))
+
+
 def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     """Return an overdue obligation with the penalty of 00:00 of a date, which is now; a part of a plan bears none."""
     if obligation.plan_id is not None:

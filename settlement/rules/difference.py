@@ -38,6 +38,7 @@ def take_over(
         charges: the same for penalties and fees.
         ended: the step that leaves nothing open of it (docs/states.md).
     """
+    after = timeline.without_void_falls(after)
     penalties, fees = charges
     _post(draft, LedgerAccount.PENALTY_RECEIVABLE, penalties, after.penalty_minor - before.penalty_minor)
     _post(draft, LedgerAccount.FEE_RECEIVABLE, fees, after.fee_minor - before.fee_minor)

@@ -80,15 +80,12 @@ def _lower_schedule(draft: Draft, order: Order, obligations: list[Obligation]) -
     rest_minor = left_minor(order)
     after = []
     for known, share_minor in zip(obligations, shares(order.amount_minor, len(obligations)), strict=True):
-        obligation = known
         principal_minor = min(share_minor, rest_minor)
         rest_minor -= principal_minor
-        cut_minor = obligation.principal_minor - principal_minor
+        obligation, cut_minor = known, known.principal_minor - principal_minor
         if cut_minor:
-            change = Change(ChangeKind.LESS, draft.place, 0, 0, cut_minor)
-            bps = penalty.rate(draft, obligation)(business_date(draft.moment.now))
-            obligation = timeline.lowered(timeline.put_in(obligation, change), bps)
-        after.append(obligation)
+            obligation = timeline.put_in(known, Change(ChangeKind.LESS, draft.place, 0, 0, cut_minor))
+        after.append(timeline.lowered(obligation, penalty.rate(draft, known)(business_date(draft.moment.now))))
     for earlier, later in zip(obligations, fees.adjusted(draft, order, after), strict=True):
         if later != earlier:
             difference.take_over(draft, earlier, later, money=LedgerAccount.CUSTOMER_CREDIT, ended="taken back")

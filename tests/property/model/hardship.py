@@ -138,7 +138,7 @@ class HardshipRules(ObligationRules):
         if pot:
             account["credits"].append(-pot)
             self.place(account, self.money(pot, now, lambda owed: True), now)
-            self._release_repaid(account, now)
+            self.release_repaid(account, now)
         for debit in account["debits"]:
             debit["retry_at"] = None
             if debit["status"] == "requested":
