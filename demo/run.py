@@ -14,11 +14,13 @@ from rich.console import Console
 from cli.embedded import environment_of, settings_of
 from cli.failures import Failure
 from cli.processes import Fleet, WorkerProcess, stop_left_over
+from demo import page
 from demo.afterwards import afterwards, books
 from demo.answers import HEARD_TOPICS, Answers
 from demo.history import History, tick
 from demo.orders import shop_id
 from demo.pace import Pace
+from demo.page import ServedPage
 from demo.reader import TopicReader, count_delivered, programmes
 from demo.record import Record
 from demo.report import SHOWN_AT_MOST, Report
@@ -74,6 +76,7 @@ class Demo:
         self.workers: list[WorkerProcess] = []
         """Those that run."""
         self._console = console
+        self._settings: dict[str, str] = {}
 
     @asynccontextmanager
     async def running(self, *, keep: bool) -> AsyncIterator[Report]:
@@ -86,12 +89,14 @@ class Demo:
         began = time.monotonic()
         kept = False
         await asyncio.to_thread(stop_left_over, self._worker_directory)
+        await asyncio.to_thread(page.stop_left_over, self._page_directory)
         fleet: Fleet | None = None
         try:
             self._say("starting Kafka and Postgres")
             stack = await asyncio.to_thread(devstack.up, self.directory, fresh=True)
             settings = settings_of(stack, clock="event")
             fleet = Fleet(self._worker_directory, environment_of(settings))
+            self._settings = environment_of(settings)
             report = await self._run(stack, settings, fleet, began)
             if keep:
                 await self._start(fleet)
@@ -213,6 +218,18 @@ class Demo:
             account=None if account is None else await account_in_words(connection, account, delivered.followed),
             merchant=None if merchant is None else await merchant_in_words(connection, merchant, delivered.followed),
         )
+
+    def serve_page(self) -> ServedPage:
+        """Serve the operators' page of what runs, in the background.
+
+        Raises:
+            WorkerFailedError: it did not start.
+        """
+        return page.serve(self._page_directory, self._settings, self.workers)
+
+    @property
+    def _page_directory(self) -> Path:
+        return self.directory / "console"
 
     @property
     def _worker_directory(self) -> Path:

@@ -134,7 +134,7 @@ class Batch:
     def fire_due(self, party: Party) -> None:
         """Fire all timers of a party that are due at lane time, by due time, rank and id."""
         state, until = self.states[party], self.lane_time
-        if until is None:
+        if until is None or not state.timers:
             return
         while due := [timer for timer in state.timers.values() if timer.due_at <= until]:
             self._fire(state, _first(state, due))

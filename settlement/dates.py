@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 
 
+@lru_cache(maxsize=4096)
 def business_date(instant: datetime) -> date:
-    """Return the date on which an instant falls."""
+    """Return the date on which an instant falls. One decision asks for the date of the same instants several times."""
     return instant.astimezone(BUSINESS_ZONE).date()
 
 

@@ -248,11 +248,13 @@ class Draft:
             msg = f"posting {amount_minor} {currency} from {credit} to {debit} for {self.party}"
             raise InvariantBrokenError(msg)
         self._postings.append(Posting(debit, credit, currency, amount_minor))
-        for account, side in ((debit, Side.DEBIT), (credit, Side.CREDIT)):
-            if account.balance is not None:
-                signed = amount_minor if side is account.normal_side else -amount_minor
-                key = (account.balance, currency)
-                self._deltas[key] = self._deltas.get(key, 0) + signed
+        deltas = self._deltas
+        if debit.balance is not None:
+            key = (debit.balance, currency)
+            deltas[key] = deltas.get(key, 0) + debit.moved_by(Side.DEBIT, amount_minor)
+        if credit.balance is not None:
+            key = (credit.balance, currency)
+            deltas[key] = deltas.get(key, 0) + credit.moved_by(Side.CREDIT, amount_minor)
 
     def emit(self, body: OutputBody) -> str:
         """Record an output message; returns its event_id."""

@@ -50,6 +50,10 @@ class LedgerAccount(StrEnum):
             raise TypeError(msg) from None
         return account
 
+    def moved_by(self, side: Side, amount_minor: int) -> int:
+        """How far an amount that is entered on a side moves its balance."""
+        return amount_minor if side is self.normal_side else -amount_minor
+
     RECEIVABLE = "receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "receivable_minor"
     FEE_RECEIVABLE = "fee_receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "fee_receivable_minor"
     PENALTY_RECEIVABLE = "penalty_receivable", Book.MONEY, Side.DEBIT, PartyKind.ACCOUNT, "penalty_receivable_minor"

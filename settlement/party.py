@@ -18,3 +18,7 @@ class Party:
 
     kind: PartyKind
     id: str
+
+    def __hash__(self) -> int:
+        """By the id alone: a message's party is looked up a dozen times, and few share an id."""
+        return hash(self.id)

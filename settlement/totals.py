@@ -4,8 +4,10 @@ Storage keeps sums as 64-bit numbers. Whatever would make one larger is a dead l
 Source: docs/rules.md, Outcomes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
+from typing import Any
 
 from settlement.decision import Decision
 from settlement.entity import Entity
@@ -29,11 +31,13 @@ def moved_by(decision: Decision, body: Body | None) -> dict[tuple[str, str], int
     """How far a decision moves each sum; `body` is that of its message, None of a timer."""
     moved: dict[tuple[str, str], int] = {}
     for posting in decision.postings:
-        for account, side in ((posting.debit, Side.DEBIT), (posting.credit, Side.CREDIT)):
-            if account.owner is None:
-                signed = posting.amount_minor if side is account.normal_side else -posting.amount_minor
-                key = (account.value, posting.currency)
-                moved[key] = moved.get(key, 0) + signed
+        debit, credit = posting.debit, posting.credit
+        if debit.owner is None:
+            key = (debit.value, posting.currency)
+            moved[key] = moved.get(key, 0) + debit.moved_by(Side.DEBIT, posting.amount_minor)
+        if credit.owner is None:
+            key = (credit.value, posting.currency)
+            moved[key] = moved.get(key, 0) + credit.moved_by(Side.CREDIT, posting.amount_minor)
     for share in decision.activity:
         key = (SENT, share.currency)
         moved[key] = moved.get(key, 0) + share.payable_minor
@@ -44,27 +48,33 @@ def moved_by(decision: Decision, body: Body | None) -> dict[tuple[str, str], int
 
 def overflow(decision: Decision, moved: Totals, totals: Totals) -> str | None:
     """What can't be stored of a decision, in words; None if all can."""
-    for name, amount_minor in _sums(decision, moved, totals):
-        if not -LARGEST_MINOR <= amount_minor <= LARGEST_MINOR:
-            return f"{name}: expected at most {LARGEST_MINOR} on either side of 0, got {amount_minor}"
+    for key, minor in moved.items():
+        sum_minor = totals.get(key, 0) + minor
+        if not -LARGEST_MINOR <= sum_minor <= LARGEST_MINOR:
+            return _too_large(" in ".join(key), sum_minor)
+    for entity in decision.entities:
+        names, amounts = _amounts(type(entity))
+        for index, amount_minor in enumerate(amounts(entity)):
+            if amount_minor is not None and not -LARGEST_MINOR <= amount_minor <= LARGEST_MINOR:
+                return _too_large(names[index], amount_minor)
     return None
 
 
-def _sums(decision: Decision, moved: Totals, totals: Totals) -> Iterator[tuple[str, int]]:
-    """All amounts that a decision leads to."""
-    for key, minor in moved.items():
-        yield " in ".join(key), totals.get(key, 0) + minor
-    for entity in decision.entities:
-        for name in _amounts(type(entity)):
-            yield name, getattr(entity, name) or 0
+def _too_large(name: str, amount_minor: int) -> str:
+    return f"{name}: expected at most {LARGEST_MINOR} on either side of 0, got {amount_minor}"
 
 
-_AMOUNTS: dict[type[Entity], tuple[str, ...]] = {}
-"""Fields of a class that are amounts."""
+Amounts = tuple[Sequence[str], Callable[[Any], Sequence[int | None]]]
+"""Names of the fields of a class that are amounts, and what gives an entity's."""
+
+_AMOUNTS: dict[type[Entity], Amounts] = {}
 
 
-def _amounts(kind: type[Entity]) -> tuple[str, ...]:
+def _amounts(kind: type[Entity]) -> Amounts:
     known = _AMOUNTS.get(kind)
     if known is None:
-        known = _AMOUNTS[kind] = tuple(field.name for field in fields(kind) if field.name.endswith("_minor"))
+        names = [field.name for field in fields(kind) if field.name.endswith("_minor")]
+        # Of fewer than two names it gives no sequence.
+        several = attrgetter(*names) if len(names) > 1 else lambda entity: [getattr(entity, name) for name in names]
+        known = _AMOUNTS[kind] = (names, several)
     return known

@@ -4,12 +4,12 @@ Rows of batches, decisions and postings never change once written, so they are r
 on. What a lane is now (`rows_of`, and the statements of recorded.sql) is read in one snapshot, which the caller opens.
 """
 
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from settlement.entity import Entity
 from storage import branches, chain
 from storage.database import Connection, Row
 from storage.outcomes import DecisionRow, PostingRow
@@ -50,6 +50,16 @@ async def lanes(connection: Connection) -> Sequence[Row]:
     return rows
 
 
+async def story(connection: Connection, lane: int, after: int, last: int) -> AsyncIterator[BatchRows]:
+    """Each batch of a lane's whole story, as `batches`: at first those of the lane that it was a part of."""
+    begins = await branches.begins(connection, lane)
+    if after < begins.batch_seq:
+        async for batch in story(connection, begins.from_lane, after, min(last, begins.batch_seq)):
+            yield batch
+    async for batch in batches(connection, lane, max(after, begins.batch_seq), last):
+        yield batch
+
+
 async def batches(connection: Connection, lane: int, after: int, last: int) -> AsyncIterator[BatchRows]:
     """Each batch of a lane after one and up to another that the database has, with its decisions and postings."""
     for family in await branches.families(connection, lane):
@@ -66,8 +76,8 @@ async def _batches(
     while rows := await connection.fetch(SQL["batches"], lane, done, last, BATCHES_AT_ONCE):
         for group in _groups(rows):
             span = (lanes_of_rows, group[0]["first_seq"], group[-1]["first_seq"] + group[-1]["decisions"])
-            decisions = [DecisionRow(*row) for row in await connection.fetch(SQL["decisions"], *span)]
-            postings = [PostingRow(*row) for row in await connection.fetch(SQL["postings"], *span)]
+            decisions = list(map(DecisionRow._make, await connection.fetch(SQL["decisions"], *span)))
+            postings = list(map(PostingRow._make, await connection.fetch(SQL["postings"], *span)))
             for row in group:
                 until = row["first_seq"] + row["decisions"]
                 yield BatchRows(
@@ -85,7 +95,7 @@ async def _batches(
 
 def _taken_before(rows: list[Any], seq: int) -> list[Any]:
     """Take the rows with a lower number off the front."""
-    end = next((index for index, row in enumerate(rows) if row.seq >= seq), len(rows))
+    end = bisect_left(rows, seq, key=lambda row: row.seq)
     taken = rows[:end]
     del rows[:end]
     return taken
@@ -104,8 +114,10 @@ def _groups(batches: Sequence[Row]) -> list[list[Row]]:
     return groups
 
 
-async def entities(connection: Connection, lane: int, table: Table) -> AsyncIterator[tuple[str, Sequence[Entity]]]:
-    """All of a lane's entities of one class, by party: its id, then what it has.
+async def contents(
+    connection: Connection, lane: int, table: Table
+) -> AsyncIterator[tuple[str, Sequence[tuple[Any, ...]]]]:
+    """All that is recorded of a lane's entities of one class, by party: its id, then its rows as `Table.values`.
 
     Args:
         connection: in a transaction whose snapshot is to be read; one such reading at a time.
@@ -115,14 +127,14 @@ async def entities(connection: Connection, lane: int, table: Table) -> AsyncIter
     await connection.fetch(SQL["choose_rows"], table.name, str(lane), table.party_column)
     await connection.execute(SQL["open_rows"])
     statement = await connection.prepare(SQL["next_rows"])  # anew for each table, as its columns are others
-    party_id, found = None, list[Entity]()
+    party_id, found = None, list[tuple[Any, ...]]()
     while rows := await statement.fetch():
-        for row, entity in zip(rows, table.entities(rows), strict=True):
-            if row[table.party_column] != party_id:
+        for values in table.contents(rows):
+            if values[0] != party_id:
                 if party_id is not None:
                     yield party_id, found
-                party_id, found = row[table.party_column], []
-            found.append(entity)
+                party_id, found = values[0], []
+            found.append(values)
     if party_id is not None:
         yield party_id, found
     await connection.execute(SQL["close_rows"])

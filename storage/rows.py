@@ -54,17 +54,24 @@ class Table:
 
     def entities(self, rows: Sequence[Row]) -> list[Entity]:
         """Make the entities of rows that have at least the table's columns."""
-        if not rows:
-            return []
-        end = len(self.columns) + 1
-        if tuple(rows[0].keys())[1:end] == self.columns:
-            contents: Iterable[tuple[Any, ...]] = (row[1:end] for row in rows)
-        else:  # a later release has changed the order
-            contents = map(itemgetter(*self.columns), rows)
         make = cast("Callable[..., Entity]", self.kind)
+        contents = self._contents(rows)
         if not self.enums and not self.lists:
             return [make(*values) for values in contents]
         return [make(*self._translated(values)) for values in contents]
+
+    def contents(self, rows: Sequence[Row]) -> Iterable[tuple[Any, ...]]:
+        """What rows say, without making entities of it: equal to the `values` of an entity that says the same."""
+        contents = self._contents(rows)
+        return (tuple(self._listed(values)) for values in contents) if self.lists else contents
+
+    def _contents(self, rows: Sequence[Row]) -> Iterable[tuple[Any, ...]]:
+        if not rows:
+            return ()
+        end = len(self.columns) + 1
+        if tuple(rows[0].keys())[1:end] == self.columns:
+            return (row[1:end] for row in rows)
+        return map(itemgetter(*self.columns), rows)  # a later release has changed the order
 
     def entity(self, row: Row) -> Entity:
         """Make the entity of one row."""
@@ -96,12 +103,16 @@ class Table:
         return [literal(column) for literal, column in zip(self.literals, columns, strict=True)]
 
     def _translated(self, values: tuple[Any, ...]) -> list[Any]:
-        translated = list(values)
+        translated = self._listed(values)
         for index, members in self.enums:
             translated[index] = members[translated[index]]
-        for index in self.lists:
-            translated[index] = arrays.undocumented(translated[index])
         return translated
+
+    def _listed(self, values: Sequence[Any]) -> list[Any]:
+        listed = list(values)
+        for index in self.lists:
+            listed[index] = arrays.undocumented(listed[index])
+        return listed
 
 
 def _table(kind: type[Entity], name: str, *fixed: str) -> Table:

@@ -69,10 +69,10 @@ def call_in(draft: Draft) -> bool:
         and each.status is ObligationStatus.OVERDUE
         and timeline.falls_of(each)[-1].place >= draft.began_at  # others may have been put off since it did
     }
+    if not missed:
+        return False
     today = business_date(draft.moment.now)
-    ahead = (
-        [each for each in draft.open_obligations() if each.plan_id in missed and each.due_on > today] if missed else []
-    )
+    ahead = [each for each in draft.open_obligations() if each.plan_id in missed and each.due_on > today]
     if not ahead:
         return False
     for part in ahead:

@@ -4,10 +4,10 @@ msgpack and not pickle, for what is packed may lie in a folder until it is read 
 but values. Instants come back in UTC.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
@@ -47,18 +47,22 @@ class PartyTables:
     due: bytes | None = None
     size: int = 1
 
-    def put(self, entity: Entity) -> None:
-        """Keep an entity, new or changed."""
-        kind = type(entity)
+    def put(self, kind: type[Entity], ids: Iterable[str], entities: Mapping[str, Entity]) -> None:
+        """Keep entities of a class, new or changed: those with these ids."""
         kept = self.entities.get(kind)
         if kept is None:
             kept = self.entities[kind] = {}
-        kept[entity.entity_id] = entity
-        if isinstance(entity, Obligation):
-            if entity.status in _UNPAID:
-                self.owed[entity.obligation_id] = entity
-            else:
-                self.owed.pop(entity.obligation_id, None)
+        for entity_id in ids:
+            kept[entity_id] = entities[entity_id]
+        if kind is Obligation:
+            for entity_id in ids:
+                self._owe(cast("Obligation", entities[entity_id]))
+
+    def _owe(self, obligation: Obligation) -> None:
+        if obligation.status in _UNPAID:
+            self.owed[obligation.obligation_id] = obligation
+        else:
+            self.owed.pop(obligation.obligation_id, None)
 
 
 def packed(tables: PartyTables) -> bytes:
@@ -79,8 +83,9 @@ def unpacked(party: Party | None, content: bytes) -> PartyTables:
     entities, declined, parked, timers, due = unpack(content)
     tables = PartyTables(declined=set(declined), due=due)
     for name, rows in entities.items():
-        for entity in _BY_NAME[name].of_values(rows):
-            tables.put(entity)
+        table = _BY_NAME[name]
+        made = {entity.entity_id: entity for entity in table.of_values(rows)}
+        tables.put(table.kind, made, made)
     if party is None:
         return tables
     for row in parked:

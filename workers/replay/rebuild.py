@@ -29,7 +29,7 @@ from workers.kafka.topics import cluster_id
 from workers.lanes.fault_points import reached
 from workers.lanes.taken import REFUSED
 from workers.replay.extent import HistoryError
-from workers.replay.failures import grouped
+from workers.replay.failures import recorded
 from workers.replay.history import HistorySource, RecordedHistory, fixed, provenance
 from workers.replay.processes import Tell, each_lane
 from workers.replay.rebuilding import Job, LaneRebuilt, fence, rebuild_lane
@@ -131,10 +131,9 @@ async def rebuild(
         history = await fixed(settings, source)  # again: what was open a moment ago has ended
         first = found.first_terms or dict(terms or TermsBook.builtin().document)
         failed = await replacement.failures(connection, REFUSED) if found.has_tables else []
-        failures = grouped(failed, "lane")
         await replacement.prepare(connection, found, given, first)
         reached("rebuild_prepared")
-        job = Job(str(given.database_id), first, failures, found.has_tables)
+        job = Job(str(given.database_id), first, recorded(failed), found.has_tables)
         with reading("rebuilding", sum(extent.offsets for extent in history.extents.values())) as told:
             lanes = await each_lane(history, partial(rebuild_lane, job), told, processes=processes)
         invariants = await require_sound(connection, accepted)
@@ -189,7 +188,7 @@ async def _identity(settings: Settings, found: InUse, history: RecordedHistory) 
     """
     named = (await provenance(settings, history.extents)).database_id
     old = found.identity
-    if old is not None and old.lanes != settings.lanes:
+    if old is not None and old.lanes not in {stretch.lanes for stretch in history.stretches(0)}:
         raise HistoryError(f"the database was made for {old.lanes} lanes, and POSTPAY_LANES says {settings.lanes}")
     settled = sum(lane.batch_seq for lane in found.lanes.values())
     if old is not None and settled and named and str(old.database_id) != named:

@@ -14,7 +14,7 @@ from storage import parked
 from storage.database import Connection, Row
 from storage.lanes import Position
 from storage.outcomes import DeadLetterRow, ReceiptRow
-from storage.recorded import SQL, entities
+from storage.recorded import SQL, contents
 from storage.rows import TABLES, Table
 from workers.lanes.deciding import Standing
 from workers.replay.difference import Difference, columns_apart, of_rows
@@ -42,12 +42,14 @@ class StateComparison:
         tables: what the replay came to.
         standing: likewise.
         positions: likewise, by topic.
+        begins_after: the batch that the lane goes on from, where it was split off another.
     """
 
     connection: Connection
     tables: LaneTables
     standing: Standing
     positions: Mapping[str, Position]
+    begins_after: int = 0
     rows: int = 0
     """How many rows were compared."""
     other_versions: bool = False
@@ -91,13 +93,12 @@ class StateComparison:
         return None
 
     async def _of_class(self, table: Table) -> Difference | None:
-        kind, there, rows = table.kind.party_kind, set(), 0
+        kind, rows = table.kind.party_kind, 0
         if kind is None:
             return await self._of_own_class(table)
-        async for party_id, recorded in entities(self.connection, self.tables.lane, table):
+        async for party_id, recorded in contents(self.connection, self.tables.lane, table):
             stored = self.tables.party(Party(kind, party_id)).entities.get(table.kind, {})
             self.tables.move_out()
-            there.add(hash(party_id))
             rows += len(recorded)
             found = self._strict(_of_entities(table, recorded, stored))
             if found is not None:
@@ -105,6 +106,7 @@ class StateComparison:
         self.rows += rows
         if rows == self.tables.totals.made[table.name]:
             return None
+        there = {hash(party_id) async for party_id, _ in contents(self.connection, self.tables.lane, table)}
         for party, tables in self.tables.parties():
             if party.kind is kind and tables.entities.get(table.kind) and hash(party.id) not in there:
                 return next(_of_entities(table, [], tables.entities[table.kind]))
@@ -112,7 +114,7 @@ class StateComparison:
 
     async def _of_own_class(self, table: Table) -> Difference | None:
         """Entities of the lane itself: few."""
-        recorded = [each async for _, some in entities(self.connection, self.tables.lane, table) for each in some]
+        recorded = [each async for _, some in contents(self.connection, self.tables.lane, table) for each in some]
         self.rows += len(recorded)
         return self._strict(_of_entities(table, recorded, self.tables.own.entities.get(table.kind, {})))
 
@@ -135,13 +137,15 @@ class StateComparison:
             there.add(hash(party))
             self.rows += len(recorded)
             in_order = recorded if subject == PARKED else sorted(recorded)
+            if in_order == again:
+                continue
             found = self._strict(_of_lists(f"{subject} of {party.kind} {party.id}", names, keys, in_order, again))
             if found is not None:
                 return found
         for party, tables in self.tables.parties():
-            if hash(party) not in there:
+            if hash(party) not in there and (again := rows_of(tables)):
                 where = f"{subject} of {party.kind} {party.id}"
-                found = self._strict(_of_lists(where, names, keys, [], rows_of(tables)))
+                found = self._strict(_of_lists(where, names, keys, [], again))
                 if found is not None:
                     return found
         return None
@@ -250,19 +254,18 @@ class StateComparison:
     async def _numbers(self) -> Difference | None:
         """Decisions, postings and batches beyond those that were compared one by one."""
         row = await self.connection.fetchrow(SQL["decided_numbers"], self.tables.lane)
-        decisions, batches = self.standing.next_seq - 1, self.standing.batch_seq
-        postings = self.tables.totals.postings
+        totals, batches = self.tables.totals, self.standing.batch_seq - self.begins_after
         return of_rows(
             "the number of its rows",
             tuple(row.keys()),
             tuple(row),
             (
-                decisions,
-                decisions or None,
-                postings,
-                self.tables.totals.last_posting or None,
+                totals.decisions,
+                totals.last_decision or None,
+                totals.postings,
+                totals.last_posting or None,
                 batches,
-                batches or None,
+                self.standing.batch_seq if batches else None,
             ),
         )
 
@@ -271,19 +274,21 @@ class StateComparison:
             yield row
 
 
-def _of_entities(table: Table, recorded: Iterable[Entity], stored: Mapping[str, Entity]) -> Iterator[Difference]:
-    there = {entity.entity_id: entity for entity in recorded}
-    if there == stored:
+def _of_entities(
+    table: Table, recorded: Iterable[tuple[Any, ...]], stored: Mapping[str, Entity]
+) -> Iterator[Difference]:
+    """Differences of one party's entities; what the rows say is compared, and no entity made of them."""
+    named = table.columns.index(table.kind.id_field)
+    there = {row[named]: row for row in recorded}
+    again = {entity_id: table.values(entity) for entity_id, entity in stored.items()}
+    if there == again:
         return
-    for entity_id in sorted({*there, *stored}):
-        one, other = there.get(entity_id), stored.get(entity_id)
-        if one == other:
-            continue
-        party_id = getattr(one or other, table.party_column)
+    for entity_id in sorted({*there, *again}):
+        one, other = there.get(entity_id), again.get(entity_id)
+        party_id = (one or other or ("",))[0]
         own = "" if entity_id == party_id else f" {entity_id}"
         where = f"{table.name}{own} of {table.kind.party_kind or 'shop'} {party_id}"
-        values = [None if each is None else table.values(each) for each in (one, other)]
-        yield from columns_apart(where, table.columns, *values)
+        yield from columns_apart(where, table.columns, one, other)
 
 
 def _of_lists(

@@ -142,8 +142,8 @@ async def test_of_very_many_open_obligations_the_earliest_are_loaded_or_all_that
         )
         for no in range(OPEN_OBLIGATIONS + 5)
     ]
-    for each in owed:
-        tables.party(BUYER).put(each)
+    made = {each.obligation_id: each for each in owed}
+    tables.party(BUYER).put(Obligation, made, made)
     few = (await tables.load(ReadSet({BUYER}))).states[BUYER]
     assert len(few.entities[Obligation]) == OPEN_OBLIGATIONS and not few.all_open_loaded
     assert few.open_loaded_until == (owed[5].due_on, 5)
