@@ -80,7 +80,7 @@ OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "timestamp"})
 SHOWN_OF_AN_ID = 4
 # These tell every step they take (some 40 lines at a start) or every attempt in an outage; at debug whole requests, so
 # records and passwords.
-QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "asyncpg", "faust", "mode", "workers.kafka"})
+QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "asyncpg", "faust", "mode", "opentelemetry", "workers.kafka"})
 """The last one is Faust as well: it logs under the names of the modules that extend it, and these say nothing."""
 OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.CancelledError)
 """What another library's error is when a server is away, besides what is_transient knows."""
@@ -179,8 +179,8 @@ def _is_unexpected(record: logging.LogRecord) -> bool:
     if record.levelno >= logging.CRITICAL:
         return True
     error = record.exc_info[1] if record.exc_info else None
-    if error is None:  # asyncio warns without an exception of what nobody waited for or closed
-        return record.name == "asyncio" and record.levelno >= logging.WARNING
+    if error is None:  # without an exception asyncio warns of what nobody waited for, OpenTelemetry of a collector
+        return record.name.partition(".")[0] in {"asyncio", "opentelemetry"} and record.levelno >= logging.WARNING
     return not (isinstance(error, OUTAGES) or is_transient(error))
 
 

@@ -17,6 +17,7 @@ from workers.lanes.taken import SentBatch
 from workers.lanes.telling import Teller
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
+from workers.tracing import UNTRACED, Tracing
 
 
 class Partitions(Protocol):
@@ -71,3 +72,4 @@ class Surroundings:
     """Called with what should not be and harms no money, such as a state that does not follow: tests raise it; a worker
     logs it and goes on, for what a lane may write never depends on the state it tells."""
     teller: Teller = field(default_factory=Teller)
+    tracing: Tracing = UNTRACED
