@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from console.watch import Watch
+from settlement.dates import business_date
 
 Severity = Literal["warn", "bad"]
 NEW = timedelta(minutes=10)
@@ -25,13 +26,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm; `lasting_s` is how long it must have been so before it is told."""
+    """One alarm; `lasting_s` is how long it must have been so, `rule` its like in deploy/prometheus/rules.yml."""
 
     name: str
     severity: Severity
-    runbook: str | None
+    runbook: str
     find: Callable[[Watch], Finding | None]
     lasting_s: float = 0.0
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class ActiveAlarm:
 
     alarm: str
     severity: Severity
-    runbook: str | None
+    runbook: str
     since_at: datetime
     figures: dict[str, str | int]
     look: str | None
@@ -64,6 +66,10 @@ def _lane_without_owner(watch: Watch) -> Finding | None:
     return Finding({"lanes": _listed(unowned)}, "/lanes") if unowned else None
 
 
+def _books(watch: Watch) -> Finding | None:
+    return Finding({}, "/books") if watch.books_balance is False else None
+
+
 def _worker_not_ready(watch: Watch) -> Finding | None:
     found = [f"{each.address}: {'; '.join(each.reasons)}" for each in watch.workers if not each.is_ready]
     return Finding({"detail": ". ".join(found)}, "/lanes") if found else None
@@ -82,7 +88,7 @@ def _sending_behind(watch: Watch) -> Finding | None:
     return Finding({"lanes": _listed([each.lane for each in lanes])}, "/lanes") if lanes else None
 
 
-def _outputs_refused(watch: Watch) -> Finding | None:
+def _outputs_not_sent(watch: Watch) -> Finding | None:
     lanes = [] if watch.lag is None else [each for each in watch.lag.lanes if each.seconds > 60]  # noqa: PLR2004
     return Finding({"lanes": _listed([each.lane for each in lanes])}, "/lanes") if lanes else None
 
@@ -112,12 +118,19 @@ def _parked(watch: Watch) -> Finding | None:
     return Finding({"count": count}, "/parked") if count > 1000 else None  # noqa: PLR2004
 
 
-def _wrong_partitioner(watch: Watch) -> Finding | None:
+def _rerouted(watch: Watch) -> Finding | None:
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     first = next((each.rerouted for each in watch.samples if each.at >= hour_ago), None)
     if first is None or not watch.samples or watch.samples[-1].rerouted <= first:
         return None
     return Finding({"count": watch.samples[-1].rerouted - first})
+
+
+def _calendar_ends(watch: Watch) -> Finding | None:
+    if watch.now is None or watch.calendar_end_on is None:
+        return None
+    days = (watch.calendar_end_on - business_date(watch.now)).days
+    return Finding({"days": days}) if days < 30 else None  # noqa: PLR2004
 
 
 def _debit_unanswered(watch: Watch) -> Finding | None:
@@ -140,21 +153,23 @@ def _listed(lanes: Sequence[int]) -> str:
 
 
 ALARMS: tuple[Alarm, ...] = (
-    Alarm("database_away", "bad", "servers-away", _database_away, 60),
-    Alarm("broker_away", "bad", "servers-away", _broker_away, 60),
-    Alarm("lane_stopped", "bad", "lane-stopped", _lane_stopped),
-    Alarm("lane_without_owner", "bad", "lag-grows", _lane_without_owner, 120),
-    Alarm("outputs_refused", "bad", "outputs-refused", _outputs_refused, 60),
-    Alarm("worker_not_ready", "warn", "no-lanes", _worker_not_ready, 60),
-    Alarm("settling_behind", "warn", "lag-grows", _settling_behind, 300),
-    Alarm("sending_behind", "warn", "lag-grows", _sending_behind, 120),
-    Alarm("open_transaction", "warn", "open-transaction", _open_transaction, 60),
-    Alarm("dead_letters", "warn", "dead-letters", _dead_letters),
-    Alarm("conflicts", "warn", "dead-letters", _conflicts),
-    Alarm("parked", "warn", "dead-letters", _parked, 3600),
-    Alarm("wrong_partitioner", "warn", "wrong-partitioner", _wrong_partitioner),
-    Alarm("debit_unanswered", "warn", None, _debit_unanswered),
-    Alarm("payout_unanswered", "warn", None, _payout_unanswered),
+    Alarm("database_away", "bad", "servers-away", _database_away, 60, "PostpayDatabaseAway"),
+    Alarm("broker_away", "bad", "servers-away", _broker_away, 60, "PostpayBrokerAway"),
+    Alarm("lane_stopped", "bad", "lane-stopped", _lane_stopped, 0, "PostpayLaneStopped"),
+    Alarm("lane_without_owner", "bad", "workers-gone", _lane_without_owner, 120, "PostpayLaneWithoutOwner"),
+    Alarm("outputs_not_sent", "bad", "outputs-refused", _outputs_not_sent, 60, "PostpayOutputsNotSent"),
+    Alarm("open_transaction", "bad", "open-transaction", _open_transaction, 60, "PostpayOpenTransaction"),
+    Alarm("books", "bad", "audit-finds", _books),
+    Alarm("worker_not_ready", "warn", "lag-grows", _worker_not_ready, 600, "PostpayWorkerNotReady"),
+    Alarm("settling_behind", "warn", "lag-grows", _settling_behind, 300, "PostpaySettlingBehind"),
+    Alarm("sending_behind", "warn", "lag-grows", _sending_behind, 120, "PostpaySendingBehind"),
+    Alarm("conflicts", "warn", "dead-letters", _conflicts, 0, "PostpayConflicts"),
+    Alarm("dead_letters", "warn", "dead-letters", _dead_letters, 0, "PostpayDeadLetters"),
+    Alarm("parked", "warn", "dead-letters", _parked, 3600, "PostpayParked"),
+    Alarm("rerouted", "warn", "wrong-partitioner", _rerouted, 0, "PostpayRerouted"),
+    Alarm("calendar_ends", "warn", "calendar-ends", _calendar_ends, 0, "PostpayCalendarEnds"),
+    Alarm("debit_unanswered", "warn", "money-unanswered", _debit_unanswered, 0, "PostpayDebitUnanswered"),
+    Alarm("payout_unanswered", "warn", "money-unanswered", _payout_unanswered, 0, "PostpayPayoutUnanswered"),
 )
 """In the order in which they matter."""
 

@@ -97,7 +97,7 @@ class Site:
         if wants_json(request):
             return json_response({"error": "not logged in"}, 401)
         if request.headers.get("HX-Request"):  # a page that asks by itself: the browser is to go to the log-in
-            return web.Response(status=401, headers={"HX-Redirect": link("/login", to=request.headers.get("Referer"))})
+            return web.Response(status=401, headers={"HX-Redirect": link("/login", to=request.path_qs)})
         return web.Response(status=303, headers={"Location": link("/login", to=request.path_qs)})
 
     def _wrong(self, request: web.Request, error: Exception) -> web.Response:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from console.routes import AskedWronglyError
 from contracts.topics import LANE_TOPICS
 from settlement.dates import BUSINESS_ZONE
+from settlement.dead_letter import spelled_out
 from storage.outcome_search import OutcomeFilter
 
 Query = Mapping[str, str]
@@ -22,13 +23,22 @@ ROWS = 50
 FILTERS = ("topic", "key", "event_id", "reason", "since", "until", "producer", "day")
 """What lists of outcomes are looked through by."""
 
+ASCII = 128
+_SPELLED = re.compile(r"(?:[^\\]|\\[0-3][0-7]{2}|\\\\)*")
 _SPAN = re.compile(r"([0-9]{1,6})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def text(query: Query, name: str) -> str | None:
-    """A text; None where it is not given, or empty."""
-    return query.get(name, "").strip() or None
+    """A text; None where it is not given, or empty.
+
+    Raises:
+        AskedWronglyError: there is in it what no text of ours has.
+    """
+    given = query.get(name, "").strip()
+    if spelled_out(given) != given:
+        raise AskedWronglyError(f"{name}: expected a text, got one with NUL or half a character in it")
+    return given or None
 
 
 def choice(query: Query, name: str, choices: Iterable[str], default: str | None = None) -> str | None:
@@ -109,8 +119,19 @@ def outcome_filter(query: Query) -> OutcomeFilter:
         reason=text(query, "reason"),
         since=since,
         until=until,
-        producer=text(query, "producer"),
+        producer=_producer(query),
     )
+
+
+def _producer(query: Query) -> str | None:
+    """A producer as lists spell it: the value of a group, or a name that somebody has typed."""
+    name = text(query, "producer")
+    if name is None:
+        return None
+    spelled = "".join(chr(byte) if byte < ASCII else f"\\{byte:03o}" for byte in name.encode())
+    if _SPELLED.fullmatch(spelled) is None:
+        raise AskedWronglyError(f"producer: expected what the page gave, or a name without a backslash, got {name!r}")
+    return spelled
 
 
 def given(query: Query, names: Iterable[str]) -> dict[str, str]:

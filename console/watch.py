@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from storage.activity import Trouble
 from storage.figures import LaneFigures
@@ -59,6 +59,10 @@ class Watch:
     broker_detail: str = ""
     trouble: Trouble = field(default_factory=lambda: Trouble(0, 0))
     """Of the last ten minutes of the lanes' time."""
+    books_balance: bool | None = None
+    """What the last audit on record found; None when there is none."""
+    calendar_end_on: date | None = None
+    """The last day of which it is known whether it is a working day."""
     samples: deque[LagSample] = field(default_factory=deque)
     minutes: dict[datetime, Minute] = field(default_factory=dict)
     wrong_since: dict[str, datetime] = field(default_factory=dict)

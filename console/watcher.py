@@ -10,16 +10,20 @@ import asyncpg
 from console import alarms
 from console.watch import LagSample, Minute, Watch, WorkerSeen
 from contracts.topics import Topic
+from operating.auditing import runs
 from storage import activity, figures
 from storage.activity import LanePlace, MinuteCount
 from storage.database import Connection, borrowed, first_line
 from workers import logs
+from workers.lanes.working_days import working_days
 from workers.ops.lag import Lag, LagReader, lag_reader
 from workers.settings.model import Settings
 
 LOOK_TIMEOUT_S = 15.0
 """At worst database or broker are said to be away though they are only slow, and looked at again."""
 WORKER_TIMEOUT_S = 2.0
+AUDITS = 3
+"""Looked through for the last one that has ended."""
 REMEMBERED = timedelta(hours=6)
 
 LOG = logs.get(__name__)
@@ -44,6 +48,7 @@ class Watcher:
 
     async def keep_looking(self) -> None:
         """Look, then wait, for ever."""
+        self._watch.calendar_end_on = (await asyncio.to_thread(working_days)).end_on
         while True:
             try:
                 async with AsyncExitStack() as stack:
@@ -78,6 +83,8 @@ class Watcher:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
                     watch.figures = await figures.operations(connection)
                     await self._look_at_activity(connection)
+                    ended = [each for each in await runs(connection, AUDITS) if each.ended is not None]
+                    watch.books_balance = ended[0].found["ok"] if ended else None
                 watch.database_detail = ""
                 if self._lag is not None:
                     watch.lag = await self._measured(self._lag, connection)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from storage.database import Connection
 from storage.queries import read
@@ -11,6 +11,8 @@ _SQL = read("activity")
 
 LOOK_BACK = 20_000
 """Of each lane, decisions (and records of each topic) that the first look goes back: about a second's reading."""
+LOOK_BACK_TIME = timedelta(hours=6)
+"""How far it goes back for dead letters, by the lane's time."""
 COUNTED_AT_MOST = 1000
 """Trouble is counted no further: more is no other news."""
 
@@ -31,7 +33,8 @@ class LanePlace:
     def before(self) -> "LanePlace":
         """Where the first look begins: a bounded way back."""
         offsets = {topic: max(0, offset - LOOK_BACK) for topic, offset in self.next_offsets.items()}
-        return LanePlace(self.lane, max(1, self.next_seq - LOOK_BACK), 0, LONG_AGO, offsets)
+        since_at = LONG_AGO if self.lane_time == LONG_AGO else self.lane_time - LOOK_BACK_TIME
+        return LanePlace(self.lane, max(1, self.next_seq - LOOK_BACK), 0, since_at, offsets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ LONGEST_S = 12 * 3600.0
 UNMASKED_S = 15 * 60.0
 """How long one reason unmasks one page."""
 MOST_SESSIONS = 10_000
+MOST_OF_ONE = 20
+"""Sessions of one user; with more the oldest ends. A program behind the proxy that keeps no cookie begins many."""
 FREE_ATTEMPTS = 5
 WAIT_S = 30.0
 """After so many wrong passwords from one place for one name, the next is looked at no sooner than this."""
@@ -55,6 +57,9 @@ class OperatorSessions:
         now = self._now()
         session = OperatorSession(name, began_at=now, used_at=now)
         self._sessions[session.token] = session
+        own = [each for each in self._sessions.values() if each.name == name]
+        for oldest in own[:-MOST_OF_ONE]:
+            self.end(oldest)
         while len(self._sessions) > MOST_SESSIONS:
             self._sessions.popitem(last=False)
         return session

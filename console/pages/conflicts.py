@@ -34,7 +34,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
 
 async def read_conflict(asked: Asked) -> Mapping[str, Any] | None:
     """One by its `id`: both messages, and in which fields they differ."""
-    found = await conflicts.conflict(asked.connection, asked.query.get("id", ""))
+    found = await conflicts.conflict(asked.connection, queries.text(asked.query, "id") or "")
     if found is None:
         return None
     return _row((await contradiction(asked.connection, found)).document())

@@ -60,7 +60,7 @@ def letter_filter(query: Query) -> OutcomeFilter:
 
 async def read_letter(asked: Asked) -> Mapping[str, Any] | None:
     """One by its `id`: why, the record as it came, and everything that was done about it."""
-    kept = await dead_letters.dead_letter(asked.connection, asked.query.get("id", ""))
+    kept = await dead_letters.dead_letter(asked.connection, queries.text(asked.query, "id") or "")
     if kept is None:
         return None
     (story,) = await dead_letters.stories(asked.connection, [kept])

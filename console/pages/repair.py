@@ -212,7 +212,7 @@ async def _only(steps: AsyncGenerator[BulkStep, None]) -> dict[str, Any]:
 
 
 async def _letter(asked: Asked) -> KeptLetter:
-    dead_letter_id = asked.query.get("id", "")
+    dead_letter_id = queries.text(asked.query, "id") or ""
     kept = await dead_letters.dead_letter(asked.connection, dead_letter_id)
     if kept is None:
         raise AskedWronglyError(f"expected the id of a dead letter, got {dead_letter_id!r}")

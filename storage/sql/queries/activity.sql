@@ -35,9 +35,13 @@ GROUP BY minute, what;
 -- name: trouble
 -- Dead letters and conflicts from an instant of the lanes' time on, at most so many are counted.
 SELECT
-    (SELECT count(*) FROM (SELECT FROM dead_letter WHERE decided_at >= $1 LIMIT $2) AS dead) AS dead_letters,
     (
         SELECT count(*) FROM (
-            SELECT FROM receipt WHERE outcome = 'conflict' AND decided_at >= $1 LIMIT $2
+            SELECT FROM dead_letter WHERE decided_at >= $1 ORDER BY decided_at DESC LIMIT $2
+        ) AS dead
+    ) AS dead_letters,
+    (
+        SELECT count(*) FROM (
+            SELECT FROM receipt WHERE outcome = 'conflict' AND decided_at >= $1 ORDER BY decided_at DESC LIMIT $2
         ) AS contradicting
     ) AS conflicts;

@@ -26,7 +26,7 @@ FROM (
         AND ($3::text IS NULL OR event_id = $3)
         AND decided_at >= coalesce($5::timestamptz, '-infinity')
         AND decided_at < coalesce($6::timestamptz, 'infinity')
-        AND ($13::text IS NULL OR producer_of(raw) = $13)
+        AND ($13::text IS NULL OR (position(decode($13, 'escape') IN raw) > 0 AND producer_of(raw) = $13))
         AND (decided_at, lane, topic, record_offset, partition)
         < (coalesce($7::timestamptz, 'infinity'), $8::integer, $9::text, $10::bigint, $11::integer)
     ORDER BY decided_at DESC, lane DESC, topic DESC, record_offset DESC, partition DESC
@@ -61,7 +61,7 @@ FROM (
         AND ($3::text IS NULL OR event_id = $3)
         AND decided_at >= coalesce($5::timestamptz, '-infinity')
         AND decided_at < coalesce($6::timestamptz, 'infinity')
-        AND ($7::text IS NULL OR producer_of(raw) = $7)
+        AND ($7::text IS NULL OR (position(decode($7, 'escape') IN raw) > 0 AND producer_of(raw) = $7))
     ORDER BY decided_at DESC, lane DESC, topic DESC, record_offset DESC, partition DESC
     LIMIT $8
 ) AS newest

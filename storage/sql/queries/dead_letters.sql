@@ -12,7 +12,7 @@ WHERE ($1::text IS NULL OR topic = $1)
     AND decided_at >= coalesce($5::timestamptz, '-infinity')
     AND decided_at < coalesce($6::timestamptz, 'infinity')
     AND ($13::boolean IS NULL OR (closed_entry IS NULL) = $13)
-    AND ($14::text IS NULL OR producer_of(raw) = $14)
+    AND ($14::text IS NULL OR (position(decode($14, 'escape') IN raw) > 0 AND producer_of(raw) = $14))
     AND (decided_at, lane, coalesce(topic, ''), coalesce(record_offset, -1), dead_letter_id)
     < (coalesce($7::timestamptz, 'infinity'), $8::integer, $9::text, $10::bigint, $11::text)
 ORDER BY decided_at DESC, lane DESC, coalesce(topic, '') DESC, coalesce(record_offset, -1) DESC, dead_letter_id DESC
@@ -33,7 +33,7 @@ FROM (
         AND decided_at >= coalesce($5::timestamptz, '-infinity')
         AND decided_at < coalesce($6::timestamptz, 'infinity')
         AND ($7::boolean IS NULL OR (closed_entry IS NULL) = $7)
-        AND ($8::text IS NULL OR producer_of(raw) = $8)
+        AND ($8::text IS NULL OR (position(decode($8, 'escape') IN raw) > 0 AND producer_of(raw) = $8))
     ORDER BY decided_at DESC, lane DESC, coalesce(topic, '') DESC, coalesce(record_offset, -1) DESC, dead_letter_id DESC
     LIMIT $9
 ) AS newest
@@ -51,7 +51,7 @@ WHERE ($1::text IS NULL OR topic = $1)
     AND decided_at < coalesce($6::timestamptz, 'infinity')
     AND (decided_at, lane, coalesce(topic, ''), coalesce(record_offset, -1), dead_letter_id)
     > (coalesce($7::timestamptz, '-infinity'), $8::integer, $9::text, $10::bigint, $11::text)
-    AND ($14::text IS NULL OR producer_of(raw) = $14)
+    AND ($14::text IS NULL OR (position(decode($14, 'escape') IN raw) > 0 AND producer_of(raw) = $14))
     AND ($15::boolean IS NULL OR (closed_entry IS NULL) = $15)
     AND topic IS NOT NULL
     AND batch_seq <= ($13::bigint[])[lane + 1]
@@ -68,7 +68,7 @@ WHERE ($1::text IS NULL OR topic = $1)
     AND ($4::text IS NULL OR reason = $4)
     AND decided_at >= coalesce($5::timestamptz, '-infinity')
     AND decided_at < coalesce($6::timestamptz, 'infinity')
-    AND ($8::text IS NULL OR producer_of(raw) = $8)
+    AND ($8::text IS NULL OR (position(decode($8, 'escape') IN raw) > 0 AND producer_of(raw) = $8))
     AND ($9::boolean IS NULL OR (closed_entry IS NULL) = $9)
     AND topic IS NOT NULL
     AND batch_seq <= ($7::bigint[])[lane + 1];

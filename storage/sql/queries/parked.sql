@@ -28,7 +28,7 @@ WHERE ($1::text IS NULL OR topic = $1)
     AND parked_at >= coalesce($5::timestamptz, '-infinity')
     AND parked_at < coalesce($6::timestamptz, 'infinity')
     AND ($7::interval IS NULL OR parked_at <= lane.lane_time - $7)
-    AND ($14::text IS NULL OR producer_of(raw) = $14)
+    AND ($14::text IS NULL OR (position(decode($14, 'escape') IN raw) > 0 AND producer_of(raw) = $14))
     AND (parked_at, parked.lane, topic, record_offset, partition)
     < (coalesce($8::timestamptz, 'infinity'), $9::integer, $10::text, $11::bigint, $12::integer)
 ORDER BY parked_at DESC, parked.lane DESC, topic DESC, record_offset DESC, partition DESC
@@ -50,7 +50,7 @@ FROM (
         AND parked_at >= coalesce($5::timestamptz, '-infinity')
         AND parked_at < coalesce($6::timestamptz, 'infinity')
         AND ($7::interval IS NULL OR parked_at <= lane.lane_time - $7)
-        AND ($8::text IS NULL OR producer_of(raw) = $8)
+        AND ($8::text IS NULL OR (position(decode($8, 'escape') IN raw) > 0 AND producer_of(raw) = $8))
     ORDER BY parked_at DESC, parked.lane DESC, topic DESC, record_offset DESC, partition DESC
     LIMIT $9
 ) AS newest

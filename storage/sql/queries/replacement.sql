@@ -151,7 +151,7 @@ SELECT to_regclass('postpay.operator_log') IS NOT NULL;
 -- name: open_operator_log
 -- Entries keep their numbers, times and hashes: they are no new ones.
 ALTER TABLE postpay_rebuilt.operator_log
-DISABLE TRIGGER chain_operator_log, DISABLE TRIGGER note_end_of_dead_letter;
+DISABLE TRIGGER chain_operator_log, DISABLE TRIGGER note_end_of_dead_letter, DISABLE TRIGGER require_second_person;
 
 -- name: carry_operator_log
 INSERT INTO postpay_rebuilt.operator_log (
@@ -163,7 +163,7 @@ ORDER BY entry;
 
 -- name: close_operator_log
 ALTER TABLE postpay_rebuilt.operator_log
-ENABLE TRIGGER chain_operator_log, ENABLE TRIGGER note_end_of_dead_letter;
+ENABLE TRIGGER chain_operator_log, ENABLE TRIGGER note_end_of_dead_letter, ENABLE TRIGGER require_second_person;
 
 -- name: carry_ends
 -- Which dead letters are done with, as the log has it.

@@ -62,11 +62,13 @@ async def complaints(tab, sight) -> list[str]:
 async def test_charts_are_drawn_and_live_pages_come_anew_by_themselves(served, tab):
     await served.log_in(tab, Role.AUDITOR)
     assert await tab.evaluate("document.querySelectorAll('.chart canvas').length") == 3
+    await tab.click("The same as a table")
     await tab.evaluate("document.getElementById('main').dataset.old = 'yes'")
     came = "new Promise((done) => document.addEventListener('htmx:afterSettle', () => done(true), {once: true}))"
     assert await tab.evaluate(came)  # within ten seconds, by itself
     assert await tab.evaluate("document.getElementById('main').dataset.old ?? 'new'") == "new"
     assert await tab.evaluate("document.querySelectorAll('.chart canvas').length") == 3
+    assert await tab.evaluate("document.querySelector('main details').open"), "what is opened stays open"
     assert tab.said == []
     assert await tab.evaluate("document.getElementById('stale').hidden")
     failed = "new Promise((done) => document.addEventListener('htmx:sendError', () => done(true), {once: true}))"
@@ -131,3 +133,16 @@ async def test_the_language_is_chosen_and_kept(served, tab):
     assert (await tab.evaluate("location.pathname")) == "/lanes"
     await tab.follow("当前")
     assert await tab.evaluate("document.documentElement.lang") == "zh-CN"
+
+
+async def test_who_fills_in_a_form_of_a_live_page_is_not_interrupted(served, tab):
+    await served.log_in(tab, Role.OPERATOR, "/lanes")
+    asks = """new Promise((done) => {
+        document.addEventListener('htmx:beforeRequest', (event) => done(!event.defaultPrevented), {once: true});
+        htmx.ajax('GET', '/lanes', {source: '#main', target: '#main', select: '#main', swap: 'outerHTML'});
+    })"""
+    assert await tab.evaluate(asks)
+    await tab.click("Accept that input is lost")
+    await tab.fill("#gap input[name=offset]", "7")
+    assert not await tab.evaluate(asks)
+    assert await tab.evaluate("document.querySelector('#gap input[name=offset]').value") == "7"

@@ -72,7 +72,8 @@ async def test_every_page_is_shown_in_both_languages_to_everybody(served, langua
 @pytest.mark.parametrize(
     "path",
     ["/dead-letters?reason=bored", "/dead-letters?since=soon", "/conflicts?topic=bored", "/parked?older_than=long",
-     "/dead-letters?after=WzFd", "/operator-log?below=x", "/terms?first=x"],
+     "/dead-letters?after=WzFd", "/operator-log?below=x", "/terms?first=x", "/dead-letters?key=%00", "/conflict?id=%00",
+     "/conflicts?producer=%5C9"],
 )  # fmt: skip
 async def test_what_is_asked_wrongly_is_told(operator, path):
     assert [(await operator.get(each))[0] for each in (path, json_of(path))] == [400, 400]

@@ -345,7 +345,6 @@ async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operat
     await activity.trouble(operator, START)
     (place, *_) = await activity.places(operator)
     await activity.since(operator, place)
-    await figures.operations(operator)
     assert await read_whole(operator) == {}
 
 

@@ -9,7 +9,7 @@ from console.access import MAY, Role
 from console.charts import inputs, obligations
 from console.language import Texts
 from console.login import passwords
-from console.login.sessions import FREE_ATTEMPTS, IDLE_S, LONGEST_S, UNMASKED_S, WAIT_S, OperatorSessions
+from console.login.sessions import FREE_ATTEMPTS, IDLE_S, LONGEST_S, MOST_OF_ONE, UNMASKED_S, WAIT_S, OperatorSessions
 from console.login.users import ConsoleUser, UsersFile, UsersFileError, require_name
 from console.masking import mask
 from console.rendering import document, duration, link
@@ -81,6 +81,15 @@ def test_a_session_ends_when_nobody_uses_it_and_after_a_shift():
     now[0] += 1
     assert sessions.find(session.token, by_itself=False) is None
     assert sessions.find("made up", by_itself=False) is None
+
+
+def test_one_user_has_a_bounded_number_of_sessions():
+    sessions = OperatorSessions(lambda: 0.0)
+    other = sessions.begin("chen")
+    own = [sessions.begin("mei") for _ in range(MOST_OF_ONE + 3)]
+    found = [sessions.find(each.token, by_itself=False) is each for each in own]
+    assert found == [False] * 3 + [True] * MOST_OF_ONE
+    assert sessions.find(other.token, by_itself=False) is other
 
 
 def test_one_reason_unmasks_one_page_for_a_while():

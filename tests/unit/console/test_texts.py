@@ -6,6 +6,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+import yaml
 
 from console.alarms import ALARMS
 from console.documents import anchor, documents, html_of
@@ -54,7 +55,20 @@ def test_every_alarm_has_words_and_a_runbook_that_there_is():
     texts = catalogue("now")
     for alarm in ALARMS:
         assert f"alarm.{alarm.name}" in texts
-        assert alarm.runbook is None or alarm.runbook in documents()
+        assert alarm.runbook in documents()
+
+
+def test_alarms_are_those_of_prometheus():
+    groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8"))["groups"]
+    rules = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+    for alarm in ALARMS:
+        if alarm.rule is None:
+            continue
+        rule = rules[alarm.rule]
+        assert {"critical": "bad", "warning": "warn"}[rule["labels"]["severity"]] == alarm.severity, alarm.name
+        assert rule["annotations"]["runbook"] == f"docs/runbooks/{alarm.runbook}.md", alarm.name
+        number, unit = re.fullmatch(r"(\d+)([smh])", rule.get("for", "0s")).groups()
+        assert int(number) * {"s": 1, "m": 60, "h": 3600}[unit] == alarm.lasting_s, alarm.name
 
 
 def test_every_message_and_timer_has_words_and_a_section_of_the_rules():

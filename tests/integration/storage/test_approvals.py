@@ -1,0 +1,85 @@
+"""What takes a second person, straight on the database: the log itself refuses what the code would."""
+
+import asyncpg
+import pytest
+
+from operating import approvals
+from operating.refusal import ActionRefusedError
+from storage import operator_log
+from storage.approvals import ApprovalStatus, request, requests
+from storage.audit import audit
+from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
+
+MEI, CHEN, LI = (Because(name, f"{name}'s reason") for name in ("mei", "chen", "li"))
+
+
+async def asked(connection, because=MEI):
+    await connection.execute("SET ROLE postpay_ops")
+    return await approvals.ask(connection, "paint", "shed", {"colour": "green"}, because)
+
+
+async def painted(_connection, wanted, because):
+    return {"colour": wanted.document["colour"], "told": because.reason}
+
+
+async def fails(_connection, _wanted, _because):
+    raise RuntimeError("no paint")
+
+
+def decision(entry: int, operator: str, action=Action.APPROVE, outcome=LogOutcome.INTENDED) -> Note:
+    return Note(because=Because(operator, "why"), action=action, subject="paint shed", outcome=outcome, follows=entry)
+
+
+async def test_what_is_approved_is_carried_out_in_both_names(connection):
+    wanted = await asked(connection)
+    assert (wanted.status, wanted.kind, wanted.subject) == (ApprovalStatus.PENDING, "paint", "shed")
+    assert [each.entry for each in await requests(connection, pending=True, limit=9)] == [wanted.entry]
+    done = await approvals.approve(connection, wanted.entry, {"paint": painted}, CHEN)
+    assert done == {
+        "colour": "green",
+        "told": f"mei's reason (approved by chen: chen's reason; entry {wanted.entry})",
+    }
+    assert (await request(connection, wanted.entry)).status is ApprovalStatus.DONE
+    assert await requests(connection, pending=True, limit=9) == []
+    told = [(each.action, each.outcome) for each in await operator_log.entries(connection, LogFilter(), 9)]
+    assert told == [("approve", "done"), ("approve", "intended"), ("request_approval", "intended")]
+    await connection.execute("RESET ROLE")
+    assert [check.name for check in await audit(connection) if not check.ok] == []
+
+
+async def test_what_fails_on_the_way_has_failed_and_is_not_done_again(connection):
+    wanted = await asked(connection)
+    with pytest.raises(RuntimeError, match="no paint"):
+        await approvals.approve(connection, wanted.entry, {"paint": fails}, CHEN)
+    assert (await request(connection, wanted.entry)).status is ApprovalStatus.FAILED
+    with pytest.raises(ActionRefusedError, match="decided already: failed by chen"):
+        await approvals.approve(connection, wanted.entry, {"paint": painted}, LI)
+
+
+async def test_a_request_is_decided_once_and_by_somebody_else(connection):
+    wanted = await asked(connection)
+    with pytest.raises(ActionRefusedError, match="your own"):
+        await approvals.approve(connection, wanted.entry, {"paint": painted}, MEI)
+    with pytest.raises(ActionRefusedError, match="your own"):
+        await approvals.refuse(connection, wanted.entry, MEI)
+    await approvals.refuse(connection, wanted.entry, CHEN)
+    assert (await request(connection, wanted.entry)).status is ApprovalStatus.REFUSED
+    with pytest.raises(ActionRefusedError, match="decided already: refused by chen"):
+        await approvals.approve(connection, wanted.entry, {"paint": painted}, LI)
+    with pytest.raises(ActionRefusedError, match="expected the entry of a request"):
+        await approvals.refuse(connection, 9999, CHEN)
+
+
+@pytest.mark.parametrize(
+    ("action", "outcome"),
+    [(Action.APPROVE, LogOutcome.INTENDED), (Action.REFUSE_APPROVAL, LogOutcome.DONE)],
+)
+async def test_the_database_refuses_what_the_code_would(connection, action, outcome):
+    wanted = await asked(connection)
+    with pytest.raises(asyncpg.CheckViolationError, match="their own"):
+        await operator_log.append(connection, [decision(wanted.entry, "mei", action, outcome)])
+    with pytest.raises(asyncpg.CheckViolationError, match="no request"):
+        await operator_log.append(connection, [decision(wanted.entry + 1, "chen", action, outcome)])
+    await operator_log.append(connection, [decision(wanted.entry, "chen", action, outcome)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await operator_log.append(connection, [decision(wanted.entry, "li", Action.APPROVE, LogOutcome.INTENDED)])
