@@ -126,7 +126,6 @@ class Bulk:
     given: Mapping[str, str]
     total: int
     counts: Counter[str]
-    wrong: list[dict[str, Any]]
 
     @property
     def token(self) -> str:
@@ -144,7 +143,8 @@ async def go_through(asked: Asked) -> Done:
     before = await _bulk(asked)
     because = asked.because()
     begun, chosen = time.monotonic(), before.chosen
-    counts, wrong, is_over = Counter(before.counts), [*before.wrong], True
+    counts, is_over = Counter(before.counts), True
+    wrong: list[dict[str, Any]] = []
     async with aclosing(_going(asked, before, because)) as steps:
         async for step in steps:
             counts.update(each["status"] for each in step.documents)
@@ -182,11 +182,11 @@ async def _bulk(asked: Asked) -> Bulk:
     going = queries.from_token(query, "going")
     chosen = await selection(asked.connection, ids, wanted, is_open=STATES["open"])
     if going is None:
-        return Bulk(what, chosen, given, await chosen.count(asked.connection), Counter(), [])
+        return Bulk(what, chosen, given, await chosen.count(asked.connection), Counter())
     try:
         until, after, total, counts = going
         chosen = replace(chosen, until=[*map(int, until)], after=queries.place_of(after, PageEnd, "going"))
-        return Bulk(what, chosen, given, int(total), Counter({str(name): int(n) for name, n in counts.items()}), [])
+        return Bulk(what, chosen, given, int(total), Counter({str(name): int(n) for name, n in counts.items()}))
     except (TypeError, ValueError, AttributeError) as error:
         raise AskedWronglyError("going: expected what the page gave, got something else") from error
 

@@ -8,7 +8,7 @@ import pytest
 from console.access import Role
 from settlement.terms import TermsBook
 from tests.integration.cli.conftest import lines
-from tests.integration.cli.repairing import placed, received, ticked
+from tests.integration.cli.repairing import opened, placed, received, ticked
 from tests.platform import eventually
 
 PAGES = (
@@ -99,8 +99,9 @@ async def test_lists_are_in_groups_that_lead_to_their_rows(operator):
 
 
 async def test_a_message_is_checked_edited_approved_by_another_and_applied(served, operator, approver):
-    wrong = placed("e-1", "o-e1", "2026-01-08T10:00:00+08:00", amount_minor="12 yuan")
-    async with letters(served, operator, wrong) as (letter,):
+    buyer = {"key": "e-buyer", "account_id": "e-buyer"}
+    wrong = placed("e-1", "o-e1", "2026-01-08T10:00:00+08:00", amount_minor="12 yuan", **buyer)
+    async with letters(served, operator, opened("e-buyer"), wrong) as (letter,):
         shown = await asked(operator, f"/dead-letter?id={letter['id']}")
     given = {"id": letter["id"], "body": shown["body"]}
     _, as_it_came = await operator.post("/dead-letter/check.json", **given)
@@ -149,11 +150,13 @@ async def test_letters_are_closed_in_bulk_a_part_at_a_time(served, operator, mon
 
 
 async def test_what_waited_in_vain_is_redriven_in_bulk_and_applied(served, operator):
-    late = [received(f"w-{number}", f"o-w{number}", "2026-01-08T11:00:00+08:00", "a-2") for number in range(2)]
+    buyer = {"key": "w-buyer", "account_id": "w-buyer"}
+    at = "2026-01-08T11:00:00+08:00"
+    late = [opened("w-buyer"), *(received(f"w-{number}", f"o-w{number}", at, "w-buyer") for number in range(2))]
     over = ticked("t-w", "2026-01-12T12:00:00+08:00")
     async with letters(served, operator, *late, over) as found:
         marked = {f"id.{each['id']}": "on" for each in found if each["event_id"].startswith("w-")}
-    orders = [placed(f"w-o{n}", f"o-w{n}", "2026-01-12T13:00:00+08:00", key="a-2", account_id="a-2") for n in range(2)]
+    orders = [placed(f"w-o{number}", f"o-w{number}", "2026-01-12T13:00:00+08:00", **buyer) for number in range(2)]
     await send(served, *orders)
     _, tried = await operator.post("/dead-letters/bulk.json", what="rehearse", reason="late", **marked)
     assert tried["states"] == [{"state": "applied", "count": 2}]

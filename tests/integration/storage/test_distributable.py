@@ -16,11 +16,11 @@ from storage.sessions import _SETTINGS, _SQL
 
 LANE = 5
 
-OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log"} | {
+OF_NO_LANE = {"approvals", "distribution", "identity", "migrations", "operator_log", "sessions"} | {
     *("recorded", "replacement", "as_of", "branches", "branching")
 }
 """Files about the database as a whole; the latter read it, replace it, show its past, split its lanes."""
-ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
+ACROSS_LANES = {"activity", "conflicts", "dead_letters", "figures", "payouts", "search", "suspense"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {
     "outbox": {"stale_turns", "empty_turn_0", "empty_turn_1", "empty_turn_2", "empty_turn_3"},
