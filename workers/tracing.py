@@ -4,7 +4,7 @@ A batch is one span with its steps, not a message: messages are settled thousand
 belong to one trace is a part of that; any other is a trace of its own, linked to those of its messages. Outputs keep
 the traceparent of the message that caused them, as it came: with a span's own id nothing decided again would be equal.
 
-Source: docs/operations.md, Traces; docs/decisions/0025.
+Source: docs/operations.md, Traces; docs/decisions/0027-outputs-keep-the-traceparent-that-came.md.
 """
 
 import importlib

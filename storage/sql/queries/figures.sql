@@ -107,17 +107,21 @@ SELECT
         WHERE account.lane = lane.lane AND overdue_since IS NOT NULL
         ORDER BY overdue_since LIMIT 1
     ) AS oldest_overdue_at,
-    own.ledger_accounts, own.currencies, own.balances_minor,
+    ARRAY(
+        SELECT ledger_account FROM platform_balance WHERE platform_balance.lane = lane.lane
+        ORDER BY ledger_account, currency
+    ) AS ledger_accounts,
+    ARRAY(
+        SELECT currency FROM platform_balance WHERE platform_balance.lane = lane.lane
+        ORDER BY ledger_account, currency
+    ) AS currencies,
+    ARRAY(
+        SELECT balance_minor FROM platform_balance WHERE platform_balance.lane = lane.lane
+        ORDER BY ledger_account, currency
+    ) AS balances_minor,
     ARRAY(SELECT topic FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS topics,
     ARRAY(SELECT next_offset FROM lane_offset WHERE lane_offset.lane = lane.lane ORDER BY topic) AS next_offsets
 FROM lane JOIN lane_relay USING (lane)
-CROSS JOIN LATERAL (
-    SELECT
-        coalesce(array_agg(ledger_account ORDER BY ledger_account, currency), '{}') AS ledger_accounts,
-        coalesce(array_agg(currency ORDER BY ledger_account, currency), '{}') AS currencies,
-        coalesce(array_agg(balance_minor ORDER BY ledger_account, currency), '{}') AS balances_minor
-    FROM platform_balance WHERE platform_balance.lane = lane.lane
-) AS own
 ORDER BY lane.lane;
 
 -- name: terms_in_force

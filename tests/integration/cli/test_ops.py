@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.command import DEADLINE_S
+from workers.lanes.telling import DEAD_LETTER
 
 
 @pytest.fixture
@@ -87,6 +88,14 @@ async def test_the_workers_log_names_no_account_merchant_or_order(shop):
 async def test_every_line_of_the_workers_log_is_json(shop):
     for line in shop.worker.log.read_text().splitlines():
         assert {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()
+
+
+async def test_the_workers_log_tells_of_the_dead_letter_once_and_of_no_step_of_its_libraries(shop):
+    lines = [json.loads(line) for line in shop.worker.log.read_text().splitlines()]
+    (letter,) = [line for line in lines if line["event"] == DEAD_LETTER]
+    assert (letter["topic"], letter["type"], letter["reason"]) == ("purchase", "unknown", "nul")
+    assert [line["event"] for line in lines if not line["logger"].startswith("workers.")] == []
+    assert [line["event"] for line in lines if "Starting..." in line["event"]] == []
 
 
 async def test_a_port_that_is_taken_is_one_line_and_2(shop, tmp_path):
