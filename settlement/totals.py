@@ -54,9 +54,9 @@ def overflow(decision: Decision, moved: Totals, totals: Totals) -> str | None:
             return _too_large(" in ".join(key), sum_minor)
     for entity in decision.entities:
         names, amounts = _amounts(type(entity))
-        for index, minor in enumerate(amounts(entity)):
-            if minor is not None and not -LARGEST_MINOR <= minor <= LARGEST_MINOR:
-                return _too_large(names[index], minor)
+        for index, amount_minor in enumerate(amounts(entity)):
+            if amount_minor is not None and not -LARGEST_MINOR <= amount_minor <= LARGEST_MINOR:
+                return _too_large(names[index], amount_minor)
     return None
 
 
