@@ -1,7 +1,9 @@
 """The command `postpay`. Each command is a module of its own here, loaded when it is asked for."""
 
 import importlib
+import inspect
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli import streams
 from cli.failures import EXIT_INTERRUPTED, EXIT_MISUSE, explain
 
 __all__ = ["app", "main"]
@@ -87,8 +90,16 @@ def _load(name: str) -> Any:
         command = typer.main.get_command(_unavailable(name, entry.extra, missing.name or "a module"))
     else:
         command = typer.main.get_command(module.app)
+        _unwrap(command)
     command.name = name
     return command
+
+
+def _unwrap(command: Any) -> None:
+    """Make each paragraph of a command's help one line: Rich would break it where the source does, and at its width."""
+    command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(command.help or ""))
+    for below in getattr(command, "commands", {}).values():
+        _unwrap(below)
 
 
 def _unavailable(name: str, extra: str, module: str) -> typer.Typer:
@@ -147,7 +158,8 @@ def main() -> None:
     # Commands say themselves what is wrong; aiokafka would say it first, several times. `worker` sets its own logging.
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        app(prog_name="postpay")
+        with streams.guarded():
+            app(prog_name="postpay")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:

@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from cli.failures import DatabaseUnreachableError, Failure
-from storage.database import connect, first_line, is_transient
-from storage.migrations import require_migrated
+from storage.database import Connection, connect, first_line, is_transient
+from storage.identity import IdentityMismatchError, identity, require_bound
+from storage.migrations import MigrationError, NotMigratedError, require_migrated
 from workers.kafka import topics
 from workers.settings.model import Postgres, Settings
 
 ResultT = TypeVar("ResultT")
 CONNECT_TIMEOUT_S = 10
+
+_OF_THE_DATABASE = (NotMigratedError, MigrationError, IdentityMismatchError, asyncpg.InsufficientPrivilegeError)
+"""What a person mends who knows which database it was."""
 
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
@@ -43,19 +46,33 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
 
 
-async def require_topics(settings: Settings) -> None:
-    """All topics must be there, with a partition for each lane: a consumer would wait for one that is missing.
+async def require_fitting(settings: Settings, connection: Connection, *, brokers: bool = True) -> None:
+    """Settings, database and brokers must belong together, or what is computed from them is wrong.
+
+    Args:
+        settings: those of the command.
+        connection: to the database.
+        brokers: whether they are asked, and the topics must be there.
 
     Raises:
-        Failure: one is not.
+        Failure: the database has another number of lanes.
+        IdentityMismatchError: it belongs to another cluster or prefix.
+        TopicsError: topics are missing, or have another number of partitions.
+        BrokerUnreachableError: no broker answered.
     """
-    for difference in await topics.check(settings):
-        if difference.what in {"the topic", "partitions"}:
-            raise Failure(f"{difference}; run: postpay topics create")
+    known = await identity(connection)
+    if known.lanes != settings.lanes:
+        raise Failure(
+            f"the database was made for {known.lanes} lanes, POSTPAY_LANES says {settings.lanes}; set"
+            f" POSTPAY_LANES={known.lanes} (more lanes are made by: postpay lane split)"
+        )
+    if brokers:
+        require_bound(known, await topics.cluster_id(settings), settings.topics.prefix, known.group or settings.group)
+        await topics.require(settings)
 
 
 class reaching:  # noqa: N801  # a context manager, used like a function
-    """Turns what asyncpg raises for a server that is away into DatabaseUnreachableError."""
+    """Turns what asyncpg raises for a server that is away into DatabaseUnreachableError; names it with other errors."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
@@ -66,6 +83,8 @@ class reaching:  # noqa: N801  # a context manager, used like a function
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, Exception) and _is_unreachable(error):
             raise DatabaseUnreachableError(_unreachable(self._postgres, error)) from error
+        if isinstance(error, _OF_THE_DATABASE):
+            error.add_note(f"the database is {self._postgres.place} (POSTPAY_POSTGRES__DSN)")
 
 
 def _is_unreachable(error: Exception) -> bool:
@@ -74,6 +93,5 @@ def _is_unreachable(error: Exception) -> bool:
 
 
 def _unreachable(postgres: Postgres, error: Exception) -> str:
-    url = urlsplit(postgres.dsn)
-    where = f"{url.netloc.rpartition('@')[2] or 'the local socket'}{url.path}"
-    return f"Postgres at {where} cannot be used ({first_line(error)}); is it up, and is POSTPAY_POSTGRES__DSN right?"
+    said = first_line(error)
+    return f"Postgres at {postgres.place} cannot be used ({said}); is it up, and is POSTPAY_POSTGRES__DSN right?"

@@ -74,7 +74,7 @@ def add(
     typer.echo(f"{name} {'is now' if existed else 'may log in as'} {role}")
 
 
-@user_app.command()
+@user_app.command(epilog="Example:  postpay console user remove mei")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Their name.")]) -> None:
     """Log somebody out, for good. Exit code 1 when there is no such user."""
     if not _users_file().remove(name):
@@ -82,7 +82,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Their name.
     typer.echo(f"{name} may log in no more")
 
 
-@user_app.command("list")
+@user_app.command("list", epilog="Example:  postpay console user list --json | jq -r .name")
 def list_users(*, as_json: AsJson = False) -> None:
     """List who may log in, with their roles."""
     users = sorted(_users_file().users().values(), key=lambda user: user.name)

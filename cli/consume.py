@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from cli import completion
 from cli.connections import run
 from cli.failures import Failure
 from cli.output import print_json
 from cli.records import as_line
+from cli.streams import reader_is_gone
 from contracts.topics import Topic
 from workers.kafka.clients import administering, ends_of, reading
 from workers.settings.model import Settings
@@ -28,7 +30,10 @@ POLL_MS = 250
     )
 )
 def consume(
-    topics: Annotated[list[str], typer.Argument(metavar="TOPIC…", help="Topic names without prefix.")],
+    topics: Annotated[
+        list[str],
+        typer.Argument(metavar="TOPIC…", help="Topic names without prefix.", autocompletion=completion.topics),
+    ],
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes in, until Ctrl-C.")] = False,
     _as_json: Annotated[bool, typer.Option("--json", help="For likeness with other commands: it is JSON.")] = False,
@@ -72,10 +77,10 @@ async def _records(
     """What is there below `ends`; for ever without them.
 
     The end is an offset, and the last offsets of a partition may be transaction markers, which are never handed on:
-    what counts is how far the consumer has come.
+    what counts is how far the consumer has come. It also ends when nobody reads what is printed any more.
     """
     unread = set(partitions)
-    while unread:
+    while unread and not reader_is_gone():
         if ends is not None:
             for tp in [tp for tp in unread if await consumer.position(tp) >= ends[tp]]:
                 unread.discard(tp)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
 from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, people, print_document
@@ -28,7 +29,12 @@ def decision() -> None:
     )
 )
 def show(
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The message's topic, without prefix.")],
+    topic: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOPIC", help="The message's topic, without prefix.", autocompletion=completion.lane_topics
+        ),
+    ],
     event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The message's event_id.")],
     *,
     key: Annotated[

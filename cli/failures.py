@@ -3,6 +3,7 @@
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from cli.streams import UnwritableError
 from console.login.users import UsersFileError
 from operating.refusal import ActionRefusedError
 from storage.branching import SplitApartError
@@ -12,8 +13,9 @@ from storage.identity import IdentityMismatchError
 from storage.migrations import MigrationError, NotMigratedError
 from storage.replacement import ClaimedError
 from workers.kafka.clients import BrokerUnreachableError
-from workers.kafka.topics import TopicNotCreatedError
+from workers.kafka.topics import TopicNotCreatedError, TopicsError
 from workers.replay.extent import HistoryError
+from workers.replay.processes import ProcessKilledError
 from workers.replay.rebuild import AuditFailedError
 from workers.settings.model import SettingsError
 
@@ -40,28 +42,36 @@ class DatabaseUnreachableError(Exception):
 
 
 def explain(error: BaseException) -> tuple[str, int] | None:
-    """The line to print and the exit code; None for what is a defect of postpay and deserves its traceback."""
+    """The line to print and the exit code; None for what is a defect of postpay and deserves its traceback.
+
+    Notes of the error, such as which server it was, end the line.
+    """
+    code = _code(error)
+    if code is None:
+        return None
+    match error:
+        case KafkaError():
+            said = f"Kafka: {str(error) or type(error).__name__}"
+        case asyncpg.InsufficientPrivilegeError():
+            said = f"the database user may not do this: {error}; operators are members of postpay_ops"
+        case _:
+            said = str(error)
+    return "; ".join([f"error: {said}", *getattr(error, "__notes__", ())]), code
+
+
+def _code(error: BaseException) -> int | None:
     match error:
         case Failure():
-            return f"error: {error}", error.code
-        case ActionRefusedError():
-            return f"error: {error}", EXIT_FOUND_WRONG
-        case SettingsError() | BrokerUnreachableError() | DatabaseUnreachableError() | TopicNotCreatedError():
-            return f"error: {error}", EXIT_MISUSE
-        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError():
-            return f"error: {error}", EXIT_MISUSE
-        case ClaimedError() | UsersFileError():
-            return f"error: {error}", EXIT_MISUSE
-        case HistoryError() | AuditFailedError() | SplitApartError():
-            return f"error: {error}", EXIT_FOUND_WRONG
-        case PooledTransactionsError():
-            return f"error: {error}", EXIT_MISUSE
-        case KafkaError():
-            return f"error: Kafka: {str(error) or type(error).__name__}", EXIT_MISUSE
-        case asyncpg.InsufficientPrivilegeError():
-            return (
-                f"error: the database user may not do this: {error}; operators are members of postpay_ops",
-                EXIT_MISUSE,
-            )
+            return error.code
+        case ActionRefusedError() | HistoryError() | AuditFailedError() | ProcessKilledError() | SplitApartError():
+            return EXIT_FOUND_WRONG
+        case SettingsError() | UsersFileError() | UnwritableError():
+            return EXIT_MISUSE
+        case BrokerUnreachableError() | KafkaError() | TopicNotCreatedError() | TopicsError():
+            return EXIT_MISUSE
+        case DatabaseUnreachableError() | PooledTransactionsError() | asyncpg.InsufficientPrivilegeError():
+            return EXIT_MISUSE
+        case NotMigratedError() | IdentityMismatchError() | MigrationError() | DistributionError() | ClaimedError():
+            return EXIT_MISUSE
         case _:
             return None

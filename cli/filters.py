@@ -7,13 +7,16 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from cli import completion
 from cli.failures import Failure
 from contracts.topics import LANE_TOPICS
 from storage.outcome_search import OutcomeFilter
 
 INSTANT = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 
-Topic = Annotated[str | None, typer.Option(help="Only of this topic, without prefix.")]
+Topic = Annotated[
+    str | None, typer.Option(help="Only of this topic, without prefix.", autocompletion=completion.lane_topics)
+]
 Key = Annotated[str | None, typer.Option(help="Only of this account or merchant: the record's key.")]
 EventId = Annotated[str | None, typer.Option(help="Only this message.")]
 Since = Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.connections import require_topics, run
+from cli.connections import run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, print_document
 from cli.progress import reading_bar
@@ -69,7 +69,6 @@ def export(
 async def _export(
     settings: Settings, directory: Path, *, until: datetime | None, lanes: frozenset[int], processes: int | None
 ) -> Mapping[int, LaneExported]:
-    await require_topics(settings)
     export = await exporting.prepared(settings, directory, until=until, lanes=lanes)
     with reading_bar("exporting", export.offsets) as told:
         return await export.run(told, processes=processes)

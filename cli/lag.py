@@ -1,7 +1,6 @@
 """`postpay lag`."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,15 +8,16 @@ from typing import Annotated, Any
 
 import typer
 from aiokafka.errors import KafkaError
-from rich.console import Console
 
-from cli.connections import database, require_topics, run
+from cli.connections import database, require_fitting, run
 from cli.failures import EXIT_FOUND_WRONG, DatabaseUnreachableError
 from cli.output import AsJson, people, print_document
+from cli.progress import bar
+from storage.database import Connection
 from words.phrases import counted
 from words.tables import table
 from workers.kafka.clients import BrokerUnreachableError
-from workers.ops.lag import Lag, lag_reader
+from workers.ops.lag import Lag, LagReader, lag_reader
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False)
@@ -65,27 +65,30 @@ async def _measure(settings: Settings, wait_s: float | None) -> Lag:
         DatabaseUnreachableError, BrokerUnreachableError, KafkaError: it was away the last time it was asked.
     """
     deadline = time.monotonic() + (wait_s or 0.0)
-    with Console(stderr=True).status("waiting") as shown:
-        if wait_s is None or not sys.stderr.isatty():
-            shown.stop()
+    with bar("waiting") as shown:
         while True:
             try:
-                return await _measured_until(settings, deadline, shown.update)
+                return await _measured_until(settings, deadline, lambda found: shown.tell(more=_sentence(found)))
             except (DatabaseUnreachableError, BrokerUnreachableError, KafkaError):
                 if time.monotonic() >= deadline:
                     raise
             await asyncio.sleep(PAUSE_S)
 
 
-async def _measured_until(settings: Settings, deadline: float, tell: Callable[[str], None]) -> Lag:
-    await require_topics(settings)
-    async with database(settings) as connection, lag_reader(settings) as reader:
-        while True:
-            found = await reader.measure(connection)
-            if found.caught_up or time.monotonic() >= deadline:
-                return found
-            tell(_sentence(found))
-            await asyncio.sleep(PAUSE_S)
+async def _measured_until(settings: Settings, deadline: float, tell: Callable[[Lag], None]) -> Lag:
+    async with database(settings) as connection:
+        await require_fitting(settings, connection)
+        async with lag_reader(settings) as reader:
+            return await _caught_up(connection, reader, deadline, tell)
+
+
+async def _caught_up(connection: Connection, reader: LagReader, deadline: float, tell: Callable[[Lag], None]) -> Lag:
+    while True:
+        found = await reader.measure(connection)
+        if found.caught_up or time.monotonic() >= deadline:
+            return found
+        tell(found)
+        await asyncio.sleep(PAUSE_S)
 
 
 def _sentence(found: Lag) -> str:

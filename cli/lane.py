@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
 from cli.acting import AsOperator, Reason, acting
 from cli.connections import database, run
 from cli.output import AsJson, print_document
@@ -34,7 +35,9 @@ app.command(epilog=SPLIT_EPILOG)(split)
 )
 def accept(
     lane: Annotated[int, typer.Argument(metavar="LANE", help="The lane that stopped: postpay lag, /readyz.")],
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic, without prefix.")],
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="The topic, without prefix.", autocompletion=completion.lane_topics)
+    ],
     offset: Annotated[int, typer.Argument(metavar="OFFSET", help="The first offset that is there.")],
     *,
     reason: Reason,

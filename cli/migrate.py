@@ -22,7 +22,8 @@ app = typer.Typer(add_completion=False)
 @app.command(
     epilog=(
         "Example:  POSTPAY_POSTGRES__DSN=postgresql://owner@db/postpay postpay migrate\n\n"
-        "The database must exist. The number of lanes (POSTPAY_LANES) is fixed by the first run."
+        "The database must exist. The number of lanes (POSTPAY_LANES) is fixed by the first run;"
+        " more later: postpay lane split."
     )
 )
 def migrate(
@@ -92,4 +93,3 @@ async def _look(settings: Settings, *, distributed: bool) -> list[str]:
         return await look_at(connection, lanes=settings.lanes, distributed=distributed)
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
-

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
 from cli.connections import database, run
 from cli.filters import Limit, Since, Until, one_of, paged
 from cli.output import AsJson, people, print_json
@@ -31,7 +32,7 @@ def operator_log_() -> None:
 )
 def list_(
     *,
-    action: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only of this kind.", autocompletion=completion.actions)] = None,
     subject: Annotated[str | None, typer.Option(help="Only about this: a dead letter's id, TOPIC/LANE, …")] = None,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this operator did.")] = None,
     since: Since = None,

@@ -1,6 +1,7 @@
 """What commands print: JSON for programs, text for people."""
 
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -28,6 +29,22 @@ def print_json(value: Any, indent: int | None = None) -> None:
     typer.echo(json_text(value, indent).encode())
 
 
+class _People(Console):
+    """Folds sentences where somebody looks, between words only: an id that is longer than a line stays whole."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print; what is still longer than a line is left to the terminal."""
+        if self.is_terminal:
+            objects = tuple(self._folded(each) if isinstance(each, str) else each for each in objects)
+        super().print(*objects, soft_wrap=True, **how)
+
+    def _folded(self, text: str) -> str:
+        lines = (
+            textwrap.wrap(line, self.width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+        )
+        return "\n".join("\n".join(line) for line in lines)
+
+
 def people() -> Console:
     """The console of text for people; nothing in it is taken for markup."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    return _People(highlight=False, markup=False, emoji=False)

@@ -10,12 +10,11 @@ from typing import Annotated, Any, BinaryIO
 import typer
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from rich.console import Console
-from rich.progress import Progress
 
 from cli.connections import run
 from cli.failures import Failure
 from cli.output import AsJson, print_document
+from cli.progress import bar
 from cli.records import LineError, ProducedRecord, parse_line
 from contracts.topics import BROADCAST_TOPICS, LANE_TOPICS
 from words.phrases import counted
@@ -72,13 +71,14 @@ def _opened(file: Path) -> Iterator[Iterator[tuple[int, bytes]]]:
         stream: BinaryIO = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     except OSError as error:
         raise Failure(f"expected a file of JSON lines, got {file} ({error.strerror})") from error
-    with stream, Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        total = file.stat().st_size if str(file) != "-" else None
-        task = bar.add_task("sending", total=total)
+    total = file.stat().st_size if str(file) != "-" else None
+    with stream, bar("sending", total) as shown:
 
         def numbered() -> Iterator[tuple[int, bytes]]:
+            size = 0
             for number, line in enumerate(stream, start=1):
-                bar.advance(task, len(line))
+                size += len(line)
+                shown.tell(size, f"{number:,} lines")
                 if line.strip():
                     yield number, line
 

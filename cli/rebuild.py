@@ -1,11 +1,13 @@
 """`postpay replay rebuild`."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.acting import AsOperator, acting
 from cli.connections import reaching, run
 from cli.failures import Failure
 from cli.output import AsJson, print_document
@@ -46,22 +48,36 @@ def rebuild(
         list[str] | None,
         typer.Option("--accept", metavar="CHECK", help="An invariant that need not hold, by name; may be given again."),
     ] = None,
+    as_operator: AsOperator = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why, for the operator log; default: this release's version.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the database anew from topics and lane-log, beside the old one, and put it in use; workers must be stopped.
 
     Every batch is decided again and must come to the hash that the lane-log has of it. All invariants of `postpay
     audit` must hold. Only then does the new schema take the old one's place, in one transaction; the old one is kept as
-    postpay_DATE_TIME. Until that moment nothing is changed: it may be killed and started again. Nothing is sent.
+    postpay_DATE_TIME, and the operator log says who did it. Until that moment nothing is changed: it may be killed and
+    started again. Nothing is sent.
 
     A database that was lost: create an empty one, and run this instead of `postpay migrate`. The database user is the
     one that migrates; for the brokers it needs the rights of a worker.
     """
     settings = Settings.load()
     source = source_of(directory, offline=False)
+    because = acting(settings, as_operator, reason or f"postpay {version('postpay')}")
     with reaching(settings.postgres):
         result = run(
-            rebuilt(settings, source, reading_bar, terms=_terms(terms), processes=processes, accepted=accepted or ())
+            rebuilt(
+                settings,
+                source,
+                reading_bar,
+                terms=_terms(terms),
+                processes=processes,
+                accepted=accepted or (),
+                because=because,
+            )
         )
     if as_json:
         print_document(result.document())

@@ -1,6 +1,5 @@
 """`postpay dead-letters redrive`."""
 
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -8,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from cli import completion
 from cli.acting import AsOperator, acting
-from cli.connections import database, run
+from cli.connections import database, require_fitting, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.filters import EventId, Key, Since, Topic, Until, one_of, outcome_filter
 from cli.output import AsJson, print_json
+from cli.progress import bar
 from operating import bulk
 from operating.edits import Edit, parse_change
 from operating.redriving import RedriveStatus
@@ -44,7 +43,15 @@ FINE: frozenset[str] = frozenset(
 TOLD = 20
 """Dead letters of a bulk that are told one by one, where something is wrong with them."""
 
-ReasonCode = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason code.")]
+ReasonCode = Annotated[
+    str | None,
+    typer.Option(
+        "--reason",
+        metavar="CODE",
+        help="Only with this reason code.",
+        autocompletion=completion.dead_letter_reasons,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +118,14 @@ async def _run(settings: Settings, wanted: Wanted, because: Because) -> Counter[
     counts: Counter[str] = Counter()
     told = 0
     async with database(settings) as connection:
+        await require_fitting(settings, connection, brokers=not wanted.is_dry)
         chosen = await selection(connection, wanted.ids, wanted.filter, wanted.limit)
         total = await chosen.count(connection)
         going = _rehearsed if wanted.is_dry else _redriven
-        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-            task = bar.add_task("deciding" if wanted.is_dry else "sending", total=total)
+        with bar("deciding" if wanted.is_dry else "sending", total) as shown:
             async for line in going(connection, settings, chosen, wanted, because):
                 counts[line["status"]] += 1
-                bar.advance(task)
+                shown.tell(counts.total())
                 if wanted.as_json:
                     print_json(line)
                 elif wanted.ids or (line["status"] not in FINE and told < TOLD):

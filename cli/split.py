@@ -18,7 +18,7 @@ EPILOG = (
 
 
 def split(
-    into: Annotated[int, typer.Argument(metavar="LANES", min=2, help="How many there shall be: a multiple of today's.")],
+    into: Annotated[int, typer.Argument(metavar="LANES", min=2, help="How many: a multiple of those there are.")],
     *,
     reason: Reason,
     accepted: Annotated[
@@ -30,10 +30,10 @@ def split(
 ) -> None:
     """Split every lane, so that there are LANES of them; workers and producers must be stopped.
 
-    Nothing is decided anew: accounts and merchants move with all they have to the lanes that their keys have from now on. A
-    new schema is filled beside the old one and audited. Then topics get their partitions, which can't be undone, and the new
-    schema takes the old one's place, in one transaction; the old one is kept as postpay_DATE_TIME. Killed on its way, it is
-    started again. Afterwards set POSTPAY_LANES everywhere, and start workers and producers.
+    Nothing is decided anew: accounts and merchants move with all they have to the lanes that their keys have from now
+    on. A new schema is filled beside the old one and audited. Then topics get their partitions, which can't be undone,
+    and the new schema takes the old one's place, in one transaction; the old one is kept as postpay_DATE_TIME. Killed
+    on its way, it is started again. Afterwards set POSTPAY_LANES everywhere, and start workers and producers.
 
     Exit code 1 when the number does not fit, or something is not settled or not sent.
     """
@@ -46,6 +46,6 @@ def split(
         return
     typer.echo(
         f"database {result.database_id} has {result.lanes} lanes instead of {result.lanes_before}, {result.invariants}"
-        f" invariants hold; the old schema is kept as {result.kept_as}. Set POSTPAY_LANES={result.lanes} everywhere, then"
-        " start workers and producers"
+        f" invariants hold; the old schema is kept as {result.kept_as}. Set POSTPAY_LANES={result.lanes} everywhere,"
+        " then start workers and producers"
     )

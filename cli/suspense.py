@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.acting import AsOperator, acting
-from cli.connections import database, run
+from cli.connections import database, require_fitting, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, people, print_document, print_lines
 from operating import assignment
@@ -142,6 +142,7 @@ async def _assign(
 ) -> dict[str, Any]:
     _, entry = await _show(settings, suspense_id, key)
     async with database(settings) as connection:
+        await require_fitting(settings, connection)
         done = await assignment.assign(connection, settings, entry, to, occurred_at, because)
     return {
         "suspense_id": suspense_id,

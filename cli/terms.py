@@ -9,7 +9,7 @@ import asyncpg
 import typer
 
 from cli.acting import AsOperator, acting
-from cli.connections import database, run
+from cli.connections import database, require_fitting, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, people, print_document
 from operating import publication
@@ -37,8 +37,8 @@ def show(*, as_json: AsJson = False) -> None:
         return
     for document in found:
         lanes = document["lanes"]
-        everywhere = len(lanes) == settings.lanes
-        typer.echo(f"terms {document['digest']} on {'all lanes' if everywhere else f'lanes {lanes}'}")
+        where = "all lanes" if len(found) == 1 else f"lanes {', '.join(map(str, lanes))}"
+        typer.echo(f"terms {document['digest']} on {where}")
         people().print(_numbers(TermsBook.parse(document["terms"])))
 
 
@@ -109,6 +109,7 @@ async def _documents(connection: asyncpg.Connection) -> list[dict[str, Any]]:
 
 async def _publish(settings: Settings, book: TermsBook, occurred_at: datetime, because: Because) -> Publication:
     async with database(settings) as connection:
+        await require_fitting(settings, connection)
         return await publication.publish(connection, settings, book, occurred_at, because)
 
 

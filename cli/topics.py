@@ -34,7 +34,7 @@ def create(*, as_json: AsJson = False) -> None:
         )
     else:
         typer.echo(f"{counted(len(creation.created), 'topic')} created, {len(creation.existed)} existed")
-        _say(found)
+        _say(settings, found)
     raise typer.Exit(EXIT_FOUND_WRONG if found else 0)
 
 
@@ -48,11 +48,12 @@ def check(*, as_json: AsJson = False) -> None:
     """
     settings = Settings.load()
     found = run(topics.check(settings))
-    rerouted = 0 if any(each.what == "the topic" for each in found) else run(topics.rerouted(settings))
+    is_readable = not any(each.what in topics.UNREADABLE for each in found)
+    rerouted = run(topics.rerouted(settings)) if is_readable else 0
     if as_json:
         print_document({"ok": not found, "differences": [_as_json(each) for each in found], "rerouted": rerouted})
     else:
-        _say(found)
+        _say(settings, found)
         if rerouted:
             typer.echo(
                 f"note: some {rerouted} records came on a wrong lane; a producer does not partition by murmur2"
@@ -61,9 +62,9 @@ def check(*, as_json: AsJson = False) -> None:
     raise typer.Exit(EXIT_FOUND_WRONG if found else 0)
 
 
-def _say(found: list[topics.Difference]) -> None:
-    for each in found:
-        typer.echo(str(each))
+def _say(settings: Settings, found: list[topics.Difference]) -> None:
+    for line in topics.in_short(settings, found):
+        typer.echo(line)
     typer.echo(f"{counted(len(found), 'difference')} found" if found else "all topics are as they must be")
 
 

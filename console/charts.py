@@ -100,7 +100,7 @@ def _chart(
         "animation": False,
         "color": list(colours),
         "tooltip": {"trigger": "axis"},
-        "legend": {"top": 0, "data": list(series), "show": len(series) > 1},
+        "legend": {"type": "scroll", "top": 0, "data": list(series), "show": len(series) > 1},
         "grid": {"top": 32 if len(series) > 1 else 12, "left": 8, "right": 16, "bottom": 8, "containLabel": True},
         "xAxis": {
             "type": "category",

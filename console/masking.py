@@ -11,13 +11,14 @@ SHOWN_ENDINGS = ("_minor", "_at", "_on", "_s", "_seq", "_records", "_bytes", "_d
 # fmt: off
 SHOWN = frozenset({
     "action", "alarm", "anchor", "at", "attempt", "attempts", "becomes", "binding", "book", "changed_at",
-    "charts", "check", "clock", "code", "count", "credit", "currency", "debit", "detail_code", "digest",
+    "charts", "check", "clock", "code", "count", "credit", "currency", "days", "debit", "detail_code", "digest",
     "direction", "due", "entry", "finding", "first", "follows", "freeze_reasons", "hash", "is_own", "kind",
-    "lane", "lane_time", "ledger_account", "level", "look", "look_newest", "look_older", "markdown", "minute",
-    "name", "now", "number", "offset", "ok", "older_place", "outcome", "owner", "partition", "party_kind",
-    "periods", "plan", "programme", "q_kind", "ready", "reason_code", "reasons", "refund_to", "role", "route",
-    "rule", "runbook", "second", "section", "severity", "shown", "size", "state", "status", "summary", "title",
-    "topic", "total", "type", "unit", "until", "upto", "urgent", "was", "what_code",
+    "lane", "lane_time", "lanes", "ledger_account", "level", "look", "look_newest", "look_older", "markdown",
+    "minute", "name", "now", "number", "offset", "ok", "older_place", "outcome", "owner", "partition",
+    "party_kind", "periods", "plan", "programme", "q_kind", "ready", "reason_code", "reasons", "refund_to",
+    "role", "route", "rule", "runbook", "second", "section", "severity", "shown", "size", "state", "status",
+    "summary", "title", "topic", "topics", "total", "type", "unit", "until", "upto", "urgent", "was",
+    "what_code",
 })
 # fmt: on
 """Names of fields whose values say nothing of anybody: codes of postpay's own, figures, instants."""

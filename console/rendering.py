@@ -109,6 +109,7 @@ def _environment() -> Environment:
         "json": json_text,
         "markdown": html_of,
         "pretty": lambda value: json_text(value, 2),
+        "sentence": lambda words: words[:1].upper() + words[1:],
     }
     environment.filters.update(filters)
     return environment

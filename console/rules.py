@@ -18,6 +18,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("deposit", "Deposit refund"),
     ("shop_balance.", "Shop balance"),
     ("payout.", "Payouts"),
+    ("shop.", "Merchant"),
     ("clock.", "Time"),
     ("terms.", "Outcomes"),
     ("reminder", "Reminders"),

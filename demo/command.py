@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.processes import POSTPAY, WorkerFailedError
+from demo.page import ServedPage
 from demo.quarter import START
 from demo.report import Report
 from demo.run import Demo, Size
@@ -37,7 +38,7 @@ def demo(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the summary to this file.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave Kafka, Postgres and the workers running.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, with the operators' page.")] = False,
     directory: Annotated[
         Path | None,
         typer.Option(
@@ -51,8 +52,9 @@ def demo(
 ) -> None:
     """Watch real workers settle a quarter of a small platform's life, from a seed, on a real Kafka and Postgres.
 
-    Starts all of it in a folder of its own, lets the days pass, kills a worker half-way, audits the books, tells one
-    buyer's and one merchant's story, and stops everything. Exit code 1 when an invariant does not hold.
+    Starts all of it in a folder of its own, lets the days pass, kills a worker half-way, audits the books, decides all
+    of it again, tells one buyer's and one merchant's story, drops the database and makes it anew from the topics, asks
+    what other terms would have done, and stops everything. Exit code 1 when an invariant does not hold.
     """
     console = Console(highlight=False, soft_wrap=not os.isatty(1))
     told = Demo(
@@ -80,7 +82,8 @@ async def _run(told: Demo, console: Console, json_file: Path | None, *, keep: bo
             _write(json_file, report)
         _conclude(console, report)
         if keep:
-            console.print("\n".join(_next(told, report)), markup=False)
+            served = await asyncio.to_thread(told.serve_page)
+            console.print("\n".join(_next(told, report, served)), markup=False)
         return list(report.wrong())
 
 
@@ -96,7 +99,7 @@ def _conclude(console: Console, report: Report) -> None:
     )
 
 
-def _next(told: Demo, report: Report) -> list[str]:
+def _next(told: Demo, report: Report, served: ServedPage) -> list[str]:
     """What to try on a stack that was kept."""
     postpay = os.path.relpath(POSTPAY)
     after = (START + timedelta(days=told.size.days, hours=10)).isoformat()
@@ -114,8 +117,12 @@ def _next(told: Demo, report: Report) -> list[str]:
         },
     }
     stack = os.path.relpath(told.directory)
+    people = " or ".join(f"{name} ({role})" for name, role in served.people.items())
+    processes = " ".join(str(pid) for pid in (served.pid, *(worker.pid for worker in told.workers)))
     return [
         "",
+        f"The operators' page: {served.address}",
+        f"  log in as {people}, password {served.password}",
         "Kafka, Postgres and the workers go on. Point your shell at them:",
         f'  eval "$({postpay} dev env --dir {stack})"; export POSTPAY_CLOCK=event',
         "Look around:",
@@ -128,5 +135,5 @@ def _next(told: Demo, report: Report) -> list[str]:
         f"  echo '{json.dumps(order)}' | {postpay} produce - && {postpay} lag --wait 10",
         f"  {postpay} account show acc-mine",
         "End it:",
-        f"  kill {' '.join(str(worker.pid) for worker in told.workers)}; {postpay} dev down --dir {stack}",
+        f"  kill {processes}; {postpay} dev down --dir {stack}",
     ]

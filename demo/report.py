@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 
 from cli.audit import document
 from contracts.topics import Topic
+from demo.afterwards import Afterwards
 from demo.reader import SHOPS, Delivered
 from demo.story import Told
 from storage.audit import Check
@@ -36,8 +37,9 @@ class Report:
         verified: what deciding all of it again came to.
         defects: dead letters that are nobody's fault but postpay's, a few of them.
         workers: processes that were started, the killed one included.
-        seconds: from the start of the stack to the end of the audit.
         account, merchant: two stories; None in a history too short for one.
+        afterwards: what was done then: other terms were tried, and the database was dropped and made anew.
+        seconds: from the start of the stack to the end of all of it.
     """
 
     sent: int
@@ -48,9 +50,10 @@ class Report:
     verified: Verification
     defects: Sequence[KeptLetter]
     workers: int
-    seconds: float
     account: Told | None
     merchant: Told | None
+    afterwards: Afterwards | None = None
+    seconds: float = 0.0
 
     @property
     def inputs(self) -> dict[str, int]:
@@ -74,6 +77,7 @@ class Report:
             "messages": self.sent,
             "seconds": round(self.seconds, 1),
             "replay": {"equal": self.verified.equal, "messages": self.verified.total("messages")},
+            **({} if self.afterwards is None else self.afterwards.summary()),
         }
 
     def wrong(self) -> Iterator[str]:
@@ -86,6 +90,8 @@ class Report:
         for lane in self.verified.lanes:
             if lane.difference is not None or lane.unfinished:
                 yield f"replay: lane {lane.lane}, {lane.difference or lane.unfinished}"
+        if self.afterwards is not None:
+            yield from self.afterwards.wrong()
         for defect in (kept.letter for kept in self.defects):
             yield f"internal error: {defect.dead_letter_id}: {defect.detail.strip().splitlines()[-1]}"
         settled = sum(self.inputs.values())
@@ -132,6 +138,8 @@ class Report:
                 yield title
                 yield from story.lines
         yield ""
+        if self.afterwards is not None:
+            yield from self.afterwards.parts()
 
     def _notices(self) -> RenderableType:
         """By template and programme: what one platform has and another has not."""

@@ -1,10 +1,10 @@
-"""The demo itself: starts everything, lets the quarter pass, kills a worker half-way, looks at what came of it."""
+"""The demo itself: lets a quarter pass, kills a worker half-way, looks at what came of it, makes the database anew."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import merge
 from pathlib import Path
@@ -14,10 +14,13 @@ from rich.console import Console
 from cli.embedded import environment_of, settings_of
 from cli.failures import Failure
 from cli.processes import Fleet, WorkerProcess, stop_left_over
+from demo import page
+from demo.afterwards import afterwards, books
 from demo.answers import HEARD_TOPICS, Answers
 from demo.history import History, tick
 from demo.orders import shop_id
 from demo.pace import Pace
+from demo.page import ServedPage
 from demo.reader import TopicReader, count_delivered, programmes
 from demo.record import Record
 from demo.report import SHOWN_AT_MOST, Report
@@ -41,6 +44,8 @@ from workers.replay.verify import verify
 from workers.settings.model import Settings
 
 WORKERS = 2
+PAGE = "simulation.html"
+"""In the demo's folder: the report of other terms."""
 SETTLED_WITHIN_S = 90.0
 """One day's messages, a worker's death included: the group notices it after its session time-out."""
 LOOK_EVERY_S = 0.03
@@ -71,6 +76,7 @@ class Demo:
         self.workers: list[WorkerProcess] = []
         """Those that run."""
         self._console = console
+        self._settings: dict[str, str] = {}
 
     @asynccontextmanager
     async def running(self, *, keep: bool) -> AsyncIterator[Report]:
@@ -83,13 +89,17 @@ class Demo:
         began = time.monotonic()
         kept = False
         await asyncio.to_thread(stop_left_over, self._worker_directory)
+        await asyncio.to_thread(page.stop_left_over, self._page_directory)
         fleet: Fleet | None = None
         try:
             self._say("starting Kafka and Postgres")
             stack = await asyncio.to_thread(devstack.up, self.directory, fresh=True)
             settings = settings_of(stack, clock="event")
             fleet = Fleet(self._worker_directory, environment_of(settings))
+            self._settings = environment_of(settings)
             report = await self._run(stack, settings, fleet, began)
+            if keep:
+                await self._start(fleet)
             self.workers = [*fleet.running]
             yield report
             kept = keep
@@ -103,7 +113,7 @@ class Demo:
         await migrate(settings.postgres.dsn, lanes=settings.lanes, terms=TermsBook.builtin().document)
         await topics.create(settings)
         self._say(f"Kafka at {stack.bootstrap}, Postgres migrated; starting {counted(WORKERS, 'worker')}")
-        workers = [fleet.start() for _ in range(WORKERS)]
+        starting = asyncio.create_task(self._start(fleet))
         history = await asyncio.to_thread(
             History,
             accounts=self.size.accounts,
@@ -111,14 +121,23 @@ class Demo:
             days=self.size.days,
             seed=self.size.seed,
         )
-        await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
+        await starting
         answers = Answers(self.size.seed)
         connection = await connect(settings.postgres.dsn, application_name="postpay-demo")
         try:
             sent = await self._live(history, answers, settings, fleet, connection)
-            return await self._report(settings, fleet, connection, answers, sent, began)
+            report = await self._report(settings, fleet, connection, answers, sent)
+            before = await books(connection)
         finally:
             await connection.close()
+        self._say("stopping the workers")
+        await asyncio.to_thread(fleet.stop)
+        done = await afterwards(settings, before, self.directory / PAGE, self._say)
+        return replace(report, afterwards=done, seconds=time.monotonic() - began)
+
+    async def _start(self, fleet: Fleet) -> None:
+        workers = [fleet.start() for _ in range(WORKERS)]
+        await asyncio.gather(*(asyncio.to_thread(worker.await_ready) for worker in workers))
 
     async def _live(
         self, history: History, answers: Answers, settings: Settings, fleet: Fleet, connection: Connection
@@ -176,7 +195,6 @@ class Demo:
         connection: Connection,
         answers: Answers,
         sent: int,
-        began: float,
     ) -> Report:
         self._say("the quarter is over; reading everything back and auditing the books")
         account = await eventful_account(connection, (each for each, _ in answers.recipients.overdue.most_common()))
@@ -197,10 +215,21 @@ class Demo:
                 connection, OutcomeFilter(reason=DeadLetterReason.INTERNAL_ERROR), limit=SHOWN_AT_MOST
             ),
             workers=fleet.started,
-            seconds=time.monotonic() - began,
             account=None if account is None else await account_in_words(connection, account, delivered.followed),
             merchant=None if merchant is None else await merchant_in_words(connection, merchant, delivered.followed),
         )
+
+    def serve_page(self) -> ServedPage:
+        """Serve the operators' page of what runs, in the background.
+
+        Raises:
+            WorkerFailedError: it did not start.
+        """
+        return page.serve(self._page_directory, self._settings, self.workers)
+
+    @property
+    def _page_directory(self) -> Path:
+        return self.directory / "console"
 
     @property
     def _worker_directory(self) -> Path:

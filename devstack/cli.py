@@ -35,7 +35,14 @@ Directory = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "Examples:\n\n"
+        "  postpay dev up\n\n"
+        '  postpay dev up --dir /tmp/stack --fresh && eval "$(postpay dev env --dir /tmp/stack)"\n\n'
+        "Both go on when the shell ends. They listen on 127.0.0.1 alone, on ports that were free."
+    )
+)
 def up(directory: Directory, *, fresh: Annotated[bool, typer.Option(help="Remove all data first.")] = False) -> None:
     """Start Kafka and Postgres in the background; what runs already is left alone."""
     with _progress() as report:
@@ -48,7 +55,7 @@ def up(directory: Directory, *, fresh: Annotated[bool, typer.Option(help="Remove
     )
 
 
-@app.command()
+@app.command(epilog="Example:  postpay dev status --json | jq -r .postgres.dsn")
 def status(
     directory: Directory, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False
 ) -> None:
@@ -65,7 +72,7 @@ def status(
         raise typer.Exit(EXIT_NOT_RUNNING)
 
 
-@app.command()
+@app.command(epilog='Example:  eval "$(postpay dev env)"')
 def env(directory: Directory) -> None:
     """Print the settings that point postpay at the stack, for a shell to evaluate. Exit code 1 when it doesn't run."""
     found = stack.status(directory)
@@ -75,7 +82,7 @@ def env(directory: Directory) -> None:
     typer.echo(found.export_lines())
 
 
-@app.command()
+@app.command(epilog="Example:  postpay dev down --wipe")
 def down(directory: Directory, *, wipe: Annotated[bool, typer.Option(help="Remove all data as well.")] = False) -> None:
     """Stop Kafka and Postgres; their data stays."""
     with _progress() as report:

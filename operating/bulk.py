@@ -22,7 +22,7 @@ from workers.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BulkStep:
     """What became of some dead letters, as JSON has it; `place` is that of the last, from which one may go on."""
 
     place: PageEnd
@@ -31,7 +31,7 @@ class Step:
 
 async def redriven(
     connection: Connection, settings: Settings, chosen: Selection, because: Because, edit: Edit | None = None
-) -> AsyncGenerator[Step, None]:
+) -> AsyncGenerator[BulkStep, None]:
     """Send them again.
 
     Raises:
@@ -41,7 +41,7 @@ async def redriven(
     async with Redriver.ready(connection, settings, because) as redriver:
         async for letters in chosen.steps(connection):
             results = await redriver.redrive(letters, edit)
-            yield Step(letters[-1].place, [each.document() for each in results])
+            yield BulkStep(letters[-1].place, [each.document() for each in results])
             if all(each.status is RedriveStatus.FAILED for each in results):
                 raise ActionRefusedError(
                     "Kafka takes nothing any more; what was sent is on record: do the same again, and it goes on"
@@ -50,21 +50,21 @@ async def redriven(
 
 async def rehearsed(
     connection: Connection, settings: Settings, chosen: Selection, edit: Edit | None = None
-) -> AsyncGenerator[Step, None]:
+) -> AsyncGenerator[BulkStep, None]:
     """Say what would become of them; nothing is sent or written."""
     async for letters in chosen.steps(connection):
         plans = await plan(connection, settings.lanes, letters, edit)
         resendings = [each for each in plans if isinstance(each, Resending)]
         foreseen = iter(await rehearse(connection, settings, resendings))
         told = [each.document() if isinstance(each, Redriven) else _foreseen(each, next(foreseen)) for each in plans]
-        yield Step(letters[-1].place, told)
+        yield BulkStep(letters[-1].place, told)
 
 
-async def closed(connection: Connection, chosen: Selection, because: Because) -> AsyncGenerator[Step, None]:
+async def closed(connection: Connection, chosen: Selection, because: Because) -> AsyncGenerator[BulkStep, None]:
     """Close them."""
     async for letters in chosen.steps(connection):
         results = await closing.close(connection, letters, because)
-        yield Step(letters[-1].place, [each.document() for each in results])
+        yield BulkStep(letters[-1].place, [each.document() for each in results])
 
 
 def _foreseen(resending: Resending, foreseen: Foreseen) -> dict[str, Any]:

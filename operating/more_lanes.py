@@ -1,9 +1,10 @@
 """Adding lanes: each is split into as many, and they go on side by side from its last batch.
 
-The new schema is filled beside the one in use, from its rows. Only when it is whole are partitions added to the topics, which
-can't be undone, and the lane-logs told; then it takes the old one's place. Whoever was killed on that way starts again.
+The new schema is filled beside the one in use, from its rows. Only when it is whole are partitions added to the topics,
+which can't be undone, and the lane-logs told; then it takes the old one's place. Whoever was killed on that way starts
+again.
 
-Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md; docs/runbooks/adding-lanes.md.
+Source: docs/decisions/0025-a-lane-is-split-like-a-branch.md; docs/runbooks/adding-lanes.md.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import asyncpg
 from contracts.topics import Topic
 from operating.refusal import ActionRefusedError
 from storage import branches, branching, migrations, recorded, replacement
+from storage.branches import Branch
 from storage.branching import Progress, Split
 from storage.database import connect
 from storage.identity import Identity
@@ -109,7 +111,7 @@ async def split_lanes(
         reached("split_partitions_added")
         for branch in await branches.branches(connection):
             if branch.from_lanes == split.lanes:
-                await _log(settings, BranchLog(database_id=str(identity.database_id), lanes=into, **asdict(branch)))
+                await _log(settings, _logged(str(identity.database_id), into, branch))
         reached("split_logged")
         kept_as = await replacement.swap(connection, found, _note(because, split, found))
     assert kept_as is not None
@@ -128,9 +130,9 @@ async def _identity(settings: Settings, found: InUse) -> Identity:
     named = (await topics.cluster_id(settings), settings.topics.prefix, settings.group, settings.lanes)
     if (there.cluster_id, there.prefix, there.group, there.lanes) != named:
         raise ActionRefusedError(
-            f"the database has {there.lanes} lanes and belongs to cluster {there.cluster_id}, prefix {there.prefix!r} and"
-            f" group {there.group!r}; the settings name {named[3]} lanes, cluster {named[0]}, prefix {named[1]!r} and group"
-            f" {named[2]!r}"
+            f"the database has {there.lanes} lanes and belongs to cluster {there.cluster_id}, prefix {there.prefix!r}"
+            f" and group {there.group!r}; the settings name {named[3]} lanes, cluster {named[0]}, prefix {named[1]!r}"
+            f" and group {named[2]!r}"
         )
     return there
 
@@ -210,11 +212,23 @@ async def _log(settings: Settings, branch: BranchLog) -> None:
         async with asyncio.timeout(START_TIMEOUT_S):
             await producer.start()
         async with asyncio.timeout(SEND_TIMEOUT_S), producer.transaction():
-            await producer.send(
-                settings.topics.prefix + Topic.LANE_LOG, branch.encode(), key=log_key(branch.lane), partition=branch.lane
-            )
+            topic, key = settings.topics.prefix + Topic.LANE_LOG, log_key(branch.lane)
+            await producer.send(topic, branch.encode(), key=key, partition=branch.lane)
     finally:
         await stop_within(STOP_TIMEOUT_S, producer.stop())
+
+
+def _logged(database_id: str, lanes: int, branch: Branch) -> BranchLog:
+    return BranchLog(
+        database_id,
+        branch.lane,
+        lanes,
+        branch.from_lane,
+        branch.from_lanes,
+        branch.batch_seq,
+        branch.next_seq,
+        branch.chain_hash,
+    )
 
 
 def _note(because: Because, split: Split, found: InUse) -> Note:

@@ -3,7 +3,7 @@
 Source: docs/rules.md, Overdue and Repayment.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
@@ -137,9 +137,10 @@ class Run:
     def __str__(self) -> str:
         return f"{self.first_on} {self.days} {self.daily_minor}"
 
-    def has(self, day: date) -> bool:
-        """Whether it charges a date."""
-        return self.first_on <= day < days_after(self.first_on, self.days)
+    def since(self, day: date) -> Iterator[tuple[date, int]]:
+        """Its dates from one on, each with its penalty."""
+        for number in range(max(0, (day - self.first_on).days), self.days):
+            yield days_after(self.first_on, number), self.daily_minor
 
     def before(self, day: date) -> "Run":
         """The part of it before a date."""

@@ -9,10 +9,10 @@ Pure: nothing here posts, and no status changes. Source: docs/rules.md, Overdue 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from settlement.asks import open_parts
-from settlement.changes import BY_MESSAGE, PENALTIES, Change, ChangeKind, Fall, Place, Run, extended
+from settlement.changes import PENALTIES, Change, ChangeKind, Fall, Place, Run, extended
 from settlement.dates import business_date, days_after, midnight
 from settlement.entities import Obligation
 from settlement.parts import Parts
@@ -79,7 +79,7 @@ def charged_after(obligation: Obligation, place: Place) -> int:
 
 def charged_minor(obligation: Obligation) -> int:
     """All penalties charged that stand, waived or not: those of its runs, within what a lowering leaves."""
-    return _within_lowering(obligation, sum(run.days * run.daily_minor for run in runs_of(obligation)))
+    return _charged_by(obligation, runs_of(obligation))
 
 
 def is_overdue(obligation: Obligation) -> bool:
@@ -235,50 +235,40 @@ def charged(obligation: Obligation, day: date, rate: Rate) -> Obligation:
     return _recharged(obligation, falls_of(obligation), extended(runs, day, daily_minor))
 
 
-def derived(
-    obligation: Obligation, since: Place, until: date, rate: Rate, most: Sequence[Run] | None = None
-) -> Obligation:
+def derived(obligation: Obligation, since: Place, most: Sequence[Run], rate: Rate) -> Obligation:
     """Return an obligation with all that a change at a place means for what came after it.
 
-    A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since, up to that of a
-    date: of what was unpaid of the principal then, as long as it was overdue, at most those of `most`. What was paid of
-    penalties that are no more does not count as paid; whose money that is, the caller sees by the difference.
+    A fall with nothing open at its instant is undone. The penalties are those of each 00:00 since at which one was
+    charged (`most`): of what was unpaid of the principal then, and never more. What was paid of penalties that are no
+    more does not count as paid; whose money that is, the caller sees by the difference.
     """
     if not obligation.falls:
         return obligation
-    after = _derived_once(obligation, since, until, rate, most)
+    after = _derived_once(obligation, since, most, rate)
     while after.falls != obligation.falls:  # what is no longer charged may have been all that was open at a later fall
-        obligation, after = after, _derived_once(after, since, until, rate, most)
+        obligation, after = after, _derived_once(after, since, most, rate)
     return after
 
 
-def _derived_once(
-    obligation: Obligation, since: Place, until: date, rate: Rate, most: Sequence[Run] | None
-) -> Obligation:
+def _derived_once(obligation: Obligation, since: Place, most: Sequence[Run], rate: Rate) -> Obligation:
     falls = [
         fall if fall.place < since else revised(fall, principal_minor=principal_unpaid_at(obligation, fall.place))
         for fall in falls_of(obligation)
         if fall.place < since or _was_open_at(obligation, fall.place)
     ]
-    day = business_date(since.at)
-    if since >= Place(midnight(day), PENALTIES):
-        day = days_after(day, 1)
-    runs = [run.before(day) for run in runs_of(obligation) if run.first_on < day]
+    first_on = business_date(since.at)
+    if since >= Place(midnight(first_on), PENALTIES):
+        first_on = days_after(first_on, 1)
+    runs = [run.before(first_on) for run in runs_of(obligation) if run.first_on < first_on]
     sum_minor = sum(run.days * run.daily_minor for run in runs)
-    times = [(fall, _principal_paid_at(obligation, fall)) for fall in falls]
-    day = max(day, min((business_date(fall.place.at) for fall in falls), default=day))
-    while day <= until and times:
+    for day, most_minor in (each for run in most for each in run.since(first_on)):
         charged_at = Place(midnight(day), PENALTIES)
-        if any(fall.place < charged_at <= end for fall, end in times):
-            most_minor = max(fall.principal_minor for fall in falls if fall.place < charged_at)
-            daily_minor = daily_penalty(principal_unpaid_at(obligation, charged_at), rate(day))
-            daily_minor = min(daily_minor, most_minor - sum_minor)
-            if most is not None:
-                daily_minor = min(daily_minor, next((run.daily_minor for run in most if run.has(day)), 0))
-            if daily_minor > 0:
-                sum_minor += daily_minor
-                runs = extended(runs, day, daily_minor)
-        day = days_after(day, 1)
+        bound_minor = max((fall.principal_minor for fall in falls if fall.place < charged_at), default=0)
+        unpaid_minor = principal_unpaid_at(obligation, charged_at)
+        daily_minor = min(most_minor, daily_penalty(unpaid_minor, rate(day)), bound_minor - sum_minor)
+        if daily_minor > 0:
+            sum_minor += daily_minor
+            runs = extended(runs, day, daily_minor)
     return _recharged(obligation, falls, runs)
 
 
@@ -311,9 +301,6 @@ _OWED = dict.fromkeys(ChangeKind, 0) | {ChangeKind.REFUNDED: -1, ChangeKind.LESS
 _CHARGED_OFF = dict.fromkeys(ChangeKind, 0) | {ChangeKind.CHARGED_OFF: 1}
 
 
-_NEVER = Place(datetime.max.replace(tzinfo=UTC), 0)
-
-
 def _after(obligation: Obligation, place: Place) -> list[Change]:
     """Its changes after a place, in the order they count."""
     return [each for each in changes_of(obligation) if each.place > place]
@@ -337,14 +324,15 @@ def _charged_until(obligation: Obligation, place: Place) -> int:
     day = business_date(place.at)
     if place >= Place(midnight(day), PENALTIES):
         day = days_after(day, 1)
-    sums = [max(0, min(run.days, (day - run.first_on).days)) * run.daily_minor for run in runs_of(obligation)]
-    return min(sum(sums), charged_minor(obligation))
+    return _charged_by(obligation, [run.before(day) for run in runs_of(obligation) if run.first_on < day])
 
 
-def _within_lowering(obligation: Obligation, sum_minor: int) -> int:
+def _charged_by(obligation: Obligation, runs: Sequence[Run]) -> int:
+    """What stands of some of its penalties, the first ones: what they come to, within what a lowering leaves."""
+    sum_minor = sum(run.days * run.daily_minor for run in runs)
     if obligation.lowered_bps is None:
         return sum_minor
-    days = sum(run.days for run in runs_of(obligation) if run.daily_minor)
+    days = sum(run.days for run in runs if run.daily_minor)
     moved = [each for each in map(Change.parse, obligation.changes) if each.kind is ChangeKind.MOVED]
     principal_minor = obligation.principal_minor + sum(each.principal_minor for each in moved)
     limit_minor = days * max(daily_penalty(principal_minor, obligation.lowered_bps), 1)
@@ -363,21 +351,6 @@ def _was_open_at(obligation: Obligation, place: Place) -> bool:
         return True
     unpaid = unpaid_at(obligation, place)
     return bool(unpaid.penalty_minor or unpaid.fee_minor)
-
-
-def _principal_paid_at(obligation: Obligation, fall: Fall) -> Place:
-    """Where nothing of the principal was unpaid any more after a fall, or something else ended it; else far away."""
-    if fall.ended_at is not None:
-        return Place(fall.ended_at, BY_MESSAGE)
-    later = _after(obligation, fall.place)
-    unpaid_minor = obligation.open_principal_minor + sum(_opened(each) * each.principal_minor for each in later)
-    for change in later:
-        if unpaid_minor <= 0:
-            break
-        unpaid_minor -= _opened(change) * change.principal_minor
-        if unpaid_minor <= 0:
-            return change.place
-    return _NEVER if unpaid_minor > 0 else fall.place
 
 
 def _recharged(obligation: Obligation, falls: Sequence[Fall], runs: Sequence[Run]) -> Obligation:

@@ -46,10 +46,12 @@ class LastBatches:
     Args:
         ends: by lane, where there was a batch by then.
         first_at: lane time of the earliest first batch; None where nothing was ever settled.
+        split_at: lane time after which all of them are those that there are now; None: they always were.
     """
 
     ends: dict[int, BatchEnd]
     first_at: datetime | None
+    split_at: datetime | None
 
 
 async def known_until(connection: Connection, *, event_clock: bool) -> datetime | None:
@@ -67,7 +69,9 @@ async def last_batches(connection: Connection, lanes: Collection[int], at: datet
         for row in rows
         if row["batch_seq"] is not None
     }
-    return LastBatches(ends, min((row["first_at"] for row in rows if row["first_at"] is not None), default=None))
+    first_at = min((row["first_at"] for row in rows if row["first_at"] is not None), default=None)
+    split_at = max((row["split_at"] for row in rows if row["split_at"] is not None), default=None)
+    return LastBatches(ends, first_at, split_at)
 
 
 async def lane_of(connection: Connection, party: Party) -> int | None:

@@ -3,11 +3,12 @@
 A lane that is split goes on as several, each from its last batch. Batches from before stay with the lane that settled
 them, whose lane-log has them; their decisions and postings lie on the lanes that their parties are on now.
 
-Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md.
+Source: docs/decisions/0025-a-lane-is-split-like-a-branch.md.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from storage import chain
 from storage.database import Connection
@@ -18,7 +19,10 @@ _SQL = read("branches")
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A lane goes on from a batch of one of `from_lanes` lanes; `next_seq` numbers its first decision of its own."""
+    """A lane goes on from a batch of one of `from_lanes` lanes; `next_seq` numbers its first decision of its own.
+
+    `lane_time` is that of the batch; None where nothing was ever settled on that lane.
+    """
 
     lane: int
     from_lane: int
@@ -26,6 +30,7 @@ class Branch:
     batch_seq: int
     chain_hash: bytes
     next_seq: int
+    lane_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ async def branches(connection: Connection) -> list[Branch]:
 async def begins(connection: Connection, lane: int) -> Branch:
     """What a lane's own batches go on from; of one that has been there from the beginning that is before batch 1."""
     row = await connection.fetchrow(_SQL["begins"], lane)
-    return Branch(lane, lane, 0, 0, chain.genesis(lane), 1) if row is None else Branch(*row)
+    return Branch(lane, lane, 0, 0, chain.genesis(lane), 1, None) if row is None else Branch(*row)
 
 
 async def families(connection: Connection, lane: int) -> list[Family]:

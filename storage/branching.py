@@ -3,7 +3,7 @@
 Nothing is decided anew. Decisions and postings keep their numbers, batches their hashes, so the chains of before can be
 computed from the new schema as well; `storage.branches` says from where.
 
-Source: docs/decisions/0024-a-lane-is-split-like-a-branch.md.
+Source: docs/decisions/0025-a-lane-is-split-like-a-branch.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,10 +30,7 @@ ON_EVERY_HEIR = {table.name: "*" for table in TABLES.values() if table.kind.part
 STAYING: Mapping[str, str | None] = {"batch": None, "activity_total": None}
 """Tables whose rows stay with the lane that settled and sent: as its lane-log, so its batches."""
 CARRIED: Mapping[str, str | None] = {**BY_PARTY, **ON_EVERY_HEIR, **STAYING, **BY_KEY}
-COMPUTED = frozenset({"lane", "lane_branch", "lane_offset", "lane_relay", "platform_balance", "untracked_payout"})
-"""Tables that are filled from what the lanes have then."""
-LEFT = frozenset({"outbox"})
-"""Tables that are left behind: all in them was sent."""
+"""All but what is computed of them, and the outbox: all of that was sent."""
 
 _PLATFORM = sorted(owned_by(None))
 _GROWS_BY_DEBIT = sorted([account for account in LedgerAccount if account.normal_side is Side.DEBIT])
@@ -111,7 +108,7 @@ async def _find_homes(connection: Connection, split: Split, lane: int, table: st
     async with connection.transaction():
         found: list[tuple[str, int]] = []
         async for row in connection.cursor(_SQL["strangers"], table, column, lane, prefetch=IDS_AT_ONCE):
-            name = _spelled(row["id"]) if by_key else row["id"]
+            name = name_in(bytes.fromhex(row["id"])) if by_key else row["id"]
             found.append((row["id"], lane if name is None else split.heir(lane, home(name))))
             if len(found) == IDS_AT_ONCE:
                 await connection.copy_records_to_table("home", records=found, columns=("id", "lane"))
@@ -120,9 +117,9 @@ async def _find_homes(connection: Connection, split: Split, lane: int, table: st
     await connection.execute(_SQL["look_at_homes"])
 
 
-def _spelled(key: str) -> str | None:
-    """The id that a record's key spells, in hexadecimal; None where it is none."""
+def name_in(key: bytes | None) -> str | None:
+    """The id that a record's key may be; None where it is none."""
     try:
-        return bytes.fromhex(key).decode()
+        return None if key is None else key.decode()
     except UnicodeDecodeError:
         return None

@@ -18,6 +18,7 @@ from storage import parked as parked_inputs
 from storage.chain import Recorded
 from storage.database import Connection
 from storage.lanes import Position
+from storage.outcomes import DecisionRow, PostingRow
 from storage.rows import TABLES
 from storage.write import DEAD_LETTER_COLUMNS, DECISION_COLUMNS, POSTING_COLUMNS, RECEIPT_COLUMNS, Activity
 
@@ -70,6 +71,11 @@ class LaneCopy:
         if rows:
             await self._connection.copy_records_to_table(table, columns=_COLUMNS[table], records=rows)
 
+    async def decided(self, batch_seq: int, decisions: Iterable[DecisionRow], postings: Iterable[PostingRow]) -> None:
+        """Decisions of a batch and their postings, those that are on this lane now."""
+        await self._add("decision", ((batch_seq, *row) for row in decisions))
+        await self._add("posting", postings)
+
     async def batch(
         self,
         batch_seq: int,
@@ -79,9 +85,7 @@ class LaneCopy:
         next_offsets: Mapping[str, int],
         committed_at: datetime,
     ) -> None:
-        """A batch, its decisions and their postings."""
-        await self._add("decision", ((batch_seq, *row) for row in recorded.decisions))
-        await self._add("posting", recorded.postings)
+        """A batch that this lane has settled itself."""
         positions = (list(next_offsets), list(next_offsets.values()))
         row = (batch_seq, recorded.chain_hash, lane_time, first_seq, len(recorded.decisions), *positions, committed_at)
         await self._add("batch", [row])

@@ -39,15 +39,24 @@ async def bind(connection: Connection, cluster_id: str, prefix: str, group: str)
     if found.cluster_id is None:
         await connection.execute(_SQL["bind"], cluster_id, prefix, group)
         found = await identity(connection)
+    require_bound(found, cluster_id, prefix, group)
+    return found
+
+
+def require_bound(found: Identity, cluster_id: str, prefix: str, group: str) -> None:
+    """Check that a database is tied to nothing else; one that is not tied yet is anybody's.
+
+    Raises:
+        IdentityMismatchError: it is tied to others; says both sides and what to do.
+    """
     pairs = (
         ("Kafka cluster", found.cluster_id, cluster_id, "POSTPAY_KAFKA__BOOTSTRAP"),
         ("topic prefix", found.prefix, prefix, "POSTPAY_TOPICS__PREFIX"),
         ("consumer group", found.group, group, "POSTPAY_GROUP"),
     )
     for name, bound, given, setting in pairs:
-        if bound != given:
+        if bound not in {None, given}:
             raise IdentityMismatchError(
                 f"database {found.database_id} belongs to {name} {bound!r}, but the settings name {given!r}; "
                 f"set {setting} back, or use the database that belongs to it (POSTPAY_POSTGRES__DSN)"
             )
-    return found

@@ -120,7 +120,7 @@ async def migrate(
         if found.lanes != lanes:
             raise MigrationError(
                 f"the database was made for {found.lanes} lanes, the settings say {lanes}; "
-                f"set POSTPAY_LANES={found.lanes}, or make a new database: the number of lanes never changes"
+                f"set POSTPAY_LANES={found.lanes}, or split its lanes: postpay lane split"
             )
         await connection.execute(_SQL["become_oneself"])
         if distributed or await distribution.is_distributed(connection):

@@ -35,6 +35,7 @@ class Action(StrEnum):
     PUBLISH_TERMS = "publish_terms"
     ASSIGN_SUSPENSE = "assign_suspense"
     MIGRATE = "migrate"
+    REBUILD = "rebuild"
     CLOSE_DEAD_LETTER = "close_dead_letter"
     REOPEN_DEAD_LETTER = "reopen_dead_letter"
     AUDIT = "audit"

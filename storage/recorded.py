@@ -50,6 +50,16 @@ async def lanes(connection: Connection) -> Sequence[Row]:
     return rows
 
 
+async def story(connection: Connection, lane: int, after: int, last: int) -> AsyncIterator[BatchRows]:
+    """Each batch of a lane's whole story, as `batches`: at first those of the lane that it was a part of."""
+    begins = await branches.begins(connection, lane)
+    if after < begins.batch_seq:
+        async for batch in story(connection, begins.from_lane, after, min(last, begins.batch_seq)):
+            yield batch
+    async for batch in batches(connection, lane, max(after, begins.batch_seq), last):
+        yield batch
+
+
 async def batches(connection: Connection, lane: int, after: int, last: int) -> AsyncIterator[BatchRows]:
     """Each batch of a lane after one and up to another that the database has, with its decisions and postings."""
     for family in await branches.families(connection, lane):

@@ -7,7 +7,7 @@ Source: docs/replay.md, Rebuilding.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -130,13 +130,20 @@ async def committed_at(connection: Connection, lane: int, first: int, last: int)
     return {row["batch_seq"]: row["committed_at"] for row in rows}
 
 
-async def swap(connection: Connection, found: InUse, note: Note | None = None) -> str | None:
-    """Put the new schema in the place of the one in use, and raise all epochs, in one transaction.
+def unheard() -> None:
+    """A step that nobody wants to know of."""
+
+
+async def swap(
+    connection: Connection, found: InUse, note: Note | None = None, on_exchanged: Callable[[], None] = unheard
+) -> str | None:
+    """Put the new schema in the place of the one in use, raise all epochs, and enter that, in one transaction.
 
     Args:
         connection: of `migrations.alone`.
         found: the schema in use, as it was when the rebuild began.
         note: what to enter into the operator log; under which name the old schema is kept is added to it.
+        on_exchanged: called before the COMMIT.
 
     Returns:
         Under which name the old one is kept; None where there was none.
@@ -162,6 +169,7 @@ async def swap(connection: Connection, found: InUse, note: Note | None = None) -
         if note is not None:
             await connection.execute(SQL["write_to_used"])
             await operator_log.append(connection, [replace(note, after={**(note.after or {}), "kept_as": kept_as})])
+        on_exchanged()
     return kept_as
 
 

@@ -3,17 +3,22 @@
 import contextlib
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from cli import main
+import typer
+
+from cli import ENTRIES, app, main
 from cli.processes import POSTPAY, environment_with
 
 DEADLINE_S = 60
@@ -97,3 +102,58 @@ def _run(argv: list[str], stdin: bytes, environment: dict[str, str]) -> Ran:
         except SystemExit as ended:
             code = ended.code
     return Ran(code if isinstance(code, int) else 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+
+class Sink(StrEnum):
+    """What may become of standard output."""
+
+    NOBODY = "nobody"
+    FULL = "full"
+    CLOSED = "closed"
+
+
+def leaves() -> list[tuple[str, ...]]:
+    """Every command that does something, as it is typed, in the order of `postpay --help`."""
+
+    def below(command: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+        if not hasattr(command, "commands"):
+            return [path]
+        itself = [path] if command.invoke_without_command else []
+        return itself + [leaf for name in command.commands for leaf in below(command.commands.get(name), (*path, name))]
+
+    return below(typer.main.get_command(app), ())
+
+
+_FORKING = multiprocessing.get_context("forkserver")
+"""Has everything imported already: a process of its own costs milliseconds."""
+_FORKING.set_forkserver_preload([__name__, *(entry.module for entry in ENTRIES.values())])
+
+
+def run_into(
+    sink: Sink, directory: Path, *arguments: str, settings: Mapping[str, str] | None = None
+) -> tuple[int | None, str]:
+    """Run the command in a process in the folder whose output ends in a sink; its exit code and standard error."""
+    log = directory / "stderr"
+    process = _FORKING.Process(target=_ending_in, args=(sink, log, ["postpay", *arguments], settings or {}))
+    process.start()
+    process.join(DEADLINE_S)
+    assert process.exitcode is not None, arguments
+    return process.exitcode, log.read_text()
+
+
+def _ending_in(sink: Sink, log: Path, argv: list[str], settings: Mapping[str, str]) -> None:
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    match sink:
+        case Sink.FULL:
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+        case Sink.NOBODY:
+            reader, writer = os.pipe()
+            os.dup2(writer, 1)
+            os.close(reader)
+            os.close(writer)
+        case Sink.CLOSED:
+            os.close(1)
+            sys.stdout = None  # type: ignore[assignment] # as the interpreter has it then
+    os.chdir(log.parent)
+    with mock.patch.dict(os.environ, environment_with(settings), clear=True), mock.patch.object(sys, "argv", argv):
+        main()

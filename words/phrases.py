@@ -46,3 +46,8 @@ def day(on: date) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 order`, `2 orders`; a plural that is not made with an s is given."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def printable(text: str) -> str:
+    """Text on one line: control characters, which could take a terminal over, are shown as what they are."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

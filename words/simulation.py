@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.table import Table
-
 from words.phrases import counted, money
-from words.tables import table
+from words.tables import Tabulation, table
 
 MEASURES = {
     "accepted": "purchases accepted",
@@ -39,7 +37,7 @@ COUNTS = {
 }
 
 
-def tell(document: Mapping[str, Any]) -> Iterator[str | Table]:
+def tell(document: Mapping[str, Any]) -> Iterator[str | Tabulation]:
     """The report, part by part."""
     yield headline(document)
     yield ""
@@ -93,7 +91,7 @@ def _counts(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         yield name, f"{row['recorded']:,}", f"{row['simulated']:,}", f"{difference:+,}" if difference else ""
 
 
-def _most_apart(document: Mapping[str, Any]) -> Table:
+def _most_apart(document: Mapping[str, Any]) -> Tabulation:
     measures = ("accepted", "fees", "penalties", "fell_overdue", "collected", "paid_out")
     rows = [
         (f"{row['kind']} {row['id']}", *(f"{row[name]:,}" if row[name] else "" for name in measures))
@@ -103,7 +101,7 @@ def _most_apart(document: Mapping[str, Any]) -> Table:
     return table("whose stories differ most (simulated less recorded, minor units)", columns, rows)
 
 
-def _account(account: Mapping[str, Any]) -> Table:
+def _account(account: Mapping[str, Any]) -> Tabulation:
     rows = [
         ("" if step["equal"] else "≠", step["what"], _side(step["recorded"]), _side(step["simulated"]))
         for step in account["steps"]

@@ -4,16 +4,19 @@ Only fields named here are written; ids are masked to their last characters. Wha
 way. A state that lasts is told once, when it begins, and once when it ends.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from typing import TextIO
 
 import structlog
+from aiokafka.errors import KafkaError
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
-from storage.database import first_line
+from storage.database import first_line, is_transient
 from workers.settings.model import Log
 
 # What may be written. Evidence URIs, contacts, names, free texts and whole messages are not here and never get out.
@@ -77,12 +80,19 @@ OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "timestamp"})
 SHOWN_OF_AN_ID = 4
 # These tell every step they take (some 40 lines at a start) or every attempt in an outage; at debug whole requests, so
 # records and passwords.
-QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "asyncpg", "faust", "mode"})
+QUIET_LOGGERS = frozenset({"aiokafka", "asyncio", "asyncpg", "faust", "mode", "opentelemetry", "workers.kafka"})
+"""The last one is Faust as well: it logs under the names of the modules that extend it, and these say nothing."""
+OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.CancelledError)
+"""What another library's error is when a server is away, besides what is_transient knows."""
 REPEATED_WITHIN_S = 60.0
 TEMPLATE_LENGTH = 40
 TEMPLATES_REMEMBERED = 1000
+LEFT_OUT = "lines of one event were left out"
+BOUNDED_LINES = 20
+BOUNDED_PERIOD_S = 60.0
+"""A message that fails is told the moment it does, and a million that fail cost twenty lines a minute."""
 
-__all__ = ["ChangeOfState", "configure", "get"]
+__all__ = ["Bounded", "ChangeOfState", "configure", "get"]
 
 
 def configure(log: Log, stream: TextIO | None = None) -> None:
@@ -105,7 +115,7 @@ def configure(log: Log, stream: TextIO | None = None) -> None:
         else structlog.dev.ConsoleRenderer(colors=(stream or sys.stdout).isatty())
     )
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.addFilter(OnceWhileItLasts())
+    handler.addFilter(OnlyTheUnexpected(everything=log.level == "debug"))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -135,21 +145,27 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-class OnceWhileItLasts(logging.Filter):
-    """Lets a line of another library's through when it has not been said for REPEATED_WITHIN_S.
+class OnlyTheUnexpected(logging.Filter):
+    """Lets a line of another library's through when it tells of an error that no outage explains, and not a minute ago.
 
-    aiokafka says of every partition and attempt that a broker is away, some hundred lines a second; asyncpg's pool adds
-    a whole traceback for every attempt at a database that is away.
+    Of servers that are away postpay tells in its own words, once. aiokafka says it of every partition and attempt, some
+    hundred lines a second; asyncpg's pool adds a whole traceback for every attempt. At debug all of it comes.
+
+    Args:
+        everything: let all through that was not said a minute ago.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, everything: bool) -> None:
         super().__init__()
+        self._everything = everything
         self._said_at: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write it."""
-        if record.name.partition(".")[0] not in QUIET_LOGGERS:
+        if not any(record.name == name or record.name.startswith(f"{name}.") for name in QUIET_LOGGERS):
             return True
+        if not (self._everything or _is_unexpected(record)):
+            return False
         # The template, not the text: the text names the partition, the offset, the attempt.
         template = (record.name, str(record.msg)[:TEMPLATE_LENGTH])
         before = self._said_at.get(template, float("-inf"))
@@ -157,6 +173,47 @@ class OnceWhileItLasts(logging.Filter):
             self._said_at.clear()
         self._said_at[template] = record.created
         return record.created - before > REPEATED_WITHIN_S
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    if record.levelno >= logging.CRITICAL:
+        return True
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:  # without an exception asyncio warns of what nobody waited for, OpenTelemetry of a collector
+        return record.name.partition(".")[0] in {"asyncio", "opentelemetry"} and record.levelno >= logging.WARNING
+    return not (isinstance(error, OUTAGES) or is_transient(error))
+
+
+class Bounded:
+    """Writes at most so many lines of an event in a while, then one that says how many were left out. In an event loop.
+
+    Args:
+        logger: what writes.
+        most: lines of each event.
+        period_s: from the first line of any event on.
+    """
+
+    def __init__(
+        self, logger: structlog.stdlib.BoundLogger, most: int = BOUNDED_LINES, period_s: float = BOUNDED_PERIOD_S
+    ) -> None:
+        self._logger = logger
+        self._most = most
+        self._period_s = period_s
+        self._came: Counter[str] = Counter()
+
+    def write(self, event: str, *, level: str = "warning", **fields: object) -> None:
+        """Log the event, unless there were too many of it."""
+        if not self._came:
+            asyncio.get_running_loop().call_later(self._period_s, self._end)
+        self._came[event] += 1
+        if self._came[event] <= self._most:
+            getattr(self._logger, level)(event, **fields)
+
+    def _end(self) -> None:
+        for event, came in self._came.items():
+            if came > self._most:
+                self._logger.warning(LEFT_OUT, detail=event, records=came - self._most, seconds=self._period_s)
+        self._came.clear()
 
 
 class ChangeOfState:

@@ -168,6 +168,8 @@ class WorkerStatus:
     """Without an assignment: since when, or when last no broker answered."""
     calendar_end_on: date | None = None
     """The first date of which nobody knows whether it is worked."""
+    broker_away: bool = False
+    """No broker answered when one was last asked."""
     group: str = ""
     """The consumer group's name."""
     group_detail: str = ""

@@ -23,7 +23,7 @@ from storage import identity, outbox
 from storage.database import borrowed, first_line, is_transient, open_pool
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
-from workers import logs
+from workers import logs, tracing
 from workers.collecting import collect_seldom
 from workers.kafka import topics
 from workers.kafka.app import LaneApp
@@ -47,6 +47,8 @@ LEAVE_TIMEOUT_S = 4.0
 its session, and the lanes wait as long."""
 CLOSE_TIMEOUT_S = 1.0
 """Of connections to the database: at worst it ends the sessions by itself."""
+TRACES_TIMEOUT_S = 3.0
+"""Of sending the last spans, beside leaving the group: at worst a collector that is away does not get them."""
 ENDING_S = 12.5
 """What an end takes at most after the batches in flight: lanes given up, the group left, clients closed. It comes off
 POSTPAY_WORKER__STOP_TIMEOUT_S; of a shorter one, half. With servers that answer it takes a moment."""
@@ -112,6 +114,7 @@ class Worker:
         self._serving = False
         """Lanes may be claimed; until then there is nothing to finish, and a stop is a stop."""
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
+        self._tracing = tracing.configured(self._owner)
 
     async def run(self) -> int:
         """Run until stopped; return the exit code."""
@@ -171,7 +174,7 @@ class Worker:
         cluster = await _patiently("the broker", lambda: topics.cluster_id(self.settings))
         wrong = await _patiently("the broker", lambda: topics.check(self.settings))
         if wrong:
-            raise RefusedError("topics are not as they must be: " + "; ".join(map(str, wrong)))
+            raise RefusedError("topics are not as they must be: " + "; ".join(topics.in_short(self.settings, wrong)))
         known = await _patiently("the database", lambda: self._bound(pool, cluster))
         if known.lanes != self.settings.lanes:
             msg = f"POSTPAY_LANES: expected {known.lanes}, as the database was created with; got {self.settings.lanes}"
@@ -189,7 +192,8 @@ class Worker:
                 await require_migrated(connection)
                 return await identity.bind(connection, cluster, self.settings.topics.prefix, self.settings.group)
         except (NotMigratedError, IdentityMismatchError) as refused:
-            raise RefusedError(str(refused)) from refused
+            place = self.settings.postgres.place
+            raise RefusedError(f"{refused}; the database is {place} (POSTPAY_POSTGRES__DSN)") from refused
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         self.status.calendar_end_on = (await asyncio.to_thread(working_days)).end_on
@@ -210,6 +214,7 @@ class Worker:
             next_token=self.assignment.next_token,
             states=logs.ChangeOfState(LOG),
             turns=asyncio.Semaphore(self.settings.worker.lanes_at_once),
+            tracing=self._tracing,
             on_defect=lambda defect: LOG.error(DEFECT, exc_info=defect),
         )
         self.assignment.attach(around, app.lane_consumer)
@@ -218,7 +223,7 @@ class Worker:
             if self._serve_ops is not None:
                 await stack.enter_async_context(self._serve_ops(self.status, self.assignment, pool))
             code = await self._until_the_end(app, pool)
-            await self._leave(app)
+            await asyncio.gather(self._leave(app), asyncio.to_thread(self._tracing.close, TRACES_TIMEOUT_S))
         return code
 
     async def _start(self, app: LaneApp) -> None:

@@ -10,7 +10,7 @@ from console.access import Permission
 from console.routes import Asked, Done, Download, Form, Page
 from operating.auditing import AuditRun, audit_on_record, history, runs
 from operating.refusal import ActionRefusedError
-from settlement.ledger import Side
+from settlement.ledger import LedgerAccount, Side
 from storage import figures, operator_log
 from storage.database import connect, first_line
 from storage.operator_log import Because, LogFilter
@@ -19,6 +19,8 @@ from workers.settings.model import Settings
 
 PATH = "/books"
 RUNS_SHOWN = 30
+CHART = [*LedgerAccount]
+"""Ledger accounts in the order in which they are shown."""
 
 LOG = logs.get(__name__)
 
@@ -81,7 +83,7 @@ def _checks(latest: AuditRun, found: Sequence[AuditRun]) -> list[dict[str, Any]]
 def _balances(latest: AuditRun) -> list[dict[str, Any]]:
     """The trial balance: per book and currency each ledger account on its side, and the sums of both."""
     books: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for each in latest.found["balances"]:
+    for each in sorted(latest.found["balances"], key=lambda each: CHART.index(each["ledger_account"])):
         books.setdefault((each["book"], each["currency"]), []).append(each)
     return [
         {
@@ -113,7 +115,7 @@ async def run_now(asked: Asked) -> Done:
     waiting.cancel()
     if task.done():
         task.result()
-    return Done({"is_running": not task.done()}, to=PATH, notice="audit_begun")
+    return Done({"is_running": not task.done()}, to=PATH, notice="notice_audit_begun")
 
 
 async def _audit(settings: Settings, because: Because, begun: asyncio.Event) -> None:

@@ -17,7 +17,7 @@ from console.queries import FILTERS
 from console.rendering import link
 from console.routes import Asked, AskedWronglyError, Done, Form
 from operating import approvals, bulk, closing
-from operating.bulk import Step
+from operating.bulk import BulkStep
 from operating.differences import FieldDifference, differences
 from operating.edits import Edit, edited_body
 from operating.redriving import RedriveStatus
@@ -66,7 +66,7 @@ async def redrive(asked: Asked) -> Done:
     done = await _only(bulk.redriven(asked.connection, asked.settings, chosen, asked.because()))
     if done["status"] in {RedriveStatus.REFUSED, RedriveStatus.FAILED, RedriveStatus.CLOSED}:
         raise ActionRefusedError(done["detail"])
-    return Done(done, to=_address(kept), notice=done["status"])
+    return Done(done, to=_address(kept), notice=f"notice_{done['status']}")
 
 
 async def ask(asked: Asked) -> Done:
@@ -86,7 +86,7 @@ async def ask(asked: Asked) -> Done:
     request = await approvals.ask(
         asked.connection, EDITED_REDRIVE, kept.letter.dead_letter_id, document, asked.because()
     )
-    return Done({"entry": request.entry}, to=_address(kept), notice="asked")
+    return Done({"entry": request.entry}, to=_address(kept), notice="notice_asked")
 
 
 async def carry_out(
@@ -114,7 +114,7 @@ async def reopen(asked: Asked) -> Done:
 async def _change(asked: Asked, change: Callable[..., Any]) -> Done:
     kept = await _letter(asked)
     (done,) = await change(asked.connection, [kept], asked.because())
-    return Done(done.document(), to=_address(kept), notice=done.status)
+    return Done(done.document(), to=_address(kept), notice=f"notice_{done.status}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ async def _bulk(asked: Asked) -> Bulk:
         raise AskedWronglyError("going: expected what the page gave, got something else") from error
 
 
-def _going(asked: Asked, wanted: Bulk, because: Because) -> AsyncGenerator[Step, None]:
+def _going(asked: Asked, wanted: Bulk, because: Because) -> AsyncGenerator[BulkStep, None]:
     match wanted.what:
         case "redrive":
             return bulk.redriven(asked.connection, asked.settings, wanted.chosen, because)
@@ -205,7 +205,7 @@ async def _rehearsed(asked: Asked, kept: KeptLetter, edit: Edit | None) -> dict[
     return await _only(bulk.rehearsed(asked.connection, asked.settings, chosen, edit))
 
 
-async def _only(steps: AsyncGenerator[Step, None]) -> dict[str, Any]:
+async def _only(steps: AsyncGenerator[BulkStep, None]) -> dict[str, Any]:
     """What became of the one dead letter that was gone through."""
     (only,) = [each async for step in steps for each in step.documents]
     return only

@@ -90,7 +90,7 @@ async def ask(asked: Asked) -> Done:
     found = {str(version.effective_from): [asdict(each) for each in rows] for version, rows in added(present, book)}
     document = {"added": found, "terms": book.document}
     request = await approvals.ask(asked.connection, PUBLISH_TERMS, book.digest.hex(), document, asked.because())
-    return Done({"entry": request.entry}, to=PATH, notice="asked")
+    return Done({"entry": request.entry}, to=PATH, notice="notice_asked")
 
 
 async def carry_out(

@@ -1,4 +1,4 @@
-// Draws the charts of a page; everything else works without a script.
+// Draws the charts of a page, and says when a page that comes anew by itself no longer does. All else works without.
 "use strict";
 
 (() => {
@@ -33,7 +33,15 @@
 
   const drawAll = () => document.querySelectorAll(".chart").forEach(draw);
 
+  const tellStale = (isStale) => {
+    const told = document.getElementById("stale");
+    if (told !== null) told.hidden = !isStale;
+  };
+
   addEventListener("DOMContentLoaded", drawAll);
+  document.addEventListener("htmx:sendError", () => tellStale(true));
+  document.addEventListener("htmx:responseError", () => tellStale(true));
+  document.addEventListener("htmx:afterSwap", () => tellStale(false));
   addEventListener("resize", () => document.querySelectorAll(".chart .drawn").forEach((each) => echarts.getInstanceByDom(each)?.resize()));
   document.addEventListener("htmx:afterSettle", drawAll);
   dark.addEventListener("change", drawAll);

@@ -23,17 +23,13 @@ def rate(draft: Draft, obligation: Obligation) -> timeline.Rate:
 def derived(draft: Draft, obligation: Obligation, since: Place) -> Obligation:
     """Return an obligation whose past has changed since a place, with what follows from it until now.
 
-    What was owed with a part before its plan stands in other parts now: no day costs more than before this decision.
+    What is unpaid of the past may have been paid then and sent back or moved to other parts of a plan since: whatever
+    comes, no day costs more than before this decision.
     """
     if not obligation.falls:
         return obligation
-    most = None
-    if obligation.plan_id is not None:
-        most = timeline.runs_of(draft.state.find(Obligation, obligation.obligation_id) or obligation)
-    today = business_date(draft.moment.now)
-    is_charged = draft.place >= Place(midnight(today), PENALTIES)
-    until = today if is_charged else days_after(today, -1)
-    return timeline.derived(obligation, since, until, rate(draft, obligation), most)
+    charged = timeline.runs_of(draft.state.find(Obligation, obligation.obligation_id) or obligation)
+    return timeline.derived(obligation, since, charged, rate(draft, obligation))
 
 
 def charge(draft: Draft, obligations: Iterable[Obligation]) -> bool:

@@ -4,6 +4,7 @@ On a stack of its own, so that no other test is disturbed.
 """
 
 import asyncio
+import json
 import random
 import re
 import time
@@ -133,6 +134,28 @@ async def test_nothing_is_lost_or_doubled_when(outage, running):
     await running.made.settled(running.load.sent, within_s=60)
     await running.load.require_each_effect_once()
     assert all(worker.is_running for worker in running.workers)
+
+
+async def test_outages_that_idle_workers_meet_are_told_once_each_and_in_postpays_words_alone(running):
+    before = {worker.log: len(worker.log.read_text().splitlines()) for worker in running.workers}
+
+    def said(worker, *levels):
+        lines = [json.loads(line) for line in worker.log.read_text().splitlines()[before[worker.log] :]]
+        return [line["event"] for line in lines if line["level"] in levels]
+
+    async def all_say_that(ended):
+        for worker in running.workers:
+            await eventually(lambda worker=worker: ended in said(worker, "info"), state=worker.tail)
+
+    await broker_paused(running)
+    await all_say_that("a broker answers again")
+    await database_paused(running)
+    await all_say_that("the database answers again")
+    for worker in running.workers:
+        assert said(worker, "warning", "error", "critical") == ["no broker answers", "the database does not answer"]
+        lines = map(json.loads, worker.log.read_text().splitlines())
+        assert {line["logger"].partition(".")[0] for line in lines} == {"workers"}
+        assert "Starting..." not in worker.log.read_text()
 
 
 async def test_a_claim_ends_in_time_when_the_broker_does_not_answer_and_the_lane_is_claimed_when_it_does(

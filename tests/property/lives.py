@@ -1,4 +1,4 @@
-"""Small hand-made lives for the model alone: messages told one after the other, and what has come of them."""
+"""Small hand-made lives for the model: messages told one after the other, and what has come of them."""
 
 from datetime import datetime
 from itertools import count
@@ -8,6 +8,7 @@ from settlement.messages import (
     Body,
     ClockTicked,
     CreditLineOpened,
+    Input,
     Plan,
     PurchasePlaced,
     PurchaseReceived,
@@ -45,9 +46,12 @@ class Life:
         whom = None if isinstance(body, OF_NO_PARTY) else party or self.party
         self.told += 1
         message = message_of(body, whom, at(when), f"e{self.told}", self.told)
-        self.model.receive(message)
+        self.hear(message)
         outcomes = [each["verdict"] for each in self.model.verdicts if each["input"] is message]
         return outcomes[-1] if outcomes else ("parked", None)
+
+    def hear(self, message: Input) -> None:
+        self.model.receive(message)
 
     def tick(self, when: str) -> None:
         self.say(when, ClockTicked())

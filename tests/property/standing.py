@@ -31,6 +31,7 @@ from tests.property.model.facts import (
     Facts,
     available,
     business_date,
+    clearings,
     credit,
     held,
     lost_amount,
@@ -87,6 +88,7 @@ def core_state(lane: Lane, party: Party) -> dict:
             "credit": account.customer_credit_minor,
             "charged off": (told(account, "charged_off_minor", 0), told(account, "recovered_minor", 0)),
             "cashed out": (account.cash_out_on, account.cash_out_day_minor),
+            "last overdue": account.overdue_until,
             "orders": [
                 (
                     each.order_id,
@@ -159,6 +161,7 @@ def _model_account(model: Model, known: Facts, party: Party) -> dict:
         "credit": credit(known),
         "charged off": (known["charged_off"], known["recovered"]),
         "cashed out": max(known["cash_out_days"].items(), default=(None, 0)),
+        "last overdue": max(clearings(known), default=None),
         "ledger": _model_ledger(
             known,
             {

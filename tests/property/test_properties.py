@@ -27,30 +27,17 @@ def test_core_and_model_agree_after_every_input(history: list[Input]):
     check(properties.CoreAndModelAgree(), history)
 
 
-MOST_APART = 10
-"""So many of 1,000 random histories core and model tell differently at most: rare mixtures of reversals, plans and
-money told late (README.md, What is still told differently). The number may only fall."""
-
-
 @pytest.mark.timeout(PATIENCE_S)
 def test_every_rule_takes_effect_in_some_of_1000_histories():
-    """What is never reached is never compared: a rule that is missing here needs histories that are drawn otherwise.
-
-    Only what core and model agree on counts.
-    """
-    left, apart = set(RULES), []
+    """What is never reached is never compared: a rule that is missing here needs histories that are drawn otherwise."""
+    left = set(RULES)
     for number in range(1000):
         agreed = properties.CoreAndModelAgree()
-        try:
-            agreed(history_of(Random(number)))
-        except AssertionError:
-            apart.append(number)
-            continue
+        check(agreed, history_of(Random(number)))
         left.difference_update(firings_of(agreed.model))
         if not left:
             break
     assert sorted(left) == []
-    assert len(apart) <= MOST_APART, f"core and model differ on the histories of {apart}"
 
 
 @tried(150)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -110,7 +110,8 @@ async def producing(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaProducer
     )
     await _start(producer, kafka)
     try:
-        yield producer
+        with _named(kafka):
+            yield producer
     finally:
         await producer.stop()
 
@@ -125,7 +126,8 @@ async def reading(kafka: Kafka, **more: Any) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = consumer_of(kafka, **more)
     await _start(consumer, kafka)
     try:
-        yield consumer
+        with _named(kafka):
+            yield consumer
     finally:
         await stop_reading(consumer)
 
@@ -174,9 +176,20 @@ async def administering(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=int(ADMIN_REQUEST_TIMEOUT_S * 1000))
     await _start(admin, kafka)
     try:
-        yield admin
+        with _named(kafka):
+            yield admin
     finally:
         await stop_within(STOP_TIMEOUT_S, admin.close())
+
+
+@contextmanager
+def _named(kafka: Kafka) -> Iterator[None]:
+    """Note of an error of Kafka's which brokers it was: commands tell it."""
+    try:
+        yield
+    except KafkaError as error:
+        error.add_note(f"the brokers are {kafka.bootstrap} (POSTPAY_KAFKA__BOOTSTRAP)")
+        raise
 
 
 async def _start(client: Any, kafka: Kafka) -> None:

@@ -32,6 +32,10 @@ KNOWN_WITHIN_S = 15.0
 waits for metadata."""
 LOOK_AGAIN_S = 0.1
 
+THE_TOPIC, PARTITIONS = "the topic", "partitions"
+UNREADABLE = frozenset({THE_TOPIC, PARTITIONS})
+"""Differences with which nothing can be read."""
+
 OURS = frozenset({*OUTPUT_TOPICS, Topic.REROUTED, Topic.MERCHANT_ACTIVITY})
 KEPT_FOR_EVER = frozenset({*LANE_TOPICS, Topic.LANE_LOG})
 
@@ -81,6 +85,10 @@ class TopicNotCreatedError(Exception):
     """The broker refused to make a topic."""
 
 
+class TopicsError(Exception):
+    """Topics are missing, or have other partitions than there are lanes; says in one line what to do."""
+
+
 def wanted(settings: Settings) -> list[TopicSpec]:
     """Every topic of postpay as the settings want it, with its prefix."""
     replicated = settings.profile == "production"
@@ -112,10 +120,10 @@ def differences(wanted_topics: Iterable[TopicSpec], found_topics: Mapping[str, F
     for topic in wanted_topics:
         found = found_topics.get(topic.name)
         if found is None:
-            yield Difference(topic.name, "the topic", "to exist", "none")
+            yield Difference(topic.name, THE_TOPIC, "to exist", "none")
             continue
         if found.partitions != topic.partitions:
-            yield Difference(topic.name, "partitions", str(topic.partitions), str(found.partitions))
+            yield Difference(topic.name, PARTITIONS, str(topic.partitions), str(found.partitions))
         if found.replicas < topic.replicas:
             yield Difference(topic.name, "replicas", f"at least {topic.replicas}", str(found.replicas))
         for name, value in topic.configs.items():
@@ -125,6 +133,43 @@ def differences(wanted_topics: Iterable[TopicSpec], found_topics: Mapping[str, F
                     yield Difference(topic.name, name, f"at least {value}", present)
             elif present != value:
                 yield Difference(topic.name, name, value, present)
+
+
+def in_short(settings: Settings, found: Sequence[Difference]) -> list[str]:
+    """Differences for people, with what to do: what is the same of many topics is one line.
+
+    Args:
+        settings: those that the topics were compared with.
+        found: all differences.
+    """
+    where = f"Kafka at {settings.kafka.bootstrap}"
+    missing = [each.topic for each in found if each.what == THE_TOPIC]
+    partitions = [each for each in found if each.what == PARTITIONS]
+    lines = []
+    if partitions and len({each.found for each in partitions}) == 1 and len(partitions) + len(missing) == len(Topic):
+        lanes = partitions[0].found
+        lines.append(
+            f"the topics of {where} have {lanes} partitions, POSTPAY_LANES says {settings.lanes}; set"
+            f" POSTPAY_LANES={lanes} (more lanes are made by: postpay lane split)"
+        )
+        partitions = []
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        lines.append(f"{where} has no topic {missing[0]}{more}; run: postpay topics create")
+    lines += [f"{each}; lanes are made by: postpay lane split" for each in partitions]
+    return lines + [str(each) for each in found if each.what not in UNREADABLE]
+
+
+async def require(settings: Settings) -> None:
+    """All topics must be there, with a partition for each lane: a consumer would wait for one that is missing.
+
+    Raises:
+        TopicsError: one is not.
+        BrokerUnreachableError: no broker answered.
+    """
+    found = [each for each in await check(settings) if each.what in UNREADABLE]
+    if found:
+        raise TopicsError(in_short(settings, found)[0])
 
 
 async def check(settings: Settings) -> list[Difference]:

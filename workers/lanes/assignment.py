@@ -5,10 +5,17 @@ Source: docs/protocol.md, Claim.
 
 import asyncio
 import itertools
+import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+)
 from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
@@ -28,6 +35,11 @@ At worst what is not finished by then is fenced by the next owner, and settled b
 HINT_INTERVAL_S = 5.0
 """How often the group is told what is settled: as often as consumers commit by themselves. At worst lag monitors are so
 far behind; nothing else reads it."""
+
+AWAY = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, KafkaConnectionError, NodeNotReadyError)
+"""Why a coordinator does not answer: brokers are away, which is told by itself, or it is just moving."""
+AWAY_TOLD_AFTER_S = 30.0
+"""A coordinator that moves is back sooner. At worst one that is gone, while other brokers answer, is told so late."""
 
 LOG = logs.get(__name__)
 
@@ -50,6 +62,8 @@ class Assignment:
         self._tokens = itertools.count(1)
         self._expected: int | None = None
         self._stopping = False
+        self._away_since: float | None = None
+        """Since when the group's coordinator does not answer."""
         self._assignments = asyncio.Lock()
 
     def next_token(self) -> int:
@@ -64,6 +78,7 @@ class Assignment:
         """Claim new lanes, go on with kept ones, give up the others; return the position of every partition."""
         async with self._assignments:
             around, consumer = self._require()
+            self._away_since = None
             around.states.leave("group", "the group has let this worker in")
             whole = self._whole_lanes(assigned)
             detail = self._told_parts({tp.partition for tp in assigned} - whole)
@@ -106,6 +121,10 @@ class Assignment:
         around, _ = self._require()
         said = first_line(error)
         self._status.noted_refusal(f"it does not let this worker in: {said}")
+        if isinstance(error, AWAY):
+            self._away_since = self._away_since or time.monotonic()
+            if self._status.broker_away or time.monotonic() - self._away_since < AWAY_TOLD_AFTER_S:
+                return
         around.states.enter(
             "group",
             "the group does not let this worker in: it goes on trying",
@@ -116,6 +135,7 @@ class Assignment:
     def on_coordinator(self) -> None:
         """Say that the group's coordinator answers again; who waits for an assignment hears of that instead."""
         around, _ = self._require()
+        self._away_since = None
         if self._status.assigned:
             self._status.group_detail = ""
             around.states.leave("group", "the group's coordinator answers again")

@@ -24,6 +24,9 @@ CHECKPOINTS = (
 REDRIVE_CHECKPOINTS = ("redrive_intended", "redrive_sent")
 """Those of a command that sends dead letters again (operating/redriving.py)."""
 
+REBUILD_CHECKPOINTS = ("rebuild_prepared", "rebuild_copied", "rebuild_sound", "rebuild_exchanged")
+"""Those of a rebuild (workers/replay/rebuild.py): the new schema is empty; a lane's process has copied all but the
+lane's own row; all is there and proven; it is in the old one's place, and not committed."""
 
 SPLIT_CHECKPOINTS = ("split_filled", "split_partitions_added", "split_logged")
 """Those of the command that splits lanes (operating/more_lanes.py)."""
@@ -40,7 +43,7 @@ def parse(fault: str) -> tuple[str, int]:
         UnknownCheckpointError: no checkpoint has that name, or the number is none.
     """
     name, _, number = fault.partition(":")
-    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS, *SPLIT_CHECKPOINTS)
+    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS, *REBUILD_CHECKPOINTS, *SPLIT_CHECKPOINTS)
     if name not in known_names or not (number or "1").isdigit():
         known = ", ".join(known_names)
         msg = f"POSTPAY_FAULT: expected NAME or NAME:NUMBER with NAME one of {known}; got {fault!r}"

@@ -166,7 +166,12 @@ class Lane:
         reached("claimed")
         around.status.claims += 1
         self._settler = Settler(
-            claim, settings=self._settings, identity=around.identity, pool=around.pool, status=around.status
+            claim,
+            settings=self._settings,
+            identity=around.identity,
+            pool=around.pool,
+            status=around.status,
+            trace=around.tracing.of_batches(self.number),
         )
         self.intake.restart({topic: position.next_offset for topic, position in claim.positions.items()})
         self.status.epoch, self.status.settled, self.status.lane_time = claim.epoch, claim.batch_seq, claim.lane_time
@@ -182,6 +187,7 @@ class Lane:
             status=around.status,
             states=around.states,
             on_moved=self._moved.set,
+            trace=around.tracing.of_relay(self.number),
         )
         self._relay.start()
         if not await self.intake.seek():
@@ -311,6 +317,7 @@ class Lane:
 
     def _committed(self, relay: Relay, settlement: Settlement) -> None:
         relay.hand_over(settlement.relayable)
+        self._around.teller.tell(self.number, settlement.decided)
         self.status.settled = settlement.relayable.batch_seq
         self.status.lane_time = settlement.decided.lane_time
         self.status.settled_at = self._idle_since = time.monotonic()

@@ -30,6 +30,7 @@ from workers.lanes.outgoing import OutboxMessage, Relayable, unpack
 from workers.lanes.takeover import SEND_TIMEOUT_S, DatabaseAwayError, RelayError, Takeover, asking
 from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
+from workers.tracing import UNTRACED, RelayTrace
 
 PRODUCER_STOP_TIMEOUT_S = 1.0
 """Of the producer: to a broker that answers it says goodbye within milliseconds. At worst its transaction is ended by
@@ -77,6 +78,7 @@ class Relay:
         status: WorkerStatus,
         states: logs.ChangeOfState,
         on_moved: Callable[[], None],
+        trace: RelayTrace = UNTRACED,
     ) -> None:
         self.lane = lane.lane
         self.relayed = 0
@@ -93,6 +95,7 @@ class Relay:
         self._status = status
         self._states = states
         self._on_moved = on_moved
+        self._trace = trace
         self._handed: deque[Relayable] = deque()
         self._handed_bytes = 0
         self._work = asyncio.Event()
@@ -240,8 +243,11 @@ class Relay:
             await self._wait_for_work()
         sending = self._next_transaction()
         begun = time.monotonic()
+        self._trace.begin()
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self._send(producer, sending)
+        topics = (message.topic for batch in sending for message in batch.messages)
+        self._trace.sent([batch.batch_seq for batch in sending], topics)
         self._move_to(sending[-1].batch_seq)
         self._odd_errors = 0
         self._said_well()
@@ -297,7 +303,8 @@ class Relay:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         reached("before_kafka_commit")
-        await producer.commit_transaction()
+        with self._trace.step("commit"):
+            await producer.commit_transaction()
         reached("after_kafka_commit")
 
     def _note_step(self) -> None:

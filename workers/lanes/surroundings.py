@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import asyncpg
@@ -14,8 +14,10 @@ from workers.kafka.chunks import Ends, Seek
 from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.taken import SentBatch
+from workers.lanes.telling import Teller
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
+from workers.tracing import UNTRACED, Tracing
 
 
 class Partitions(Protocol):
@@ -69,3 +71,5 @@ class Surroundings:
     on_defect: Callable[[Exception], None]
     """Called with what should not be and harms no money, such as a state that does not follow: tests raise it; a worker
     logs it and goes on, for what a lane may write never depends on the state it tells."""
+    teller: Teller = field(default_factory=Teller)
+    tracing: Tracing = UNTRACED

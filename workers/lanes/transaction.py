@@ -38,6 +38,7 @@ from workers.lanes.taken import SentBatch, Taken
 from workers.lanes.working_days import working_days
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
+from workers.tracing import UNTRACED, BatchTrace
 
 MORE_TIMERS = 4
 MOST_TIMERS = 10_000_000
@@ -62,7 +63,14 @@ class Settler:
     """
 
     def __init__(
-        self, claim: LaneClaim, *, settings: Settings, identity: Identity, pool: asyncpg.Pool, status: WorkerStatus
+        self,
+        claim: LaneClaim,
+        *,
+        settings: Settings,
+        identity: Identity,
+        pool: asyncpg.Pool,
+        status: WorkerStatus,
+        trace: BatchTrace = UNTRACED,
     ) -> None:
         self.lane = claim.lane
         self.epoch = claim.epoch
@@ -80,6 +88,7 @@ class Settler:
         self._outgoing = Outgoing(str(identity.database_id), claim.lane, claim.epoch, settings.lanes)
         self._pool = pool
         self._status = status
+        self._trace = trace
 
     @property
     def batch_seq(self) -> int:
@@ -132,6 +141,7 @@ class Settler:
     ) -> Settlement | None:
         """Do work that writes a batch, or nothing, under the lane's lock."""
         begun = time.monotonic()
+        self._trace.begin()
         async with borrowed(self._pool) as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -148,11 +158,20 @@ class Settler:
                 return None
             self._attempted = settlement
             reached("before_commit")
-            await transaction.commit()
+            with self._trace.step("commit"):
+                await transaction.commit()
             reached("after_commit")
         self._adopt(settlement)
+        self._tell(settlement.decided)
         self._status.batch_seconds.observe(time.monotonic() - begun)
         return settlement
+
+    def _tell(self, decided: Decided) -> None:
+        records = (
+            (taken.record.timestamp_ms, taken.decoded.traceparent if isinstance(taken.decoded, Input) else None)
+            for taken in decided.records
+        )
+        self._trace.committed(decided.after.batch_seq, records)
 
     def unsettled(self, taken: Sequence[Taken]) -> list[Taken]:
         """Those of some records that are not settled yet."""
@@ -207,8 +226,10 @@ class Settler:
         if not positions and not due:
             self.next_due_at = await load.next_due(connection, self.lane)
             return None
-        decided = await self._decider.decide(undecided, due, tables.load)
-        relayable = await self._write(connection, decided, positions)
+        with self._trace.step("decide"):
+            decided = await self._decider.decide(undecided, due, tables.load)
+        with self._trace.step("write"):
+            relayable = await self._write(connection, decided, positions)
         return Settlement(decided, relayable, positions, await tables.next_due(decided))
 
     async def _decide_again(self, connection: Connection, batch: SentBatch) -> Settlement:

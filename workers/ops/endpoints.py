@@ -183,10 +183,12 @@ class Lookout:
                 in_group = "" if self._status.assigned else await members(admin, self._settings.group)
         except Exception as error:  # noqa: BLE001  the same
             self._outside.broker_up, self._outside.broker_detail = False, first_line(error)
+            self._status.broker_away = True
             away = "the broker refuses the log-in" if isinstance(error, BrokerRefusesError) else "no broker answers"
             self._states.enter("broker", away, error=first_line(error))
         else:
             self._outside.broker_up, self._outside.broker_detail = True, ""
+            self._status.broker_away = False
             self._states.leave("broker", "a broker answers again")
             self._outside.group_members = in_group
 

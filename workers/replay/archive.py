@@ -6,12 +6,12 @@ from pathlib import Path
 from contracts.records import RawRecord
 from contracts.topics import Topic
 from workers.lanes.claims import fingerprint, fingerprint_offset
-from workers.lanes.lanelog import BatchLog
+from workers.lanes.lanelog import BatchLog, BranchLog
 from workers.replay import lines
 from workers.replay.broker import BrokerRecords
 from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
 from workers.replay.manifest import HistoryFile, LaneManifest, TopicFiles, lane_directory
-from workers.replay.merge import batch_log
+from workers.replay.merge import batch_log, begins
 
 NOTHING = TopicFiles(0, 0)
 
@@ -83,7 +83,15 @@ def file_extent(directory: Path, manifest: LaneManifest) -> LaneExtent:
         {topic: each.start for topic, each in topics.items()},
         {topic: each.end for topic, each in topics.items()},
         _last_batch(directory, manifest),
+        _begins(directory, manifest),
     )
+
+
+def _begins(directory: Path, manifest: LaneManifest) -> BranchLog | None:
+    topic = Topic.LANE_LOG.value
+    for file in manifest.topics.get(topic, NOTHING).files:
+        return begins(next(records_of(directory, manifest.lane, topic, file)))
+    return None
 
 
 def _last_batch(directory: Path, manifest: LaneManifest) -> BatchLog | None:
@@ -140,7 +148,8 @@ def continued_extent(directory: Path, manifest: LaneManifest, broker: LaneExtent
             )
             raise HistoryError(msg)
         starts[topic] = files.start
-    return LaneExtent(broker.lane, starts, broker.ends, broker.last or _last_batch(directory, manifest))
+    last, goes_on = broker.last or _last_batch(directory, manifest), broker.begins or _begins(directory, manifest)
+    return LaneExtent(broker.lane, starts, broker.ends, last, goes_on)
 
 
 async def require_continued(manifest: LaneManifest, broker: BrokerRecords) -> None:

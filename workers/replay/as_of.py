@@ -7,7 +7,7 @@ Source: docs/replay.md, As of a time.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -86,11 +86,11 @@ async def show_past(
     ends = await _ends(connection, settings, lanes, at)
     history = await _up_to(await fixed(settings, source), ends, at)
     database_id = str((await identity(connection)).database_id)
+    await past.hide_the_present(connection)  # before the long part: it may be refused
     with TemporaryDirectory(prefix="postpay-replay-") as folder:
         job = LaneJob(database_id, Path(folder), checkpoints)
         with reading("deciding again", sum(extent.offsets for extent in history.extents.values())) as told:
             await each_lane(history, partial(keep_lane, job), told)
-        await past.hide_the_present(connection)
         for lane, end in ends.items():
             await _show(
                 connection, job, Decider(lane, settings.lanes, event_clock=settings.clock == "event"), end, party
@@ -115,6 +115,11 @@ async def _ends(
     if at > latest:
         clock = "lanes have come to" if event_clock else "it is"
         raise UnknownTimeError(f"expected a time that has come, got {at.isoformat()}; {clock} {latest.isoformat()}")
+    if last.split_at is not None and at < last.split_at:
+        raise UnknownTimeError(
+            f"expected a time from {last.split_at.isoformat()} on, when lanes were split; got {at.isoformat()}: before,"
+            " parties were on other lanes (docs/replay.md, Lanes that were split)"
+        )
     if not last.ends:
         where = f"lane {', '.join(map(str, lanes))}" if len(lanes) == 1 else "the lanes"
         raise UnknownTimeError(
@@ -132,7 +137,9 @@ async def _up_to(history: RecordedHistory, ends: Mapping[int, BatchEnd], at: dat
     """
     found = await cut(replace(history, extents={lane: history.extents[lane] for lane in ends}), at)
     for lane, end in ends.items():
-        last = found.extents[lane].last
+        last, last_batch = found.extents[lane].last, found.last_batch(lane)
+        if last is None and last_batch == end.batch_seq:
+            continue  # it goes on from there, and nothing of its own was settled by then
         if last is None or last.batch_seq < end.batch_seq:
             ends_with = "none" if last is None else f"batch {last.batch_seq}"
             raise HistoryError(
@@ -172,22 +179,24 @@ async def keep_lane(job: LaneJob, history: RecordedHistory, lane: int, tell: Tel
         BrokerUnreachableError, KafkaError: the brokers are away.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is.
     """
-    postgres, last = history.settings.postgres, history.extents[lane].last
+    postgres, last = history.settings.postgres, history.last_batch(lane)
     assert last is not None  # or it would not be among them
     connection = await connect(postgres.dsn, application_name="postpay-replay", password=postgres.read_password)
     try:
-        beginning = Job(job.database_id, checkpoints=job.checkpoints, from_batch=last.batch_seq + 1)
+        beginning = Job(job.database_id, checkpoints=job.checkpoints, from_batch=last + 1)
         replay, _ = await begin(beginning, history, lane, connection, job.folder / f"deciding-{lane}.sqlite")
         failures = await failures_of(connection, lane)
     finally:
         await connection.close()
-    async with history.lane(lane) as opened:
-        async for batch in opened.batches(replay.standing.batch_seq + 1):
+    async with aclosing(history.batches(lane, replay.standing.batch_seq + 1)) as batches:
+        async for batch in batches:
+            replay.go_on(replay.standing.batch_seq + 1)
             decided, log = await replay.decide_as_logged(
                 batch, job.database_id, failures.get(replay.standing.batch_seq + 1, NO_FAILURES)
             )
             replay.keep(decided, log)
             tell(batch.offsets, len(batch.taken))
+    replay.go_on()
     checkpoint.save(job.folder, job.database_id, replay, {})
 
 

@@ -11,11 +11,12 @@ from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
+from workers.kafka import topics
 from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, reading, unreachable
 from workers.kafka.pacing import without_pauses
-from workers.lanes.lanelog import BatchLog
+from workers.lanes.lanelog import BatchLog, BranchLog
 from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
-from workers.replay.merge import batch_log
+from workers.replay.merge import batch_log, begins
 from workers.settings.model import Kafka, Settings
 
 FETCH_BYTES = 1024 * 1024
@@ -155,9 +156,11 @@ async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
     """What the brokers have now of every lane.
 
     Raises:
+        TopicsError: a topic is missing, or has other partitions than there are lanes.
         HistoryError: the lane-log has a record that is none.
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
+    await topics.require(settings)
     prefix = settings.topics.prefix
     async with _consumer(settings) as consumer:
         lanes = range(settings.lanes)
@@ -173,6 +176,10 @@ async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
             first = {topic: starts[tp] for topic, tp in of_lane.items()}
             end = {topic: ends[tp] for topic, tp in of_lane.items()}
             extents[lane] = await _with_last_batch(consumer, settings, LaneExtent(lane, first, end, None))
+        for lane in reversed(lanes):
+            extents[lane] = replace(extents[lane], begins=await _begins(consumer, settings, extents[lane]))
+            if extents[lanes[-1]].begins is None:
+                break  # where lanes were ever split, the last was split off
     return extents
 
 
@@ -217,6 +224,15 @@ async def _first_batch(records: BrokerRecords, first: int, end: int) -> BatchLog
             if found is not None:
                 return found
     return None
+
+
+async def _begins(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> BranchLog | None:
+    """Look for where the lane goes on from, at the beginning of its lane-log."""
+    topic = Topic.LANE_LOG.value
+    start, end = extent.starts[topic], extent.ends[topic]
+    records = BrokerRecords(consumer, settings.kafka, settings.topics.prefix, extent.lane, extent.ends)
+    found = await records.read(topic, start, min(start + LOOK_BACK, end)) if start < end else []
+    return begins(found[0]) if found else None
 
 
 async def _with_last_batch(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> LaneExtent:

@@ -41,6 +41,7 @@ class Checkpoint:
         rules_version: by which everything up to there was decided again.
         shape: which columns there were and what else is kept, in one hash: another release may keep more.
         sha256: of the file, in hex.
+        lanes: of how many it was one.
     """
 
     database_id: str
@@ -51,9 +52,10 @@ class Checkpoint:
     rules_version: int
     shape: str
     sha256: str
+    lanes: int = 0
 
 
-LAYOUT = 2
+LAYOUT = 3
 """Of what a file holds besides rows; raised when that changes, so that older files are not taken."""
 
 
@@ -98,6 +100,7 @@ def save(directory: Path, database_id: str, replay: LaneReplay, sent_to: Mapping
         RULES_VERSION,
         _shape(),
         _sum(path.with_suffix(".part")),
+        replay.decider.lanes,
     )
     path.with_suffix(".part").replace(path)
     path.with_suffix(".json").write_text(json.dumps(asdict(checkpoint), indent=2) + "\n", encoding="utf-8")
@@ -115,8 +118,8 @@ def latest(directory: Path, database_id: str, decider: Decider, before: int) -> 
         if checkpoint.database_id != database_id:
             msg = f"{path} is of database {checkpoint.database_id}, and this is database {database_id}"
             raise HistoryError(msg)
-        ours = (decider.event_clock, RULES_VERSION, _shape())
-        if (checkpoint.event_clock, checkpoint.rules_version, checkpoint.shape) == ours:
+        ours = (decider.event_clock, RULES_VERSION, _shape(), decider.lanes)
+        if (checkpoint.event_clock, checkpoint.rules_version, checkpoint.shape, checkpoint.lanes) == ours:
             found.append(checkpoint)
     return max((each for each in found if each.batch_seq < before), key=lambda each: each.batch_seq, default=None)
 

@@ -110,12 +110,12 @@ async def prepared(
     there = Provenance.load(directory)
     found = await provenance(settings, history.extents)
     if there is not None:
-        there.require(found, directory)
+        there.require(found, directory, may_grow=True)
     manifests = {lane: LaneManifest.load(directory, lane) for lane in history.extents if not lanes or lane in lanes}
     for lane, manifest in manifests.items():
         _require_whole_files(directory, manifest)
         continued_extent(directory, manifest, history.extents[lane])
-    if there is None or not there.database_id:
+    if there is None or not there.database_id or there.lanes != found.lanes:
         found.save(directory)
     chosen = replace(history, extents={lane: history.extents[lane] for lane in manifests})
     if until is not None:

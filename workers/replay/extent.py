@@ -6,7 +6,7 @@ from typing import Protocol
 
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
-from workers.lanes.lanelog import BatchLog
+from workers.lanes.lanelog import BatchLog, BranchLog
 
 HISTORY_TOPICS = (*(topic.value for topic in LANE_TOPICS), Topic.LANE_LOG.value)
 """What a history is made of, without prefix."""
@@ -26,12 +26,14 @@ class LaneExtent:
         ends: by topic, the offset before which reading ends; records that lie below are all committed or aborted.
         last: the last batch in the lane-log below its end; None where there is none, so that the order of deciding is
             not known and only `unlogged` can read the lane.
+        begins: from which batch of another lane it goes on; None: it was there from the beginning.
     """
 
     lane: int
     starts: Mapping[str, int]
     ends: Mapping[str, int]
     last: BatchLog | None
+    begins: BranchLog | None = None
 
     @property
     def offsets(self) -> int:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from contracts.headers import MAX_READ
@@ -10,12 +12,14 @@ from contracts.records import Rejected
 from contracts.topics import Topic
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
+from storage import branches
 from storage.database import Connection, Row
 from storage.recorded import SQL
 from workers.lanes.taken import REFUSED, Taken
 from workers.replay.broker import broker_records, output_extent
 from workers.settings.model import Settings
 
+LAST = 2**63 - 1
 READ = 1000
 """Offsets that are read at once."""
 
@@ -70,17 +74,29 @@ def unheard() -> None:
 
 
 async def failures_of(connection: Connection, lane: int) -> dict[int, Failures]:
-    """What the database has of a lane, by batch. Such rows are few."""
-    return grouped(await connection.fetch(SQL["failures"], lane, REFUSED), "batch_seq")
+    """What the database has of a lane's whole story, by batch. Such rows are few."""
+    begins = await branches.begins(connection, lane)
+    found = await failures_of(connection, begins.from_lane) if begins.from_lane != lane else {}
+    after = begins.batch_seq
+    found = {batch_seq: each for batch_seq, each in found.items() if batch_seq <= after}
+    for family in await branches.families(connection, lane):
+        last = LAST if family.last_batch is None else family.last_batch
+        rows = await connection.fetch(SQL["failures"], family.lanes, REFUSED, after, last)
+        for batch_seq, of_batch in groupby(sorted(rows, key=_batch_of), key=_batch_of):
+            found[batch_seq] = recorded(of_batch)
+        after = last
+    return found
 
 
-def grouped(rows: Iterable[Row], column: str) -> dict[int, Failures]:
-    """What rows of dead letters say, by one of their columns."""
-    found: dict[int, Failures] = {}
+_batch_of = itemgetter("batch_seq")
+
+
+def recorded(rows: Iterable[Row]) -> Failures:
+    """What rows of dead letters say."""
+    found = Failures()
     for row in rows:
         understood = row["event_id"] is not None or row["timer_id"] is not None
-        failures = found.setdefault(row[column], Failures())
-        failures.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
+        found.add(row["dead_letter_id"], row["reason"], row["detail"], understood=understood)
     return found
 
 

@@ -5,14 +5,17 @@
         async for batch in lane.batches():  # lane.unlogged_batches() where history.extents[3].last is None
             ...
 
+Of a lane that was split off another these are its own batches; `history.batches(3)` begins with those of the other.
+
 A `RecordedHistory` is a value that can be sent to another process, which then reads its lane there. Nothing it reads is
 changed by workers that go on meanwhile: the end was fixed when it was made.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from contracts.topics import Topic
@@ -27,6 +30,7 @@ from workers.replay.archive import (
 )
 from workers.replay.broker import broker_extents, broker_records
 from workers.replay.extent import HistoryError, LaneExtent, LaneRecords
+from workers.replay.lineage import Stretch, ancestry
 from workers.replay.manifest import HISTORY_FILE, LaneManifest, Provenance
 from workers.replay.merge import RecordedBatch, logged, logs, of_log, unlogged
 from workers.settings.model import Settings
@@ -74,11 +78,39 @@ class RecordedHistory:
         settings: which topics, how they were merged (POSTPAY_CLOCK), and how to reach the brokers.
         extents: by lane, what there is to read.
         source: where it is read from.
+        ancestries: by lane, its story before it was one of so many; lanes that always were are left out.
     """
 
     settings: Settings
     extents: Mapping[int, LaneExtent]
     source: HistorySource = field(default_factory=HistorySource)
+    ancestries: Mapping[int, tuple[Stretch, ...]] = field(default_factory=dict)
+
+    def stretches(self, lane: int) -> tuple[Stretch, ...]:
+        """The whole story of a lane, the first stretch first."""
+        return (*self.ancestries.get(lane, ()), Stretch(self.extents[lane], self.settings.lanes))
+
+    def last_batch(self, lane: int) -> int | None:
+        """The last batch of a lane's story; None where there is none in any lane-log."""
+        *before, own = self.stretches(lane)
+        if own.extent.last is not None:
+            return own.extent.last.batch_seq
+        return before[-1].last_batch if before else None
+
+    async def batches(self, lane: int, from_batch: int = 1) -> AsyncGenerator[RecordedBatch]:
+        """The batches of a lane's whole story, as `LaneHistory.batches` says; to be closed by whoever leaves early."""
+        for _, together in groupby(self.stretches(lane), key=lambda stretch: stretch.extent.lane):
+            last = [*together][-1]
+            if last.extent.last is None or (last.last_batch is not None and last.last_batch < from_batch):
+                continue
+            async with self._records(last.extent) as records:
+                opened = LaneHistory(records, last.extent, self.settings.clock == "event")
+                async for batch in opened.batches(from_batch):
+                    assert batch.log is not None  # only of a history without a lane-log
+                    if last.last_batch is not None and batch.log.batch_seq > last.last_batch:
+                        break
+                    yield batch
+                    from_batch = batch.log.batch_seq + 1
 
     @asynccontextmanager
     async def lane(self, lane: int) -> AsyncIterator[LaneHistory]:
@@ -88,17 +120,17 @@ class RecordedHistory:
             HistoryError: the export is damaged, or the topics are not those that were exported.
             BrokerUnreachableError: no broker answered.
         """
-        async with self._records(lane) as records:
+        async with self._records(self.extents[lane]) as records:
             yield LaneHistory(records, self.extents[lane], self.settings.clock == "event")
 
     @asynccontextmanager
-    async def _records(self, lane: int) -> AsyncIterator[LaneRecords]:
+    async def _records(self, extent: LaneExtent) -> AsyncIterator[LaneRecords]:
         directory = self.source.directory
-        manifest = None if directory is None else LaneManifest.load(directory, lane)
+        manifest = None if directory is None else LaneManifest.load(directory, extent.lane)
         if directory is not None and manifest is not None and not self.source.brokers:
             yield FileRecords(directory, manifest)
             return
-        async with broker_records(self.settings, self.extents[lane]) as broker:
+        async with broker_records(self.settings, extent) as broker:
             if directory is None or manifest is None:
                 yield broker
                 return
@@ -127,9 +159,10 @@ async def fixed(
         provenance = await _provenance(settings, extents, source)
         extents = {
             lane: _extent(source.directory, LaneManifest.load(source.directory, lane), extents.get(lane))
-            for lane in range(provenance.lanes)
+            for lane in range(settings.lanes if source.brokers else provenance.lanes)
         }
-    history = RecordedHistory(settings, extents, source)
+    found = {lane: ancestry(extents, lane, len(extents)) for lane in extents}
+    history = RecordedHistory(settings, extents, source, {lane: each for lane, each in found.items() if each})
     return history if until is None else await cut(history, until)
 
 
@@ -165,7 +198,7 @@ async def _provenance(settings: Settings, extents: Mapping[int, LaneExtent], sou
         msg = f"expected an export of 'postpay history export', found no {HISTORY_FILE} in {source.directory}"
         raise HistoryError(msg)
     if source.brokers:
-        there.require(await provenance(settings, extents), source.directory)
+        there.require(await provenance(settings, extents), source.directory, may_grow=True)
     else:  # nobody can be asked which cluster it was; the rest decides how it is read
         there.require(replace(there, lanes=settings.lanes, clock=settings.clock), source.directory)
     return there
@@ -187,7 +220,7 @@ async def cut(history: RecordedHistory, until: datetime) -> RecordedHistory:
 
 async def _cut(lane: LaneHistory, until: datetime) -> LaneExtent:
     extent = lane.extent
-    if extent.last is None and extent.offsets:
+    if extent.last is None and extent.begins is None and extent.offsets:
         msg = (
             f"lane {extent.lane} has records and no batch in its lane-log, so nothing says what was decided by"
             f" {until.isoformat()}; leave the time out"

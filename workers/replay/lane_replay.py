@@ -3,10 +3,14 @@
 Nothing is read of the database here, and nothing is written or sent: what becomes of a batch is up to the caller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from settlement.draft import Rules
 from settlement.version import RULES_VERSION
+from storage import chain
+from storage.branches import Branch
 from storage.lanes import Position
 from workers.lanes.claims import fingerprint
 from workers.lanes.deciding import Decided, Decider, Standing
@@ -15,8 +19,18 @@ from workers.lanes.outgoing import Outgoing
 from workers.replay.difference import of_log
 from workers.replay.extent import HistoryError
 from workers.replay.failures import NO_FAILURES, Failures
+from workers.replay.lineage import Heir, Stretch
 from workers.replay.merge import RecordedBatch
+from workers.replay.spill import Spill
 from workers.replay.tables import LaneTables
+
+
+@dataclass(frozen=True, slots=True)
+class Branching:
+    """After a batch the lane goes on as an heir."""
+
+    after: int
+    heir: Heir
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,7 @@ class LaneReplay:
         tables: as they are then.
         positions: likewise, by topic.
         arrived: likewise, by event hash of what is parked: the batch that parked it, and its place in it.
+        later: as which lanes it goes on once these were split off, the next first; `tables` know them as heirs.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class LaneReplay:
         tables: LaneTables,
         positions: Mapping[str, Position] | None = None,
         arrived: Mapping[bytes, tuple[int, int]] | None = None,
+        later: Sequence[Branching] = (),
     ) -> None:
         self.decider = decider
         self.standing = standing
@@ -54,6 +70,57 @@ class LaneReplay:
         self.positions = dict(positions or {})
         self.gaps: list[Gap] = []
         self.arrived: dict[bytes, tuple[int, int]] = dict(arrived or {})
+        self.branches: list[Branch] = []
+        """Where the lane went on as another, or as one of more."""
+        self._later = list(later)
+
+    @classmethod
+    def from_the_beginning(
+        cls, stretches: Sequence[Stretch], first: Rules, spill: Spill, *, event_clock: bool
+    ) -> "LaneReplay":
+        """A lane before the first batch of its story.
+
+        Args:
+            stretches: of its story, the first stretch first.
+            first: what was in force then.
+            spill: an empty file.
+            event_clock: under which clock it was decided.
+        """
+        begins = stretches[0]
+        lane = begins.extent.lane
+        later = [
+            Branching(before.last_batch or 0, Heir(after.extent.lane, after.lanes, before.lanes))
+            for before, after in pairwise(stretches)
+        ]
+        return cls(
+            Decider(lane, begins.lanes, event_clock=event_clock),
+            Standing(0, chain.genesis(lane), 1, None, first),
+            LaneTables(lane, spill, heirs=[each.heir for each in later]),
+            later=later,
+        )
+
+    def go_on(self, batch_seq: int | None = None) -> None:
+        """Go on as those that were split off before this batch; None: as the last of them."""
+        while self._later and (batch_seq is None or batch_seq > self._later[0].after):
+            heir, standing = self._later.pop(0).heir, self.standing
+            self.branches.append(
+                Branch(
+                    heir.lane,
+                    self.decider.lane,
+                    self.decider.lanes,
+                    standing.batch_seq,
+                    standing.chain_hash,
+                    standing.next_seq,
+                    standing.lane_time,
+                )
+            )
+            self.tables.become_heirs()
+            if heir.lane != self.decider.lane:
+                self.positions = {}
+            for topic in self.tables.totals.settled:
+                self.positions.setdefault(topic, Position(0, None))
+            self.decider = replace(self.decider, lane=heir.lane, lanes=heir.lanes)
+            self.standing = replace(standing, totals=self.tables.totals.in_deciding())
 
     async def decide(self, batch: RecordedBatch, log: BatchLog, failures: Failures = NO_FAILURES) -> Decided:
         """Decide the next batch, and change nothing.

@@ -52,8 +52,13 @@ class Provenance:
         """Write it."""
         _write(directory / HISTORY_FILE, asdict(self))
 
-    def require(self, other: "Provenance", directory: Path) -> None:
+    def require(self, other: "Provenance", directory: Path, *, may_grow: bool = False) -> None:
         """What is to be read or added must be the same history; a database may be named later.
+
+        Args:
+            other: whose history is to be read or added.
+            directory: where this one is.
+            may_grow: whether lanes may have been split since.
 
         Raises:
             HistoryError: it is not.
@@ -63,7 +68,9 @@ class Provenance:
         differing = [
             f"{name} {value!r} there and {found[name]!r} here"
             for name, value in pairs
-            if value != found[name] and not (name == "database_id" and "" in {value, found[name]})
+            if value != found[name]
+            and not (name == "database_id" and "" in {value, found[name]})
+            and not (name == "lanes" and may_grow and other.lanes % self.lanes == 0)
         ]
         if differing:
             msg = (

@@ -14,7 +14,7 @@ from contracts.decode import decode
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
 from workers.lanes.inbox import Buffer, Inbox, buffered_bytes
-from workers.lanes.lanelog import BatchLog, OffsetRange, decode_log
+from workers.lanes.lanelog import BatchLog, BranchLog, LogRecord, OffsetRange, decode_log
 from workers.lanes.taken import Taken
 from workers.replay.extent import HistoryError, LaneExtent, LaneRecords
 
@@ -102,7 +102,27 @@ async def logs(records: LaneRecords, extent: LaneExtent) -> AsyncIterator[tuple[
 
 
 def batch_log(record: RawRecord) -> BatchLog | None:
-    """What a record of the lane-log says of a batch; None for a claim.
+    """What a record of the lane-log says of a batch; None where it says something else.
+
+    Raises:
+        HistoryError: it is no record of the lane's log.
+    """
+    log = log_record(record)
+    return log if isinstance(log, BatchLog) else None
+
+
+def begins(record: RawRecord) -> BranchLog | None:
+    """What the first record of a lane-log says of where the lane goes on from; None: it begins there.
+
+    Raises:
+        HistoryError: it is no record of the lane's log.
+    """
+    log = log_record(record)
+    return log if isinstance(log, BranchLog) and log.from_lane != log.lane else None
+
+
+def log_record(record: RawRecord) -> LogRecord:
+    """What a record of the lane-log says.
 
     Raises:
         HistoryError: it is no record of the lane's log.
@@ -116,7 +136,7 @@ def batch_log(record: RawRecord) -> BatchLog | None:
     if log.lane != record.partition:
         msg = f"{where} speaks of lane {log.lane}; nobody but postpay may write to that topic"
         raise HistoryError(msg)
-    return log if isinstance(log, BatchLog) else None
+    return log
 
 
 async def unlogged(records: LaneRecords, extent: LaneExtent, *, event_clock: bool) -> AsyncIterator[RecordedBatch]:

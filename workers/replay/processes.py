@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.sharedctypes import Synchronized
@@ -29,6 +30,10 @@ TOLD_EVERY_S = 0.2
 
 class StoppedError(Exception):
     """Raised by `tell` in a lane's work when another lane's has failed, or nobody waits for it any more."""
+
+
+class ProcessKilledError(Exception):
+    """A process that read lanes was killed, so nothing came of any of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ async def each_lane(
 
     Raises:
         Exception: what the work of a lane raised first; the others are stopped.
+        ProcessKilledError: a process was killed.
     """
     context = multiprocessing.get_context("spawn")
     shared = _Shared(context.Value("q", 0), context.Value("q", 0), context.Event())
@@ -80,6 +86,11 @@ async def each_lane(
                 each.result()
             told(shared.offsets.value, shared.records.value)
         return {lane: each.result() for lane, each in running.items()}
+    except BrokenProcessPool as error:
+        raise ProcessKilledError(
+            "a process that read lanes was killed, by somebody or for want of memory (--processes N needs less of it):"
+            " start it again"
+        ) from error
     finally:
         shared.stopped.set()
         pool.shutdown(cancel_futures=True)

@@ -21,13 +21,15 @@ from settlement.version import RULES_VERSION
 from storage import migrations, replacement
 from storage.audit import Check, audit
 from storage.identity import Identity
+from storage.operator_log import Action, Because, LogOutcome, Note
 from storage.replacement import ClaimedError, InUse
 from workers.kafka.clients import administering
 from workers.kafka.joining import members
 from workers.kafka.topics import cluster_id
+from workers.lanes.fault_points import reached
 from workers.lanes.taken import REFUSED
 from workers.replay.extent import HistoryError
-from workers.replay.failures import grouped
+from workers.replay.failures import recorded
 from workers.replay.history import HistorySource, RecordedHistory, fixed, provenance
 from workers.replay.processes import Tell, each_lane
 from workers.replay.rebuilding import Job, LaneRebuilt, fence, rebuild_lane
@@ -97,6 +99,7 @@ async def rebuild(
     terms: Mapping[str, Any] | None = None,
     processes: int | None = None,
     accepted: Collection[str] = (),
+    because: Because | None = None,
 ) -> Rebuilt:
     """Rebuild the database that the settings name. It may be empty, but must exist.
 
@@ -107,6 +110,7 @@ async def rebuild(
         terms: the document that lanes began with, where no old schema has it; None: those of this release.
         processes: lanes at a time; None: one for each processor.
         accepted: invariants that need not hold, by name: a defect of its time may have broken them, on record.
+        because: who does it, and why, for the operator log.
 
     Raises:
         ClaimedError: workers run.
@@ -127,17 +131,35 @@ async def rebuild(
         history = await fixed(settings, source)  # again: what was open a moment ago has ended
         first = found.first_terms or dict(terms or TermsBook.builtin().document)
         failed = await replacement.failures(connection, REFUSED) if found.has_tables else []
-        failures = grouped(failed, "lane")
         await replacement.prepare(connection, found, given, first)
-        job = Job(str(given.database_id), first, failures, found.has_tables)
+        reached("rebuild_prepared")
+        job = Job(str(given.database_id), first, recorded(failed), found.has_tables)
         with reading("rebuilding", sum(extent.offsets for extent in history.extents.values())) as told:
             lanes = await each_lane(history, partial(rebuild_lane, job), told, processes=processes)
         invariants = await require_sound(connection, accepted)
         await require_no_workers(settings, connection)
-        kept_as = await replacement.swap(connection, found)
-    rebuilt = [lanes[lane] for lane in sorted(lanes)]
+        reached("rebuild_sound")
+        rebuilt = [lanes[lane] for lane in sorted(lanes)]
+        note = None if because is None else _note(because, found, given, rebuilt)
+        kept_as = await replacement.swap(connection, found, note, partial(reached, "rebuild_exchanged"))
     unsent = sum(max(0, each.batch_seq - lanes[lane].batch_seq) for lane, each in found.lanes.items() if lane in lanes)
     return Rebuilt(str(given.database_id), rebuilt, kept_as, unsent, invariants, time.monotonic() - begun)
+
+
+def _note(because: Because, found: InUse, given: Identity, lanes: Sequence[LaneRebuilt]) -> Note:
+    """The new schema, and up to where the one was that it takes the place of."""
+    return Note(
+        because=because,
+        action=Action.REBUILD,
+        subject=str(given.database_id),
+        outcome=LogOutcome.DONE,
+        before={"batches": sum(lane.batch_seq for lane in found.lanes.values())} if found.has_tables else None,
+        after={
+            "rules_version": RULES_VERSION,
+            "batches": sum(each.batch_seq for each in lanes),
+            "chain_hashes": {str(each.lane): each.chain_hash for each in lanes},
+        },
+    )
 
 
 async def require_no_workers(settings: Settings, connection: asyncpg.Connection) -> None:
@@ -166,7 +188,7 @@ async def _identity(settings: Settings, found: InUse, history: RecordedHistory) 
     """
     named = (await provenance(settings, history.extents)).database_id
     old = found.identity
-    if old is not None and old.lanes != settings.lanes:
+    if old is not None and old.lanes not in {stretch.lanes for stretch in history.stretches(0)}:
         raise HistoryError(f"the database was made for {old.lanes} lanes, and POSTPAY_LANES says {settings.lanes}")
     settled = sum(lane.batch_seq for lane in found.lanes.values())
     if old is not None and settled and named and str(old.database_id) != named:

@@ -8,8 +8,8 @@ Source: docs/replay.md, Rebuilding.
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,13 +17,12 @@ from typing import Any
 from contracts.topics import Topic
 from settlement.draft import Rules
 from settlement.terms import TermsBook
-from storage import chain, replacement
+from storage import replacement
 from storage.bulk import LaneCopy
 from storage.database import Connection, connect
 from workers.kafka.clients import stop_within
-from workers.lanes.deciding import Decider, Standing
 from workers.lanes.fault_points import reached
-from workers.lanes.lanelog import BatchLog, decode_log
+from workers.lanes.lanelog import BatchLog, BranchLog, decode_log
 from workers.lanes.takeover import START_TIMEOUT_S, lane_producer
 from workers.lanes.working_days import working_days
 from workers.replay.copying import copy_end
@@ -35,7 +34,6 @@ from workers.replay.merge import RecordedBatch
 from workers.replay.packing import unpack
 from workers.replay.processes import Tell
 from workers.replay.spill import Spill
-from workers.replay.tables import LaneTables
 from workers.settings.model import Settings
 
 READ = 1000
@@ -53,13 +51,13 @@ class Job:
     Args:
         database_id: that wrote the lane-log, and that the new schema gets.
         terms: the document that lanes began with.
-        failures: by lane, what failed by a defect, as far as the old schema has it.
+        failures: what failed by a defect, as far as the old schema has it.
         has_old: whether there is an old schema, that knows when its batches were committed.
     """
 
     database_id: str
     terms: dict[str, Any]
-    failures: Mapping[int, Failures] = field(default_factory=dict)
+    failures: Failures = field(default_factory=Failures)
     has_old: bool = False
 
 
@@ -132,10 +130,8 @@ class LaneRebuilding:
         self._connection = connection
         self._tell = tell
         first = Rules(TermsBook.parse(job.terms), working_days())
-        self._replay = LaneReplay(
-            Decider(lane, settings.lanes, event_clock=settings.clock == "event"),
-            Standing(0, chain.genesis(lane), 1, None, first),
-            LaneTables(lane, Spill(path)),
+        self._replay = LaneReplay.from_the_beginning(
+            history.stretches(lane), first, Spill(path), event_clock=settings.clock == "event"
         )
         self._copy = LaneCopy(connection, lane)
         self._committed_at: dict[int, Any] = {}
@@ -154,35 +150,45 @@ class LaneRebuilding:
             standing.batch_seq,
             standing.chain_hash.hex(),
             self._messages,
-            standing.next_seq - 1,
+            totals.decisions,
             totals.postings,
         )
 
     async def run(self) -> None:
         """Decide all batches, copy what they make, and then what the lane is in the end."""
-        extent = self._history.extents[self._lane]
-        if extent.last is not None:
-            failures = self._job.failures.get(self._lane, Failures())
-            await add_told(failures, self._history.settings, self._lane)
-            async with self._history.lane(self._lane) as opened:
-                async for batch in opened.batches():
-                    await self._batch(batch, failures)
+        failures = self._job.failures
+        for lane in {stretch.extent.lane for stretch in self._history.stretches(self._lane)}:
+            await add_told(failures, self._history.settings, lane)
+        async with aclosing(self._history.batches(self._lane)) as batches:
+            async for batch in batches:
+                await self._batch(batch, failures)
+        self._replay.go_on()
+        for branch in self._replay.branches:
+            if branch.lane == self._lane:
+                await self._connection.execute(replacement.SQL["store_branch"], *astuple(branch))
         await self._outcomes()
         await copy_end(self._copy, self._replay)
         reached("rebuild_copied")
         await self._lane_itself(await self._epoch())
 
     async def _batch(self, batch: RecordedBatch, failures: Failures) -> None:
+        assert batch.log is not None  # only of a history without a lane-log
+        self._replay.go_on(batch.log.batch_seq)
         before = self._replay.standing
         try:
             decided, log = await self._replay.decide_as_logged(batch, self._job.database_id, failures)
         except HistoryError as error:
             raise HistoryError(f"{error}. Nothing was changed. What to do: docs/runbooks/database-lost.md") from error
-        next_offsets = {topic: span.next_offset for topic, span in log.offsets.items()}
-        committed_at = await self._commit_of(log)
-        await self._copy.batch(
-            log.batch_seq, log.lane_time, before.next_seq, decided.recorded, next_offsets, committed_at
+        keeps, recorded = self._replay.tables.keeps, decided.recorded
+        await self._copy.decided(
+            log.batch_seq,
+            [row for row in recorded.decisions if keeps(row.party_id)],
+            [row for row in recorded.postings if keeps(row.party_id)],
         )
+        if log.lane == self._lane:
+            next_offsets = {topic: span.next_offset for topic, span in log.offsets.items()}
+            committed_at = await self._commit_of(log)
+            await self._copy.batch(log.batch_seq, log.lane_time, before.next_seq, recorded, next_offsets, committed_at)
         if decided.after.rules.terms.digest != before.rules.terms.digest:
             terms = decided.after.rules.terms
             document = json.dumps(terms.document, ensure_ascii=False)
@@ -226,5 +232,6 @@ class LaneRebuilding:
         async with self._history.lane(self._lane) as opened:
             for first in range(extent.starts[topic], extent.ends[topic], READ):
                 for record in await opened.records.read(topic, first, min(first + READ, extent.ends[topic])):
-                    epoch = max(epoch, decode_log(record.value).epoch)
+                    log = decode_log(record.value)
+                    epoch = epoch if isinstance(log, BranchLog) else max(epoch, log.epoch)
         return epoch

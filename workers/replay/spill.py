@@ -56,6 +56,11 @@ class Spill:
         """All that were ever kept, as they were kept last."""
         return iter(self._db.execute("SELECT kind, id, content FROM party"))
 
+    def drop_parties(self, names: Iterable[tuple[str, str]]) -> None:
+        """Forget parties: kind and id."""
+        with self._at_once():
+            self._db.executemany("DELETE FROM party WHERE kind = ? AND id = ?", names)
+
     # Event ids that are taken.
 
     def put_seen(self, seen: Mapping[bytes, bytes]) -> None:
@@ -92,6 +97,11 @@ class Spill:
     def outcomes(self, name: str) -> Iterator[tuple[bytes, bytes]]:
         """All rows of a table: key and content."""
         return iter(self._db.execute("SELECT row, content FROM outcome WHERE name = ?", (name,)))
+
+    def drop_outcomes(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Forget rows: of which table, and their key."""
+        with self._at_once():
+            self._db.executemany("DELETE FROM outcome WHERE name = ? AND row = ?", rows)
 
     # The lane itself, in a checkpoint.
 

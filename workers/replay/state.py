@@ -42,12 +42,14 @@ class StateComparison:
         tables: what the replay came to.
         standing: likewise.
         positions: likewise, by topic.
+        begins_after: the batch that the lane goes on from, where it was split off another.
     """
 
     connection: Connection
     tables: LaneTables
     standing: Standing
     positions: Mapping[str, Position]
+    begins_after: int = 0
     rows: int = 0
     """How many rows were compared."""
     other_versions: bool = False
@@ -252,19 +254,18 @@ class StateComparison:
     async def _numbers(self) -> Difference | None:
         """Decisions, postings and batches beyond those that were compared one by one."""
         row = await self.connection.fetchrow(SQL["decided_numbers"], self.tables.lane)
-        decisions, batches = self.standing.next_seq - 1, self.standing.batch_seq
-        postings = self.tables.totals.postings
+        totals, batches = self.tables.totals, self.standing.batch_seq - self.begins_after
         return of_rows(
             "the number of its rows",
             tuple(row.keys()),
             tuple(row),
             (
-                decisions,
-                decisions or None,
-                postings,
-                self.tables.totals.last_posting or None,
+                totals.decisions,
+                totals.last_decision or None,
+                totals.postings,
+                totals.last_posting or None,
                 batches,
-                batches or None,
+                self.standing.batch_seq if batches else None,
             ),
         )
 

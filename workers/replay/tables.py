@@ -6,12 +6,12 @@ Entities never change, so states share them with the tables, and what a batch ch
 
 import heapq
 import sys
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from contracts.topics import Topic
 from settlement.decision import Outcome
 from settlement.entities import Account, Merchant, Obligation
 from settlement.entity import Entity, EntityT
@@ -21,10 +21,12 @@ from storage.load import OPEN_OBLIGATIONS, WITH_PARTY
 from storage.outcomes import dead_letters, receipts
 from storage.read_set import Loaded, ReadSet
 from storage.rows import TABLES
-from storage.write import Activity, activity_totals, platform_balances
+from storage.write import Activity, activity_totals
 from workers.lanes.deciding import Decided
-from workers.replay.packing import PartyTables, pack, packed, unpacked
+from workers.replay.lineage import Heir
+from workers.replay.packing import PartyTables, pack, packed, unpack, unpacked
 from workers.replay.spill import Spill
+from workers.replay.sums import Sums, sources_of, whose
 
 HOT_ROWS = 150_000
 """Rows of parties in memory, with some 600 bytes each, before those that were longest not in use go to the file."""
@@ -56,29 +58,29 @@ class _State(PartyState):
         return None
 
 
-@dataclass(slots=True)
-class Sums:
-    """What the lane itself has: sums over its parties, and how many rows there are of each class."""
-
-    platform: Counter[tuple[str, str]] = field(default_factory=Counter)
-    activity: dict[str, Activity] = field(default_factory=dict)
-    settled: Counter[str] = field(default_factory=Counter)
-    made: Counter[str] = field(default_factory=Counter)
-    postings: int = 0
-    last_posting: int = 0
-
-
 class LaneTables:
     """The tables of one lane, as they are after the last batch that was kept.
 
     Args:
         lane: its number.
         spill: the file beside it, empty or a checkpoint.
+        heirs: lanes that go on from it, each from the one before: the tables become theirs one after the other.
     """
 
-    def __init__(self, lane: int, spill: Spill, *, hot_rows: int = HOT_ROWS, hot_seen: int = HOT_SEEN) -> None:
+    def __init__(
+        self,
+        lane: int,
+        spill: Spill,
+        *,
+        heirs: Sequence[Heir] = (),
+        hot_rows: int = HOT_ROWS,
+        hot_seen: int = HOT_SEEN,
+    ) -> None:
         self.lane = lane
         self.totals = Sums()
+        self._heirs = [(heir, Sums()) for heir in heirs]
+        self._seen_of_nobody: dict[bytes, bytes] = {}
+        """Event ids of what is no party's: those that are split off do not know them."""
         self.own = PartyTables()
         """What the lane itself keeps."""
         self.spill = spill
@@ -157,7 +159,7 @@ class LaneTables:
         """Which of these event ids are taken by decisions or receipts, and with what fingerprint."""
         unknown = []
         for hash_ in hashes:
-            fingerprint = self._seen.get(hash_)
+            fingerprint = self._seen.get(hash_) or self._seen_of_nobody.get(hash_)
             if fingerprint is None:
                 unknown.append(hash_)
             else:
@@ -181,7 +183,8 @@ class LaneTables:
                 or outcome is Outcome.DECLINED
                 or (outcome is Outcome.DUPLICATE and not settled.is_repeat)
             ):
-                self._seen[message.event_hash] = message.fingerprint
+                seen = self._seen if message.party is not None else self._seen_of_nobody
+                seen[message.event_hash] = message.fingerprint
         self._keep_outcomes(decided)
         self._keep_totals(decided)
         self.move_out()
@@ -238,15 +241,62 @@ class LaneTables:
         self._outcomes.clear()
 
     def _keep_totals(self, decided: Decided) -> None:
-        totals, postings = self.totals, decided.recorded.postings
-        if postings:
-            totals.postings += len(postings)
-            totals.last_posting = postings[-1].seq
-        totals.platform.update(platform_balances(postings))
+        totals, recorded = self.totals, decided.recorded
+        totals.add(recorded.decisions, recorded.postings)
         for currency, sums in activity_totals(decided.activity, decided.results).items():
             totals.activity[currency] = totals.activity.get(currency, Activity()).plus(*sums)
         totals.settled.update(each.record.topic for each in decided.records)
         totals.settled.subtract(each.record.topic for each in decided.rerouted)
+        if self._heirs:
+            self._keep_totals_of_heirs(decided)
+
+    def _keep_totals_of_heirs(self, decided: Decided) -> None:
+        decisions, postings = decided.recorded.decisions, decided.recorded.postings
+        sources = sources_of(decided)
+        for heir, sums in self._heirs:
+            decisions = [row for row in decisions if heir.has(row.party_id)]
+            postings = [row for row in postings if heir.has(row.party_id)]
+            sources = [(name, source) for name, source in sources if heir.has(name)]
+            sums.add(decisions, postings)
+            sums.settled.update(
+                source.topic if source.partition == heir.lane else Topic.REROUTED.value for _, source in sources
+            )
+
+    # What becomes of it where the lane was split.
+
+    def keeps(self, name: str | None) -> bool:
+        """Whether the last of the heirs will have what is of an account, merchant or key; None: of nobody."""
+        return all(heir.has(name) for heir, _ in self._heirs)
+
+    def become_heirs(self) -> None:
+        """Become the tables of the next heir: what is of others goes."""
+        heir, sums = self._heirs.pop(0)
+        self.flush()
+        gone = []
+        for kind, party_id, content in self.spill.parties():
+            if not heir.has(party_id):
+                gone.append((kind, party_id))
+                continue
+            for of_class, rows in unpacked(Party(PartyKind(kind), party_id), content).entities.items():
+                sums.made[TABLES[of_class].name] += len(rows)
+        self.spill.drop_parties(gone)
+        for of_class, rows in self.own.entities.items():
+            sums.made[TABLES[of_class].name] += len(rows)
+        self.spill.drop_outcomes(
+            [
+                (name, key)
+                for name in ("receipt", "dead_letter")
+                for key, content in self.spill.outcomes(name)
+                if not heir.has(whose(name, unpack(content)))
+            ]
+        )
+        self._due = [entry for entry in self._due if heir.has(_party_of(entry).id)]
+        heapq.heapify(self._due)
+        if heir.lane == self.lane:
+            sums.activity = self.totals.activity
+        else:
+            self._seen_of_nobody.clear()
+        self.lane, self.totals = heir.lane, sums
 
     # What goes to the file.
 
@@ -288,7 +338,9 @@ class LaneTables:
             "activity": {currency: list(each) for currency, each in sums.activity.items()},
             "settled": dict(sums.settled),
             "made": dict(sums.made),
+            "decisions": [sums.decisions, sums.last_decision],
             "postings": [sums.postings, sums.last_posting],
+            "seen_of_nobody": [[*each] for each in self._seen_of_nobody.items()],
             "own": packed(self.own),
             "due": sorted(self._due),
         }
@@ -302,7 +354,9 @@ class LaneTables:
         sums.activity = {currency: Activity(*each) for currency, each in content["activity"].items()}
         sums.settled.update(content["settled"])
         sums.made.update(content["made"])
+        sums.decisions, sums.last_decision = content["decisions"]
         sums.postings, sums.last_posting = content["postings"]
+        tables._seen_of_nobody = dict(content["seen_of_nobody"])
         tables.own = unpacked(None, content["own"])
         tables._due = list(content["due"])
         tables._moved = tables._seen_spilled = True

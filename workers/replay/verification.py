@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 from settlement.draft import Rules
 from settlement.terms import TermsBook
 from settlement.version import RULES_VERSION
-from storage import chain, recorded
+from storage import branches, recorded
 from storage.database import Connection, connect
 from storage.recorded import SQL, BatchRows
-from workers.lanes.deciding import Decided, Decider, Standing
+from workers.lanes.deciding import Decided, Decider
 from workers.lanes.lanelog import BatchLog, decode_log
 from workers.lanes.outgoing import Outgoing, unpack
 from workers.lanes.working_days import working_days
@@ -38,7 +38,6 @@ from workers.replay.processes import Tell
 from workers.replay.report import LaneReport
 from workers.replay.spill import Spill
 from workers.replay.state import StateComparison
-from workers.replay.tables import LaneTables
 
 TAIL = 200
 """Batches that are decided within the snapshot in which a lane's end is compared. With more to go, the history is fixed
@@ -83,7 +82,7 @@ async def verify_lane(job: Job, history: RecordedHistory, lane: int, tell: Tell)
         with TemporaryDirectory(prefix="postpay-replay-") as folder:
             replay, sent_to = await begin(job, history, lane, connection, Path(folder) / f"lane-{lane}.sqlite")
             try:
-                verification = LaneVerification(job, history, tell, connection, replay, sent_to)
+                verification = LaneVerification(job, history, lane, tell, connection, replay, sent_to)
                 await verification.run()
                 if job.checkpoints is not None and verification.is_proven:
                     checkpoint.save(job.checkpoints, job.database_id, replay, verification.sent_to)
@@ -107,8 +106,8 @@ async def begin(
             return checkpoint.restore(job.checkpoints, found, decider, path)
     rows = await connection.fetch(SQL["terms"])
     first = Rules(TermsBook.parse(json.loads(rows[0]["document"])), working_days())
-    standing = Standing(0, chain.genesis(lane), 1, None, first)
-    return LaneReplay(decider, standing, LaneTables(lane, Spill(path))), {}
+    stretches = history.stretches(lane)
+    return LaneReplay.from_the_beginning(stretches, first, Spill(path), event_clock=decider.event_clock), {}
 
 
 class LaneVerification:
@@ -117,6 +116,7 @@ class LaneVerification:
     Args:
         job: what to verify.
         history: with the first end.
+        lane: its number.
         tell: of progress.
         connection: outside a transaction; reading is enough (role postpay_auditor).
         replay: of the lane.
@@ -127,12 +127,12 @@ class LaneVerification:
         self,
         job: Job,
         history: RecordedHistory,
+        lane: int,
         tell: Tell,
         connection: Connection,
         replay: LaneReplay,
         sent_to: Mapping[str, int],
     ) -> None:
-        lane = replay.decider.lane
         self.report = LaneReport(lane, from_batch=replay.standing.batch_seq + 1, to_batch=replay.standing.batch_seq)
         self.sent_to = sent_to
         self._job = job
@@ -187,14 +187,14 @@ class LaneVerification:
 
     async def through(self, history: RecordedHistory) -> Difference | None:
         """Go on as far as the lane-log reaches."""
-        last = history.extents[self._lane].last
+        last = history.last_batch(self._lane)
         position = self._replay.standing.batch_seq
-        if last is None or last.batch_seq <= position:
+        if last is None or last <= position:
             return None
         self._failures = await failures_of(self._connection, self._lane)
-        rows = _InTurn(recorded.batches(self._connection, self._lane, position, last.batch_seq))
-        async with history.lane(self._lane) as opened:
-            async for batch in opened.batches(position + 1):
+        rows = _InTurn(recorded.story(self._connection, self._lane, position, last))
+        async with aclosing(history.batches(self._lane, position + 1)) as batches:
+            async for batch in batches:
                 found = await self._batch(batch, await rows.of(position := position + 1))
                 if found is not None:
                     return found
@@ -235,6 +235,8 @@ class LaneVerification:
             await self._connection.execute(SQL["be_patient"])
             row = await self._connection.fetchrow(SQL["standing"], self._lane)
             found = None if opened is None else await self._tail(opened, row["batch_seq"])
+            if found is None:
+                self._replay.go_on()
             return found or await self._state(row["batch_seq"])
 
     async def _tail(self, opened: LaneHistory, end: int) -> Difference | None:
@@ -279,7 +281,10 @@ class LaneVerification:
             )
             return None
         replay = self._replay
-        comparison = StateComparison(self._connection, replay.tables, replay.standing, replay.positions)
+        begins = await branches.begins(self._connection, self._lane)
+        comparison = StateComparison(
+            self._connection, replay.tables, replay.standing, replay.positions, begins.batch_seq
+        )
         comparison.other_versions = self.report.versions.keys() - {RULES_VERSION} != set()
         found = await comparison.first_difference()
         if found is None and self._outputs is not None:
@@ -295,6 +300,7 @@ class LaneVerification:
         if log.database_id != self._job.database_id:
             where = "its record in the lane-log"
             return Difference(where, "database_id", shown(log.database_id), self._job.database_id, log.batch_seq)
+        self._replay.go_on(log.batch_seq)
         found, decided = await self._decided(batch, log, rows)
         version = self.report.version(log.rules_version)
         if found is not None:
@@ -318,9 +324,11 @@ class LaneVerification:
             decided = await self._replay.decide(batch, log, self._failures.get(log.batch_seq, NO_FAILURES))
         except Exception as error:  # noqa: BLE001 - whatever it is, it did not happen when the batch was settled
             return Difference("all of it", None, "decided", f"{type(error).__name__}: {error}"), None
-        outgoing = Outgoing(log.database_id, self._lane, log.epoch, self._history.settings.lanes)
+        decider = self._replay.decider
+        outgoing = Outgoing(log.database_id, decider.lane, log.epoch, decider.lanes)
         found = of_batch(rows, log, decided, outgoing.log(decided, log.offsets))
-        if found is None and self._outputs is not None and self.report.diverged is None:
+        is_ours = decider.lane == self._lane  # what another lane has sent is compared with that one
+        if found is None and self._outputs is not None and is_ours and self.report.diverged is None:
             last = self._history.extents[self._lane].last
             is_sent = last is not None and log.batch_seq <= last.batch_seq
             found = await self._outputs.compare(outgoing.outputs(decided), all_sent=is_sent)

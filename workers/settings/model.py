@@ -162,6 +162,12 @@ class Postgres(Section):
         return parse_qs(urlsplit(self.dsn).query).get("sslcert", [None])[0]
 
     @property
+    def place(self) -> str:
+        """Where it is, for people: hosts and database, without who logs in."""
+        url = urlsplit(self.dsn)
+        return f"{url.netloc.rpartition('@')[2] or 'the local socket'}{url.path}"
+
+    @property
     def uses_socket(self) -> bool:
         """Whether the database is on this machine, behind a Unix socket, so that nothing crosses a network."""
         url = urlsplit(self.dsn)
@@ -271,7 +277,7 @@ class Settings(BaseSettings):
     topics: Topics = Topics()
     lanes: Annotated[
         int,
-        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic; fixed once the database is created"),
+        Field(ge=1, le=LANES_MOST, description="partitions of every lane topic, fixed by the database"),
         Expected(f"a whole number from 1 to {LANES_MOST}"),
     ] = 8
     group: Annotated[

@@ -9,6 +9,7 @@ CREATE TABLE lane_branch (
     batch_seq bigint NOT NULL,
     chain_hash bytea NOT NULL,
     next_seq bigint NOT NULL,
+    lane_time timestamptz,
     PRIMARY KEY (lane, from_lanes)
 );
 COMMENT ON TABLE lane_branch IS

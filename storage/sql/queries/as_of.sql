@@ -7,9 +7,19 @@ SELECT clock_timestamp() AS now, max(lane_time) AS latest
 FROM lane;
 
 -- name: last_batches
--- Of these lanes the last batch by a time, NULLs where there was none yet, and when the first one was.
-SELECT lane.lane, last.batch_seq, last.chain_hash, last.lane_time, first.lane_time AS first_at
+-- Of these lanes the last batch by a time, NULLs where there was none yet, and when the first one was. A lane that was split off
+-- another goes on from a batch of that one; from when on lanes are split is `split_at`.
+SELECT lane.lane, coalesce(last.batch_seq, split.batch_seq) AS batch_seq,
+    coalesce(last.chain_hash, split.chain_hash) AS chain_hash, coalesce(last.lane_time, split.lane_time) AS lane_time,
+    coalesce(first.lane_time, split.lane_time) AS first_at, split.lane_time AS split_at
 FROM lane
+LEFT JOIN LATERAL (
+    SELECT batch_seq, chain_hash, lane_time
+    FROM lane_branch
+    WHERE lane_branch.lane = lane.lane AND lane_branch.lane_time IS NOT NULL
+    ORDER BY from_lanes DESC
+    LIMIT 1
+) AS split ON true
 LEFT JOIN LATERAL (
     SELECT batch_seq, chain_hash, lane_time
     FROM batch

@@ -2,13 +2,13 @@
 
 -- name: branches
 -- All there are.
-SELECT lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq
+SELECT lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time
 FROM lane_branch
 ORDER BY from_lanes, lane;
 
 -- name: begins
 -- The batch that a lane goes on from, if it has not been there from the beginning.
-SELECT lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq
+SELECT lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time
 FROM lane_branch
 WHERE lane = $1 AND from_lane <> $1;
 

@@ -1,4 +1,4 @@
--- Fills the schema of more lanes from the one in use, row for row: docs/decisions/0024-a-lane-is-split-like-a-branch.md. The
+-- Fills the schema of more lanes from the one in use, row for row: docs/decisions/0025-a-lane-is-split-like-a-branch.md. The
 -- session's tables are the new ones; those in use are named with their schema. A lane k of n splits into its heirs, all lanes
 -- that leave k when divided by n.
 
@@ -89,13 +89,13 @@ WHERE lane.lane = lane_relay.lane;
 
 -- name: carry_branches
 -- Those of earlier times.
-INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq)
-SELECT lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq
+INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time)
+SELECT lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time
 FROM postpay.lane_branch;
 
 -- name: branch
-INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq)
-SELECT lane.lane, old.lane, $1, old.batch_seq, old.chain_hash, old.next_seq
+INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time)
+SELECT lane.lane, old.lane, $1, old.batch_seq, old.chain_hash, old.next_seq, old.lane_time
 FROM lane JOIN postpay.lane AS old ON old.lane = lane.lane % $1;
 
 -- name: sum_platform

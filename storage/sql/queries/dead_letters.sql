@@ -94,6 +94,11 @@ SELECT event_hash FROM parked WHERE lane = $1 AND event_hash = ANY($2::bytea[]);
 
 -- name: closed
 -- What was the end of some dead letters, of those that are done with.
-SELECT dead_letter_id, closed_entry
-FROM dead_letter
-WHERE dead_letter_id = ANY($1::text[]) AND closed_entry IS NOT NULL;
+SELECT found.*
+FROM unnest($1::text[]) AS wanted (dead_letter_id)
+CROSS JOIN LATERAL (
+    SELECT dead_letter_id, closed_entry
+    FROM dead_letter
+    WHERE dead_letter_id = wanted.dead_letter_id AND closed_entry IS NOT NULL
+    OFFSET 0
+) AS found;

@@ -49,10 +49,11 @@ ORDER BY stored_at, digest;
 
 -- name: failures
 -- What a defect of postpay has made of records and timers. One that failed to be decoded has no event_id; $2 begins the
--- detail of those that the database did not take.
-SELECT batch_seq, dead_letter_id, event_id, timer_id, reason, detail
+-- detail of those that the database did not take. Those from before a lane was split lie on all that came of it.
+SELECT lane, batch_seq, dead_letter_id, event_id, timer_id, reason, detail
 FROM dead_letter
-WHERE lane = $1 AND (reason = 'internal_error' OR starts_with(detail, $2));
+WHERE lane = ANY($1::integer[]) AND batch_seq > $3 AND batch_seq <= $4
+    AND (reason = 'internal_error' OR starts_with(detail, $2));
 
 -- name: receipts
 -- Fields in the order of outcomes.ReceiptRow, after the batch.

@@ -133,6 +133,10 @@ INSERT INTO terms (digest, document)
 VALUES ($1, $2)
 ON CONFLICT DO NOTHING;
 
+-- name: store_branch
+INSERT INTO lane_branch (lane, from_lane, from_lanes, batch_seq, chain_hash, next_seq, lane_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
 -- name: rebuilt_lanes
 SELECT lane
 FROM postpay_rebuilt.lane

@@ -171,7 +171,38 @@ async def test_a_wrong_database_password_is_one_line(shop, stack):
 async def test_a_database_that_is_not_migrated_says_what_to_run(shop, empty_database):
     ran = shop.postpay("audit", POSTPAY_POSTGRES__DSN=empty_database.dsn)
     assert ran.code == 2
-    assert "postpay migrate" in ran.complaint
+    place = empty_database.dsn.rpartition("@")[2]
+    assert ran.complaint == (
+        "error: the database lacks migration 0001_lanes; run `postpay migrate`;"
+        f" the database is {place} (POSTPAY_POSTGRES__DSN)"
+    )
+
+
+READING_BOTH = [("lag",), ("dead-letters", "redrive", "purchase/0/4")]
+READING_TOPICS = [("history", "export", "nowhere"), ("replay", "verify")]
+
+
+@pytest.mark.parametrize("command", [*READING_BOTH, *READING_TOPICS], ids=" ".join)
+async def test_a_wrong_number_of_lanes_is_told_the_right_one(shop, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = shop.postpay(*command, POSTPAY_LANES="5")
+    assert ran.code == 2
+    assert "POSTPAY_LANES says 5; set POSTPAY_LANES=2" in ran.complaint
+    assert "topics create" not in ran.complaint
+
+
+async def test_a_prefix_that_is_another_databases_is_told(shop):
+    ran = shop.postpay("lag", POSTPAY_TOPICS__PREFIX="other-")
+    assert ran.code == 2
+    assert "set POSTPAY_TOPICS__PREFIX back" in ran.complaint
+
+
+@pytest.mark.parametrize("command", READING_TOPICS, ids=" ".join)
+async def test_topics_that_are_missing_name_the_command_that_makes_them(shop, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = shop.postpay(*command, POSTPAY_TOPICS__PREFIX="other-")
+    assert ran.code == 2
+    assert ran.complaint.endswith("has no topic other-purchase and 16 more; run: postpay topics create")
 
 
 @pytest.mark.parametrize(

@@ -184,14 +184,6 @@ async def test_transaction_markers_and_aborted_records_are_no_lag(postpay, fresh
     assert max(each["end_offset"] for each in ran.json["settled"]) == 6
 
 
-async def test_help_teaches_with_examples(postpay):
-    for command in ("", "dev", "migrate", "topics create", "terms publish", "worker", "produce", "consume", "lag",
-                    "account show", "merchant show", "decision show", "dead-letters show", "audit"):  # fmt: skip
-        shown = postpay(*command.split(), "--help")
-        assert shown.code == 0, shown.err
-        assert command in {"", "dev"} or "Example" in shown.out, command
-
-
 async def test_dev_without_its_packages_says_how_to_get_them(postpay, tmp_path):
     """A production install has no psutil, jgo or Java."""
     (tmp_path / "psutil").mkdir()

@@ -398,14 +398,3 @@ async def test_migrations_are_on_record(empty_database):
 async def test_payouts_are_listed(shop):
     assert shop.postpay("payouts", "list", "--open", "--json").lines == []
     assert shop.postpay("payouts", "list").out == "no payouts\n"
-
-
-@pytest.mark.parametrize(
-    "command",
-    ["dead-letters list", "dead-letters redrive", "dead-letters close", "dead-letters reopen", "conflicts list",
-     "conflicts show", "parked list", "payouts list",
-     "lane accept-gap", "operator-log list"],
-)  # fmt: skip
-async def test_help_of_repair_teaches_with_examples(command, shop):
-    shown = shop.postpay(*command.split(), "--help")
-    assert (shown.code, "Example" in shown.out) == (0, True)

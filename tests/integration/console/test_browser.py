@@ -36,22 +36,27 @@ async def test_every_page_is_accessible_and_fits(served, tab, sight):
     wrong = []
     for path, query in PAGES:
         await tab.open(_address(served.address, path, query))
-        await tab.evaluate(AXE)
-        found = await tab.evaluate(
-            f"axe.run(document, {{runOnly: {RULES}}}).then((result) => result.violations.map((each) =>"
-            " each.id + ': ' + each.nodes.slice(0, 3).map((node) =>"
-            " node.target + ' ' + node.failureSummary).join('; ')))"
-        )
-        wrong += [f"{path}: {each}" for each in found]
-        width = await tab.evaluate("document.documentElement.scrollWidth")
-        if width > sight["width"]:
-            wrong.append(f"{path} is {width} wide")
-        if await tab.evaluate("document.documentElement.lang") != sight["language"]:
-            wrong.append(f"{path} is in another language")
+        wrong += [f"{path}: {each}" for each in await complaints(tab, sight)]
     assert wrong == []
     assert [each for each in tab.said if "404" not in each] == [], (
         "nothing that the policy forbids, no script that fails"
     )
+
+
+async def complaints(tab, sight) -> list[str]:
+    """What somebody who needs accessibility, or has a narrow screen, would find wrong with the page in a tab."""
+    await tab.evaluate(AXE)
+    found = await tab.evaluate(
+        f"axe.run(document, {{runOnly: {RULES}}}).then((result) => result.violations.map((each) =>"
+        " each.id + ': ' + each.nodes.slice(0, 3).map((node) =>"
+        " node.target + ' ' + node.failureSummary).join('; ')))"
+    )
+    width = await tab.evaluate("document.documentElement.scrollWidth")
+    if width > sight["width"]:
+        found.append(f"it is {width} wide")
+    if await tab.evaluate("document.documentElement.lang") != sight["language"]:
+        found.append("it is in another language")
+    return found
 
 
 async def test_charts_are_drawn_and_live_pages_come_anew_by_themselves(served, tab):
@@ -63,6 +68,14 @@ async def test_charts_are_drawn_and_live_pages_come_anew_by_themselves(served, t
     assert await tab.evaluate("document.getElementById('main').dataset.old ?? 'new'") == "new"
     assert await tab.evaluate("document.querySelectorAll('.chart canvas').length") == 3
     assert tab.said == []
+    assert await tab.evaluate("document.getElementById('stale').hidden")
+    failed = "new Promise((done) => document.addEventListener('htmx:sendError', () => done(true), {once: true}))"
+    await tab.evaluate(f"void (window.failed = {failed})")
+    await tab.call(
+        "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
+    )
+    assert await tab.evaluate("window.failed")
+    assert "what is shown here is old" in await tab.text()
 
 
 async def test_what_messages_say_is_shown_as_text(served, tab):

@@ -42,10 +42,15 @@ def test_the_demo_settles_its_quarter_proves_it_and_leaves_nothing_running(folde
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(summary_file.read_text())
-    assert set(summary) == {"inputs", "outputs", "audit", "workers", "messages", "seconds", "replay"}
+    told = {"inputs", "outputs", "audit", "workers", "messages", "seconds", "replay", "rebuild", "simulation"}
+    assert set(summary) == told
     assert summary["messages"] == sum(summary["inputs"].values()) > 300
     assert summary["audit"]["ok"] and summary["audit"]["checks"]
     assert summary["replay"]["equal"] and summary["replay"]["messages"] >= summary["messages"]
+    assert summary["rebuild"]["same"] and summary["rebuild"]["audit"]["ok"] and summary["rebuild"]["audit"]["checks"]
+    assert summary["rebuild"]["messages"] == summary["replay"]["messages"]
+    assert not summary["simulation"]["equal"] and summary["simulation"]["parties_apart"] > 0
+    assert Path(summary["simulation"]["page"]).read_text().startswith("<!doctype html>")
     assert summary["workers"] == 3
     assert {"applied", "declined", "dead_lettered"} <= set(summary["inputs"])
     assert {"notification.requested", "limit.released", "dead_letter.recorded"} <= set(summary["outputs"])
@@ -56,6 +61,9 @@ def test_the_demo_settles_its_quarter_proves_it_and_leaves_nothing_running(folde
         "What people were told",
         "One merchant's quarter",
         "limit_available",
+        "All balances and hashes are those of before",
+        "purchases accepted",
+        summary["simulation"]["page"],
     ):
         assert line in ran.stdout
     assert not devstack.status(folder).kafka.is_running

@@ -1,10 +1,10 @@
 """Lanes that were split: what was decided stays, and everything goes on."""
 
 import asyncio
-import os
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,20 @@ from contracts.topics import Topic
 from demo.history import History, tick
 from demo.record import Record, record
 from storage import branching
+from storage.database import connect
 from storage.operator_log import Action
 from tests.command import Command, Ran
 from tests.integration.replay.conftest import caught_up, send, work
-from tests.platform import Platform, platform, platform_on
+from tests.integration.replay.test_rebuild import content
+from tests.platform import DEADLINE_S, Platform, platform, platform_on
 from workers.kafka.homes import home_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
-BEFORE, AFTER = 4, 8
+BEFORE, AFTER, AT_LAST = 2, 4, 8
 DAYS, SPLIT_AFTER = 37, 34
 """The first orders were due a few days before the split."""
+ENVIRONMENT = {"POSTPAY_CLOCK": "event", "POSTPAY_WORKER__BATCH_MAX_MESSAGES": "7"}
 
 
 @dataclass(frozen=True)
@@ -54,35 +57,49 @@ class Books:
 
     def parties(self) -> Iterator[tuple[str, str]]:
         for kind, topic in (("account", Topic.CREDIT_LINE), ("merchant", Topic.MERCHANT)):
-            keys = {(each.key or b"").decode() for day in self.days[:SPLIT_AFTER] for each in day if each.topic == topic}
+            keys = {
+                (each.key or b"").decode() for day in self.days[:SPLIT_AFTER] for each in day if each.topic == topic
+            }
             yield from ((kind, key) for key in sorted(keys))
 
 
 @pytest.fixture
 async def books(stack, tmp_path):
-    environment = {"POSTPAY_CLOCK": "event", "POSTPAY_WORKER__BATCH_MAX_MESSAGES": "7"}
-    async with platform(stack.bootstrap, stack.dsn, tmp_path, lanes=BEFORE, **environment) as made:
-        history = History(accounts=24, merchants=4, days=DAYS, seed=5)
+    async with platform(stack.bootstrap, stack.dsn, tmp_path, lanes=BEFORE, **ENVIRONMENT) as made:
+        history = History(accounts=12, merchants=3, days=DAYS, seed=5)
         days = [[*history.day(day), tick(history.midnight_after(day))] for day in range(DAYS)]
         at = history.midnight_after(SPLIT_AFTER - 2) + timedelta(hours=1)
         waits = [
-            record(Topic.PURCHASE, f"acc-{n:06}", "waits", "purchase.received", at, order_id="never") for n in range(1, 9)
+            record(Topic.PURCHASE, f"acc-{n:06}", "waits", "purchase.received", at, order_id="never")
+            for n in range(1, 9)
         ]
         days[SPLIT_AFTER - 1] += waits
-        victim = made.worker(POSTPAY_FAULT="in_kafka_transaction:20")
-        await work(made, tmp_path, days[:SPLIT_AFTER])
-        assert not victim.is_running
+        await settled(made, tmp_path, days[:SPLIT_AFTER], "in_kafka_transaction:9")
         yield Books(made, days)
 
 
-async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, stack, tmp_path):
+def with_lanes(made: Platform, lanes: int) -> AbstractAsyncContextManager[Platform]:
+    """The same platform with settings that say so."""
+    group, dsn = made.settings.group, made.settings.postgres.dsn
+    return platform_on(made.bootstrap, dsn, group, made.logs, lanes=lanes, **ENVIRONMENT)
+
+
+async def settled(made: Platform, logs: Path, days: list[list[Record]], fault: str) -> None:
+    """Have days settled, the last of them once a worker was killed."""
+    victim = made.worker(POSTPAY_FAULT=fault)
+    await send(made, [each for day in days[:-1] for each in sorted(day, key=lambda record: record.delivered_at)])
+    await victim.ended()
+    await work(made, logs, days[-1:])
+
+
+async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, server, tmp_path):
     made = books.platform
-    assert (await numbers(made))["parked"] > 0
+    assert await made.count("SELECT count(*) FROM parked") > 0
     assert await made.count("SELECT count(*) FROM debit WHERE status = 'requested'") > 0
     sent = await made.outputs()
 
-    await books.refused("expected a multiple of the 4 lanes there are", 6)
-    await books.refused("the database has 4 lanes already", BEFORE)
+    await books.refused("expected a multiple of the 2 lanes there are", 3)
+    await books.refused("the database has 2 lanes already", BEFORE)
     late = [each for each in books.days[0] if each.topic == Topic.PURCHASE][:1]
     await send(made, late)  # sent again: a duplicate, but nobody has seen it yet
     await books.refused("not everything is settled: 1 records of purchase on lane")
@@ -92,48 +109,89 @@ async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, stack, 
     assert await worker.stopped() == 0
     shown, rows = await asyncio.to_thread(books.shown), await numbers(made)
 
-    for point in ("split_filled", "split_partitions_added", "split_logged"):
-        assert (await books.split(POSTPAY_FAULT=point)).code == -9
-        assert await made.count("SELECT lanes FROM identity") == BEFORE
-    ran = await books.split()
-    assert ran.code == 0, ran.err
-    assert (ran.json["lanes_before"], ran.json["lanes"]) == (BEFORE, AFTER)
-    await books.refused("the settings name 4 lanes", 2 * AFTER)
+    async with server.database("backup", made.database_name) as backup:
+        for point in ("split_filled", "split_partitions_added", "split_logged"):
+            assert (await books.split(POSTPAY_FAULT=point)).code == -9
+            assert await made.count("SELECT lanes FROM identity") == BEFORE
+        ran = await books.split()
+        assert ran.code == 0, ran.err
+        assert (ran.json["lanes_before"], ran.json["lanes"]) == (BEFORE, AFTER)
+        await books.refused("the settings name 2 lanes", AT_LAST)
 
-    async with platform_on(
-        stack.bootstrap,
-        made.settings.postgres.dsn,
-        made.settings.group,
-        tmp_path,
-        lanes=AFTER,
-        **{name: value for name, value in made.environment.items() if name not in OF_PLATFORM},
-    ) as more:
-        await more.require_sound()
-        assert await asyncio.to_thread(replace(books, platform=more).shown) == shown
-        assert await more.outputs() == sent
-        assert await numbers(more) == rows
-        (entered,) = await more.fetch("SELECT action, after FROM operator_log")
-        assert entered["action"] == Action.SPLIT_LANES
-        assert ran.json["kept_as"] in entered["after"]
+        async with with_lanes(made, AFTER) as more:
+            await more.require_sound()
+            assert await asyncio.to_thread(replace(books, platform=more).shown) == shown
+            assert await more.outputs() == sent
+            assert await numbers(more) == rows
+            (entered,) = await more.fetch("SELECT action, after FROM operator_log")
+            assert entered["action"] == Action.SPLIT_LANES
+            assert ran.json["kept_as"] in entered["after"]
 
-        stale = [each for each in books.days[SPLIT_AFTER] if each.topic == Topic.PURCHASE]
-        moved = [each for each in stale if home_of(each.key.decode(), AFTER) >= BEFORE]
-        assert moved, "no purchase of a party that has moved"
-        await send(made, moved)  # by a producer that has not heard of the new partitions
-        rest = [each for each in books.days[SPLIT_AFTER] if each not in moved]
-        victims = [more.worker(POSTPAY_FAULT=point) for point in ("after_commit:3", "in_kafka_transaction:9")]
-        await work(more, tmp_path, [rest, *books.days[SPLIT_AFTER + 1 :]])
-        assert not any(each.is_running for each in victims)
-        await more.require_sound()
-        assert await more.count("SELECT sum(settled_records)::bigint FROM lane_offset WHERE topic = 'rerouted'") > 0
-        assert len(await more.outputs()) > len(sent)
+            moved = [each for each in books.days[SPLIT_AFTER] if home_of((each.key or b"").decode(), AFTER) >= BEFORE]
+            stale = [each for each in moved if each.topic in {Topic.PURCHASE, Topic.REPAYMENT, Topic.CREDIT_LINE}]
+            await send(made, stale)  # by producers that have not heard of the new partitions
+            rest = [each for each in books.days[SPLIT_AFTER] if each not in stale]
+            await settled(more, tmp_path, [rest, *books.days[SPLIT_AFTER + 1 :]], "after_commit:3")
+            assert await more.count("SELECT sum(next_offset)::bigint FROM lane_offset WHERE topic = 'rerouted'") > 0
+            assert len(await more.outputs()) > len(sent)
+            ran = await replace(books, platform=more).split(AT_LAST)
+            assert ran.code == 0, ran.err
+        async with with_lanes(made, AT_LAST) as last:
+            await last.require_sound()
+            await require_past(last, next(party for kind, party in books.parties() if kind == "account"))
+            await require_proven(last, backup.dsn)
 
 
-OF_PLATFORM = {
-    "POSTPAY_KAFKA__BOOTSTRAP", "POSTPAY_POSTGRES__DSN", "POSTPAY_TOPICS__PREFIX", "POSTPAY_GROUP", "POSTPAY_LANES",
-}
+async def require_past(made: Platform, account: str) -> None:
+    """What there was can be shown as of the split, and of no time before."""
+    command = Command(made.environment)
+    (row,) = await made.fetch("SELECT lane_time FROM lane JOIN account USING (lane) WHERE account_id = $1", account)
+    now, then, earlier = (
+        await asyncio.to_thread(command, "account", "show", account, "--json", *as_of)
+        for as_of in ((), at(row["lane_time"]), at(row["lane_time"] - timedelta(minutes=1)))
+    )
+    assert (then.code, earlier.code) == (0, 1)
+    assert then.json["history"] == now.json["history"]
+    assert "when lanes were split" in earlier.complaint
+
+
+def at(time: datetime) -> tuple[str, str]:
+    return "--as-of", time.isoformat()
+
+
+async def require_proven(made: Platform, backup: str) -> None:
+    """Topics and lane-logs say the same of what was decided before and after, and make it of a backup from before."""
+    verified = await asyncio.to_thread(Command(made.environment).process, "replay", "verify", "--json")
+    assert (verified.code, verified.json["complete"]) == (0, True), verified.out
+    rebuilding = Command({**made.environment, "POSTPAY_POSTGRES__DSN": backup}).process
+    rebuilt = await asyncio.to_thread(rebuilding, "replay", "rebuild", "--json")
+    assert rebuilt.code == 0, rebuilt.err
+    known, again = await content(made.settings.postgres.dsn), await content(backup)
+    for query in known:
+        if not any(table in query for table in ONLY_IN_THE_DATABASE):
+            assert again[query] == known[query], query
+    batches = "SELECT lane, batch_seq, chain_hash, first_seq, decisions, next_offsets FROM batch ORDER BY 1, 2"
+    async with asyncio.timeout(DEADLINE_S):
+        connection = await connect(backup, application_name="test")
+    assert await connection.fetch(batches) == await made.fetch(batches)
+    await connection.close()
+
+
+ONLY_IN_THE_DATABASE = (" batch ", " terms ", " identity", " operator_log ")
+"""They say when something was committed or done, which no topic holds of what the backup lacks."""
 
 
 async def numbers(made: Platform) -> dict[str, int]:
     tables = [*branching.BY_PARTY, *branching.BY_KEY]
     return {table: await made.count(f"SELECT count(*) FROM {table}") for table in tables}
+
+
+async def test_every_table_is_carried_over_or_filled_otherwise(connection):
+    rows = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'postpay'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition"
+    )
+    computed = {"lane", "lane_branch", "lane_offset", "lane_relay", "platform_balance", "untracked_payout"}
+    of_no_lane = {"identity", "migration", "operator_log", "terms"}
+    left_behind = {"outbox"}  # all of it was sent
+    assert {row["relname"] for row in rows} == {*branching.CARRIED} | computed | of_no_lane | left_behind

@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,23 @@ def simulated(command, folder: Path, document: dict, *arguments: str):
     return command("replay", "simulate", "--terms", str(file), *arguments)
 
 
+@pytest.fixture(scope="module")
+async def other_terms(settled, command, tmp_path_factory):
+    """What stricter terms would have done: the report, and the page."""
+    folder = tmp_path_factory.mktemp("simulated")
+    page = folder / "report.html"
+    ran = simulated(command, folder, stricter(await recorded_terms(settled)), "--json", "--html", str(page))
+    assert ran.code == 0, ran.err
+    return ran.json, page
+
+
 async def test_recorded_terms_make_no_difference(settled, command, tmp_path):
-    ran = simulated(command, tmp_path, await recorded_terms(settled), "--json")
+    ran = simulated(command, tmp_path, await recorded_terms(settled), "--json", "--account", "acc-nobody")
     assert ran.code == 0, ran.err
     report = ran.json
     assert report["equal"]
+    assert report["account"] == {"id": "acc-nobody", "steps": []}
+    assert "Nothing about account 'acc-nobody' was decided in either story." in report["notes"]
     assert report["lanes_unlike_recorded"] == {}, "the recorded story comes to the hashes in the lane-log"
     assert (report["parties_apart"], report["most_apart"]) == (0, [])
     for row in (*report["outcomes"], *report["counts"]):
@@ -85,12 +98,8 @@ async def the_recorded_story_is_what_the_database_has(settled, report):
     assert {(row[0], row[1]): row[2] for row in decided}.items() <= became.items()
 
 
-async def test_other_terms_are_told_by_table_json_and_page(settled, command, tmp_path):
-    page = tmp_path / "report.html"
-    document = stricter(await recorded_terms(settled))
-    ran = simulated(command, tmp_path, document, "--json", "--html", str(page), "--account", "acc-mishap-0")
-    assert ran.code == 0, ran.err
-    report = ran.json
+async def test_other_terms_are_told_by_json_and_page(other_terms):
+    report, page = other_terms
     assert not report["equal"]
     assert report["lanes_unlike_recorded"] == {}
     penalties = next(row for row in report["amounts"] if row["measure"] == "penalties")
@@ -98,16 +107,58 @@ async def test_other_terms_are_told_by_table_json_and_page(settled, command, tmp
     declined = {row["reason"]: row for row in report["outcomes"] if row["type"] == "purchase.placed"}
     assert declined["score_below_threshold"]["simulated"] > declined["score_below_threshold"]["recorded"]
     assert report["most_apart"]
-    assert report["account"]["steps"]
-    table = simulated(command, tmp_path, document).out
-    assert "score_below_threshold" in table
-    assert "penalties charged" in table
     assert page.stat().st_size < 3_000_000
 
 
-async def test_other_terms_from_a_date_change_nothing_before(settled, command, tmp_path):
-    recorded = await recorded_terms(settled)
-    always = simulated(command, tmp_path, stricter(recorded), "--json").json
+DECIDED = """
+SELECT decided_at, outcome, reason, string_to_array(nullif(outputs, ''), chr(10)) AS outputs, array(
+    SELECT format('%s ← %s %s %s', debit, credit, amount_minor, currency)
+    FROM posting
+    WHERE posting.lane = decision.lane AND posting.seq = decision.seq
+    ORDER BY n
+) AS postings
+FROM decision
+WHERE party_id = $1
+ORDER BY seq
+"""
+
+
+async def test_one_accounts_two_stories_are_what_happened_and_what_the_report_counts(
+    settled, command, other_terms, tmp_path
+):
+    document = stricter(await recorded_terms(settled))
+    (most, *_) = [row for row in other_terms[0]["most_apart"] if row["kind"] == "account"]
+    ran = simulated(command, tmp_path, document, "--json", "--account", most["id"])
+    told, steps = ran.json["account"], ran.json["account"]["steps"]
+    assert told["id"] == most["id"]
+    happened = await settled.platform.fetch(DECIDED, most["id"])
+    recorded = [step["recorded"] for step in steps if step["recorded"] is not None]
+    assert [
+        (datetime.fromisoformat(each["at"]), each["outcome"], each["reason"], each["postings"], len(each["outputs"]))
+        for each in recorded
+        if each["outcome"] in {"applied", "declined"}
+    ] == [(*row[:3], row["postings"], len(row["outputs"] or ())) for row in happened]
+    for measure, account in (("penalties", "penalty_income"), ("fees", "fee_income")):
+        apart = sum(booked(step["simulated"], account) - booked(step["recorded"], account) for step in steps)
+        assert apart == most[measure], measure
+    assert {step["equal"] for step in steps} == {True, False}
+    assert all(step["equal"] == (step["recorded"] == step["simulated"]) for step in steps)
+    table = simulated(command, tmp_path, document, "--account", most["id"]).out
+    for part in (f"account {most['id']}", "≠", "score_below_threshold", "penalties charged"):
+        assert part in table
+
+
+def booked(step, account: str) -> int:
+    """What one side of a step brought to an income, less what it took back."""
+    total = 0
+    for posting in [] if step is None else step["postings"]:
+        debit, _, credit, amount, _ = posting.split()
+        total += int(amount) * ((credit == account) - (debit == account))
+    return total
+
+
+async def test_other_terms_from_a_date_change_nothing_before(settled, command, other_terms, tmp_path):
+    recorded, always = await recorded_terms(settled), other_terms[0]
     dates = sorted({row["date"] for row in always["days"] if row["recorded_minor"] != row["simulated_minor"]})
     since = dates[len(dates) // 2]
     report = simulated(command, tmp_path, stricter(recorded), "--from-date", since, "--json").json
@@ -119,12 +170,11 @@ async def test_other_terms_from_a_date_change_nothing_before(settled, command, t
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt-get install chromium-headless-shell")
-async def test_the_page_draws_its_charts_in_a_browser_without_a_network(settled, command, tmp_path):
-    page = tmp_path / "report.html"
-    ran = simulated(command, tmp_path, stricter(await recorded_terms(settled)), "--json", "--html", str(page))
+def test_the_page_draws_its_charts_in_a_browser_without_a_network(other_terms, tmp_path):
+    report, page = other_terms
     text = rendered(page, tmp_path)
     assert text.count('<div class="chart"') == text.count("<svg") > 3, "every chart was drawn"
-    for note in ran.json["how_to_read"]:
+    for note in report["how_to_read"]:
         assert note[:40] in text
     assert "penalties charged" in text
 

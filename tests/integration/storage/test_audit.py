@@ -42,6 +42,7 @@ NAMES = {
     "every party on one lane",
     "re-routed records have one outcome",
     "merchant transit is what is in flight",
+    "lanes go on from where they were split",
     "hash chain",
     "operator log",
 }

@@ -16,8 +16,10 @@ from storage.sessions import _SETTINGS, _SQL
 
 LANE = 5
 
-OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log", "recorded", "replacement", "as_of"}
-"""Files about the database as a whole; the last three are of replay, which reads it, replaces it, shows its past."""
+OF_NO_LANE = {"identity", "migrations", "distribution", "sessions", "operator_log"} | {
+    *("recorded", "replacement", "as_of", "branches", "branching")
+}
+"""Files about the database as a whole; the latter read it, replace it, show its past, split its lanes."""
 ACROSS_LANES = {"figures", "dead_letters", "suspense", "conflicts", "payouts"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {

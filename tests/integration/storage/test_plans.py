@@ -20,12 +20,14 @@ from settlement.entities import (
     Obligation,
     Repayment,
 )
-from storage import conflicts, dead_letters, figures, load, outbox, parked, payouts
+from settlement.party import PartyKind
+from storage import activity, approvals, conflicts, dead_letters, figures, load, outbox, parked, payouts, search
 from storage.load import ReadSet
-from storage.outcome_search import OutcomeFilter
+from storage.outcome_search import GROUPED_AT_MOST, OutcomeFilter
 from storage.payouts import PayoutFilter
 from storage.queries import read
 from storage.stories.account import account_story
+from storage.stories.course import course, timers
 from storage.stories.decision import decision_story
 from storage.stories.merchant import merchant_story
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
@@ -329,6 +331,51 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
     places = [each.place for each in (*letters, *following)]
     assert (places, len(places)) == (sorted(set(places)), 100)
     await conflicts.conflicts(operator, OutcomeFilter(), limit=50)
+    assert await read_whole(operator) == {}
+
+
+async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operator):
+    for kind in PartyKind:
+        page = await course(operator, 0, kind, "filler-7", limit=5)
+        if page.older is not None:
+            await course(operator, 0, kind, "filler-7", limit=5, before=page.older)
+        await timers(operator, 0, kind, "filler-7", limit=100)
+    await approvals.requests(operator, pending=True, limit=50)
+    await approvals.requests(operator, pending=False, limit=50, before_entry=9)
+    await activity.trouble(operator, START)
+    (place, *_) = await activity.places(operator)
+    await activity.since(operator, place)
+    await figures.operations(operator)
+    assert await read_whole(operator) == {}
+
+
+async def test_whatever_has_an_id_is_found_by_reading_a_part_of_each_table(connection):
+    searched = ["purchase_order", "return_request", "debit", "account_payout", "merchant_payout", "decision", "receipt"]
+    for table in searched:
+        await connection.execute(GROWN[table], ROWS)
+    await connection.execute(f"VACUUM ANALYZE {', '.join(searched)}")  # makes the filters, as autovacuum does
+    for name in ("order-77", "return-77", "debit-77", "payout-77", "filler-77"):
+        assert await search.named(connection, name) != []
+    plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {search._SQL['named']}", "order-77", 20)
+    whole = {node["Relation Name"] for node in all_nodes(json.loads(plan)[0]["Plan"]) if is_whole(node)}
+    # What waits and what is dead is few beside them; lanes that have nothing are read in no time.
+    assert {each for each in whole if not re.search("_lane_[1-7]$", each)} <= {"parked", "dead_letter"}
+
+
+async def test_what_pages_of_repair_read_besides_reads_no_table_from_end_to_end(operator):
+    """Rows in groups, of all and of what is open; what was done about some; sums of payouts."""
+    for is_open in (None, True):
+        letters = await dead_letters.dead_letters(operator, OutcomeFilter(), is_open=is_open, limit=50)
+        assert (await dead_letters.letter_groups(operator, OutcomeFilter(), is_open=is_open)).total == GROUPED_AT_MOST
+    assert len(await dead_letters.stories(operator, letters)) == 50
+    await dead_letters.ends(operator, [each.letter.dead_letter_id for each in letters])
+    await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, is_open=True, limit=50)
+    await dead_letters.dead_letter(operator, "purchase/9/7")
+    assert (await parked.parked_groups(operator, OutcomeFilter())).total == GROUPED_AT_MOST
+    assert (await conflicts.conflict_groups(operator, OutcomeFilter())).total == 0
+    assert sum(each.payouts for each in await payouts.unanswered_sums(operator)) == ROWS
+    await figures.chain_heads(operator)
+    await figures.stored_terms(operator)
     assert await read_whole(operator) == {}
 
 

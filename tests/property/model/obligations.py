@@ -72,7 +72,7 @@ class ObligationRules(DebitRules):
             "payments": [],
             "falls": [],
             "charges": [],
-            "ceiling": None,
+            "ceiling": {},
             "waivers": [],
             "lowered": False,
             "paid": dict.fromkeys(PARTS, 0),
@@ -273,8 +273,7 @@ class ObligationRules(DebitRules):
             elif programme(account)["restore"] == "cleared":
                 self.end_overdue_freeze(account, "cleared", now)
         for owed in account["obligations"]:
-            if owed["plan"] is not None:
-                hold_charges(owed)
+            hold_charges(owed)
 
     def end_overdue_freeze(self, account: Facts, reason: str, now: datetime) -> None:
         account["freezes"].discard("overdue")

@@ -102,8 +102,7 @@ def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
         base = principal_at(owed, at)
         amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
         amount = max(min(amount, most - counted), 0)
-        if owed["ceiling"] is not None:
-            amount = min(amount, owed["ceiling"].get(at, 0))
+        amount = min(amount, owed["ceiling"].get(at, amount))
         counted += amount
         charged.append((at, amount))
     return charged
@@ -111,8 +110,8 @@ def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
 
 def standing(owed: Facts, until: datetime | None = None) -> int:
     """What stands of the penalties charged by an instant (by now), waived or not."""
-    charged = charges_of(owed)
-    amount = sum(amount for at, amount in charged if until is None or at <= until)
+    charged = [(at, amount) for at, amount in charges_of(owed) if until is None or at <= until]
+    amount = sum(amount for _, amount in charged)
     if owed["lowered"]:
         principal, days = owed["principal"] + owed["moved"], sum(amount > 0 for _, amount in charged)
         amount = min(amount, principal, days * max(half_up(principal, PENALTY_BPS), 1))
@@ -155,7 +154,7 @@ def _share_less(money: Facts, owed: Facts, amount: int) -> None:
 
 
 def hold_charges(owed: Facts) -> None:
-    """Of a part of a plan no day may cost more than it does by now: its principal of then stands in other parts too."""
+    """Whatever comes, no day costs more than it does by now."""
     owed["ceiling"] = dict(charges_of(owed))
 
 

@@ -1,10 +1,11 @@
 import json
+import sys
 from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
 
-from cli.output import print_json
+from cli.output import people, print_json
 from words.document import plain
 
 
@@ -24,3 +25,15 @@ def test_a_lone_surrogate_is_printed_as_its_escape(capsys):
     print_json({"text": "甲"})
     print_json({"text": "\ud800"})
     assert capsys.readouterr().out == '{"text": "甲"}\n{"text": "\\ud800"}\n'
+
+
+def test_sentences_are_folded_where_somebody_looks_and_ids_never(monkeypatch, capsys):
+    sentence = "Account " + "a" * 50 + " of kuaishou is active."
+    people().print(sentence)
+    assert capsys.readouterr().out == f"{sentence}\n"
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    people().print(sentence)
+    folded = capsys.readouterr().out.splitlines()
+    assert len(folded) > 1
+    assert "a" * 50 in folded

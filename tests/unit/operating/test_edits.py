@@ -41,7 +41,7 @@ def test_what_can_not_be_read_is_given_whole():
             edited_body(letter(raw), Edit([("a", 1)]))
     body = json.loads(edited_body(letter(b"\xff"), Edit([("a", 1)], body=b'{"event_id": "mine", "b": 2}')))
     assert body == {"event_id": redrive_event_id("purchase/3/7"), "a": 1, "b": 2}
-    with pytest.raises(ActionRefusedError, match="in the file"):
+    with pytest.raises(ActionRefusedError, match="expected a JSON object, got something else"):
         edited_body(letter(), Edit(body=b"[]"))
 
 

@@ -1,9 +1,11 @@
+import asyncio
 import io
 import json
 import logging
 
 import asyncpg
 import pytest
+from aiokafka.errors import NodeNotReadyError
 
 from workers import logs
 from workers.settings.model import Log
@@ -87,16 +89,40 @@ def test_errors_that_are_each_others_context_are_told_once(written):
 
 
 def test_what_other_libraries_say_comes_out_the_same_way(written):
-    logging.getLogger("aiokafka.consumer").warning("heartbeat %s", "failed", extra={"value": b"secret"})
+    log = logging.getLogger("aiokafka.consumer")
+    log.error("unexpected in %s", "fetcher", exc_info=AssertionError("odd"), extra={"value": b"secret"})
     (line,) = written()
-    assert (line["event"], line["logger"]) == ("heartbeat failed", "aiokafka.consumer")
+    assert (line["event"], line["logger"]) == ("unexpected in fetcher", "aiokafka.consumer")
+    assert line["exception"] == "AssertionError: odd"
     assert "secret" not in json.dumps(line)
 
 
-@pytest.mark.parametrize("library", ["aiokafka.consumer.fetcher", "asyncpg.pool"])
+@pytest.mark.parametrize(
+    ("library", "error"),
+    [
+        ("aiokafka", None),
+        ("aiokafka.consumer.group_coordinator", NodeNotReadyError("1")),
+        ("asyncpg.pool", asyncpg.ConnectionDoesNotExistError("closed")),
+        ("asyncpg.pool", TimeoutError()),
+        ("mode", ConnectionRefusedError(111, "refused")),
+        ("workers.kafka.transport", None),
+    ],
+)
+def test_what_other_libraries_say_of_an_outage_is_left_out(written, library, error):
+    logging.getLogger(library).error("away", exc_info=error)
+    logging.getLogger(library).info("[^LaneApp]: Starting...")
+    assert written() == []
+
+
+def test_what_asyncio_warns_of_comes_out(written):
+    logging.getLogger("asyncio").error("Task was destroyed but it is pending!")
+    assert [line["logger"] for line in written()] == ["asyncio"]
+
+
+@pytest.mark.parametrize("library", ["aiokafka.consumer.fetcher", "asyncpg.pool", "workers.kafka.app"])
 def test_what_other_libraries_repeat_is_said_once_while_it_lasts(written, library):
     for attempt in range(100):
-        logging.getLogger(library).error("Failed to reach %s: %s", attempt, "gone")
+        logging.getLogger(library).error("Failed to reach %s: %s", attempt, "gone", exc_info=KeyError())
         logging.getLogger("workers.lanes.lane").error("ours %s", attempt)
     assert [line["event"] for line in written() if line["logger"] == library] == ["Failed to reach 0: gone"]
     assert len(written()) == 101
@@ -105,7 +131,7 @@ def test_what_other_libraries_repeat_is_said_once_while_it_lasts(written, librar
 def test_what_other_libraries_repeat_is_said_again_after_a_quiet_time(written, monkeypatch):
     monkeypatch.setattr(logs, "REPEATED_WITHIN_S", -1.0)
     for _ in range(2):
-        logging.getLogger("aiokafka").error("gone")
+        logging.getLogger("aiokafka").error("gone", exc_info=KeyError())
     assert len(written()) == 2
 
 
@@ -127,6 +153,20 @@ def test_a_lasting_state_is_told_when_it_begins_and_when_it_ends(written):
     for _ in range(2):
         states.leave("database", "database back", lane=1)
     assert [line["event"] for line in written()] == ["database away", "broker away", "database back"]
+
+
+async def test_lines_of_one_event_are_bounded_and_those_left_out_are_counted(written):
+    lines = logs.Bounded(logs.get("x"), most=2, period_s=0.05)
+    for offset in range(5):
+        lines.write("dead letter", offset=offset)
+    lines.write("a timer failed", level="error")
+    assert [line["event"] for line in written()] == ["dead letter", "dead letter", "a timer failed"]
+    await asyncio.sleep(0.1)
+    assert [(line["event"], line["detail"], line["records"]) for line in written()[3:]] == [
+        (logs.LEFT_OUT, "dead letter", 3)
+    ]
+    lines.write("dead letter", offset=5)
+    assert written()[-1]["offset"] == 5
 
 
 def test_console_lines_are_for_people():

@@ -8,7 +8,7 @@ from typing import Any
 
 from settlement.terms import TermsBook
 from workers.replay.merge import FIXED_RULE
-from workers.replay.simulation.comparison import OTHER, RECORDED
+from workers.replay.simulation.comparison import MOST_STEPS, OTHER, RECORDED
 from workers.replay.simulation.deciding import LaneResult
 
 HOW_TO_READ = (
@@ -81,6 +81,10 @@ class SimulationReport:
                 f"Lane {lane}: from batch {batch_seq} on the recorded story comes out differently here than it was"
                 " recorded, by other rules or because something was changed; postpay replay verify tells which."
             )
+        if self.account is not None and not any(result.steps):
+            notes.append(f"Nothing about account {self.account!r} was decided in either story.")
+        if any(len(story) == MOST_STEPS for story in result.steps):
+            notes.append(f"Of account {self.account!r} the first {MOST_STEPS:,} steps are told.")
         if self.equal:
             notes.append("The terms make no difference: every decision is the same in both stories.")
         for kind, number in sorted(result.left_out.items()):
@@ -145,8 +149,8 @@ class SimulationReport:
     def steps(self) -> Iterator[dict[str, Any]]:
         """The account's two stories, by time; what is of one input or timer stands side by side."""
         stories = [{(step.name, step.outcome == "parked"): step for step in story} for story in self.result.steps]
-        keys = {**stories[RECORDED], **stories[OTHER]}
-        for key, step in sorted(keys.items(), key=lambda each: (each[1].at, each[0])):
+        keys = {**stories[RECORDED], **stories[OTHER]}  # each in its order, which a lane time for many must not undo
+        for key, step in sorted(keys.items(), key=lambda each: each[1].at):
             was, would = stories[RECORDED].get(key), stories[OTHER].get(key)
             yield {
                 "what": step.what,

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from settlement.terms import TermsBook
+from workers.replay.extent import HistoryError
 from workers.replay.history import RecordedHistory
 from workers.replay.processes import Tell, each_lane
 from workers.replay.simulation.deciding import Job, LaneResult, simulate_accounts, simulate_merchants
@@ -43,6 +44,13 @@ async def simulate(
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is.
     """
     begun = time.monotonic()
+    if history.ancestries:
+        lanes_before = min(stretch.lanes for stretches in history.ancestries.values() for stretch in stretches)
+        msg = (
+            f"lanes were split, from {lanes_before} to {history.settings.lanes}, and a simulation reads no story of two"
+            " numbers of lanes. Simulate an export of the time before it (--from DIR --offline)"
+        )
+        raise HistoryError(msg)
     book = terms.in_place_of(TermsBook.parse(dict(first)))
     done = [0, 0]
     result = LaneResult()

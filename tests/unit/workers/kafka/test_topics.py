@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from contracts.topics import LANE_TOPICS, Topic
@@ -90,3 +92,30 @@ def test_a_missing_topic_is_one_difference(production, as_wanted):
     assert [str(each) for each in topics.differences(topics.wanted(production), as_wanted)] == [
         "live.terms: expected the topic to exist, found none"
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (lambda _: {}, ["Kafka at 127.0.0.1:9092 has no topic live.purchase and 16 more; run: postpay topics create"]),
+        (
+            lambda there: {name: replace(each, partitions=8) for name, each in there.items()},
+            [
+                (
+                    "the topics of Kafka at 127.0.0.1:9092 have 8 partitions, POSTPAY_LANES says 32; set"
+                    " POSTPAY_LANES=8 (more lanes are made by: postpay lane split)"
+                )
+            ],
+        ),
+        (
+            lambda there: there | {"live.clock": replace(there["live.clock"], partitions=8)},
+            ["live.clock: expected partitions 32, found 8; lanes are made by: postpay lane split"],
+        ),
+        (
+            lambda there: {name: each for name, each in there.items() if name != "live.clock"},
+            ["Kafka at 127.0.0.1:9092 has no topic live.clock; run: postpay topics create"],
+        ),
+    ],
+)
+def test_people_are_told_in_one_line_what_to_do(production, as_wanted, found, said):
+    assert topics.in_short(production, list(topics.differences(topics.wanted(production), found(as_wanted)))) == said

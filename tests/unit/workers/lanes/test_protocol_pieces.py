@@ -19,7 +19,7 @@ from workers.lanes.claims import (
     require_unbroken,
 )
 from workers.lanes.fault_points import CHECKPOINTS, UnknownCheckpointError, parse
-from workers.lanes.lanelog import BatchLog, OffsetRange
+from workers.lanes.lanelog import BatchLog, BranchLog, OffsetRange, decode_log
 from workers.lanes.outgoing import PART_BYTES, OutboxMessage, Relayable, packed, unpack
 
 TP = TopicPartition("purchase", 3)
@@ -85,6 +85,23 @@ def test_the_outbox_keeps_the_form_in_which_rows_are_stored():
     message = OutboxMessage("payout", 3, b"key", b"value", (("ce_type", b"payout.requested"), ("odd", None)))
     assert unpack(1, [stored]).messages == [message]
     assert packed([message]) == [stored]
+
+
+def test_a_branch_in_the_lane_log_keeps_the_format_that_is_documented():
+    branch = BranchLog("d", lane=11, lanes=32, from_lane=3, from_lanes=8, batch_seq=7, next_seq=40, chain_hash=b"\xff")
+    assert json.loads(branch.encode()) == {
+        "kind": "branch",
+        "format": 1,
+        "database_id": "d",
+        "lane": 11,
+        "lanes": 32,
+        "from_lane": 3,
+        "from_lanes": 8,
+        "batch_seq": 7,
+        "next_seq": 40,
+        "chain_hash": "ff",
+    }
+    assert decode_log(branch.encode()) == branch
 
 
 def test_a_lane_log_record_keeps_the_format_that_is_documented():

@@ -25,6 +25,14 @@ from workers.replay.manifest import (
 
 PROVENANCE = Provenance("cluster", "p-", "database", 8, "wall")
 
+
+def test_lanes_of_an_export_may_have_been_split_since(tmp_path):
+    PROVENANCE.require(replace(PROVENANCE, lanes=16), tmp_path, may_grow=True)
+    for other, may_grow in ((16, False), (12, True), (4, True)):
+        with pytest.raises(HistoryError, match=f"lanes 8 there and {other} here"):
+            PROVENANCE.require(replace(PROVENANCE, lanes=other), tmp_path, may_grow=may_grow)
+
+
 raw = st.none() | st.binary(max_size=30) | st.text(st.characters(codec="utf-8"), max_size=30).map(str.encode)
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 recorded = st.builds(

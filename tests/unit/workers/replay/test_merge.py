@@ -171,7 +171,7 @@ async def test_a_lane_log_of_two_databases_is_told():
         (b"{", "lane-log[3] offset 0 is no lane-log record"),
         (b'{"kind": "batch", "format": 2}', "a newer postpay may have written it"),
         (b'{"kind": "batch", "format": 1}', "KeyError"),
-        (b'{"kind": "other", "format": 1}', "expected a claim or a batch, got 'other'"),
+        (b'{"kind": "other", "format": 1}', "expected a claim, a batch or a branch, got 'other'"),
         (None, "is no lane-log record"),
     ],
 )

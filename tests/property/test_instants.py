@@ -1,0 +1,75 @@
+"""Small lives in which much happens at one instant, or counts from before what has come since: core and model agree."""
+
+from settlement.entities import PlanKind
+from settlement.messages import (
+    DebtRescheduled,
+    Input,
+    Plan,
+    PurchaseCancelled,
+    PurchaseKept,
+    PurchasePlaced,
+    RepaymentReinstated,
+    ReturnRequested,
+)
+from tests.property.agreement import Duel
+from tests.property.lane import Lane
+from tests.property.lives import DAYS, Life
+from tests.property.model.facts import credit, owed_in_all
+
+MONTH, TWO_MONTHS = (Plan(PlanKind.DEFERRED, days) for days in (30, 60))
+WEEK = Plan(PlanKind.TRIAL, 7)
+
+
+class SharedLife(Life):
+    """One that the core hears of too; they agree after every message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.duel = Duel(DAYS, Lane())
+        self.model = self.duel.model
+
+    def hear(self, message: Input) -> None:
+        self.duel.receive(message)
+
+
+def test_of_two_reversals_at_one_instant_the_second_freezes_the_line_that_credit_has_cleared():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(2500, MONTH)
+    life.buy(1000, TWO_MONTHS, order_id="o2")
+    first, second = life.repay("03-01 10:00", 100, order="o1"), life.repay("03-02 10:00", 2400, order="o1")
+    life.repay("03-25 10:00", 200, order="o1")
+    assert credit(life.account) == 200
+    life.reverse("03-25 10:00", first)
+    assert (credit(life.account), life.account["freezes"]) == (100, set())
+    life.reverse("03-25 10:00", second)
+    assert (owed_in_all(life.account), life.account["freezes"]) == (3300, {"overdue"})
+    assert [amount for _, _, amount, _ in life.sent("payment_overdue")] == [100, 2400]
+
+
+def test_credit_pays_only_when_all_trials_of_its_instant_have_ended():
+    """The return keeps o2 from anything at its end, which comes before that of o3."""
+    life = SharedLife()
+    life.open("tmall")
+    for order_id, amount in (("o1", 300), ("o2", 400), ("o3", 600)):
+        life.buy(amount, WEEK, order_id=order_id)
+    life.say("02-20 10:00", PurchasePlaced("o4", "m1", 800, "CNY", WEEK, item_eligible=True, item_plans=None))
+    life.say("02-20 11:00", PurchaseKept("o1"))
+    life.say("02-20 11:00", ReturnRequested("r1", "o2", 200, "CNY", "other", (), None))
+    life.say("02-20 12:00", PurchaseCancelled("o4", "changed"))
+    life.repay("02-21 10:00", 370, order="o4")
+    life.tick("02-27 00:00")
+    assert (owed_in_all(life.account), life.paid_out()) == (530, [])
+
+
+def test_what_is_reinstated_after_a_plan_costs_nothing_for_the_days_on_which_it_had_paid():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(100_000, MONTH)
+    paid = life.repay("03-24 10:00", 100_100, order="o1")  # the second day it is overdue
+    life.reverse("04-10 10:00", paid)
+    life.say("04-12 10:00", DebtRescheduled("h1", 3, "illness", "chief"))
+    before = life.penalties
+    life.say("04-20 10:00", RepaymentReinstated(paid, "won"))
+    assert before == 4 * 50
+    assert life.penalties == 2 * 50 + 2 * 33  # two thirds stand in other parts, and were unpaid on two days
