@@ -11,9 +11,12 @@ from rich.table import Table
 from benchmarks.errors import BenchmarkError
 from benchmarks.hot_merchant import HotMerchantFigures, HotMerchantRun
 from benchmarks.named import NamedFigures, NamedRun
+from benchmarks.replay_alone import ReplayFigures, ReplayRun
 from benchmarks.run import STEADY_RATES, BenchmarkRun, BenchmarkSize, Figures, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
+
+AnyFigures = Figures | HotMerchantFigures | NamedFigures | ReplayFigures
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -41,6 +44,7 @@ MEANINGS = {
     "worker_rss_mib": "most memory of a worker",
     "replay_per_s": "the same messages decided again and compared with the database",
     "ratio_replay": "that against postpay; 3 is the least it should be",
+    "replay_rss_mib": "most memory of one of its processes",
     "spread_per_s": "postpay, orders spread over all merchants",
     "hot_merchant_per_s": "postpay, all orders of one merchant",
     "ratio_hot_merchant": "the one against the other; 0.5 is the least it may be",
@@ -57,6 +61,9 @@ def benchmark(
     hot_merchant: Annotated[
         bool, typer.Option("--hot-merchant", help="Measure one merchant for everything against many, and nothing else.")
     ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Measure postpay and the replay of it, and nothing else.")
+    ] = False,
     workers: Annotated[
         int, typer.Option(min=1, max=8, help="How many workers share the lanes; all else stays the same.")
     ] = 1,
@@ -69,9 +76,11 @@ def benchmark(
     console = Console(stderr=True, highlight=False)
     folder = directory or project_directory() / ".devstack" / "benchmark"
     try:
-        figures: Figures | HotMerchantFigures | NamedFigures
+        figures: AnyFigures
         if hot_merchant:
             figures = HotMerchantRun(BenchmarkSize.of(messages), folder, console).compare()
+        elif replay:
+            figures = ReplayRun(BenchmarkSize.of(messages), folder, console, workers=workers).measured()
         elif dsn is not None:
             figures = NamedRun(BenchmarkSize.of(messages), folder, console, workers=workers).measured(dsn)
         else:
@@ -85,7 +94,7 @@ def benchmark(
         json_file.write_text(json.dumps(figures.document(), indent=2) + "\n", encoding="utf-8")
 
 
-def show(figures: Figures | HotMerchantFigures | NamedFigures) -> None:
+def show(figures: AnyFigures) -> None:
     """Print the figures as a table."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", no_wrap=True)
@@ -94,7 +103,7 @@ def show(figures: Figures | HotMerchantFigures | NamedFigures) -> None:
         table.add_row(number(name, value), MEANINGS[name])
     console = Console(highlight=False)
     console.print(table)
-    if isinstance(figures, Figures):
+    if isinstance(figures, Figures | ReplayFigures):
         console.print("Processor time, a message or a second:")
         for line in figures.processor:
             console.print(f"  {line}", markup=False)

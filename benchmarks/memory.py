@@ -1,6 +1,7 @@
-"""The most memory a process had while it was watched."""
+"""The most memory a process had while it was watched, or one that it had started."""
 
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +12,7 @@ MIB = 1024 * 1024
 
 
 class MemoryWatch:
-    """Samples the resident set of one process in a thread, in one `with` block after the other."""
+    """Samples the resident set of a process and of each that it started, in one `with` block after the other."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -21,7 +22,7 @@ class MemoryWatch:
 
     @property
     def most_mib(self) -> float:
-        """Largest sample."""
+        """Largest sample of one process."""
         return self.most_bytes / MIB
 
     def __enter__(self) -> Self:
@@ -40,7 +41,10 @@ class MemoryWatch:
     def _watch(self) -> None:
         while not self._ended.is_set():
             try:
-                self.most_bytes = max(self.most_bytes, self._process.memory_info().rss)
+                family = [self._process, *self._process.children(recursive=True)]
             except psutil.NoSuchProcess:
                 return
+            for each in family:
+                with suppress(psutil.NoSuchProcess):
+                    self.most_bytes = max(self.most_bytes, each.memory_info().rss)
             self._ended.wait(INTERVAL_S)

@@ -1,38 +1,55 @@
 """How fast postpay's history is decided again and compared, on the stack and the messages that it was settled on."""
 
-from collections.abc import Callable
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
-from storage.database import connect
-from workers.replay.history import fixed
-from workers.replay.report import VerificationReport
-from workers.replay.verify import verify
+from benchmarks.memory import MemoryWatch
+from cli.embedded import environment_of
+from cli.processes import POSTPAY, environment_with
 from workers.settings.model import Settings
 
 
-async def replayed(settings: Settings, progress: Callable[[float], object]) -> float:
-    """Verify all that was settled so far; returns how many seconds that took, from the start of its processes on.
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One run of the command: how long it took from start to end, and the most memory of one of its processes."""
+
+    seconds: float
+    most_mib: float
+
+
+def replayed(settings: Settings, directory: Path) -> Replay:
+    """Let `postpay replay verify` decide all that was settled so far.
+
+    Args:
+        settings: where.
+        directory: of what it says.
 
     Raises:
         BenchmarkError: not all of it is equal.
     """
-    connection = await connect(settings.postgres.dsn, application_name="postpay-benchmark")
-    try:
-        history = await fixed(settings)
-        total = max(1, sum(extent.offsets for extent in history.extents.values()))
-
-        def told(offsets: int, _records: int) -> None:
-            progress(min(1.0, offsets / total))
-
-        report = await verify(history, connection, told)
-    finally:
-        await connection.close()
-    _require_equal(report)
-    return report.seconds
-
-
-def _require_equal(report: VerificationReport) -> None:
-    if report.equal and report.complete:
-        return
-    found = [str(each.difference or each.unfinished) for each in report.lanes if each.difference or each.unfinished]
-    raise BenchmarkError(f"what was decided again is not what was settled: {[*map(str, report.findings), *found]}")
+    directory.mkdir(parents=True, exist_ok=True)
+    said, complaints = directory / "replay.json", directory / "replay.log"
+    with said.open("wb") as output, complaints.open("wb") as errors:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [POSTPAY, "replay", "verify", "--json"],
+            env=environment_with(environment_of(settings)),
+            cwd=directory,
+            stdout=output,
+            stderr=errors,
+        )
+        try:
+            with MemoryWatch(process.pid) as memory:
+                process.wait()
+        finally:
+            process.kill()  # of one that has ended nothing
+            process.wait()
+    seconds = time.perf_counter() - begun
+    report = json.loads(said.read_bytes() or b"{}")
+    if not (report.get("equal") and report.get("complete")):
+        raise BenchmarkError(f"what was decided again is not what was settled; see {said} and {complaints}")
+    return Replay(seconds, memory.most_mib)

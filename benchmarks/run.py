@@ -22,7 +22,7 @@ from benchmarks.load import Load
 from benchmarks.memory import MemoryWatch
 from benchmarks.peer import plain_agent_settles
 from benchmarks.preload import preload
-from benchmarks.replay import replayed
+from benchmarks.replay import Replay, replayed
 from cli.embedded import environment_of, settings_of
 from cli.processes import Fleet, WorkerProcess, stop_left_over
 from contracts.topics import Topic
@@ -77,6 +77,7 @@ class Figures:
     latency: Latency
     """At half of `postpay_per_s`."""
     worker_rss_mib: float
+    replay_rss_mib: float
     workers: int
     processor: Sequence[str]
     """Processor time a message, one line for each part of the run."""
@@ -107,6 +108,7 @@ class Figures:
             "workers": self.workers,
             "replay_per_s": round(self.replay_per_s, 1),
             "ratio_replay": round(self.replay_per_s / self.postpay_per_s, 3),
+            "replay_rss_mib": round(self.replay_rss_mib, 1),
         }
 
 
@@ -146,18 +148,16 @@ class BenchmarkRun:
 
     def _measure(self, stack: Stack) -> Figures:
         settings = settings_of(stack, clock="wall")
-        openings = self._size.accounts + self._size.merchants
         with self._open_for_business(settings) as (fleet, log):
             for concurrency in PLAIN:
                 asyncio.run(databases.copy_database(stack, f"plain_{concurrency}"))
-            openings_s = self._replayed(settings, stack, "decide the openings again", openings)
+            before = self._replayed(settings, stack, "decide the openings again", self._openings)
             load = self._load("run", self._size.messages)
             with self._bar("preload the topics", self._size.messages) as advance:
                 preload(settings, load.stream(), advance)
             first_transaction = asyncio.run(databases.next_transaction(settings))
             postpay_per_s, worker, memory = self._postpay(stack, fleet, log)
-            replay_s = self._replayed(settings, stack, "decide all again", openings + self._size.messages)
-            share = self._size.messages / (openings + self._size.messages)
+            after = self._replayed(settings, stack, "decide all again", self._openings + self._size.messages)
             with ExitStack() as watches:
                 for each in memory:
                     watches.enter_context(each)
@@ -181,13 +181,13 @@ class BenchmarkRun:
             plain[1],
             plain[8],
             postpay_per_s,
-            # Both take as long to begin. Of a run that is too short for that, the messages' share of all.
-            self._size.messages / max(replay_s - openings_s, replay_s * share),
+            self._replay_per_s(before, after),
             bare,
             {rate: delays for rate, (delays, _) in steady.items()},
             {rate: busy for rate, (_, busy) in steady.items()},
             half,
             max(each.most_mib for each in memory),
+            after.most_mib,
             self._workers,
             self._processor,
         )
@@ -198,21 +198,32 @@ class BenchmarkRun:
         asyncio.run(databases.prepare(settings))
         fleet = Fleet(self._directory / "workers", environment_of(settings))
         log = LaneLog(settings)
-        openings = self._size.accounts + self._size.merchants
         try:
-            with self._bar("open accounts and merchants", openings * 2) as advance:
+            with self._bar("open accounts and merchants", self._openings * 2) as advance:
                 preload(settings, self._load("run", 1).openings(), advance)
-                log.follow(openings, fleet.start(), advance)
+                log.follow(self._openings, fleet.start(), advance)
             stop(fleet)
             yield fleet, log
         finally:
             log.close()
             fleet.stop()
 
-    def _replayed(self, settings: Settings, stack: Stack, title: str, messages: int) -> float:
-        """Seconds it takes to decide again, and compare, all that was settled so far."""
-        with self._share(title) as done, self._processor_time(stack, title, messages, replay=os.getpid()):
-            return asyncio.run(replayed(settings, done))
+    @property
+    def _openings(self) -> int:
+        return self._size.accounts + self._size.merchants
+
+    def _replayed(self, settings: Settings, stack: Stack, title: str, messages: int) -> Replay:
+        """Decide again, and compare, all that was settled so far."""
+        with self._share(title), self._processor_time(stack, title, messages, replay=os.getpid()):
+            return replayed(settings, self._directory / "replay")
+
+    def _replay_per_s(self, before: Replay, after: Replay) -> float:
+        """Messages a second, of what deciding all takes longer than deciding the openings: both take as long to begin.
+
+        Of a run that is too short for that, the messages' share of all.
+        """
+        share = self._size.messages / (self._openings + self._size.messages)
+        return self._size.messages / max(after.seconds - before.seconds, after.seconds * share)
 
     def _postpay(self, stack: Stack, fleet: Fleet, log: LaneLog) -> tuple[float, WorkerProcess, list[MemoryWatch]]:
         """Messages a second from the first claim to the last committed output, one worker, and what watches all."""

@@ -68,10 +68,24 @@ def test_every_figure_is_measured_in_one_run(tmp_path):
         "workers",
         "replay_per_s",
         "ratio_replay",
+        "replay_rss_mib",
     ]
     assert all(value > 0 for value in figures.values())
     assert figures["ratio_floor"] == pytest.approx(figures["postpay_per_s"] / figures["floor_per_s"], rel=0.01)
     assert figures["latency_p50_ms"] <= figures["latency_p99_ms"]
+
+
+def test_replay_is_measured_by_itself(tmp_path):
+    figures = figures_of(tmp_path, "--replay")
+    assert list(figures) == [
+        "postpay_per_s",
+        "worker_rss_mib",
+        "workers",
+        "replay_per_s",
+        "ratio_replay",
+        "replay_rss_mib",
+    ]
+    assert all(value > 0 for value in figures.values())
 
 
 async def test_a_named_database_is_measured_by_itself(tmp_path, empty_database):

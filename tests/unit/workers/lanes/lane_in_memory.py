@@ -1,4 +1,8 @@
-"""A lane that is decided on tables in memory, as a replay might keep them."""
+"""A lane that is decided on tables in memory, as a replay might keep them.
+
+Not on the replay's own (`workers.replay.tables`): those, and what the database loads, are checked against these, which
+hold everything and can also load only what was asked for.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
