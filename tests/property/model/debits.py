@@ -21,7 +21,7 @@ from tests.property.model.facts import (
     unpaid,
 )
 from tests.property.model.outputs import Outputs
-from tests.property.model.timeline import JUST, Place, place_at
+from tests.property.model.timeline import JUST, Place, among_falls, place_at
 
 DUE_DAY = 30
 """The rank of debits within an instant: customer credit is applied first."""
@@ -39,6 +39,8 @@ class DebitRules(Outputs):
         self.missing: tuple[str, str] | None = None
         self.before_overdue = False
         """What is being done comes before what falls overdue at its instant."""
+        self.among_overdue = False
+        """It follows from what fell overdue at its instant."""
         self.credit_waits = False
         """It comes before customer credit pays what is due at its instant."""
 
@@ -150,10 +152,16 @@ class DebitRules(Outputs):
                 "unanswered": False,
                 "first_at": first_at,
                 "requested_at": now,
-                "place": place_at(before_the_steps_of(now) if self.before_overdue else now),
+                "place": self.place_now(now),
                 "retry_at": None,
             }
         )
+
+    def place_now(self, now: datetime) -> Place:
+        """Where what is done now counts: before what falls overdue at its instant, among it, or after all its steps."""
+        if self.among_overdue:
+            return among_falls(now)
+        return place_at(before_the_steps_of(now) if self.before_overdue else now)
 
     def cancel_debit(self, account: Facts, debit: Facts, now: datetime) -> None:
         debit["status"] = "cancelled"

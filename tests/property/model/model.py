@@ -67,6 +67,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         self.taken: dict[tuple[str, str | None, str], object] = {}
         self.parked: list[Facts] = []
         self.verdicts: list[Facts] = []
+        self.fell: tuple[Party, datetime] | None = None
 
     # The way of an input.
 
@@ -173,7 +174,8 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             by_itself: it has its place among the steps of its instant; what a message brings about comes after them.
         """
         instant, rank, kind, _, what = thing
-        self.before_overdue = by_itself and rank <= DUE_DAY
+        self.among_overdue = by_itself and rank <= DUE_DAY and self.fell == (party, now)
+        self.before_overdue = by_itself and rank <= DUE_DAY and not self.among_overdue
         self.credit_waits = by_itself and rank < DUE_DAY
         if kind == "parking":
             self._give_up_waiting_for(party, what, now)
@@ -183,7 +185,9 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             self.do_of_merchant(party, self.parties[party], kind, what, now)
         else:
             self._do_of_account(self.parties[party], thing, now, at)
-        self.before_overdue = self.credit_waits = False
+        self.before_overdue = self.among_overdue = self.credit_waits = False
+        if kind == "overdue" and by_itself:
+            self.fell = (party, now)
 
     def _do_of_account(self, known: Facts, thing: tuple, now: datetime, at: datetime) -> None:
         instant, rank, kind, _, what = thing

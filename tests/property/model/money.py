@@ -31,7 +31,7 @@ from tests.property.model.timeline import (
 class MoneyRules(DebitRules):
     """Where money goes."""
 
-    def use_credit(self, account: Facts, now: datetime, at: datetime) -> int:
+    def use_credit(self, account: Facts, now: datetime, at: datetime | Place) -> int:
         """All customer credit pays what is due by now, as far as it goes. Returns how much was used."""
         day = business_date(now)
         if self.credit_waits and now == midnight(day):

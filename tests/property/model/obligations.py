@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from tests.property.model.debits import DUE_DAY, before_the_steps_of
+from tests.property.model.debits import DUE_DAY
 from tests.property.model.facts import (
     DAY,
     LEAST_NOTICE,
@@ -141,7 +141,7 @@ class ObligationRules(MoneyRules):
         On a due day of its own, what was asked for in vain goes with it.
         """
         account["credit_rests"] = False
-        if self.use_credit(account, now, before_the_steps_of(now) if self.before_overdue else now):
+        if self.use_credit(account, now, self.place_now(now)):
             self.settle_up(account, now, at)
         group = []
         for owed in by_due_date(account["obligations"]):

@@ -9,7 +9,7 @@ from itertools import count
 
 from tests.property.model.facts import PENALTY_BPS, Facts, half_up
 
-Place = tuple[datetime, int]
+Place = tuple[datetime, float]
 """An instant, and which of those told of it this is."""
 JUST = timedelta(microseconds=1)
 """Between steps of one instant: what comes just before a step of that instant, or just after."""
@@ -21,6 +21,11 @@ FALLS, STEPS, TOLD = -1, 0, count(1)
 def place_at(instant: datetime) -> Place:
     """Among what there is: after all of that instant that was told before."""
     return instant, next(TOLD)
+
+
+def among_falls(instant: datetime) -> Place:
+    """Among what falls overdue at a 00:00, and before its penalties."""
+    return instant, FALLS + next(TOLD) / 10**9
 
 
 def instant_of(place: datetime) -> datetime:
@@ -199,7 +204,7 @@ def waive_rest(owed: Facts, now: datetime) -> None:
 
 def fall(owed: Facts, at: datetime, *, among_steps: bool = False) -> None:
     """At an instant, by what is told, or among the steps of a 00:00."""
-    place = (at, FALLS) if among_steps else place_at(at)
+    place = among_falls(at) if among_steps else place_at(at)
     owed["falls"].append({"at": at, "place": place, "cleared_at": None, "ended_at": None})
 
 
