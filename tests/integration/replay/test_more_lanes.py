@@ -130,10 +130,10 @@ async def require_past(made: Platform, account: str) -> None:
     """What there was can be shown as of the split, and of no time before."""
     command = Command(made.environment)
     (row,) = await made.fetch("SELECT lane_time FROM lane JOIN account USING (lane) WHERE account_id = $1", account)
-    now, then, earlier = (
-        await asyncio.to_thread(command, "account", "show", account, "--json", *as_of)
-        for as_of in ((), at(row["lane_time"]), at(row["lane_time"] - timedelta(minutes=1)))
-    )
+    asked = ((), at(row["lane_time"]), at(row["lane_time"] - timedelta(minutes=1)))
+    now, then, earlier = [
+        await asyncio.to_thread(command, "account", "show", account, "--json", *as_of) for as_of in asked
+    ]
     assert (then.code, earlier.code) == (0, 1)
     assert then.json["history"] == now.json["history"]
     assert "when lanes were split" in earlier.complaint
