@@ -8,7 +8,7 @@ import pytest
 
 from console.access import Role
 from tests.integration.cli.conftest import lines
-from tests.integration.cli.repairing import placed
+from tests.integration.cli.repairing import opened, placed
 from tests.integration.console.conftest import SCRIPT
 from tests.integration.console.test_browser import SIGHTS, complaints
 from tests.integration.console.test_repair import asked, settle
@@ -49,8 +49,10 @@ async def test_every_page_of_repair_is_accessible_and_fits(served, tab, sight, a
 
 
 async def test_a_dead_letter_is_found_checked_while_it_is_edited_and_asked_for(served, tab):
-    wrong = placed("v-1", "o-v1", "2026-01-08T10:00:00+08:00", amount_minor="12 yuan", source="live shop")
-    assert served.postpay("produce", "-", stdin=lines(wrong)).code == 0
+    own = {"key": "live-buyer", "account_id": "live-buyer"}
+    at = "2026-01-08T10:00:00+08:00"
+    wrong = placed("v-1", "o-v1", at, amount_minor="12 yuan", source="live shop", **own)
+    assert served.postpay("produce", "-", stdin=lines(opened("live-buyer"), wrong)).code == 0
     await settle(served)
     await served.log_in(tab, Role.OPERATOR, "/dead-letters")
     await tab.follow("live shop")

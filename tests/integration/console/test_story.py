@@ -6,18 +6,22 @@ import pytest
 
 from console.access import Role
 from tests.integration.cli.conftest import lines
-from tests.integration.cli.repairing import placed, received
+from tests.integration.cli.repairing import opened, placed, received
 from tests.integration.console.test_repair import asked, settle
 from tests.platform import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 AT = "2026-01-09T10:00:00+08:00"
+BUYER = "night-buyer"
+"""Other tests let time go on, until what the others owe is overdue."""
+OWN = {"key": BUYER, "account_id": BUYER}
 TROUBLE = lines(
-    placed("s-1", "o-s1", AT),
-    placed("s-1", "o-s1", AT, amount_minor=130_000, source="night shop"),
-    placed("s-2", "o-s2", AT, amount_minor="12 yuan", source="night shop"),
-    received("s-3", "o-s2", AT),
+    opened(BUYER),
+    placed("s-1", "o-s1", AT, **OWN),
+    placed("s-1", "o-s1", AT, amount_minor=130_000, source="night shop", **OWN),
+    placed("s-2", "o-s2", AT, amount_minor="12 yuan", source="night shop", **OWN),
+    received("s-3", "o-s2", AT, BUYER),
 )
 
 
@@ -48,7 +52,7 @@ async def test_from_an_alarm_to_the_conflict_behind_it_and_a_dead_letter_that_is
         assert ("applied" in text, "12.00 CNY" in text) == (True, True), text
         waited = await asked(program, "/decision?topic=purchase&event_id=s-3")
         assert waited["outcome"] == "applied", "what had waited for it is settled with it"
-        assert (await asked(program, "/account?id=a-1"))["orders"][-1]["status"] == "owed"
+        assert (await asked(program, f"/account?id={BUYER}"))["orders"][-1]["status"] == "owed"
         assert [*tab.said, *colleague.said] == []
 
 
