@@ -10,7 +10,7 @@ from storage.queries import read
 _SQL = read("activity")
 
 LOOK_BACK = 20_000
-"""Of each lane, decisions, batches and records of each topic that the first look goes back: about a second's reading."""
+"""Of each lane, decisions, batches, and records of each topic that the first look goes back: a second's reading."""
 LOOK_BACK_TIME = timedelta(hours=6)
 """How far it goes back for dead letters, by the lane's time."""
 COUNTED_AT_MOST = 1000
