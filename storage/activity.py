@@ -10,7 +10,7 @@ from storage.queries import read
 _SQL = read("activity")
 
 LOOK_BACK = 20_000
-"""Of each lane, decisions (and records of each topic) that the first look goes back: about a second's reading."""
+"""Of each lane, decisions, batches, and records of each topic that the first look goes back: a second's reading."""
 LOOK_BACK_TIME = timedelta(hours=6)
 """How far it goes back for dead letters, by the lane's time."""
 COUNTED_AT_MOST = 1000
@@ -33,8 +33,9 @@ class LanePlace:
     def before(self) -> "LanePlace":
         """Where the first look begins: a bounded way back."""
         offsets = {topic: max(0, offset - LOOK_BACK) for topic, offset in self.next_offsets.items()}
+        batch_seq = max(0, self.batch_seq - LOOK_BACK)
         since_at = LONG_AGO if self.lane_time == LONG_AGO else self.lane_time - LOOK_BACK_TIME
-        return LanePlace(self.lane, max(1, self.next_seq - LOOK_BACK), 0, since_at, offsets)
+        return LanePlace(self.lane, max(1, self.next_seq - LOOK_BACK), batch_seq, since_at, offsets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,11 @@
 
   // What is opened stays open, and what is drawn is given back, when a live page comes anew.
   let opened = [];
-  const beforeSwap = () => {
+  const beforeSwap = (event) => {
+    if (event.target.id === "main" && isBusy()) {
+      event.detail.shouldSwap = false;
+      return;
+    }
     if (typeof echarts !== "undefined") document.querySelectorAll(".chart .drawn").forEach(dispose);
     opened = [...document.querySelectorAll("#main details[open] > summary")].map((each) => each.innerText);
   };

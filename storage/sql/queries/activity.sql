@@ -11,8 +11,8 @@ ORDER BY lane.lane;
 
 -- name: since
 -- Of a lane ($1) what came after a place: decisions from a number on ($2), repeats and contradictions from the offsets of
--- its topics on ($3, $4), dead letters after an instant of its time and a batch ($5, $6). Records that came by way of
--- another lane and repeat something are not counted.
+-- its topics on ($3, $4), dead letters from an instant of its time on ($5), all of batches after one ($6). Records that
+-- came by way of another lane and repeat something are not counted.
 SELECT date_trunc('minute', committed_at) AS minute, what, sum(records)::bigint AS records, sum(outputs)::bigint AS outputs
 FROM (
     SELECT batch_seq, CASE kind WHEN 'input' THEN outcome ELSE 'timer' END AS what, 1 AS records,
@@ -29,7 +29,7 @@ FROM (
     FROM dead_letter
     WHERE decided_at >= $5 AND lane = $1 AND batch_seq > $6
 ) AS happened
-JOIN batch ON batch.lane = $1 AND batch.batch_seq = happened.batch_seq
+JOIN batch ON batch.lane = $1 AND batch.batch_seq = happened.batch_seq AND batch.batch_seq > $6
 GROUP BY minute, what;
 
 -- name: trouble

@@ -49,9 +49,11 @@ async def test_every_page_of_repair_is_accessible_and_fits(served, tab, sight, a
 
 
 async def test_a_dead_letter_is_found_checked_while_it_is_edited_and_asked_for(served, tab):
-    buyer = {"key": "v-buyer", "account_id": "v-buyer"}
-    wrong = placed("v-1", "o-v1", "2026-01-08T10:00:00+08:00", amount_minor="12 yuan", source="live shop", **buyer)
-    assert served.postpay("produce", "-", stdin=lines(opened("v-buyer"), wrong)).code == 0
+    own = {"key": "live-buyer", "account_id": "live-buyer"}
+    async with served.visitor(Role.OPERATOR) as operator:
+        at = (await asked(operator, "/now"))["now_at"]
+    wrong = placed("v-1", "o-v1", at, amount_minor="12 yuan", source="live shop", **own)
+    assert served.postpay("produce", "-", stdin=lines(opened("live-buyer"), wrong)).code == 0
     await settle(served)
     await served.log_in(tab, Role.OPERATOR, "/dead-letters")
     await tab.follow("live shop")
