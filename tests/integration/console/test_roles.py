@@ -97,7 +97,7 @@ async def test_what_takes_two_people_is_done_once_the_second_approves(served):
         entry = asked["request"]["entry"]
         assert (await operator.post("/approvals/approve.json", entry=entry, reason="me too"))[0] == 403
         _, page = await approver.get("/approvals.json")
-        assert [each["entry"] for each in page["pending"]] == [entry]
+        assert entry in [each["entry"] for each in page["pending"]]
         status, done = await approver.post("/approvals/approve.json", entry=entry, reason="looked too")
         assert (status, done["done"]["next_offset"]) == (200, 41)
         status, refused = await approver.post("/approvals/refuse.json", entry=entry, reason="late")
