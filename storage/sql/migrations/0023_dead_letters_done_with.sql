@@ -28,4 +28,12 @@ FOR EACH ROW WHEN (
 -- Who a message says it is from: its `source` as it is spelled there, also where the rest can't be read. A byte that is no plain
 -- character is `\ooo`, a backslash two; what stands after the first 4 KiB is not looked for.
 CREATE FUNCTION producer_of(raw bytea) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-$$ SELECT substring(encode(substr(raw, 1, 4096), 'escape') FROM '"source"\s*:\s*"((?:[^"\\]|\\[0-7]{3}|\\\\.)*)"') $$;
+$$
+    -- What stands before it can't be it, and need not be spelled out.
+    SELECT CASE WHEN position('"source"'::bytea IN substr(raw, 1, 4096)) > 0 THEN
+        substring(
+            encode(substr(substr(raw, 1, 4096), position('"source"'::bytea IN raw)), 'escape')
+            FROM '"source"\s*:\s*"((?:[^"\\]|\\[0-7]{3}|\\\\.)*)"'
+        )
+    END
+$$;
