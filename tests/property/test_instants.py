@@ -73,3 +73,22 @@ def test_what_is_reinstated_after_a_plan_costs_nothing_for_the_days_on_which_it_
     life.say("04-20 10:00", RepaymentReinstated(paid, "won"))
     assert before == 4 * 50
     assert life.penalties == 2 * 50 + 2 * 33  # two thirds stand in other parts, and were unpaid on two days
+
+
+def test_what_came_for_a_declined_order_is_left_over_also_when_it_is_reinstated_after_the_order_was_placed_anew():
+    known = []
+    for is_reversed in (False, True):
+        life = SharedLife()
+        life.open("kuaishou")
+        life.buy(3000, MONTH)
+        declined = PurchasePlaced("o2", "m1", 5000, "CNY", MONTH, item_eligible=False, item_plans=None)
+        assert life.say("02-20 11:00", declined)[0] == "declined"
+        paid = life.repay("02-21 10:00", 4000, order="o2")
+        if is_reversed:
+            life.reverse("02-21 11:00", paid)
+        life.buy(5000, TWO_MONTHS, "02-22 10:00", "o2")
+        life.tick("03-22 10:00")  # o1 is due
+        if is_reversed:
+            life.say("03-22 12:00", RepaymentReinstated(paid, "won"))
+        known.append((owed_in_all(life.account), credit(life.account)))
+    assert known == [(5000, 1000)] * 2
