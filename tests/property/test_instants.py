@@ -1,9 +1,12 @@
 """Small lives in which much happens at one instant, or counts from before what has come since: core and model agree."""
 
+from dataclasses import replace
+
 from settlement.entities import PlanKind
 from settlement.messages import (
     DebtRescheduled,
     Input,
+    PayoutFailed,
     Plan,
     PurchaseCancelled,
     PurchaseKept,
@@ -92,3 +95,17 @@ def test_what_came_for_a_declined_order_is_left_over_also_when_it_is_reinstated_
             life.say("03-22 12:00", RepaymentReinstated(paid, "won"))
         known.append((owed_in_all(life.account), credit(life.account)))
     assert known == [(5000, 1000)] * 2
+
+
+def test_a_penalty_that_a_return_told_late_gives_back_goes_out_with_what_a_failed_payout_left():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1000, MONTH)
+    life.repay("03-23 10:00", 1101)
+    (payout_id,) = life.account["payouts"]
+    life.say("03-24 10:00", PayoutFailed(payout_id, "card closed"))
+    asked = ReturnRequested("r1", "o1", 500, "CNY", "quality_issue", ("https://photo/1",), None)
+    life.say("03-24 11:00", asked)
+    assert credit(life.account) == 100
+    life.say("03-21 10:00", replace(asked, return_id="r2"))
+    assert life.paid_out() == [(100, "overpayment"), (101, "overpayment")]
