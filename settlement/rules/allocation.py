@@ -60,8 +60,8 @@ class Money:
     """Money to spread, and what for.
 
     `source` is the repayment it came by, empty for customer credit. It pays `first_ids` before all else, only what is
-    of one order where it `is_for_order` (an order unknown owes nothing), and only what is due by `due_by` where that is
-    given.
+    of one order where it `is_for_order` (one that was declined when it came owes nothing, placed anew or not), and only
+    what is due by `due_by` where that is given.
     """
 
     place: Place
@@ -254,7 +254,8 @@ class Allocation:
             yield from sorted(own, key=_pay_order)
         if money.is_for_order:
             order = draft.find(Order, money.order_id) if money.order_id is not None else None
-            yield from filter(money.may_pay, obligations_of(draft, order) if order is not None else ())
+            if order is not None and order.no < draft.get(Repayment, money.source).no:  # else it was declined then
+                yield from filter(money.may_pay, obligations_of(draft, order))
         else:
             yield from takewhile(money.may_pay, draft.open_obligations())
 

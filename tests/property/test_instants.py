@@ -1,9 +1,12 @@
 """Small lives in which much happens at one instant, or counts from before what has come since: core and model agree."""
 
+from dataclasses import replace
+
 from settlement.entities import PlanKind
 from settlement.messages import (
     DebtRescheduled,
     Input,
+    PayoutFailed,
     Plan,
     PurchaseCancelled,
     PurchaseKept,
@@ -73,3 +76,36 @@ def test_what_is_reinstated_after_a_plan_costs_nothing_for_the_days_on_which_it_
     life.say("04-20 10:00", RepaymentReinstated(paid, "won"))
     assert before == 4 * 50
     assert life.penalties == 2 * 50 + 2 * 33  # two thirds stand in other parts, and were unpaid on two days
+
+
+def test_what_came_for_a_declined_order_is_left_over_also_when_it_is_reinstated_after_the_order_was_placed_anew():
+    known = []
+    for is_reversed in (False, True):
+        life = SharedLife()
+        life.open("kuaishou")
+        life.buy(3000, MONTH)
+        declined = PurchasePlaced("o2", "m1", 5000, "CNY", MONTH, item_eligible=False, item_plans=None)
+        assert life.say("02-20 11:00", declined)[0] == "declined"
+        paid = life.repay("02-21 10:00", 4000, order="o2")
+        if is_reversed:
+            life.reverse("02-21 11:00", paid)
+        life.buy(5000, TWO_MONTHS, "02-22 10:00", "o2")
+        life.tick("03-22 10:00")  # o1 is due
+        if is_reversed:
+            life.say("03-22 12:00", RepaymentReinstated(paid, "won"))
+        known.append((owed_in_all(life.account), credit(life.account)))
+    assert known == [(5000, 1000)] * 2
+
+
+def test_a_penalty_that_a_return_told_late_gives_back_goes_out_with_what_a_failed_payout_left():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1000, MONTH)
+    life.repay("03-23 10:00", 1101)
+    (payout_id,) = life.account["payouts"]
+    life.say("03-24 10:00", PayoutFailed(payout_id, "card closed"))
+    asked = ReturnRequested("r1", "o1", 500, "CNY", "quality_issue", ("https://photo/1",), None)
+    life.say("03-24 11:00", asked)
+    assert credit(life.account) == 100
+    life.say("03-21 10:00", replace(asked, return_id="r2"))
+    assert life.paid_out() == [(100, "overpayment"), (101, "overpayment")]

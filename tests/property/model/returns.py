@@ -91,6 +91,7 @@ class ReturnRules(ChangeRules):
             falls = [fall for fall in owed["falls"] if fall["at"] <= at]
             if len(falls) < len(owed["falls"]):
                 owed["falls"] = falls
+                account["credit_rests"] = False
                 self.fired["late-told return undoes overdue"] += 1
                 owed["charges"] = [charged_at for charged_at in owed["charges"] if charged_at <= at]
                 self.look_back(account, owed)
