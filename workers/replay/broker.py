@@ -161,6 +161,16 @@ async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
     await topics.require(settings)
+    return await extents_of(settings)
+
+
+async def extents_of(settings: Settings) -> dict[int, LaneExtent]:
+    """What the brokers have now of every lane, of topics that have partitions for more lanes as well.
+
+    Raises:
+        HistoryError: the lane-log has a record that is none.
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
     prefix = settings.topics.prefix
     async with _consumer(settings) as consumer:
         lanes = range(settings.lanes)
