@@ -166,13 +166,13 @@ ALTER TABLE postpay_rebuilt.operator_log
 ENABLE TRIGGER chain_operator_log, ENABLE TRIGGER note_end_of_dead_letter, ENABLE TRIGGER require_second_person;
 
 -- name: carry_ends
--- Which dead letters are done with, as the log has it.
+-- Which dead letters are done with, as the log has it; one that was carried over may have been reopened since.
 UPDATE postpay_rebuilt.dead_letter
-SET closed_entry = ended.entry
+SET closed_entry = CASE WHEN ended.action <> 'reopen_dead_letter' THEN ended.entry END
 FROM (
     SELECT DISTINCT ON (subject) subject, action, entry
     FROM postpay_rebuilt.operator_log
     WHERE outcome = 'done' AND action IN ('redrive', 'close_dead_letter', 'reopen_dead_letter')
     ORDER BY subject, entry DESC
 ) AS ended
-WHERE dead_letter_id = ended.subject AND ended.action <> 'reopen_dead_letter';
+WHERE dead_letter_id = ended.subject;
