@@ -148,6 +148,9 @@ SET ROLE postpay_owner;
 -- name: has_operator_log
 SELECT to_regclass('postpay.operator_log') IS NOT NULL;
 
+-- name: close_operator_log_in_use
+LOCK TABLE postpay.operator_log IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: open_operator_log
 -- Entries keep their numbers, times and hashes: they are no new ones.
 ALTER TABLE postpay_rebuilt.operator_log
