@@ -186,7 +186,7 @@ async def _carry_over(connection: Connection) -> None:
 
 
 async def _require_unclaimed(connection: Connection, found: InUse) -> None:
-    """Nobody may have written since the rebuild began.
+    """Nobody may have written since the schema in use was looked at.
 
     Raises:
         ClaimedError: somebody has.
@@ -196,5 +196,4 @@ async def _require_unclaimed(connection: Connection, found: InUse) -> None:
     workers = await connected_workers(connection)
     if changed or workers:
         claimed = f"lanes {', '.join(changed)} were claimed" if changed else f"{', '.join(workers)} came"
-        msg = f"{claimed} while the rebuild ran; nothing was changed. Stop all workers and start the rebuild again"
-        raise ClaimedError(msg)
+        raise ClaimedError(f"{claimed} meanwhile, and no schema was exchanged: stop all workers and start again")

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from operating import closing
-from storage import branching, migrations, operator_log, replacement
+from storage import branching, lanes, migrations, operator_log, replacement
 from storage.branching import Split
 from storage.database import connect
 from storage.dead_letters import dead_letter
@@ -87,3 +87,11 @@ async def entered(dsn, waits):
         waits.set()
     for each in (looks, enters):
         await each.close()
+
+
+async def test_lanes_that_were_claimed_since_are_told_and_so_is_the_way_on(dsn, connection):
+    async def claim():
+        await lanes.claim(connection, 3, "worker")
+
+    with pytest.raises(replacement.ClaimedError, match="lanes 3 were claimed meanwhile.* and start again"):
+        await split(dsn, claim)
