@@ -105,9 +105,10 @@ async def split_lanes(
             await branching.fill(connection, split, partial(home_of, lanes=into), progress)
         invariants = await require_sound(connection, accepted)
         reached("split_filled")
-        await require_no_workers(settings, connection)
-        await _require_done(settings, None, split)
-        await topics.add_partitions(settings, into)
+        async with replacement.unclaimed(connection, found):
+            await require_no_workers(settings, connection)
+            await _require_done(settings, None, split)
+            await topics.add_partitions(settings, into)
         reached("split_partitions_added")
         for branch in await branches.branches(connection):
             if branch.from_lanes == split.lanes:

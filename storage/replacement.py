@@ -7,7 +7,8 @@ Source: docs/replay.md, Rebuilding.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -128,6 +129,25 @@ async def committed_at(connection: Connection, lane: int, first: int, last: int)
     """When batches of the schema in use were committed."""
     rows = await connection.fetch(SQL["committed_at"], lane, first, last)
     return {row["batch_seq"]: row["committed_at"] for row in rows}
+
+
+@asynccontextmanager
+async def unclaimed(connection: Connection, found: InUse) -> AsyncIterator[None]:
+    """Let nobody claim a lane of the schema in use, or settle under a claim, for as long as this lasts.
+
+    Args:
+        connection: of `migrations.alone`, outside a transaction.
+        found: the schema in use, as it was at first.
+
+    Raises:
+        ClaimedError: a lane was claimed or settled since, or a worker is connected.
+        asyncpg.LockNotAvailableError: somebody holds a lane's row.
+    """
+    async with connection.transaction():
+        await set_lock_timeout(connection, SWAP_LOCK_TIMEOUT_S)
+        await connection.execute(SQL["hold_claims_up"])
+        await _require_unclaimed(connection, found)
+        yield
 
 
 def unheard() -> None:

@@ -63,6 +63,11 @@ END $$;
 -- From here to the COMMIT nobody claims a lane of the schema in use, or settles under a claim.
 LOCK TABLE postpay.lane IN ACCESS EXCLUSIVE MODE;
 
+-- name: hold_claims_up
+-- Likewise, but lanes' rows can be read; the transaction may rest for as long as brokers take.
+SET LOCAL idle_in_transaction_session_timeout = 0;
+LOCK TABLE postpay.lane IN SHARE MODE;
+
 -- name: raise_epochs
 -- Whoever still believes to have a lane is refused.
 UPDATE postpay_rebuilt.lane

@@ -7,12 +7,13 @@ from functools import partial
 from random import Random
 from threading import Event
 
+import asyncpg
 import pytest
 
 from operating import closing
 from storage import branching, lanes, migrations, operator_log, replacement
 from storage.branching import Split
-from storage.database import connect
+from storage.database import connect, set_lock_timeout
 from storage.dead_letters import dead_letter
 from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
 from tests.platform import DEADLINE_S, eventually
@@ -89,9 +90,20 @@ async def entered(dsn, waits):
         await each.close()
 
 
-async def test_lanes_that_were_claimed_since_are_told_and_so_is_the_way_on(dsn, connection):
+async def test_no_lane_is_claimed_while_partitions_are_added_and_who_did_before_or_after_is_told(dsn, connection):
     async def claim():
         await lanes.claim(connection, 3, "worker")
 
+    async with migrations.alone(dsn) as alone:
+        found = await replacement.in_use(alone)
+        async with replacement.unclaimed(alone, found):
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                async with connection.transaction():
+                    await set_lock_timeout(connection, 0.1)
+                    await claim()
+        await claim()
+        with pytest.raises(replacement.ClaimedError, match="lanes 3 were claimed meanwhile.* and start again"):
+            async with replacement.unclaimed(alone, found):
+                pass
     with pytest.raises(replacement.ClaimedError, match="lanes 3 were claimed meanwhile.* and start again"):
         await split(dsn, claim)
