@@ -198,7 +198,7 @@ async def _carry_over(connection: Connection) -> None:
     await connection.execute(SQL["created_at"])
     await connection.execute(SQL["stored_at"])
     if await connection.fetchval(SQL["has_operator_log"]):
-        # Whoever appends meanwhile waits, and appends to the new one: only at a table's lock is its name looked up again.
+        # Whoever appends meanwhile waits, and appends to the new one: a name is looked up again at a table's lock only.
         await operator_log.lock(connection)
         await connection.execute(SQL["close_operator_log_in_use"])
         for statement in ("open_operator_log", "carry_operator_log", "close_operator_log", "carry_ends"):

@@ -80,7 +80,8 @@ async def show_past(
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is.
     """
     dsn, password = settings.postgres.dsn, settings.postgres.read_password
-    await require_own(Sessions(dsn, password, application_name="postpay-cli", for_writing=False))  # tables are kept there
+    # Temporary tables are kept in sessions as well.
+    await require_own(Sessions(dsn, password, application_name="postpay-cli", for_writing=False))
     lanes: Collection[int] = range(settings.lanes)
     if party is not None:
         lane = await past.lane_of(connection, party)

@@ -13,7 +13,7 @@ import pytest
 from operating import closing
 from storage import branching, lanes, migrations, operator_log, replacement
 from storage.branching import Split
-from storage.database import connect, set_lock_timeout
+from storage.database import connect
 from storage.dead_letters import dead_letter
 from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
 from tests.platform import DEADLINE_S, eventually
@@ -81,7 +81,8 @@ async def entered(dsn, waits):
 
         async def held_up():
             return await looks.fetchval(
-                "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'enters' AND wait_event_type = 'Lock'"
+                "SELECT count(*) > 0 FROM pg_stat_activity"
+                " WHERE application_name = 'enters' AND wait_event_type = 'Lock'"
             )
 
         await eventually(held_up)
@@ -97,13 +98,12 @@ async def test_no_lane_is_claimed_while_partitions_are_added_and_who_did_before_
     async with migrations.alone(dsn) as alone:
         found = await replacement.in_use(alone)
         async with replacement.unclaimed(alone, found):
+            await connection.execute("SET lock_timeout = 100")  # milliseconds
             with pytest.raises(asyncpg.LockNotAvailableError):
-                async with connection.transaction():
-                    await set_lock_timeout(connection, 0.1)
-                    await claim()
+                await claim()
         await claim()
-        with pytest.raises(replacement.ClaimedError, match="lanes 3 were claimed meanwhile.* and start again"):
+        with pytest.raises(replacement.ClaimedError, match=r"lanes 3 were claimed meanwhile.* and start again"):
             async with replacement.unclaimed(alone, found):
                 pass
-    with pytest.raises(replacement.ClaimedError, match="lanes 3 were claimed meanwhile.* and start again"):
+    with pytest.raises(replacement.ClaimedError, match=r"lanes 3 were claimed meanwhile.* and start again"):
         await split(dsn, claim)
