@@ -33,7 +33,7 @@ from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import BranchLog, log_key
 from workers.lanes.takeover import SEND_TIMEOUT_S, START_TIMEOUT_S, lane_producer
 from workers.ops.lag import lag_reader
-from workers.replay.broker import broker_extents
+from workers.replay.broker import extents_of
 from workers.replay.rebuild import require_no_workers, require_sound
 from workers.replay.rebuilding import STOP_TIMEOUT_S, fence
 from workers.settings.model import Settings
@@ -105,9 +105,10 @@ async def split_lanes(
             await branching.fill(connection, split, partial(home_of, lanes=into), progress)
         invariants = await require_sound(connection, accepted)
         reached("split_filled")
-        await require_no_workers(settings, connection)
-        await _require_done(settings, None, split)
-        await topics.add_partitions(settings, into)
+        async with replacement.unclaimed(connection, found):
+            await require_no_workers(settings, connection)
+            await _require_done(settings, None, split)
+            await topics.add_partitions(settings, into)
         reached("split_partitions_added")
         for branch in await branches.branches(connection):
             if branch.from_lanes == split.lanes:
@@ -193,7 +194,7 @@ async def _require_read(settings: Settings) -> None:
 
 
 async def _require_sent(settings: Settings, connection: asyncpg.Connection) -> None:
-    extents = await broker_extents(settings)
+    extents = await extents_of(settings)
     for row in await recorded.lanes(connection):
         last = extents[row["lane"]].last
         sent = await branches.begins(connection, row["lane"]) if last is None else last

@@ -7,7 +7,8 @@ Source: docs/replay.md, Rebuilding.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -130,6 +131,25 @@ async def committed_at(connection: Connection, lane: int, first: int, last: int)
     return {row["batch_seq"]: row["committed_at"] for row in rows}
 
 
+@asynccontextmanager
+async def unclaimed(connection: Connection, found: InUse) -> AsyncIterator[None]:
+    """Let nobody claim a lane of the schema in use, or settle under a claim, for as long as this lasts.
+
+    Args:
+        connection: of `migrations.alone`, outside a transaction.
+        found: the schema in use, as it was at first.
+
+    Raises:
+        ClaimedError: a lane was claimed or settled since, or a worker is connected.
+        asyncpg.LockNotAvailableError: somebody holds a lane's row.
+    """
+    async with connection.transaction():
+        await set_lock_timeout(connection, SWAP_LOCK_TIMEOUT_S)
+        await connection.execute(SQL["hold_claims_up"])
+        await _require_unclaimed(connection, found)
+        yield
+
+
 def unheard() -> None:
     """A step that nobody wants to know of."""
 
@@ -178,13 +198,15 @@ async def _carry_over(connection: Connection) -> None:
     await connection.execute(SQL["created_at"])
     await connection.execute(SQL["stored_at"])
     if await connection.fetchval(SQL["has_operator_log"]):
-        await operator_log.lock(connection)  # whoever appends meanwhile waits, and appends to the new one
+        # Whoever appends meanwhile waits, and appends to the new one: a name is looked up again at a table's lock only.
+        await operator_log.lock(connection)
+        await connection.execute(SQL["close_operator_log_in_use"])
         for statement in ("open_operator_log", "carry_operator_log", "close_operator_log", "carry_ends"):
             await connection.execute(SQL[statement])
 
 
 async def _require_unclaimed(connection: Connection, found: InUse) -> None:
-    """Nobody may have written since the rebuild began.
+    """Nobody may have written since the schema in use was looked at.
 
     Raises:
         ClaimedError: somebody has.
@@ -194,5 +216,4 @@ async def _require_unclaimed(connection: Connection, found: InUse) -> None:
     workers = await connected_workers(connection)
     if changed or workers:
         claimed = f"lanes {', '.join(changed)} were claimed" if changed else f"{', '.join(workers)} came"
-        msg = f"{claimed} while the rebuild ran; nothing was changed. Stop all workers and start the rebuild again"
-        raise ClaimedError(msg)
+        raise ClaimedError(f"{claimed} meanwhile, and no schema was exchanged: stop all workers and start again")

@@ -84,6 +84,8 @@ async def test_a_pooler_of_transactions_is_refused_in_one_line(mode, pgbouncer, 
     ):
         migrating = Command(made.environment)("migrate", POSTPAY_POSTGRES__DSN=through)
         assert (migrating.code, migrating.complaint) == (2, f"error: {REFUSAL}")
+        looking = Command(made.environment)("audit", "--as-of", "2026-01-01", POSTPAY_POSTGRES__DSN=through)
+        assert (looking.code, looking.complaint) == (2, f"error: {REFUSAL}")
         worker = made.worker(POSTPAY_POSTGRES__DSN=through)
         assert await worker.ended() == 2
         assert REFUSAL in worker.log.read_text()

@@ -89,9 +89,8 @@ def file_extent(directory: Path, manifest: LaneManifest) -> LaneExtent:
 
 def _begins(directory: Path, manifest: LaneManifest) -> BranchLog | None:
     topic = Topic.LANE_LOG.value
-    for file in manifest.topics.get(topic, NOTHING).files:
-        return begins(next(records_of(directory, manifest.lane, topic, file)))
-    return None
+    files = manifest.topics.get(topic, NOTHING).files
+    return begins(record for file in files for record in records_of(directory, manifest.lane, topic, file))
 
 
 def _last_batch(directory: Path, manifest: LaneManifest) -> BatchLog | None:

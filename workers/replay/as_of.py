@@ -19,6 +19,7 @@ from storage import as_of as past
 from storage.as_of import BatchEnd
 from storage.database import Connection, connect
 from storage.identity import identity
+from storage.sessions import Sessions, require_own
 from workers.lanes.deciding import Decider
 from workers.replay import checkpoint
 from workers.replay.copying import copy_end
@@ -74,9 +75,13 @@ async def show_past(
         UnknownTimeError: nothing is known of that time.
         HistoryError: the history has a hole, or does not come to what lane-log and database say.
         DistributionError: the database lies on several nodes.
+        PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
         BrokerUnreachableError, KafkaError: the brokers are away.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is.
     """
+    dsn, password = settings.postgres.dsn, settings.postgres.read_password
+    # Temporary tables are kept in sessions as well.
+    await require_own(Sessions(dsn, password, application_name="postpay-cli", for_writing=False))
     lanes: Collection[int] = range(settings.lanes)
     if party is not None:
         lane = await past.lane_of(connection, party)
@@ -206,6 +211,12 @@ async def _show(connection: Connection, job: LaneJob, decider: Decider, end: Bat
     assert kept is not None
     replay, _ = checkpoint.restore(job.folder, kept, decider, job.folder / f"showing-{end.lane}.sqlite")
     try:
+        if replay.standing.chain_hash != end.chain_hash:
+            raise HistoryError(
+                f"lane {end.lane} comes to hash {replay.standing.chain_hash.hex()} after batch {end.batch_seq}, and the"
+                f" database has {end.chain_hash.hex()}: where a checkpoint of that batch was given, it is of another"
+                " history; remove it"
+            )
         await _copy(connection, replay, end, party)
     finally:
         replay.tables.spill.close()

@@ -16,7 +16,7 @@ from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, r
 from workers.kafka.pacing import without_pauses
 from workers.lanes.lanelog import BatchLog, BranchLog
 from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
-from workers.replay.merge import batch_log, begins
+from workers.replay.merge import batch_log, begins, log_record
 from workers.settings.model import Kafka, Settings
 
 FETCH_BYTES = 1024 * 1024
@@ -161,6 +161,16 @@ async def broker_extents(settings: Settings) -> dict[int, LaneExtent]:
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
     await topics.require(settings)
+    return await extents_of(settings)
+
+
+async def extents_of(settings: Settings) -> dict[int, LaneExtent]:
+    """What the brokers have now of every lane, of topics that have partitions for more lanes as well.
+
+    Raises:
+        HistoryError: the lane-log has a record that is none.
+        BrokerUnreachableError, KafkaError: the brokers are away.
+    """
     prefix = settings.topics.prefix
     async with _consumer(settings) as consumer:
         lanes = range(settings.lanes)
@@ -231,8 +241,12 @@ async def _begins(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneEx
     topic = Topic.LANE_LOG.value
     start, end = extent.starts[topic], extent.ends[topic]
     records = BrokerRecords(consumer, settings.kafka, settings.topics.prefix, extent.lane, extent.ends)
-    found = await records.read(topic, start, min(start + LOOK_BACK, end)) if start < end else []
-    return begins(found[0]) if found else None
+    found: list[RawRecord] = []
+    for first in range(start, end, LOOK_BACK):
+        found += await records.read(topic, first, min(first + LOOK_BACK, end))
+        if not all(isinstance(log_record(record), BranchLog) for record in found):
+            break
+    return begins(found)
 
 
 async def _with_last_batch(consumer: AIOKafkaConsumer, settings: Settings, extent: LaneExtent) -> LaneExtent:

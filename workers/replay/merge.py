@@ -6,7 +6,7 @@ batches are cut at a fixed size: a history, but not the one that was.
 """
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -111,14 +111,22 @@ def batch_log(record: RawRecord) -> BatchLog | None:
     return log if isinstance(log, BatchLog) else None
 
 
-def begins(record: RawRecord) -> BranchLog | None:
-    """What the first record of a lane-log says of where the lane goes on from; None: it begins there.
+def begins(records: Iterable[RawRecord]) -> BranchLog | None:
+    """What the first records of a lane-log say of where the lane goes on from; None: it begins there.
+
+    A split that was killed has said it once more when it went on, and the last one holds, as for relays.
 
     Raises:
-        HistoryError: it is no record of the lane's log.
+        HistoryError: one is no record of the lane's log.
     """
-    log = log_record(record)
-    return log if isinstance(log, BranchLog) and log.from_lane != log.lane else None
+    found = None
+    for record in records:
+        log = log_record(record)
+        if not isinstance(log, BranchLog):
+            break
+        if log.from_lane != log.lane:
+            found = log
+    return found
 
 
 def log_record(record: RawRecord) -> LogRecord:

@@ -3,8 +3,9 @@
 -- that leave k when divided by n.
 
 -- name: make_homes
--- On which lane an id is from now on.
-CREATE TEMPORARY TABLE home (id text PRIMARY KEY, lane integer NOT NULL);
+-- On which lane an id is from now on. A key may be larger than an entry of a btree may.
+CREATE TEMPORARY TABLE home (id text NOT NULL, lane integer NOT NULL);
+CREATE INDEX ON home USING hash (id);
 
 -- name: make_strangers
 -- Ids in a column of a lane's rows that have no home yet; keys, which may be anything, in hexadecimal.

@@ -63,6 +63,11 @@ END $$;
 -- From here to the COMMIT nobody claims a lane of the schema in use, or settles under a claim.
 LOCK TABLE postpay.lane IN ACCESS EXCLUSIVE MODE;
 
+-- name: hold_claims_up
+-- Likewise, but lanes' rows can be read; the transaction may rest for as long as brokers take.
+SET LOCAL idle_in_transaction_session_timeout = 0;
+LOCK TABLE postpay.lane IN SHARE MODE;
+
 -- name: raise_epochs
 -- Whoever still believes to have a lane is refused.
 UPDATE postpay_rebuilt.lane
@@ -148,6 +153,9 @@ SET ROLE postpay_owner;
 -- name: has_operator_log
 SELECT to_regclass('postpay.operator_log') IS NOT NULL;
 
+-- name: close_operator_log_in_use
+LOCK TABLE postpay.operator_log IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: open_operator_log
 -- Entries keep their numbers, times and hashes: they are no new ones.
 ALTER TABLE postpay_rebuilt.operator_log
@@ -166,13 +174,13 @@ ALTER TABLE postpay_rebuilt.operator_log
 ENABLE TRIGGER chain_operator_log, ENABLE TRIGGER note_end_of_dead_letter, ENABLE TRIGGER require_second_person;
 
 -- name: carry_ends
--- Which dead letters are done with, as the log has it.
+-- Which dead letters are done with, as the log has it; one that was carried over may have been reopened since.
 UPDATE postpay_rebuilt.dead_letter
-SET closed_entry = ended.entry
+SET closed_entry = CASE WHEN ended.action <> 'reopen_dead_letter' THEN ended.entry END
 FROM (
     SELECT DISTINCT ON (subject) subject, action, entry
     FROM postpay_rebuilt.operator_log
     WHERE outcome = 'done' AND action IN ('redrive', 'close_dead_letter', 'reopen_dead_letter')
     ORDER BY subject, entry DESC
 ) AS ended
-WHERE dead_letter_id = ended.subject AND ended.action <> 'reopen_dead_letter';
+WHERE dead_letter_id = ended.subject;

@@ -1,6 +1,7 @@
 """The books as they were at a time, against what was seen then."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -88,6 +89,11 @@ async def test_what_was_proven_before_is_not_decided_again(settled, tmp_path):
         assert await audit(connection) == second.checks
     async with at(settled, second.at, told=done.append):
         assert 0 < done[0] < done[1]
+    for path in job.folder.glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "chain_hash": "00"}))
+    with pytest.raises(HistoryError, match="it is of another history"):
+        async with at(settled, first.at, checkpoints=job.folder):
+            pass
 
 
 async def test_only_the_party_that_is_asked_for_is_put_there(settled):

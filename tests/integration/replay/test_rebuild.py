@@ -246,7 +246,7 @@ async def test_a_lane_that_was_claimed_meanwhile_keeps_the_old_one(made):
         await connection.execute("UPDATE lane SET epoch = epoch + 1 WHERE lane = 1")
     ran = await running
     assert ran.code == 2
-    assert "lanes 1 were claimed while the rebuild ran" in ran.err
+    assert "lanes 1 were claimed meanwhile" in ran.err
     assert await schemas(made) == ["postpay", "postpay_rebuilt"]
 
 

@@ -119,6 +119,15 @@ async def test_files_say_what_there_is_and_the_last_batch(topics, tmp_path):
     assert extent.last.batch_seq == 3
 
 
+async def test_files_say_from_where_a_lane_goes_on_as_a_split_that_was_killed_said_at_last(tmp_path):
+    topics = TopicsInMemory()
+    for batch_seq, from_lane in ((100, 1), (100, 1), (101, 1), (130, LANE)):
+        topics.branch(batch_seq, from_lane)
+    topics.claim()
+    topics.branch(150)
+    assert file_extent(tmp_path, exported(tmp_path, topics)).begins.batch_seq == 101
+
+
 async def test_one_file_of_a_topic_is_opened_when_it_is_needed_and_no_earlier(topics, tmp_path):
     manifest = exported(tmp_path, topics)
     (lane_directory(tmp_path, LANE) / manifest.topics["purchase"].files[-1].name).unlink()

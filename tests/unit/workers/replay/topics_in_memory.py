@@ -7,7 +7,7 @@ from random import Random
 
 from contracts.records import RawRecord
 from contracts.topics import Topic
-from workers.lanes.lanelog import BatchLog, ClaimLog, OffsetRange
+from workers.lanes.lanelog import BatchLog, BranchLog, ClaimLog, OffsetRange
 from workers.replay.extent import HISTORY_TOPICS, LaneExtent
 
 LANE = 3
@@ -49,6 +49,10 @@ class TopicsInMemory:
     def claim(self):
         self.add(Topic.LANE_LOG.value, ClaimLog(self.database_id, "c", "", "g", LANE, 1, "o").encode())
         self.marker(Topic.LANE_LOG.value)
+
+    def branch(self, batch_seq, from_lane=1):
+        log = BranchLog(self.database_id, LANE, 4, from_lane, 2, batch_seq, 1, b"")
+        self.add(Topic.LANE_LOG.value, log.encode())
 
     def extent(self, **starts):
         return LaneExtent(LANE, {topic: starts.get(topic, 0) for topic in HISTORY_TOPICS}, self.ends.copy(), None)
