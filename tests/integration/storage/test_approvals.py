@@ -3,12 +3,14 @@
 import asyncpg
 import pytest
 
+from console.pages import lanes
 from operating import approvals
 from operating.refusal import ActionRefusedError
 from storage import operator_log
 from storage.approvals import ApprovalStatus, request, requests
 from storage.audit import audit
 from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
+from workers.settings.model import Settings
 
 MEI, CHEN, LI = (Because(name, f"{name}'s reason") for name in ("mei", "chen", "li"))
 
@@ -54,6 +56,26 @@ async def test_what_fails_on_the_way_has_failed_and_is_not_done_again(connection
     assert (await request(connection, wanted.entry)).status is ApprovalStatus.FAILED
     with pytest.raises(ActionRefusedError, match="decided already: failed by chen"):
         await approvals.approve(connection, wanted.entry, {"paint": painted}, LI)
+
+
+async def test_a_gap_is_accepted_only_where_the_lane_was_when_it_was_asked_for(connection):
+    async def accept(session, wanted, because):
+        return await lanes.accept_gap(session, Settings.model_construct(), wanted, because)
+
+    await connection.execute("SET ROLE postpay_ops")
+    gap = {"lane": 0, "topic": "purchase", "next_offset": 41, "offset_before": 0}
+    first, second = [await approvals.ask(connection, "accept_gap", "purchase/0", gap, MEI) for _ in range(2)]
+    done = await approvals.approve(connection, first.entry, {"accept_gap": accept}, CHEN)
+    assert done == {"offset_before": 0, "next_offset": 41}
+    await connection.execute("RESET ROLE")
+    await connection.execute("UPDATE lane_offset SET next_offset = 1000, last_fingerprint = '\\x01' WHERE lane = 0")
+    await connection.execute("SET ROLE postpay_ops")
+    with pytest.raises(ActionRefusedError, match="at offset 0 of purchase.*found it at 1000"):
+        await approvals.approve(connection, second.entry, {"accept_gap": accept}, CHEN)
+    row = await connection.fetchrow("SELECT next_offset, last_fingerprint FROM lane_offset WHERE lane = 0")
+    assert tuple(row) == (1000, b"\x01")
+    assert (await request(connection, second.entry)).status is ApprovalStatus.FAILED
+    assert len(await operator_log.entries(connection, LogFilter(action="accept_gap"), 9)) == 1
 
 
 async def test_a_request_is_decided_once_and_by_somebody_else(connection):
