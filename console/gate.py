@@ -103,9 +103,13 @@ class Gate:
         if waits_s:
             return waits_s
         user = self._users.users().get(name)
+        # It counts as wrong while it is looked at: whoever sends many at once waits for those that are under way, too.
+        self.sessions.noted_password(name, peer, right=False)
         right = await passwords.matches(password, None if user is None else user.password)
-        self.sessions.noted_password(name, peer, right=right)
-        return self.sessions.begin(name) if right else 0.0
+        if not right:
+            return 0.0
+        self.sessions.noted_password(name, peer, right=True)
+        return self.sessions.begin(name)
 
     def _named_by_proxy(self, request: web.Request) -> str | None:
         if not self._console.trusts(request.remote):
