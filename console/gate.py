@@ -55,7 +55,7 @@ class Gate:
         self.sessions = sessions
 
     def visitor(self, request: web.Request) -> Visitor:
-        """Who asks. A role that has changed counts from now on; a user who was removed is logged out.
+        """Who asks. A role that has changed counts from now on; who was removed or has a new password is logged out.
 
         Raises:
             NotLoggedInError: nobody that is known.
@@ -64,14 +64,15 @@ class Gate:
         session = self.sessions.find(
             request.cookies.get(COOKIE), by_itself=request.headers.get(BY_ITSELF_HEADER) == LIVE
         )
+        user = None if session is None else self._users.users().get(session.name)
+        if session is not None and (user is None or user.password != session.password):
+            self.sessions.end(session)
+            session = None
         proxied = self._named_by_proxy(request)
         if proxied is not None and (session is None or session.name != proxied):
-            session = self.sessions.begin(proxied)
-        if session is None:
-            raise NotLoggedInError
-        user = self._users.users().get(session.name)
-        if user is None:
-            self.sessions.end(session)
+            user = self._users.users().get(proxied)
+            session = None if user is None else self.sessions.begin(proxied, user.password)
+        if session is None or user is None:
             raise NotLoggedInError
         return Visitor(user, session)
 
@@ -106,10 +107,10 @@ class Gate:
         # It counts as wrong while it is looked at: whoever sends many at once waits for those that are under way, too.
         self.sessions.noted_password(name, peer, right=False)
         right = await passwords.matches(password, None if user is None else user.password)
-        if not right:
+        if user is None or not right:
             return 0.0
         self.sessions.noted_password(name, peer, right=True)
-        return self.sessions.begin(name)
+        return self.sessions.begin(name, user.password)
 
     def _named_by_proxy(self, request: web.Request) -> str | None:
         if not self._console.trusts(request.remote):

@@ -5,10 +5,11 @@ import json
 import stat
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from console.access import MAY, Role
 from console.charts import inputs, obligations
-from console.gate import Gate
+from console.gate import COOKIE, Gate, NotLoggedInError
 from console.language import Texts
 from console.login import passwords
 from console.login.sessions import (
@@ -149,6 +150,23 @@ async def test_a_right_password_forgets_the_wrong_ones(tmp_path):
         assert door.sessions.wait_s("mei", "10.0.0.1") == 0
         door.sessions.noted_password("mei", "10.0.0.1", right=False)
     assert door.sessions.wait_s("mei", "10.0.0.1") > 0
+
+
+async def test_a_new_password_ends_the_sessions_of_the_old_one_and_a_new_role_does_not(tmp_path):
+    door, users = gate(tmp_path)
+    old = users.users()["mei"].password
+    session = door.sessions.begin("mei", old)
+    request = make_mocked_request("GET", "/", headers={"Cookie": f"{COOKIE}={session.token}"})
+    users.put(ConsoleUser("mei", Role.AUDITOR, old))
+    assert door.visitor(request).user.role is Role.AUDITOR
+    users.put(ConsoleUser("mei", Role.AUDITOR, passwords.hashed("correct mare")))
+    with pytest.raises(NotLoggedInError):
+        door.visitor(request)
+    users.put(ConsoleUser("mei", Role.AUDITOR, old))
+    with pytest.raises(NotLoggedInError):
+        door.visitor(request)
+    begun = await door.log_in("mei", "correct horse", "10.0.0.1")
+    assert begun.password == old
 
 
 def test_masked_is_everything_that_is_not_named_as_saying_nothing():
