@@ -8,7 +8,7 @@ from aiohttp import web
 from console.access import Permission, may
 from console.login import passwords
 from console.login.sessions import OperatorSession, OperatorSessions
-from console.login.users import ConsoleUser, UsersFile
+from console.login.users import LONGEST_NAME, ConsoleUser, UsersFile
 from console.security import is_own, is_secure
 from workers.settings.model import Settings
 
@@ -100,6 +100,8 @@ class Gate:
 
     async def log_in(self, name: str, password: str, peer: str) -> OperatorSession | float:
         """Begin a session; 0 where name and password don't agree, or the seconds to wait before the next attempt."""
+        if len(name) > LONGEST_NAME or len(password) > passwords.MOST_LENGTH:
+            return 0.0  # nobody's; and a name is kept while it counts
         waits_s = self.sessions.wait_s(name, peer)
         if waits_s:
             return waits_s

@@ -141,6 +141,13 @@ async def test_wrong_passwords_that_come_at_once_wait_as_those_in_turn(tmp_path)
     assert [each == 0 for each in begun] == [True] * FREE_ATTEMPTS + [False] * 3
 
 
+@pytest.mark.parametrize(("name", "password"), [("x" * 101, "wrong"), ("mei", "x" * 1001)])
+async def test_names_and_passwords_that_are_too_long_are_not_kept(tmp_path, name, password):
+    door, _ = gate(tmp_path)
+    for _ in range(FREE_ATTEMPTS + 1):
+        assert await door.log_in(name, password, "10.0.0.1") == 0
+
+
 async def test_a_right_password_forgets_the_wrong_ones(tmp_path):
     door, _ = gate(tmp_path)
     for _ in range(FREE_ATTEMPTS - 1):
