@@ -1,5 +1,7 @@
 """What takes a second person, straight on the database: the log itself refuses what the code would."""
 
+import re
+
 import asyncpg
 import pytest
 
@@ -9,7 +11,7 @@ from operating.refusal import ActionRefusedError
 from storage import operator_log
 from storage.approvals import ApprovalStatus, request, requests
 from storage.audit import audit
-from storage.operator_log import Action, Because, LogFilter, LogOutcome, Note
+from storage.operator_log import MAX_REASON, Action, Because, LogFilter, LogOutcome, Note
 from workers.settings.model import Settings
 
 MEI, CHEN, LI = (Because(name, f"{name}'s reason") for name in ("mei", "chen", "li"))
@@ -47,6 +49,14 @@ async def test_what_is_approved_is_carried_out_in_both_names(connection):
     assert told == [("approve", "done"), ("approve", "intended"), ("request_approval", "intended")]
     await connection.execute("RESET ROLE")
     assert [check.name for check in await audit(connection) if not check.ok] == []
+
+
+async def test_who_approved_stands_after_the_longest_reason(connection):
+    longest = Because("mei", "m" * MAX_REASON)
+    wanted = await asked(connection, longest)
+    done = await approvals.approve(connection, wanted.entry, {"paint": painted}, Because("chen", "c" * MAX_REASON))
+    assert len(done["told"]) == MAX_REASON
+    assert re.fullmatch(rf"m+ \(approved by chen: c+; entry {wanted.entry}\)", done["told"])
 
 
 async def test_what_fails_on_the_way_has_failed_and_is_not_done_again(connection):
