@@ -80,7 +80,7 @@ async def test_a_gap_is_accepted_only_where_the_lane_was_when_it_was_asked_for(c
     await connection.execute("RESET ROLE")
     await connection.execute("UPDATE lane_offset SET next_offset = 1000, last_fingerprint = '\\x01' WHERE lane = 0")
     await connection.execute("SET ROLE postpay_ops")
-    with pytest.raises(ActionRefusedError, match="at offset 0 of purchase.*found it at 1000"):
+    with pytest.raises(ActionRefusedError, match=r"at offset 0 of purchase.*found it at 1000"):
         await approvals.approve(connection, second.entry, {"accept_gap": accept}, CHEN)
     row = await connection.fetchrow("SELECT next_offset, last_fingerprint FROM lane_offset WHERE lane = 0")
     assert tuple(row) == (1000, b"\x01")
