@@ -63,6 +63,7 @@ async def test_it_serves_as_a_member_of_both_roles_until_it_is_told_to_stop(serv
         ("/operator-log", {"below": "9" * 5000}),
         ("/approvals", {"before": str(2**63)}),
         ("/approvals", {"before": "²"}),
+        ("/payouts", {"state": "all", "reason": "x"}),
         ("/account", {"id": "\0"}),
         ("/decision", {"lane": "0", "seq": str(2**63)}),
     ],
