@@ -20,6 +20,8 @@ KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (web.HTTPNotFound, 404, "not_found"),
     (UsersFileError, 500, "users_file"),
     (asyncpg.InsufficientPrivilegeError, 503, "privilege"),
+    # What the database has no value for: an id with a NUL, a number or an instant beyond those it knows.
+    (asyncpg.DataError, 400, "asked_wrongly"),
 )
 
 

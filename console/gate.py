@@ -8,7 +8,7 @@ from aiohttp import web
 from console.access import Permission, may
 from console.login import passwords
 from console.login.sessions import OperatorSession, OperatorSessions
-from console.login.users import ConsoleUser, UsersFile
+from console.login.users import LONGEST_NAME, ConsoleUser, UsersFile
 from console.security import is_own, is_secure
 from workers.settings.model import Settings
 
@@ -55,7 +55,7 @@ class Gate:
         self.sessions = sessions
 
     def visitor(self, request: web.Request) -> Visitor:
-        """Who asks. A role that has changed counts from now on; a user who was removed is logged out.
+        """Who asks. A role that has changed counts from now on; who was removed or has a new password is logged out.
 
         Raises:
             NotLoggedInError: nobody that is known.
@@ -64,14 +64,15 @@ class Gate:
         session = self.sessions.find(
             request.cookies.get(COOKIE), by_itself=request.headers.get(BY_ITSELF_HEADER) == LIVE
         )
+        user = None if session is None else self._users.users().get(session.name)
+        if session is not None and (user is None or user.password != session.password):
+            self.sessions.end(session)
+            session = None
         proxied = self._named_by_proxy(request)
         if proxied is not None and (session is None or session.name != proxied):
-            session = self.sessions.begin(proxied)
-        if session is None:
-            raise NotLoggedInError
-        user = self._users.users().get(session.name)
-        if user is None:
-            self.sessions.end(session)
+            user = self._users.users().get(proxied)
+            session = None if user is None else self.sessions.begin(proxied, user.password)
+        if session is None or user is None:
             raise NotLoggedInError
         return Visitor(user, session)
 
@@ -99,13 +100,19 @@ class Gate:
 
     async def log_in(self, name: str, password: str, peer: str) -> OperatorSession | float:
         """Begin a session; 0 where name and password don't agree, or the seconds to wait before the next attempt."""
+        if len(name) > LONGEST_NAME or len(password) > passwords.MOST_LENGTH:
+            return 0.0  # nobody's; and a name is kept while it counts
         waits_s = self.sessions.wait_s(name, peer)
         if waits_s:
             return waits_s
         user = self._users.users().get(name)
+        # It counts as wrong while it is looked at: whoever sends many at once waits for those that are under way, too.
+        self.sessions.noted_password(name, peer, right=False)
         right = await passwords.matches(password, None if user is None else user.password)
-        self.sessions.noted_password(name, peer, right=right)
-        return self.sessions.begin(name) if right else 0.0
+        if user is None or not right:
+            return 0.0
+        self.sessions.noted_password(name, peer, right=True)
+        return self.sessions.begin(name, user.password)
 
     def _named_by_proxy(self, request: web.Request) -> str | None:
         if not self._console.trusts(request.remote):

@@ -23,6 +23,9 @@ ROWS = 50
 FILTERS = ("topic", "key", "event_id", "reason", "since", "until", "producer", "day")
 """What lists of outcomes are looked through by."""
 
+DIGITS = 19
+"""Of the largest number that the database has."""
+
 ASCII = 128
 _SPELLED = re.compile(r"(?:[^\\]|\\[0-3][0-7]{2}|\\\\)*")
 _SPAN = re.compile(r"([0-9]{1,6})([mhd])")
@@ -95,7 +98,7 @@ def whole(query: Query, name: str) -> int | None:
     given = text(query, name)
     if given is None:
         return None
-    if not (given.isascii() and given.isdecimal()) or int(given) >= 2**63:
+    if not (given.isascii() and given.isdecimal()) or len(given) > DIGITS or int(given) >= 2**63:
         raise AskedWronglyError(f"{name}: expected a whole number, got {given!r}")
     return int(given)
 
@@ -110,8 +113,12 @@ def outcome_filter(query: Query) -> OutcomeFilter:
     day = instant(query, "day")
     if day is not None:
         begin = datetime.combine(day.date(), time(), BUSINESS_ZONE)
+        try:
+            end = begin + timedelta(days=1)
+        except OverflowError as error:
+            raise AskedWronglyError(f"day: expected one that another day follows, got {day.date()}") from error
         since = begin if since is None else max(since, begin)
-        until = begin + timedelta(days=1) if until is None else min(until, begin + timedelta(days=1))
+        until = end if until is None else min(until, end)
     return OutcomeFilter(
         topic=choice(query, "topic", LANE_TOPICS),
         key=text(query, "key"),

@@ -11,10 +11,11 @@ from typing import Any
 import asyncpg
 
 from operating.refusal import ActionRefusedError
+from settlement.dead_letter import spelled_out
 from storage import approvals, operator_log
 from storage.approvals import ApprovalRequest, ApprovalStatus
 from storage.database import Connection, first_line
-from storage.operator_log import Action, Because, LogOutcome, Note
+from storage.operator_log import MAX_REASON, Action, Because, LogOutcome, Note
 
 CarryOut = Callable[[Connection, ApprovalRequest, Because], Awaitable[Mapping[str, Any]]]
 """Does what was asked for, and says what it did; raises ActionRefusedError where it can't be done any more."""
@@ -61,11 +62,8 @@ async def approve(
     """
     request = await _found(connection, entry)
     intention = await _decide(connection, request, Action.APPROVE, LogOutcome.INTENDED, because)
-    both = Because(
-        request.requested_by, f"{request.reason} (approved by {because.operator}: {because.reason}; entry {entry})"
-    )
     try:
-        done = await kinds[request.kind](connection, request, both)
+        done = await kinds[request.kind](connection, request, _both(request, because))
     except Exception as error:
         await _end(connection, request, intention, LogOutcome.FAILED, because, {"error": first_line(error)})
         raise
@@ -107,6 +105,13 @@ async def _decide(
 
 def _decided(request: ApprovalRequest) -> ActionRefusedError:
     return ActionRefusedError(f"request {request.entry} is decided already: {request.status} by {request.decided_by}")
+
+
+def _both(request: ApprovalRequest, approved: Because) -> Because:
+    """Who asked, with who approved in the reason. Long reasons are cut: both stand whole in entries of their own."""
+    why = spelled_out(approved.reason)[: MAX_REASON // 4]
+    approval = f" (approved by {approved.operator}: {why}; entry {request.entry})"
+    return Because(request.requested_by, request.reason[: MAX_REASON - len(approval)] + approval)
 
 
 async def _end(

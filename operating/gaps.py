@@ -23,7 +23,14 @@ class AcceptedGap:
 
 
 async def accept_gap(
-    connection: Connection, lane: int, topic: str, next_offset: int, because: Because, *, dry_run: bool = False
+    connection: Connection,
+    lane: int,
+    topic: str,
+    next_offset: int,
+    because: Because,
+    *,
+    dry_run: bool = False,
+    seen_at: int | None = None,
 ) -> AcceptedGap:
     """Say that a lane's input of a topic below an offset is lost: it goes on there when it looks again, or is claimed.
 
@@ -34,9 +41,11 @@ async def accept_gap(
         next_offset: the first record that is there.
         because: who says so, and why.
         dry_run: only tell what would change.
+        seen_at: the offset the lane was to go on at when this was decided; None is any.
 
     Raises:
-        ActionRefusedError: there is no such lane or topic, or the lane goes on there anyhow.
+        ActionRefusedError: there is no such lane or topic, the lane goes on there anyhow, or has moved since it was
+            seen.
     """
     if topic not in LANE_TOPICS:
         raise ActionRefusedError(f"expected a topic without prefix ({', '.join(LANE_TOPICS)}), got {topic!r}")
@@ -50,5 +59,11 @@ async def accept_gap(
     if before == next_offset and (position is None or position.last_fingerprint is None):
         raise ActionRefusedError(f"lane {lane} goes on at offset {before} of {topic} already")
     if not dry_run:
-        before = await operator_log.accept_gap(connection, lane, topic, next_offset, because)
+        async with connection.transaction():  # the lane is held: where it was is where it stays if this is refused
+            before = await operator_log.accept_gap(connection, lane, topic, next_offset, because)
+            if seen_at is not None and before != seen_at:
+                raise ActionRefusedError(
+                    f"expected lane {lane} at offset {seen_at} of {topic}, where it was when this was asked for, found"
+                    f" it at {before}: look again, and ask anew"
+                )
     return AcceptedGap(lane, topic, before, next_offset)

@@ -154,6 +154,12 @@ async def alone(connection: Connection, action: Action) -> AsyncIterator[bool]:
             await connection.execute(_SQL["end_alone"], action.value)
 
 
+async def is_under_way(connection: Connection, action: Action) -> bool:
+    """Whether some session is `alone` with it; a standby can't tell, and says yes."""
+    found: bool = await connection.fetchval(_SQL["is_under_way"], action.value)
+    return found
+
+
 async def append(connection: Connection, notes: Sequence[Note]) -> list[int]:
     """Enter notes in their order, in the caller's transaction; gives their numbers.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from settlement.party import Party, PartyKind
 from settlement.statuses import PayoutStatus
 from storage.database import Connection
+from storage.identity import identity
 from storage.queries import read
 from storage.stories.party import PayoutStory
 
@@ -65,6 +66,7 @@ async def payouts(
         wanted.until,
         *(after or (None, -1, "")),
         limit,
+        [] if wanted.party_id is None else [*range((await identity(connection)).lanes)],
     )
     return [
         PartysPayout(

@@ -26,6 +26,8 @@ class OperatorSession:
     """One log-in; `token` is the cookie's value, `csrf` stands in every form. Instants are `time.monotonic()`."""
 
     name: str
+    password: str | None = field(default=None, repr=False)
+    """The hash that the file of users had when it began: with another it ends."""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     began_at: float = 0.0
@@ -52,10 +54,10 @@ class OperatorSessions:
         self._sessions: OrderedDict[str, OperatorSession] = OrderedDict()
         self._wrong: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
-    def begin(self, name: str) -> OperatorSession:
-        """Log somebody in."""
+    def begin(self, name: str, password: str | None = None) -> OperatorSession:
+        """Log somebody in; `password` is the hash in the file of users."""
         now = self._now()
-        session = OperatorSession(name, began_at=now, used_at=now)
+        session = OperatorSession(name, password, began_at=now, used_at=now)
         self._sessions[session.token] = session
         own = [each for each in self._sessions.values() if each.name == name]
         for oldest in own[:-MOST_OF_ONE]:

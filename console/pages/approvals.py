@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from console import queries
 from console.access import Permission
 from console.pages import lanes, repair, terms
 from console.routes import Asked, AskedWronglyError, Done, Form, Page
@@ -26,10 +27,8 @@ KINDS: Mapping[str, Callable[[Connection, Settings, ApprovalRequest, Because], A
 async def read(asked: Asked) -> Mapping[str, Any]:
     """What is pending, and what was decided, the newest first; `before` an entry."""
     pending = await requests(asked.connection, pending=True, limit=PAGE_ROWS)
-    before = asked.query.get("before", "")
-    rows = await requests(
-        asked.connection, pending=False, limit=PAGE_ROWS, before_entry=int(before) if before.isdecimal() else None
-    )
+    before = queries.whole(asked.query, "before")
+    rows = await requests(asked.connection, pending=False, limit=PAGE_ROWS, before_entry=before)
     return {
         "pending": [_row(each, asked) for each in pending],
         "decided": [_row(each, asked) for each in rows if each.decided_by is not None],
@@ -63,10 +62,10 @@ async def refuse(asked: Asked) -> Done:
 
 
 def _entry(asked: Asked) -> int:
-    entry = asked.query.get("entry", "")
-    if not entry.isdecimal():
-        raise AskedWronglyError(f"expected the number of a request, got {entry!r}")
-    return int(entry)
+    entry = queries.whole(asked.query, "entry")
+    if entry is None:
+        raise AskedWronglyError("expected the entry of a request, got none")
+    return entry
 
 
 PAGE = Page("approvals", "/approvals", read)

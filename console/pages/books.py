@@ -13,7 +13,7 @@ from operating.refusal import ActionRefusedError
 from settlement.ledger import LedgerAccount, Side
 from storage import figures, operator_log
 from storage.database import connect, first_line
-from storage.operator_log import Because, LogFilter
+from storage.operator_log import Action, Because, LogFilter
 from workers import logs
 from workers.settings.model import Settings
 
@@ -32,13 +32,14 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     """The last audit on record with its balances, the runs before it, and how far each chain is."""
     found = await runs(asked.connection, RUNS_SHOWN)
     ended = next((each for each in found if each.ended is not None), None)
+    is_open = bool(found) and found[0].ended is None  # for ever, if its process or the connection died on the way
     last_entries = await operator_log.entries(asked.connection, LogFilter(), 1)
     return {
         "latest": None if ended is None else _told(ended),
         "checks": [] if ended is None else _checks(ended, found),
         "balances": [] if ended is None else _balances(ended),
         "runs": [_told(each) for each in found],
-        "is_running": bool(found) and found[0].ended is None,
+        "is_running": is_open and await operator_log.is_under_way(asked.connection, Action.AUDIT),
         "heads": [
             {
                 "lane": each.lane,

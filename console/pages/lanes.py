@@ -120,7 +120,14 @@ async def accept_gap(
 ) -> Mapping[str, Any]:
     """What was asked for, approved."""
     document = request.document
-    gap = await gaps.accept_gap(connection, document["lane"], document["topic"], document["next_offset"], because)
+    gap = await gaps.accept_gap(
+        connection,
+        document["lane"],
+        document["topic"],
+        document["next_offset"],
+        because,
+        seen_at=document["offset_before"],
+    )
     return {"offset_before": gap.offset_before, "next_offset": gap.next_offset}
 
 

@@ -1,18 +1,21 @@
 """*Payouts*: money that is to leave the platform, and what nobody has answered yet."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from console import queries
 from console.queries import ROWS
 from console.rendering import link
 from console.routes import Asked, Page
+from contracts.outputs import PayoutRequested
 from storage import payouts
 from storage.payouts import PartysPayout, PayoutFilter, PayoutPlace
 
 PATH = "/payouts"
 FILTERS = ("state", "key", "payout_id", "reason", "since", "until")
 STATES = {"open": True, "all": False}
+REASONS = get_args(get_type_hints(PayoutRequested)["reason"])
+"""Codes, the only ones that any payout has: for another, all would be read in vain."""
 
 
 async def read(asked: Asked) -> Mapping[str, Any]:
@@ -23,7 +26,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
         unanswered=STATES[state],
         party_id=queries.text(query, "key"),
         payout_id=queries.text(query, "payout_id"),
-        reason=queries.text(query, "reason"),
+        reason=queries.choice(query, "reason", REASONS),
         since=queries.instant(query, "since"),
         until=queries.instant(query, "until"),
     )

@@ -10,6 +10,15 @@ SELECT pg_try_advisory_lock(hashtextextended('postpay.' || $1::text, 0));
 -- name: end_alone
 SELECT pg_advisory_unlock(hashtextextended('postpay.' || $1::text, 0));
 
+-- name: is_under_way
+-- Whether a session does that now, of those that this server can see: a standby knows nothing of those of its primary.
+SELECT pg_is_in_recovery() OR EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('postpay.' || $1::text, 0)
+);
+
 -- name: append
 -- Numbers, times, log-in and hashes are the trigger's.
 INSERT INTO operator_log (operator, action, subject, outcome, follows, reason, before, after)

@@ -1,13 +1,14 @@
 -- Payouts of accounts and merchants as operators look at them.
 
 -- name: newest
--- $1 … $5 are what they must agree with, each may be NULL; $6 … $8 the place they come before.
+-- $1 … $5 are what they must agree with, each may be NULL; $6 … $8 the place they come before. $10 are all lanes: what is of
+-- one party is found in each by its key.
 SELECT *
 FROM (
     (
         SELECT 'account' AS party_kind, account_id AS party_id, account_payout.*
         FROM account_payout
-        WHERE ($1::text IS NULL OR account_id = $1)
+        WHERE ($1::text IS NULL OR (account_id = $1 AND lane = ANY($10::integer[])))
             AND ($2::text IS NULL OR payout_id = $2)
             AND ($3::text IS NULL OR reason = $3)
             AND requested_at >= coalesce($4::timestamptz, '-infinity')
@@ -20,7 +21,7 @@ FROM (
     (
         SELECT 'merchant' AS party_kind, merchant_id AS party_id, merchant_payout.*
         FROM merchant_payout
-        WHERE ($1::text IS NULL OR merchant_id = $1)
+        WHERE ($1::text IS NULL OR (merchant_id = $1 AND lane = ANY($10::integer[])))
             AND ($2::text IS NULL OR payout_id = $2)
             AND ($3::text IS NULL OR reason = $3)
             AND requested_at >= coalesce($4::timestamptz, '-infinity')
@@ -41,7 +42,7 @@ FROM (
         SELECT 'account' AS party_kind, account_id AS party_id, account_payout.*
         FROM account_payout
         WHERE status = 'requested'
-            AND ($1::text IS NULL OR account_id = $1)
+            AND ($1::text IS NULL OR (account_id = $1 AND lane = ANY($10::integer[])))
             AND ($2::text IS NULL OR payout_id = $2)
             AND ($3::text IS NULL OR reason = $3)
             AND requested_at >= coalesce($4::timestamptz, '-infinity')
@@ -55,7 +56,7 @@ FROM (
         SELECT 'merchant' AS party_kind, merchant_id AS party_id, merchant_payout.*
         FROM merchant_payout
         WHERE status = 'requested'
-            AND ($1::text IS NULL OR merchant_id = $1)
+            AND ($1::text IS NULL OR (merchant_id = $1 AND lane = ANY($10::integer[])))
             AND ($2::text IS NULL OR payout_id = $2)
             AND ($3::text IS NULL OR reason = $3)
             AND requested_at >= coalesce($4::timestamptz, '-infinity')

@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from cli.processes import STOP_TIMEOUT_S
+from console.access import Role
 from console.login import passwords
 from console.login.users import UsersFile
 from tests.command import Command
@@ -52,6 +53,25 @@ async def test_it_serves_as_a_member_of_both_roles_until_it_is_told_to_stop(serv
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/dead-letters", {"day": "9999-12-31"}),
+        ("/conflicts", {"since": "0001-01-01"}),
+        ("/operator-log", {"below": "9" * 5000}),
+        ("/approvals", {"before": str(2**63)}),
+        ("/approvals", {"before": "²"}),
+        ("/payouts", {"state": "all", "reason": "x"}),
+        ("/account", {"id": "\0"}),
+        ("/decision", {"lane": "0", "seq": str(2**63)}),
+    ],
+)
+async def test_what_no_page_gives_is_answered_and_no_defect(served, path, query):
+    async with served.visitor(Role.AUDITOR) as auditor:
+        status, told = await auditor.get(f"{path}.json", **query)
+    assert (status, told["error"]) == (400, "asked_wrongly")
 
 
 async def test_what_keeps_it_from_serving_is_one_line(served, command):

@@ -1,7 +1,14 @@
 import pytest
 
-from operating.auditing import audit_on_record, history, runs
-from storage.operator_log import Because
+from console.access import Role
+from console.login.users import ConsoleUser
+from console.pages.books import read
+from console.routes import Asked
+from console.watch import Watch
+from operating.auditing import BOOKS, audit_on_record, history, runs
+from storage import operator_log
+from storage.operator_log import Action, Because, LogOutcome, Note
+from workers.settings.model import Settings
 
 ANN = Because("ann", "end of month")
 
@@ -31,3 +38,14 @@ async def test_a_run_that_has_not_ended_is_told(books):
     (run,) = await runs(books.connection, 10)
     assert (run.ended, run.document()["ok"], run.document()["checks"]) == (None, None, [])
     assert history([run]) == {}
+
+
+async def test_the_page_tells_a_run_that_goes_on_from_one_that_died(books):
+    asked = Asked(books.connection, {}, Settings.model_construct(), ConsoleUser("mei", Role.AUDITOR), Watch())
+    async with operator_log.alone(books.connection, Action.AUDIT):
+        note = Note(because=ANN, action=Action.AUDIT, subject=BOOKS, outcome=LogOutcome.INTENDED)
+        await operator_log.append(books.connection, [note])
+        assert (await read(asked))["is_running"] is True
+    assert (await read(asked))["is_running"] is False
+    async with operator_log.alone(books.connection, Action.MIGRATE):
+        assert (await read(asked))["is_running"] is False

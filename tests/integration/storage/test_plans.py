@@ -21,8 +21,21 @@ from settlement.entities import (
     Repayment,
 )
 from settlement.party import PartyKind
-from storage import activity, approvals, conflicts, dead_letters, figures, load, outbox, parked, payouts, search
+from storage import (
+    activity,
+    approvals,
+    conflicts,
+    dead_letters,
+    figures,
+    load,
+    operator_log,
+    outbox,
+    parked,
+    payouts,
+    search,
+)
 from storage.load import ReadSet
+from storage.operator_log import LogFilter
 from storage.outcome_search import GROUPED_AT_MOST, OutcomeFilter
 from storage.payouts import PayoutFilter
 from storage.queries import read
@@ -326,6 +339,15 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
         places = [each.place for each in (*first, *second)]
         assert places == sorted(set(places), reverse=True)
         assert len(places) == 100
+    for unanswered in (False, True):
+        for party_id, found in (("filler-8", 2), ("nobody", 0)):
+            wanted = PayoutFilter(unanswered, party_id)
+            operator.sent.clear()
+            assert len(await payouts.payouts(operator, wanted, limit=50)) == found
+            (statement, arguments), *_ = [each for each in operator.sent.items() if "account_payout" in each[0]]
+            plan = json.loads(await operator.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments))
+            used = [node.get("Index Cond", "") for node in all_nodes(plan[0]["Plan"]) if "Index Name" in node]
+            assert used != [] and all(f"_id = '{party_id}'" in each for each in used)
     letters = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50)
     following = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50, after=letters[-1].place)
     places = [each.place for each in (*letters, *following)]
@@ -346,6 +368,29 @@ async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operat
     (place, *_) = await activity.places(operator)
     await activity.since(operator, place)
     assert await read_whole(operator) == {}
+
+
+async def test_what_was_done_to_one_thing_or_by_one_person_is_found_without_reading_the_whole_log(connection):
+    await connection.execute("ALTER TABLE operator_log DISABLE TRIGGER chain_operator_log")
+    await connection.execute(
+        """
+        INSERT INTO operator_log SELECT n, now(), 'operator-' || n % 20, 'ops', 'redrive', 'purchase/9/' || n, 'done',
+            NULL, 'why', NULL, NULL, '' FROM generate_series(1, $1) AS n
+        """,
+        ROWS,
+    )
+    await connection.execute("ANALYZE operator_log")
+    operator = RecordedConnection(connection)
+    for wanted, index, found in (
+        (LogFilter(subject="purchase/9/7"), "operator_log_of", 1),
+        (LogFilter(subject="nothing"), "operator_log_of", 0),
+        (LogFilter(operator="nobody"), "operator_log_by", 0),
+    ):
+        assert len(await operator_log.entries(operator, wanted, 50)) == found
+        ((statement, arguments),) = operator.sent.items()
+        plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments))
+        (scan,) = [node for node in all_nodes(plan[0]["Plan"]) if node.get("Relation Name") == "operator_log"]
+        assert scan["Index Name"] == index
 
 
 async def test_whatever_has_an_id_is_found_by_reading_a_part_of_each_table(connection):

@@ -1,20 +1,32 @@
 """Users, passwords, sessions and masking, without a server."""
 
+import asyncio
 import json
 import stat
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from console.access import MAY, Role
 from console.charts import inputs, obligations
+from console.gate import COOKIE, Gate, NotLoggedInError
 from console.language import Texts
 from console.login import passwords
-from console.login.sessions import FREE_ATTEMPTS, IDLE_S, LONGEST_S, MOST_OF_ONE, UNMASKED_S, WAIT_S, OperatorSessions
+from console.login.sessions import (
+    FREE_ATTEMPTS,
+    IDLE_S,
+    LONGEST_S,
+    MOST_OF_ONE,
+    UNMASKED_S,
+    WAIT_S,
+    OperatorSession,
+    OperatorSessions,
+)
 from console.login.users import ConsoleUser, UsersFile, UsersFileError, require_name
 from console.masking import mask
 from console.rendering import document, duration, link
 from console.security import local_path
-from workers.settings.model import Console
+from workers.settings.model import Console, Settings
 
 
 async def test_a_password_matches_its_hash_alone():
@@ -115,6 +127,53 @@ def test_wrong_passwords_make_one_name_from_one_place_wait():
     assert sessions.wait_s("mei", "10.0.0.1") == 0
     sessions.noted_password("mei", "10.0.0.1", right=True)
     assert sessions.wait_s("mei", "10.0.0.1") == 0
+
+
+def gate(tmp_path) -> tuple[Gate, UsersFile]:
+    users = UsersFile(tmp_path / "users.json")
+    users.put(ConsoleUser("mei", Role.OPERATOR, passwords.hashed("correct horse")))
+    return Gate(Settings.model_construct(console=Console()), users, OperatorSessions()), users
+
+
+async def test_wrong_passwords_that_come_at_once_wait_as_those_in_turn(tmp_path):
+    door, _ = gate(tmp_path)
+    begun = await asyncio.gather(*(door.log_in("mei", f"wrong {n}", "10.0.0.1") for n in range(FREE_ATTEMPTS + 3)))
+    assert [each == 0 for each in begun] == [True] * FREE_ATTEMPTS + [False] * 3
+
+
+@pytest.mark.parametrize(("name", "password"), [("x" * 101, "wrong"), ("mei", "x" * 1001)])
+async def test_names_and_passwords_that_are_too_long_are_not_kept(tmp_path, name, password):
+    door, _ = gate(tmp_path)
+    for _ in range(FREE_ATTEMPTS + 1):
+        assert await door.log_in(name, password, "10.0.0.1") == 0
+
+
+async def test_a_right_password_forgets_the_wrong_ones(tmp_path):
+    door, _ = gate(tmp_path)
+    for _ in range(FREE_ATTEMPTS - 1):
+        door.sessions.noted_password("mei", "10.0.0.1", right=False)
+    assert isinstance(await door.log_in("mei", "correct horse", "10.0.0.1"), OperatorSession)
+    for _ in range(FREE_ATTEMPTS):
+        assert door.sessions.wait_s("mei", "10.0.0.1") == 0
+        door.sessions.noted_password("mei", "10.0.0.1", right=False)
+    assert door.sessions.wait_s("mei", "10.0.0.1") > 0
+
+
+async def test_a_new_password_ends_the_sessions_of_the_old_one_and_a_new_role_does_not(tmp_path):
+    door, users = gate(tmp_path)
+    old = users.users()["mei"].password
+    session = door.sessions.begin("mei", old)
+    request = make_mocked_request("GET", "/", headers={"Cookie": f"{COOKIE}={session.token}"})
+    users.put(ConsoleUser("mei", Role.AUDITOR, old))
+    assert door.visitor(request).user.role is Role.AUDITOR
+    users.put(ConsoleUser("mei", Role.AUDITOR, passwords.hashed("correct mare")))
+    with pytest.raises(NotLoggedInError):
+        door.visitor(request)
+    users.put(ConsoleUser("mei", Role.AUDITOR, old))
+    with pytest.raises(NotLoggedInError):
+        door.visitor(request)
+    begun = await door.log_in("mei", "correct horse", "10.0.0.1")
+    assert begun.password == old
 
 
 def test_masked_is_everything_that_is_not_named_as_saying_nothing():
