@@ -22,6 +22,7 @@ from operating.differences import FieldDifference, differences
 from operating.edits import Edit, edited_body
 from operating.redriving import RedriveStatus
 from operating.refusal import ActionRefusedError
+from operating.rehearsal import Foreseen
 from operating.selection import Selection, selection
 from settlement.dead_letter import DeadLetter
 from storage import dead_letters
@@ -49,14 +50,21 @@ FINE = frozenset({*RedriveStatus, *closing.ClosingStatus, "applied", "duplicate"
     RedriveStatus.FAILED,
 }
 
+NOTHING_FORESEEN = asdict(Foreseen(outcome=""))
+
 
 async def check(asked: Asked) -> Done:
     """Say what would become of a dead letter now, as it came or edited; nothing is sent."""
     kept = await _letter(asked)
     edit = _edit(asked, kept)
     foreseen = await _rehearsed(asked, kept, edit)
-    told = {**foreseen, "is_edited": edit is not None, "differences": _differences(kept.letter, edit)}
-    return Done({**told, "reason_code": told.pop("reason", None)}, template="letter_check")
+    return Done(checked(foreseen, edit, _differences(kept.letter, edit)), template="letter_check")
+
+
+def checked(foreseen: Mapping[str, Any], edit: Edit | None, found: list[FieldDifference]) -> dict[str, Any]:
+    """What a check is shown with; of what is not sent at all, nothing is foreseen."""
+    told = {**NOTHING_FORESEEN, **foreseen, "is_edited": edit is not None, "differences": found}
+    return {**told, "reason_code": told.pop("reason")}
 
 
 async def redrive(asked: Asked) -> Done:
