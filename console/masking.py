@@ -33,6 +33,9 @@ TYPES = frozenset(
 )
 """What a `type` may be; of a dead letter it is whatever its producer wrote there."""
 
+ASKED = frozenset({"given", "q"})
+"""Names of fields with what the asker has typed, which stands in the page's forms again."""
+
 BODY = "value"
 """A message's body as JSON has it, or the value of a header."""
 OF_MESSAGES = frozenset({BODY, "differences", "headers"})
@@ -47,6 +50,8 @@ def mask(value: Any, name: str = "", *, of_message: bool = False) -> Any:
         name: of the field whose value it is.
         of_message: it is a part of what a producer wrote.
     """
+    if name in ASKED and not of_message:
+        return value
     of_message = of_message or name in OF_MESSAGES
     if name == BODY and isinstance(value, dict | list):
         return masked(json_text(value))

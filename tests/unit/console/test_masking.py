@@ -20,3 +20,10 @@ def test_nothing_of_a_message_is_shown_whatever_its_producer_calls_it():
         "document": {"differences": [{"path": "…", "first": "…8000", "came": "…8001"}]},
         "headers": [{"name": "…-san", "value": '…Fu"}'}, {"name": "…", "value": None}],
     }
+
+
+def test_what_somebody_has_typed_is_theirs_but_not_what_was_found_for_it():
+    given = {"producer": "night shop", "since": "2026-03-01T09:00", "key": "acc-000123456"}
+    value = {"given": given, "q": "acc-000123456", "found": [{"id": "acc-000123456"}]}
+    assert mask(value) == {**value, "found": [{"id": "…3456"}]}
+    assert mask({"differences": [{"given": given["key"]}]}) == {"differences": [{"given": "…3456"}]}
