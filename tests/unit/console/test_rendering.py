@@ -35,9 +35,16 @@ def test_a_shops_plans_are_told_with_and_without_days_and_periods():
     plans = (PlanStory(kind=PlanKind.DEFERRED, days=30), PlanStory(kind=PlanKind.INSTALMENT, periods=3))
     settings = SettingsStory(enabled=True, plans=plans, max_order_minor=None, currency="CNY", changed_at=AT)
     story = MerchantStory(
-        **{name: () for name in ("balances", "deposits", "deposit_refunds", "shop_withdrawals", "payouts")},
-        **{"merchant_id": "m-1", "currency": "CNY", "registered_on": date(2026, 1, 1), "settlement_cycle_days": 7},
-        **{"next_payout_at": None, "payable_minor": 0, "shop_balance_minor": 0, "open_cases": (), "history": ()},
+        **dict.fromkeys(("balances", "deposits", "deposit_refunds", "shop_withdrawals", "payouts"), ()),
+        merchant_id="m-1",
+        currency="CNY",
+        registered_on=date(2026, 1, 1),
+        settlement_cycle_days=7,
+        next_payout_at=None,
+        payable_minor=0,
+        shop_balance_minor=0,
+        open_cases=(),
+        history=(),
         open=OpenStory(promotions=0, disputes=0, after_sales=0, violations=0),
         settings=settings,
     )
