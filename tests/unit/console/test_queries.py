@@ -6,7 +6,7 @@ import pytest
 
 from console import queries
 from console.routes import AskedWronglyError
-from storage.outcome_search import PageEnd
+from storage.outcome_search import PageEnd, RecordEnd
 from storage.payouts import PayoutPlace
 
 AT = datetime(2026, 1, 8, tzinfo=UTC)
@@ -28,9 +28,10 @@ def test_a_place_that_no_page_gave_is_none(after):
         queries.place({"after": after}, PageEnd)
 
 
-def test_a_place_of_another_kind_is_none():
+@pytest.mark.parametrize("kind", [PayoutPlace, RecordEnd])
+def test_a_place_of_another_list_is_none(kind):
     with pytest.raises(AskedWronglyError, match="after: "):
-        queries.place({"after": queries.token(PLACE)}, PayoutPlace)
+        queries.place({"after": queries.token(PLACE)}, kind)
 
 
 def test_the_places_asked_for_longest_ago_go_first(monkeypatch):
