@@ -12,7 +12,7 @@ from cli.output import AsJson, people, print_document, print_json
 from operating.conflicts import Contradiction, contradiction
 from storage import conflicts
 from storage.conflicts import Conflict, ConflictReason
-from storage.outcome_search import OutcomeFilter, PageEnd
+from storage.outcome_search import OutcomeFilter, RecordEnd
 from words.phrases import moment
 from words.tables import table
 from workers.settings.model import Settings
@@ -88,7 +88,7 @@ async def _list(settings: Settings, wanted: OutcomeFilter, limit: int, *, as_jso
     rows = []
     async with database(settings) as connection:
 
-        async def page(at_most: int, after: PageEnd | None) -> list[Conflict]:
+        async def page(at_most: int, after: RecordEnd | None) -> list[Conflict]:
             return await conflicts.conflicts(connection, wanted, limit=at_most, after=after)
 
         async for each in paged(page, lambda conflict: conflict.place, limit):

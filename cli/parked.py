@@ -9,7 +9,7 @@ from cli.connections import database, run
 from cli.filters import EventId, Key, Limit, Since, Topic, Until, duration, outcome_filter, paged
 from cli.output import AsJson, people, print_json
 from storage import parked
-from storage.outcome_search import OutcomeFilter, PageEnd
+from storage.outcome_search import OutcomeFilter, RecordEnd
 from storage.parked import WaitingInput
 from words.phrases import moment
 from words.tables import table
@@ -63,7 +63,7 @@ async def _list(
     rows = []
     async with database(settings) as connection:
 
-        async def page(at_most: int, after: PageEnd | None) -> list[WaitingInput]:
+        async def page(at_most: int, after: RecordEnd | None) -> list[WaitingInput]:
             return await parked.waiting_inputs(connection, wanted, older_than=older_than, limit=at_most, after=after)
 
         async for each in paged(page, lambda waiting: waiting.place, limit):

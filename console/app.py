@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
 from aiohttp import web
@@ -135,7 +136,8 @@ class Site:
 
     def _done(self, request: web.Request, visitor: Visitor, done: Done, *, as_json: bool) -> web.StreamResponse:
         if done.unmasks is not None:
-            self._gate.sessions.unmask(visitor.session, done.unmasks)
+            path, _, query = done.unmasks.partition("?")
+            self._gate.sessions.unmask(visitor.session, address(path, parse_qsl(query, keep_blank_values=True)))
         shown, is_masked = self._masked(request, visitor, document(done.value))
         if as_json:
             return _with_session(request, json_response(shown), visitor)
@@ -241,7 +243,12 @@ def json_path(path: str) -> str:
 def address_of(request: web.Request) -> str:
     """The address of the page that a request is about, as HTML; what is unmasked is unmasked for its JSON too."""
     path = "/" if request.path == json_path("/") else request.path.removesuffix(".json")
-    return f"{path}?{request.query_string}" if request.query_string else path
+    return address(path, [*request.query.items()])
+
+
+def address(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """A page's address in the form in which it is compared and led to, however its query was spelled."""
+    return f"{path}?{urlencode(query, errors='surrogatepass')}" if query else path
 
 
 def wants_json(request: web.Request) -> bool:

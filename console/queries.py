@@ -1,10 +1,10 @@
 """What is asked for in an address or a form, read: each value is one that is expected, or the asker is told."""
 
-import base64
-import binascii
-import json
+import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 
@@ -25,6 +25,11 @@ FILTERS = ("topic", "key", "event_id", "reason", "since", "until", "producer", "
 
 DIGITS = 19
 """Of the largest number that the database has."""
+KEPT = 10_000
+"""Values that tokens are for; those asked for longest ago go first."""
+TOKEN_LENGTH = 32
+_KEY = secrets.token_bytes(32)
+_kept: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
 
 ASCII = 128
 _SPELLED = re.compile(r"(?:[^\\]|\\[0-3][0-7]{2}|\\\\)*")
@@ -146,48 +151,31 @@ def given(query: Query, names: Iterable[str]) -> dict[str, str]:
     return {name: value for name in names if (value := text(query, name)) is not None}
 
 
-def token(value: Any) -> str:
-    """A value that a page gives away to have it back later: where a list goes on, how far a bulk is."""
-    return base64.urlsafe_b64encode(json.dumps(value, default=str).encode()).decode().rstrip("=")
+def token(value: tuple[Any, ...]) -> str:
+    """A name for a value that a page gives away to have it back later: where a list goes on, how far a bulk is.
 
-
-def from_token(query: Query, name: str) -> Any:
-    """The value of a token; None where it is not given.
-
-    Raises:
-        AskedWronglyError: it is no token.
+    The value stays in this process, since it has ids that who gets the page may not see. The same value has the same
+    name, so a page that is looked at again and again keeps one.
     """
-    text_ = text(query, name)
-    if text_ is None:
-        return None
-    try:
-        return json.loads(base64.urlsafe_b64decode(text_ + "=" * (-len(text_) % 4)))
-    except (binascii.Error, ValueError) as error:
-        raise _no_place(name) from error
+    name = hmac.digest(_KEY, f"{type(value).__name__} {value!r}".encode(), "sha256").hex()[:TOKEN_LENGTH]
+    _kept[name] = value
+    _kept.move_to_end(name)
+    while len(_kept) > KEPT:
+        _kept.popitem(last=False)
+    return name
 
 
 def place(query: Query, kind: type[PlaceT], name: str = "after") -> PlaceT | None:
-    """Where a list goes on, of a token; its first field is an instant.
+    """The value of a token, such as where a list goes on; None where none is given.
 
     Raises:
-        AskedWronglyError: it is no such place.
+        AskedWronglyError: no value of this kind is kept for it.
     """
-    return place_of(from_token(query, name), kind, name)
-
-
-def place_of(value: Any, kind: type[PlaceT], name: str) -> PlaceT | None:
-    """The same of what was in a token."""
-    if value is None:
+    given_ = text(query, name)
+    if given_ is None:
         return None
-    make: Callable[..., PlaceT] = kind
-    try:
-        at, *others = value
-        if [type(each) for each in others] != [*kind.__annotations__.values()][1:]:
-            raise _no_place(name)
-        return make(datetime.fromisoformat(at), *others)
-    except (TypeError, ValueError) as error:
-        raise _no_place(name) from error
-
-
-def _no_place(name: str) -> AskedWronglyError:
-    return AskedWronglyError(f"{name}: expected what the page gave, got something else; begin anew at the newest")
+    value = _kept.get(given_)
+    if not isinstance(value, kind):
+        raise AskedWronglyError(f"{name}: expected what the page gave of late, got {given_!r}; begin anew without it")
+    _kept.move_to_end(given_)
+    return value

@@ -8,7 +8,7 @@ from typing import Any
 
 from settlement.messages import Source
 from storage.database import Connection, Row
-from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, PageEnd, before_record, groups
+from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, RecordEnd, before_record, groups
 from storage.queries import read
 
 _SQL = read("conflicts")
@@ -72,9 +72,9 @@ class Conflict:
         return f"{source.topic}/{source.partition}/{source.offset}"
 
     @property
-    def place(self) -> PageEnd:
+    def place(self) -> RecordEnd:
         """Where it stands among others."""
-        return PageEnd.of_record(self.message.decided_at, self.lane, self.message.source)
+        return RecordEnd.of(self.message.decided_at, self.lane, self.message.source)
 
     def document(self) -> dict[str, Any]:
         """The conflict as JSON has it."""
@@ -82,7 +82,7 @@ class Conflict:
 
 
 async def conflicts(
-    connection: Connection, wanted: OutcomeFilter, *, limit: int, after: PageEnd | None = None
+    connection: Connection, wanted: OutcomeFilter, *, limit: int, after: RecordEnd | None = None
 ) -> list[Conflict]:
     """List conflicts, the newest first; `reason` is a ConflictReason. `after` is the end of the page before."""
     rows = await connection.fetch(_SQL["newest"], *wanted.values, *before_record(after), limit, wanted.producer)

@@ -48,17 +48,27 @@ class PageEnd(NamedTuple):
     topic: str
     offset: int
     last: str
-    """What tells rows of one offset apart: a partition, or the id of a dead letter."""
+    """The id of a dead letter: timers have no offset."""
+
+
+class RecordEnd(NamedTuple):
+    """The same of a list whose rows are of records."""
+
+    at: datetime
+    lane: int
+    topic: str
+    offset: int
+    partition: int
 
     @classmethod
-    def of_record(cls, at: datetime, lane: int, source: Source) -> "PageEnd":
+    def of(cls, at: datetime, lane: int, source: Source) -> "RecordEnd":
         """The end of a page whose last row is of a record."""
-        return cls(at, lane, source.topic, source.offset, str(source.partition))
+        return cls(at, lane, source.topic, source.offset, source.partition)
 
 
-def before_record(after: PageEnd | None) -> tuple[Any, ...]:
+def before_record(after: RecordEnd | None) -> tuple[Any, ...]:
     """Where a page of rows of records begins, as its statement takes it; None: at the newest."""
-    return (None, -1, "", -1, -1) if after is None else (*after[:4], int(after.last))
+    return (None, -1, "", -1, -1) if after is None else after
 
 
 @dataclass(frozen=True, slots=True)

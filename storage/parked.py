@@ -8,7 +8,7 @@ from settlement.messages import Source
 from settlement.party import Party, PartyKind
 from settlement.state import Parked
 from storage.database import Connection, Row
-from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, PageEnd, before_record, groups
+from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, RecordEnd, before_record, groups
 from storage.queries import read
 
 _SQL = read("parked")
@@ -60,9 +60,9 @@ class WaitingInput:
     until: datetime | None
 
     @property
-    def place(self) -> PageEnd:
+    def place(self) -> RecordEnd:
         """Where it stands among others."""
-        return PageEnd.of_record(self.row.parked_at, self.lane, self.row.source)
+        return RecordEnd.of(self.row.parked_at, self.lane, self.row.source)
 
     def document(self) -> dict[str, Any]:
         """The input as JSON has it, without its body."""
@@ -88,7 +88,7 @@ async def waiting_inputs(
     *,
     older_than: timedelta | None = None,
     limit: int,
-    after: PageEnd | None = None,
+    after: RecordEnd | None = None,
 ) -> list[WaitingInput]:
     """List what waits, the newest first.
 

@@ -11,7 +11,7 @@ from console.routes import Asked, Page
 from operating.conflicts import contradiction
 from storage import conflicts
 from storage.conflicts import ConflictReason
-from storage.outcome_search import PageEnd
+from storage.outcome_search import RecordEnd
 
 PATH = "/conflicts"
 
@@ -20,7 +20,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     """Those that agree with what is asked for, the newest first, and all of these in groups."""
     query = asked.query
     queries.choice(query, "reason", [*ConflictReason])
-    wanted, after = queries.outcome_filter(query), queries.place(query, PageEnd)
+    wanted, after = queries.outcome_filter(query), queries.place(query, RecordEnd)
     found = await conflicts.conflicts(asked.connection, wanted, limit=ROWS + 1, after=after)
     chosen = queries.given(query, FILTERS)
     return {

@@ -9,7 +9,7 @@ from console.queries import FILTERS, ROWS
 from console.rendering import link
 from console.routes import Asked, Page
 from storage import parked
-from storage.outcome_search import PageEnd
+from storage.outcome_search import RecordEnd
 
 PATH = "/parked"
 
@@ -21,7 +21,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     """
     query = asked.query
     wanted, older_than = queries.outcome_filter(query), queries.span(query, "older_than")
-    after = queries.place(query, PageEnd)
+    after = queries.place(query, RecordEnd)
     found = await parked.waiting_inputs(asked.connection, wanted, older_than=older_than, limit=ROWS + 1, after=after)
     groups = await parked.parked_groups(asked.connection, wanted, older_than=older_than)
     chosen = queries.given(query, (*FILTERS, "older_than"))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from console import queries
 from console.access import Permission
@@ -22,6 +22,7 @@ from operating.differences import FieldDifference, differences
 from operating.edits import Edit, edited_body
 from operating.redriving import RedriveStatus
 from operating.refusal import ActionRefusedError
+from operating.rehearsal import Foreseen
 from operating.selection import Selection, selection
 from settlement.dead_letter import DeadLetter
 from storage import dead_letters
@@ -49,14 +50,21 @@ FINE = frozenset({*RedriveStatus, *closing.ClosingStatus, "applied", "duplicate"
     RedriveStatus.FAILED,
 }
 
+NOTHING_FORESEEN = asdict(Foreseen(outcome=""))
+
 
 async def check(asked: Asked) -> Done:
     """Say what would become of a dead letter now, as it came or edited; nothing is sent."""
     kept = await _letter(asked)
     edit = _edit(asked, kept)
     foreseen = await _rehearsed(asked, kept, edit)
-    told = {**foreseen, "is_edited": edit is not None, "differences": _differences(kept.letter, edit)}
-    return Done({**told, "reason_code": told.pop("reason", None)}, template="letter_check")
+    return Done(checked(foreseen, edit, _differences(kept.letter, edit)), template="letter_check")
+
+
+def checked(foreseen: Mapping[str, Any], edit: Edit | None, found: list[FieldDifference]) -> dict[str, Any]:
+    """What a check is shown with; of what is not sent at all, nothing is foreseen."""
+    told = {**NOTHING_FORESEEN, **foreseen, "is_edited": edit is not None, "differences": found}
+    return {**told, "reason_code": told.pop("reason")}
 
 
 async def redrive(asked: Asked) -> Done:
@@ -117,6 +125,15 @@ async def _change(asked: Asked, change: Callable[..., Any]) -> Done:
     return Done(done.document(), to=_address(kept), notice=f"notice_{done.status}")
 
 
+class Progress(NamedTuple):
+    """How far a bulk by filter is, between two requests: the fields of its selection, and what was counted."""
+
+    until: tuple[int, ...]
+    after: PageEnd | None
+    total: int
+    counts: tuple[tuple[str, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Bulk:
     """How far a bulk is: what is done with which dead letters, and how those that it came to ended."""
@@ -130,8 +147,8 @@ class Bulk:
     @property
     def token(self) -> str:
         """What the next request goes on from."""
-        after = None if self.chosen.after is None else list(self.chosen.after)
-        return queries.token([[*self.chosen.until], after, self.total, self.counts])
+        progress = Progress((*self.chosen.until,), self.chosen.after, self.total, (*sorted(self.counts.items()),))
+        return queries.token(progress)
 
 
 async def go_through(asked: Asked) -> Done:
@@ -179,16 +196,12 @@ async def _bulk(asked: Asked) -> Bulk:
         raise ActionRefusedError(
             "expected a filter, such as a reason, or marked dead letters: everything is never meant"
         )
-    going = queries.from_token(query, "going")
+    going = queries.place(query, Progress, "going")
     chosen = await selection(asked.connection, ids, wanted, is_open=STATES["open"])
     if going is None:
         return Bulk(what, chosen, given, await chosen.count(asked.connection), Counter())
-    try:
-        until, after, total, counts = going
-        chosen = replace(chosen, until=[*map(int, until)], after=queries.place_of(after, PageEnd, "going"))
-        return Bulk(what, chosen, given, int(total), Counter({str(name): int(n) for name, n in counts.items()}))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise AskedWronglyError("going: expected what the page gave, got something else") from error
+    chosen = replace(chosen, until=going.until, after=going.after)
+    return Bulk(what, chosen, given, going.total, Counter(dict(going.counts)))
 
 
 def _going(asked: Asked, wanted: Bulk, because: Because) -> AsyncGenerator[BulkStep, None]:

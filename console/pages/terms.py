@@ -53,8 +53,8 @@ async def read(asked: Asked) -> Mapping[str, Any]:
             }
             for each in stored
         ],
-        "first": first,
-        "second": second,
+        "first_version": first,
+        "second_version": second,
         "rows": _rows(changes(places[first], places[second])),
         "digest": current.digest.hex(),
         "shown": json_text(_chosen(asked, stored, current).document, 2),

@@ -107,6 +107,9 @@ async def test_a_message_is_checked_edited_approved_by_another_and_applied(serve
     _, as_it_came = await operator.post("/dead-letter/check.json", **given)
     assert (as_it_came["status"], as_it_came["is_edited"]) == ("refused", False)
     assert "amount_minor" in as_it_came["detail"]
+    for body in (shown["body"], shown["body"][:-1]):
+        status, refused = await operator.post("/dead-letter/check", **given | {"body": body})
+        assert (status, 'id="checked"' in refused) == (200, True), "what is not sent is shown, too, at every key"
     assert (await operator.post("/dead-letter/redrive", id=letter["id"], reason="why"))[0] == 409
     assert (await operator.post("/dead-letter/request", **given, reason="why"))[0] == 409
     given["body"] = json.dumps({**json.loads(shown["body"]), "amount_minor": 1_200})

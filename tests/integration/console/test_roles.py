@@ -6,6 +6,7 @@ import pytest
 from console.access import MAY, Permission, Role
 from console.app import json_path
 from console.pages import DOWNLOADS, FORMS, PAGES
+from console.rendering import link
 from storage.operator_log import LogFilter, entries
 from tests.integration.console.conftest import PASSWORD
 
@@ -74,6 +75,11 @@ async def test_ids_and_texts_are_masked_for_who_may_not_see_them(served):
         assert status == 200
         assert "o-1" not in page.replace("two-1", "")
         assert (await viewer.post("/unmask", address="/account?id=a-1", reason="a call"))[0] == 403
+        for path in ("/conflict", "/dead-letter"):
+            _, listed = await auditor.get(f"{path}s.json")
+            for each in listed["rows"]:
+                status, page = await viewer.get(path, id=each["id"])
+                assert (status, "130000" in page, "12 yuan" in page) == (200, False, False), (path, each)
 
 
 async def test_support_unmasks_one_page_with_a_reason_that_goes_on_record(served):
@@ -84,6 +90,10 @@ async def test_support_unmasks_one_page_with_a_reason_that_goes_on_record(served
         assert (await support.post("/unmask", address="/account?id=a-1", reason="the buyer called"))[0] == 303
         assert (await support.get("/account.json", id="a-1"))[1]["account_id"] == "a-1"
         assert (await support.get("/account.json", id="a-2"))[1]["account_id"] == "…", "one page, not all"
+        odd = {"q": "a&1 #%"}
+        assert "Ids and texts are masked." in (await support.get("/search", **odd))[1]
+        assert (await support.post("/unmask", address=link("/search", **odd), reason="so it is called"))[0] == 303
+        assert "Ids and texts are masked." not in (await support.get("/search", **odd))[1]
     async with served.platform.database() as connection:
         (entry,) = await entries(connection, LogFilter(action="unmask", subject="/account?id=a-1"), 10)
     assert (entry.operator, entry.subject, entry.reason) == ("support", "/account?id=a-1", "the buyer called")
