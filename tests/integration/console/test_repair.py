@@ -98,6 +98,21 @@ async def test_lists_are_in_groups_that_lead_to_their_rows(operator):
     assert [each["event_id"] for each in (await asked(operator, "/parked?older_than=12h"))["rows"]] == ["p-9"]
 
 
+async def test_older_rows_are_led_to_until_there_are_none(operator, monkeypatch):
+    for name, first in (
+        ("dead_letters", "/dead-letters?state=all"),
+        ("conflicts", "/conflicts"),
+        ("parked", "/parked"),
+    ):
+        whole = (await asked(operator, first))["rows"][:4]
+        monkeypatch.setattr(f"console.pages.{name}.ROWS", 1)
+        found, look = [], first
+        while look is not None and len(found) < len(whole):
+            page = await asked(operator, look)
+            found, look = found + page["rows"], page["look_older"]
+        assert found == whole != [], name
+
+
 async def test_a_message_is_checked_edited_approved_by_another_and_applied(served, operator, approver):
     buyer = {"key": "e-buyer", "account_id": "e-buyer"}
     wrong = placed("e-1", "o-e1", "2026-01-08T10:00:00+08:00", amount_minor="12 yuan", **buyer)
