@@ -73,7 +73,7 @@ async def fill(connection: Connection, split: Split, home: Home, progress: Progr
     Raises:
         SplitApartError: sums are not what they were.
     """
-    for statement in ("make_homes", "make_strangers", "make_carry", "carry_terms"):
+    for statement in ("make_homes", "make_homes_found", "make_strangers", "make_carry", "carry_terms"):
         await connection.execute(_SQL[statement])
     await connection.execute(_SQL["begin_lanes"], split.lanes)
     await connection.execute(_SQL["begin_relays"])

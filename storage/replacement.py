@@ -145,6 +145,7 @@ async def unclaimed(connection: Connection, found: InUse) -> AsyncIterator[None]
     """
     async with connection.transaction():
         await set_lock_timeout(connection, SWAP_LOCK_TIMEOUT_S)
+        await connection.execute(SQL["rest_as_long_as_need_be"])
         await connection.execute(SQL["hold_claims_up"])
         await _require_unclaimed(connection, found)
         yield

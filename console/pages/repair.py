@@ -125,7 +125,7 @@ async def _change(asked: Asked, change: Callable[..., Any]) -> Done:
     return Done(done.document(), to=_address(kept), notice=f"notice_{done.status}")
 
 
-class Progress(NamedTuple):
+class BulkPlace(NamedTuple):
     """How far a bulk by filter is, between two requests: the fields of its selection, and what was counted."""
 
     until: tuple[int, ...]
@@ -147,7 +147,7 @@ class Bulk:
     @property
     def token(self) -> str:
         """What the next request goes on from."""
-        progress = Progress((*self.chosen.until,), self.chosen.after, self.total, (*sorted(self.counts.items()),))
+        progress = BulkPlace((*self.chosen.until,), self.chosen.after, self.total, (*sorted(self.counts.items()),))
         return queries.token(progress)
 
 
@@ -196,7 +196,7 @@ async def _bulk(asked: Asked) -> Bulk:
         raise ActionRefusedError(
             "expected a filter, such as a reason, or marked dead letters: everything is never meant"
         )
-    going = queries.place(query, Progress, "going")
+    going = queries.place(query, BulkPlace, "going")
     chosen = await selection(asked.connection, ids, wanted, is_open=STATES["open"])
     if going is None:
         return Bulk(what, chosen, given, await chosen.count(asked.connection), Counter())

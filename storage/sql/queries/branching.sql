@@ -3,8 +3,11 @@
 -- that leave k when divided by n.
 
 -- name: make_homes
--- On which lane an id is from now on. A key may be larger than an entry of a btree may.
+-- On which lane an id is from now on.
 CREATE TEMPORARY TABLE home (id text NOT NULL, lane integer NOT NULL);
+
+-- name: make_homes_found
+-- A key may be larger than an entry of a btree may.
 CREATE INDEX ON home USING hash (id);
 
 -- name: make_strangers

@@ -63,9 +63,12 @@ END $$;
 -- From here to the COMMIT nobody claims a lane of the schema in use, or settles under a claim.
 LOCK TABLE postpay.lane IN ACCESS EXCLUSIVE MODE;
 
--- name: hold_claims_up
--- Likewise, but lanes' rows can be read; the transaction may rest for as long as brokers take.
+-- name: rest_as_long_as_need_be
+-- The transaction may rest for as long as brokers take.
 SET LOCAL idle_in_transaction_session_timeout = 0;
+
+-- name: hold_claims_up
+-- As `close_to_claims`, but lanes' rows can be read.
 LOCK TABLE postpay.lane IN SHARE MODE;
 
 -- name: raise_epochs
