@@ -339,6 +339,16 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
         places = [each.place for each in (*first, *second)]
         assert places == sorted(set(places), reverse=True)
         assert len(places) == 100
+    letters = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50)
+    following = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50, after=letters[-1].place)
+    places = [each.place for each in (*letters, *following)]
+    assert (places, len(places)) == (sorted(set(places)), 100)
+    await conflicts.conflicts(operator, OutcomeFilter(), limit=50)
+    assert await read_whole(operator) == {}
+
+
+async def test_payouts_of_one_party_are_found_by_lane_and_id(operator, connection):
+    await connection.execute("ANALYZE")  # without statistics a range of times passes for narrower than it is
     for unanswered in (False, True):
         for party_id, found in (("filler-8", 2), ("nobody", 0)):
             wanted = PayoutFilter(unanswered, party_id)
@@ -348,12 +358,6 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
             plan = json.loads(await operator.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments))
             used = [node.get("Index Cond", "") for node in all_nodes(plan[0]["Plan"]) if "Index Name" in node]
             assert used != [] and all("(lane = " in each and f"_id = '{party_id}'" in each for each in used)
-    letters = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50)
-    following = await dead_letters.oldest_letters(operator, OutcomeFilter(), [9] * 8, limit=50, after=letters[-1].place)
-    places = [each.place for each in (*letters, *following)]
-    assert (places, len(places)) == (sorted(set(places)), 100)
-    await conflicts.conflicts(operator, OutcomeFilter(), limit=50)
-    assert await read_whole(operator) == {}
 
 
 async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operator):
