@@ -56,9 +56,8 @@ async def test_a_posting_that_was_changed_is_found_as_of_its_time_and_not_before
         await falsify(
             dsn,
             "UPDATE posting SET amount_minor = amount_minor + 1 WHERE lane = 0 AND n = 1 AND seq ="
-            f" (SELECT first_seq FROM batch WHERE lane = 0 AND batch_seq > {first.batches[0]} AND EXISTS"
-            " (SELECT FROM posting WHERE posting.lane = 0 AND posting.seq = first_seq AND n = 1)"
-            " ORDER BY batch_seq LIMIT 1)",
+            " (SELECT min(posting.seq) FROM posting JOIN batch USING (lane) WHERE lane = 0 AND posting.n = 1"
+            f" AND batch_seq = {first.batches[0] + 1} AND posting.seq >= first_seq)",
         )
         async with at(settled, first.at, dsn=dsn) as (connection, _):
             assert await audit(connection) == first.checks
