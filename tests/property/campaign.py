@@ -28,7 +28,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 HISTORIES = int(os.environ.get("POSTPAY_HISTORIES", "0"))
 SEED = int(os.environ.get("POSTPAY_SEED", secrets.randbelow(2**32) if HISTORIES else "1"))
-PATIENCE_S = 600
+PATIENCE_S = 1800
 """For one property on a busy machine; alone they take a fraction of it."""
 PROGRESS_S = 30
 
