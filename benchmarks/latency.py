@@ -48,10 +48,10 @@ class SteadyRate:
 
 
 class _Arrivals:
-    """Reads a topic in a thread and notes when each record came; they are looked into afterwards."""
+    """Reads `notification` in a thread and notes when each record came; they are looked into afterwards."""
 
-    def __init__(self, settings: Settings, topic: str) -> None:
-        self._consumer = reader_from_now(settings, topic)
+    def __init__(self, settings: Settings) -> None:
+        self._consumer = reader_from_now(settings, Topic.NOTIFICATION)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self.found: list[tuple[float, bytes]] = []
@@ -70,27 +70,24 @@ class _Arrivals:
         self._consumer.close()
 
 
-def measure(
-    settings: Settings, orders: SteadyRate, progress: Callable[[float], object], *, answers: str = Topic.NOTIFICATION
-) -> Latency:
-    """Place orders at a steady rate and time what answers them; the first WARM_UP_S are left out.
+def measure(settings: Settings, orders: SteadyRate, progress: Callable[[float], object]) -> Latency:
+    """Place orders at a steady rate and time their notices; the first WARM_UP_S are left out.
 
     Args:
         settings: of the topics.
         orders: what is placed; WARM_UP_S longer than it says.
         progress: told which share is done.
-        answers: the topic of the answers: each names its order's event as `causation_id`.
 
     Raises:
-        BenchmarkError: some answers did not come.
+        BenchmarkError: some notices did not come.
     """
-    arrivals = _Arrivals(settings, answers)
+    arrivals = _Arrivals(settings)
     try:
         sent_at = _send(settings, orders, progress)
         deadline = time.perf_counter() + LATE_S
         while len(arrivals.found) < len(sent_at):
             if time.perf_counter() > deadline:
-                raise BenchmarkError(f"{len(sent_at) - len(arrivals.found)} of {len(sent_at)} answers did not come")
+                raise BenchmarkError(f"{len(sent_at) - len(arrivals.found)} of {len(sent_at)} notices did not come")
             time.sleep(POLL_S)
     finally:
         arrivals.close()

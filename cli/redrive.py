@@ -1,7 +1,6 @@
 """`postpay dead-letters redrive`."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +16,8 @@ from cli.output import AsJson, print_json
 from cli.progress import bar
 from operating import bulk
 from operating.edits import Edit, parse_change
-from operating.redriving import RedriveStatus
-from operating.selection import Selection, selection
+from operating.selection import selection
 from settlement.dead_letter import DeadLetterReason
-from storage.database import Connection
 from storage.operator_log import Because
 from storage.outcome_search import OutcomeFilter
 from words.phrases import counted, money
@@ -37,9 +34,6 @@ EPILOG = (
     " the original is kept. Interrupted? The same command goes on. docs/operations.md, Redriving"
 )
 
-FINE: frozenset[str] = frozenset(
-    {RedriveStatus.REDRIVEN, RedriveStatus.BEFORE, RedriveStatus.CLOSED, "applied", "duplicate", "declined", "parked"}
-)
 TOLD = 20
 """Dead letters of a bulk that are told one by one, where something is wrong with them."""
 
@@ -110,7 +104,7 @@ def redrive(
     if not as_json:
         parts = ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items()))
         typer.echo(f"{counted(counts.total(), 'dead letter')}" + (f": {parts}" if parts else ""))
-    raise typer.Exit(0 if counts.keys() <= FINE else EXIT_FOUND_WRONG)
+    raise typer.Exit(0 if counts.keys() <= bulk.FINE else EXIT_FOUND_WRONG)
 
 
 async def _run(settings: Settings, wanted: Wanted, because: Because) -> Counter[str]:
@@ -121,33 +115,21 @@ async def _run(settings: Settings, wanted: Wanted, because: Because) -> Counter[
         await require_fitting(settings, connection, brokers=not wanted.is_dry)
         chosen = await selection(connection, wanted.ids, wanted.filter, wanted.limit)
         total = await chosen.count(connection)
-        going = _rehearsed if wanted.is_dry else _redriven
+        steps = (
+            bulk.rehearsed(connection, settings, chosen, wanted.edit)
+            if wanted.is_dry
+            else bulk.redriven(connection, settings, chosen, because, wanted.edit)
+        )
         with bar("deciding" if wanted.is_dry else "sending", total) as shown:
-            async for line in going(connection, settings, chosen, wanted, because):
+            async for line in (line async for step in steps for line in step.documents):
                 counts[line["status"]] += 1
                 shown.tell(counts.total())
                 if wanted.as_json:
                     print_json(line)
-                elif wanted.ids or (line["status"] not in FINE and told < TOLD):
+                elif wanted.ids or (line["status"] not in bulk.FINE and told < TOLD):
                     told += 1
                     typer.echo(_in_words(line))
     return counts
-
-
-async def _redriven(
-    connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, because: Because
-) -> AsyncIterator[dict[str, Any]]:
-    async for step in bulk.redriven(connection, settings, chosen, because, wanted.edit):
-        for each in step.documents:
-            yield each
-
-
-async def _rehearsed(
-    connection: Connection, settings: Settings, chosen: Selection, wanted: Wanted, _because: Because
-) -> AsyncIterator[dict[str, Any]]:
-    async for step in bulk.rehearsed(connection, settings, chosen, wanted.edit):
-        for each in step.documents:
-            yield each
 
 
 def _in_words(line: dict[str, Any]) -> str:

@@ -20,6 +20,11 @@ from storage.operator_log import Because
 from storage.outcome_search import PageEnd
 from workers.settings.model import Settings
 
+FINE: frozenset[str] = frozenset(
+    {RedriveStatus.REDRIVEN, RedriveStatus.BEFORE, RedriveStatus.CLOSED, "applied", "duplicate", "declined", "parked"}
+)
+"""How a redrive or a rehearsal may end without anything being wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class BulkStep:

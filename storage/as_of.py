@@ -11,7 +11,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from settlement.party import Party, PartyKind
 from storage.bulk import LaneCopy
 from storage.database import Connection
 from storage.distribution import DistributionError, is_distributed
@@ -72,13 +71,6 @@ async def last_batches(connection: Connection, lanes: Collection[int], at: datet
     first_at = min((row["first_at"] for row in rows if row["first_at"] is not None), default=None)
     split_at = max((row["split_at"] for row in rows if row["split_at"] is not None), default=None)
     return LastBatches(ends, first_at, split_at)
-
-
-async def lane_of(connection: Connection, party: Party) -> int | None:
-    """The lane that knows a party; None: none does."""
-    statement = "lane_of_account" if party.kind is PartyKind.ACCOUNT else "lane_of_merchant"
-    found: int | None = await connection.fetchval(_SQL[statement], party.id)
-    return found
 
 
 async def hide_the_present(connection: Connection) -> None:

@@ -45,10 +45,7 @@ BULK_BUDGET_S = 5.0
 TOLD = 20
 """Dead letters of a bulk that are told one by one, where something is wrong with them."""
 
-FINE = frozenset({*RedriveStatus, *closing.ClosingStatus, "applied", "duplicate", "declined", "parked"}) - {
-    RedriveStatus.REFUSED,
-    RedriveStatus.FAILED,
-}
+FINE = bulk.FINE | {*closing.ClosingStatus}
 
 NOTHING_FORESEEN = asdict(Foreseen(outcome=""))
 

@@ -20,6 +20,7 @@ from storage.as_of import BatchEnd
 from storage.database import Connection, connect
 from storage.identity import identity
 from storage.sessions import Sessions, require_own
+from storage.stories.course import lane_of
 from workers.lanes.deciding import Decider
 from workers.replay import checkpoint
 from workers.replay.copying import copy_end
@@ -84,7 +85,7 @@ async def show_past(
     await require_own(Sessions(dsn, password, application_name="postpay-cli", for_writing=False))
     lanes: Collection[int] = range(settings.lanes)
     if party is not None:
-        lane = await past.lane_of(connection, party)
+        lane = await lane_of(connection, party.kind, party.id)
         if lane is None:
             return None
         lanes = [lane]

@@ -31,16 +31,6 @@ LEFT JOIN batch AS first ON first.lane = lane.lane AND first.batch_seq = 1
 WHERE lane.lane = ANY($1::integer[])
 ORDER BY lane.lane;
 
--- name: lane_of_account
-SELECT lane
-FROM lane JOIN account USING (lane)
-WHERE account_id = $1;
-
--- name: lane_of_merchant
-SELECT lane
-FROM lane JOIN merchant USING (lane)
-WHERE merchant_id = $1;
-
 -- name: choose_tables
 -- Which tables `hide_tables` and `analyze` are about.
 SELECT set_config('postpay.as_of', $1, false);
