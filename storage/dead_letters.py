@@ -98,6 +98,12 @@ async def dead_letters(
     return [_dead_letter(row) for row in rows]
 
 
+async def open_count(connection: Connection) -> int:
+    """How many are open, at most GROUPED_AT_MOST, without reading what they say."""
+    counted: int = await connection.fetchval(_SQL["open_count"], GROUPED_AT_MOST)
+    return counted
+
+
 async def letter_groups(connection: Connection, wanted: OutcomeFilter, *, is_open: bool | None = None) -> Groups:
     """How many dead letters are of each reason, topic, producer and day."""
     arguments = (*_wanted(wanted), is_open, wanted.producer, GROUPED_AT_MOST)

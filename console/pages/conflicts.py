@@ -5,8 +5,8 @@ from typing import Any
 
 from console import queries
 from console.facets import facets
+from console.paging import turns
 from console.queries import FILTERS, ROWS
-from console.rendering import link
 from console.routes import Asked, Page
 from operating.conflicts import contradiction
 from storage import conflicts
@@ -27,8 +27,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
         "given": chosen,
         "facets": facets(await conflicts.conflict_groups(asked.connection, wanted), PATH, chosen),
         "rows": [_row(each.document()) for each in found[:ROWS]],
-        "look_newest": None if after is None else link(PATH, **chosen),
-        "look_older": link(PATH, **chosen, after=queries.token(found[ROWS - 1].place)) if len(found) > ROWS else None,
+        **turns(PATH, chosen, found, ROWS, after),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from console import queries
 from console.facets import facets
+from console.paging import turns
 from console.queries import FILTERS, ROWS, Query
 from console.rendering import link
 from console.routes import Asked, Page
@@ -36,15 +37,13 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     shown = await dead_letters.stories(connection, letters[:ROWS])
     groups = await dead_letters.letter_groups(connection, wanted, is_open=STATES[state])
     chosen = queries.given(query, (*FILTERS, "state"))
-    is_last = len(letters) <= ROWS
     return {
         "state": state,
         "given": queries.given(query, FILTERS),
         "looks": [{"state": each, "look": link(PATH, **{**chosen, "state": each})} for each in STATES],
         "facets": facets(groups, PATH, chosen),
         "rows": [_row(each) for each in shown],
-        "look_newest": None if after is None else link(PATH, **chosen),
-        "look_older": None if is_last else link(PATH, **chosen, after=queries.token(letters[ROWS - 1].place)),
+        **turns(PATH, chosen, letters, ROWS, after),
     }
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from console import alarms
 from console.routes import Asked, Page
 from console.watch import Watch
-from storage.dead_letters import letter_groups
-from storage.outcome_search import ANY
+from storage.dead_letters import open_count
 
 MOST_POINTS = 360
 """Of a chart: one a minute."""
@@ -19,7 +18,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
     """What an operator sees first: one verdict, the alarms that are on, and the last hours."""
     watch = asked.watch
     active = [*alarms.active(watch)]
-    open_letters = (await letter_groups(asked.connection, ANY, is_open=True)).total
+    open_letters = await open_count(asked.connection)
     samples = list(watch.samples)
     every = max(1, len(samples) // MOST_POINTS)
     return {

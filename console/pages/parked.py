@@ -5,8 +5,8 @@ from typing import Any
 
 from console import queries
 from console.facets import facets
+from console.paging import turns
 from console.queries import FILTERS, ROWS
-from console.rendering import link
 from console.routes import Asked, Page
 from storage import parked
 from storage.outcome_search import RecordEnd
@@ -29,8 +29,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
         "given": chosen,
         "facets": facets(groups, PATH, chosen),
         "rows": [{**each.document(), "kind": each.row.waits_for.partition(":")[0]} for each in found[:ROWS]],
-        "look_newest": None if after is None else link(PATH, **chosen),
-        "look_older": link(PATH, **chosen, after=queries.token(found[ROWS - 1].place)) if len(found) > ROWS else None,
+        **turns(PATH, chosen, found, ROWS, after),
     }
 
 

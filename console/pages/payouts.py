@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, get_args, get_type_hints
 
 from console import queries
+from console.paging import turns
 from console.queries import ROWS
 from console.rendering import link
 from console.routes import Asked, Page
@@ -51,8 +52,7 @@ async def read(asked: Asked) -> Mapping[str, Any]:
         ],
         "is_more": sum(each.payouts for each in sums) >= payouts.SUMMED_AT_MOST,
         "rows": [_row(each) for each in found[:ROWS]],
-        "look_newest": None if after is None else link(PATH, **chosen),
-        "look_older": link(PATH, **chosen, after=queries.token(found[ROWS - 1].place)) if len(found) > ROWS else None,
+        **turns(PATH, chosen, found, ROWS, after),
     }
 
 

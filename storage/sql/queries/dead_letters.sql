@@ -39,6 +39,12 @@ FROM (
 ) AS newest
 GROUP BY reason, topic, producer, day;
 
+-- name: open_count
+-- Open ones, at most so many ($1).
+SELECT count(*) FROM (
+    SELECT FROM dead_letter WHERE closed_entry IS NULL ORDER BY decided_at DESC LIMIT $1
+) AS newest;
+
 -- name: oldest
 -- Of records, up to a batch of each lane ($13, by lane): what comes later, for instance from sending these, is left out.
 SELECT *

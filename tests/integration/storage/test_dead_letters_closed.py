@@ -102,6 +102,7 @@ async def test_letters_are_counted_by_reason_topic_producer_and_day(connection, 
         assert len(await listed(connection, wanted)) == number
         assert (await dead_letters.letter_groups(connection, wanted)).total == number
     assert (await dead_letters.letter_groups(connection, ANY, is_open=True)).total == 2
+    assert await dead_letters.open_count(connection) == 2
 
 
 async def test_an_operator_who_may_only_append_closes(connection, letters):

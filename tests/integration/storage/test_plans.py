@@ -369,6 +369,7 @@ async def test_what_the_operators_page_reads_is_read_from_where_it_begins(operat
     await approvals.requests(operator, pending=True, limit=50)
     await approvals.requests(operator, pending=False, limit=50, before_entry=9)
     await activity.trouble(operator, START)
+    await dead_letters.open_count(operator)
     (place, *_) = await activity.places(operator)
     await activity.since(operator, place)
     assert await read_whole(operator) == {}
