@@ -89,10 +89,17 @@ class Served:
     async def log_in(self, tab: Tab, name: str, to: str = "/") -> None:
         """Log in as a person does, and go to a page."""
         await tab.open(_address(self.address, "/login", {"to": to}))
+        await tab.evaluate(FOCUSED)  # or the browser says that it could not focus the field by itself any more
         await tab.fill("input[name=name]", name)
         await tab.fill("input[name=password]", PASSWORD)
         async with tab.leaving():
             await tab.press("Enter")
+
+
+FOCUSED = """new Promise((done) => {
+    const look = () => document.activeElement.name === "name" ? done() : requestAnimationFrame(look);
+    look();
+})"""
 
 
 def _address(base: str, path: str, query: dict[str, Any]) -> str:
