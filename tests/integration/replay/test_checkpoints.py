@@ -31,7 +31,7 @@ async def test_from_any_batch_on_the_rest_comes_to_the_same(settled, lane, share
     connection = await connect(settled.platform.settings.postgres.dsn, application_name="test")
     try:
         replay, sent_to = await begin(job, history, lane, connection, tmp_path / "lane.sqlite")
-        verification = LaneVerification(job, history, lambda *_: None, connection, replay, sent_to)
+        verification = LaneVerification(job, history, lane, lambda *_: None, connection, replay, sent_to)
         assert await verification.through(history) is None
         at = replay.standing.batch_seq
         checkpoint.save(tmp_path, settled.database_id, replay, {})
