@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -167,13 +169,14 @@ async def browsing() -> AsyncIterator[Browser]:
             ],
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # the program is a script that starts the browser: both are ended
         )
         try:
             address = await asyncio.wait_for(asyncio.to_thread(_address, process), DEADLINE_S)
             async with aiohttp.ClientSession() as client:
                 yield Browser(address, client)
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(DEADLINE_S)
 
 
