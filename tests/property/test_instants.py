@@ -150,3 +150,35 @@ def test_what_a_lowering_makes_of_a_part_that_was_sent_back_is_owed_and_overdue(
     assert [told[2:] for told in life.sent("payment_overdue")] == [(35, date(2026, 3, 10)), (32, date(2026, 3, 10))]
     life.tick("04-11 00:00")
     assert life.debits()[-1][1:] == (32, "2026-03-10", 1, "due", "requested")
+
+
+def test_a_pending_retry_asks_for_what_was_paid_meanwhile_and_taken_back():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1000, MONTH)
+    life.buy(2000, MONTH, order_id="o2")
+    life.tick("03-22 00:00")
+    life.fail("03-22 01:00", life.debits()[0][0], retryable=True)
+    life.reverse("03-22 03:00", life.repay("03-22 02:00", 1000, order="o1"))
+    life.tick("03-24 00:00")
+    assert [debit[1:] for debit in life.debits()] == [
+        (3000, "2026-03-22", 1, "due", "failed"),
+        (3002, "2026-03-22", 2, "retry", "requested"),  # with the penalties of 03-23
+    ]
+
+
+def test_a_return_takes_an_order_out_of_a_debit_that_asked_for_it_before_it_was_paid():
+    """The penalties of the other one make up for what was paid, so that the debit goes on."""
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1, MONTH)
+    life.buy(2000, MONTH, order_id="o2")
+    life.tick("03-24 00:00")
+    paid = life.repay("03-24 02:00", 2, order="o1")
+    assert [debit[1:] for debit in life.debits()] == [(2001, "2026-03-22", 1, "due", "requested")]
+    life.say("03-24 03:00", ReturnRequested("r1", "o1", 1, "CNY", "quality_issue", ("https://photo/1",), None))
+    life.reverse("03-24 04:00", paid)
+    assert [debit[1:] for debit in life.debits()] == [
+        (2001, "2026-03-22", 1, "due", "cancelled"),
+        (2002, "2026-03-22", 1, "due", "requested"),
+    ]
