@@ -205,7 +205,11 @@ def _goes_on(draft: Draft) -> bool:
     if draft.party.kind is not PartyKind.ACCOUNT or draft.find(Account, draft.party.id) is None:
         return False
     is_called_in = rescheduling.call_in(draft)
-    return due_day.close(draft) or is_called_in
+    is_any = due_day.close(draft) or is_called_in
+    if not overdue.fall_again(draft):
+        return is_any
+    rescheduling.call_in(draft)
+    return True
 
 
 def _cause(message: Input, party: Party, *, of_either: bool) -> Cause:

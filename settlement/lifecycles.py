@@ -95,6 +95,7 @@ OBLIGATION = Machine(
         (ObligationStatus.OVERDUE, "rescheduled"): ObligationStatus.OPEN,
         (ObligationStatus.PAID, "payment reversed"): ObligationStatus.OPEN,
         (ObligationStatus.PAID, "taken back"): ObligationStatus.RETURNED,
+        (ObligationStatus.RETURNED, "amount lowered"): ObligationStatus.OPEN,
         (ObligationStatus.OPEN, "charged off"): ObligationStatus.CHARGED_OFF,
         (ObligationStatus.OVERDUE, "charged off"): ObligationStatus.CHARGED_OFF,
         (ObligationStatus.CHARGED_OFF, "payment reversed"): ObligationStatus.OPEN,

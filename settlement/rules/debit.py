@@ -127,8 +127,7 @@ def lowered(draft: Draft, touched: Iterable[Obligation], reason: str) -> None:
 
 def leave_out(draft: Draft, obligations: Iterable[Obligation], reason: str) -> None:
     """Take obligations out of the debits that ask for them; those go on with the others, whatever these are by now."""
-    found = [draft.get(Obligation, each.obligation_id) for each in obligations]
-    before = [each for each in found if each.open_minor]  # of the others nothing is asked for any more
+    before = [draft.get(Obligation, each.obligation_id) for each in obligations]
     debits = _debits_of(draft, before)
     for obligation in before:
         if obligation.asks:

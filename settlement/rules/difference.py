@@ -62,7 +62,8 @@ def stated(obligation: Obligation, ended: str = "paid") -> Obligation:
             return obligation
         return revised(obligation, status=OBLIGATION.after(status, step))
     if status not in {ObligationStatus.OPEN, ObligationStatus.OVERDUE}:
-        status = OBLIGATION.after(status, "payment reversed")
+        was_returned = status is ObligationStatus.RETURNED  # what is left of an order is spread over its dates anew
+        status = OBLIGATION.after(status, "amount lowered" if was_returned else "payment reversed")
     is_overdue = timeline.is_overdue(obligation)
     if is_overdue and status is ObligationStatus.OPEN:
         status = OBLIGATION.after(status, "fell overdue")

@@ -78,6 +78,24 @@ def fall(draft: Draft, unpaid: Sequence[Obligation], *, penalized_from: date) ->
     )
 
 
+def fall_again(draft: Draft) -> bool:
+    """After a decision: what it has opened again past its due date is overdue at once.
+
+    So is what was overdue before, turns out not to have been, and is open all the same.
+
+    Returns:
+        Whether anything fell overdue.
+    """
+    today = business_date(draft.moment.now)
+    late: dict[date, list[Obligation]] = {}
+    for each in draft.touched(Obligation):
+        if each.status is ObligationStatus.OPEN and each.due_on < today and _was_not_open(draft, each):
+            late.setdefault(each.due_on, []).append(each)
+    for _, unpaid in sorted(late.items()):
+        fall(draft, sorted(unpaid, key=lambda each: each.no), penalized_from=days_after(today, 1))
+    return bool(late)
+
+
 def charge_penalties(draft: Draft) -> None:
     """00:00 of a day on which something is overdue: another day's penalty on each obligation."""
     is_charged = penalty.charge(draft, overdue_ones(draft))
@@ -184,6 +202,14 @@ def _freeze(draft: Draft) -> None:
     if credit_line.present_terms(draft).reclaims_unused_limit and unused_minor > 0:
         draft.post(LedgerAccount.LIMIT_GRANTED, LedgerAccount.LIMIT_AVAILABLE, unused_minor, account.currency)
         credit_line.reclaimed(draft, unused_minor, OVERDUE)
+
+
+def _was_not_open(draft: Draft, obligation: Obligation) -> bool:
+    """Tell whether something was over, or overdue, on the same due date before this decision; a return holds it up."""
+    known = draft.state.find(Obligation, obligation.obligation_id)
+    if known is None or known.due_on != obligation.due_on or known.status is ObligationStatus.OPEN:
+        return False
+    return not is_under_return(draft, obligation)
 
 
 def _past_due(draft: Draft) -> Iterator[Obligation]:

@@ -1,11 +1,15 @@
 """Small lives in which much happens at one instant, or counts from before what has come since: core and model agree."""
 
 from dataclasses import replace
+from datetime import date
 
 from settlement.entities import PlanKind
 from settlement.messages import (
+    AmountLowered,
+    BillInstalmentRequested,
     DebtRescheduled,
     Input,
+    ParcelInspected,
     PayoutFailed,
     Plan,
     PurchaseCancelled,
@@ -13,6 +17,7 @@ from settlement.messages import (
     PurchasePlaced,
     RepaymentReinstated,
     ReturnRequested,
+    ReturnReviewed,
 )
 from tests.property.agreement import Duel
 from tests.property.lane import Lane
@@ -20,6 +25,7 @@ from tests.property.lives import DAYS, Life
 from tests.property.model.facts import credit, owed_in_all
 
 MONTH, TWO_MONTHS = (Plan(PlanKind.DEFERRED, days) for days in (30, 60))
+IN_THREE = Plan(PlanKind.INSTALMENT, periods=3)
 WEEK = Plan(PlanKind.TRIAL, 7)
 
 
@@ -109,3 +115,70 @@ def test_a_penalty_that_a_return_told_late_gives_back_goes_out_with_what_a_faile
     assert credit(life.account) == 100
     life.say("03-21 10:00", replace(asked, return_id="r2"))
     assert life.paid_out() == [(100, "overpayment"), (101, "overpayment")]
+
+
+def test_what_a_lowering_has_moved_to_a_part_is_overdue_though_what_the_part_was_overdue_for_turns_out_to_be_paid():
+    life = SharedLife()
+    life.open("douyin", "01-28 10:00")
+    life.buy(100, when="01-28 10:00")
+    paid = life.repay("01-28 11:00", 1)
+    life.say("02-01 10:00", BillInstalmentRequested(date(2026, 2, 6), 3))
+    life.reverse("02-10 10:00", paid)
+    life.say("02-10 11:00", AmountLowered("o1", 99, "CNY", "price"))  # 27 are due on 02-06 now, and 24 thrice later
+    life.say("02-10 12:00", RepaymentReinstated(paid, "won"))
+    assert [told[2:] for told in life.sent("payment_overdue")] == [(1, date(2026, 2, 6)), (26, date(2026, 2, 6))]
+    assert life.account["freezes"] == {"overdue"}
+    life.tick("02-11 00:00")
+    assert life.penalties == 1
+    assert [debit[1:] for debit in life.debits()] == [(26, "2026-02-06", 1, "due", "requested")]
+
+
+def test_what_a_lowering_makes_of_a_part_that_was_sent_back_is_owed_and_overdue():
+    """A return takes the first instalment back, for the second is paid; then that payment is reversed."""
+    life = SharedLife()
+    life.open("taobao")
+    life.buy(100, IN_THREE)
+    life.tick("04-10 00:00")
+    paid = life.repay("04-10 01:00", 34, debit=life.debits()[-1][0])
+    life.say("04-10 02:00", ReturnRequested("r1", "o1", 67, "CNY", "quality_issue", ("https://photo/1",), None))
+    life.say("04-10 03:00", ReturnReviewed("r1", "approved", "broken"))
+    life.say("04-10 04:00", ParcelInspected("r1", "intact", (), (), "i1"))
+    assert [owed["principal"] for owed in life.account["obligations"]] == [0, 33, 0]
+    life.reverse("04-10 05:00", paid)
+    life.say("04-10 06:00", AmountLowered("o1", 99, "CNY", "price"))
+    assert [owed["principal"] for owed in life.account["obligations"]] == [32, 0, 0]
+    assert [told[2:] for told in life.sent("payment_overdue")] == [(35, date(2026, 3, 10)), (32, date(2026, 3, 10))]
+    life.tick("04-11 00:00")
+    assert life.debits()[-1][1:] == (32, "2026-03-10", 1, "due", "requested")
+
+
+def test_a_pending_retry_asks_for_what_was_paid_meanwhile_and_taken_back():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1000, MONTH)
+    life.buy(2000, MONTH, order_id="o2")
+    life.tick("03-22 00:00")
+    life.fail("03-22 01:00", life.debits()[0][0], retryable=True)
+    life.reverse("03-22 03:00", life.repay("03-22 02:00", 1000, order="o1"))
+    life.tick("03-24 00:00")
+    assert [debit[1:] for debit in life.debits()] == [
+        (3000, "2026-03-22", 1, "due", "failed"),
+        (3002, "2026-03-22", 2, "retry", "requested"),  # with the penalties of 03-23
+    ]
+
+
+def test_a_return_takes_an_order_out_of_a_debit_that_asked_for_it_before_it_was_paid():
+    """The penalties of the other one make up for what was paid, so that the debit goes on."""
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1, MONTH)
+    life.buy(2000, MONTH, order_id="o2")
+    life.tick("03-24 00:00")
+    paid = life.repay("03-24 02:00", 2, order="o1")
+    assert [debit[1:] for debit in life.debits()] == [(2001, "2026-03-22", 1, "due", "requested")]
+    life.say("03-24 03:00", ReturnRequested("r1", "o1", 1, "CNY", "quality_issue", ("https://photo/1",), None))
+    life.reverse("03-24 04:00", paid)
+    assert [debit[1:] for debit in life.debits()] == [
+        (2001, "2026-03-22", 1, "due", "cancelled"),
+        (2002, "2026-03-22", 1, "due", "requested"),
+    ]

@@ -191,8 +191,10 @@ class DebitRules(Outputs):
                     self.debit_again(account, debit, [owed for owed, _ in others], now)
 
     def lower_debits(self, account: Facts, now: datetime) -> None:
+        """What was paid of what a debit asks for it asks for once more if it is owed again, until all is paid."""
         for debit in list(account["debits"]):
-            debit["asks"] = [(owed, parts) for owed, parts in debit["asks"] if open_amount(owed)]
+            if not any(open_amount(owed) for owed, _ in debit["asks"]):
+                debit["asks"] = []
             obligations = [owed for owed, _ in debit["asks"]]
             if debit["status"] != "requested":
                 continue

@@ -97,20 +97,28 @@ def end_of(owed: Facts, fall: Facts) -> datetime | None:
 
 def charges_of(owed: Facts) -> list[tuple[datetime, int]]:
     """What each 00:00 charged: in sum at most the principal that was unpaid when it fell overdue."""
+    moves = [*owed["changes"], *((each["place"], -each["amount"]) for each in owed["payments"] if _is_principal(each))]
+    moves.sort(key=lambda move: move[0], reverse=True)
     steps = [(fall["place"], True) for fall in owed["falls"]] + [((at, STEPS), False) for at in owed["charges"]]
-    counted = most = 0
+    unpaid = counted = most = 0
     charged = []
-    for (at, number), is_fall in sorted(steps):
+    for place, is_fall in sorted(steps):
+        while moves and moves[-1][0] < place:
+            unpaid += moves.pop()[1]
+        base = max(unpaid, 0)
         if is_fall:
-            most = max(most, principal_before(owed, (at, number)))
+            most = max(most, base)
             continue
-        base = principal_at(owed, at)
         amount = max(half_up(base, PENALTY_BPS), 1) if base else 0
         amount = max(min(amount, most - counted), 0)
-        amount = min(amount, owed["ceiling"].get(at, amount))
+        amount = min(amount, owed["ceiling"].get(place[0], amount))
         counted += amount
-        charged.append((at, amount))
+        charged.append((place[0], amount))
     return charged
+
+
+def _is_principal(payment: Facts) -> bool:
+    return payment["part"] == "principal"
 
 
 def standing(owed: Facts, until: datetime | None = None) -> int:
