@@ -1,5 +1,4 @@
 import asyncio
-import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -7,7 +6,6 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from storage import sessions
 from storage.database import borrowed, connect, first_line, is_transient, open_pool
 from storage.sessions import NoServerError, Sessions
 
@@ -260,48 +258,6 @@ async def test_every_session_of_a_pool_is_set_up(dsn):
         }.items():
             assert await connection.fetchval("SELECT current_setting($1)", name) == value, name
     await pool.close()
-
-
-async def planned_rows(connection) -> int:
-    """What a session's plan of the statement below takes the table for."""
-    assert await connection.fetchval(COUNTED, 0) is not None
-    (name,) = await connection.fetchrow("SELECT name FROM pg_prepared_statements WHERE statement = $1", COUNTED)
-    (explained,) = json.loads(await connection.fetchval(f'EXPLAIN (FORMAT JSON) EXECUTE "{name}" (0)'))
-    return explained["Plan"]["Plans"][0]["Plan Rows"]
-
-
-COUNTED = "SELECT count(*) FROM declined_subject WHERE lane = $1"
-GROWS = """
-    INSERT INTO declined_subject SELECT 0, 'account', 'party-' || n, 'order:' || n FROM generate_series(1, 20000) AS n
-"""
-
-
-async def test_a_session_that_keeps_plans_makes_them_anew_when_they_are_old(dsn, connection, monkeypatch):
-    await connection.execute("ALTER TABLE declined_subject SET (autovacuum_enabled = false)")  # it may come between
-    pool = await open_pool(dsn, application_name="test", max_size=1, keep_plans=True)
-    async with borrowed(pool) as lent:
-        assert await lent.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
-        of_a_new_table = await planned_rows(lent)
-        await lent.execute(GROWS)
-    async with borrowed(pool) as lent:
-        assert await planned_rows(lent) == of_a_new_table
-    monkeypatch.setattr(sessions, "PLANS_KEPT_S", 0.0)
-    async with borrowed(pool) as lent:
-        assert await planned_rows(lent) > 10 * of_a_new_table
-    pool.terminate()
-
-
-async def test_a_session_on_a_distributed_database_plans_each_time(connection, dsn):
-    # Of the extension only the name counts; a server of tests does not have it.
-    await connection.execute("SET allow_system_table_mods = on")
-    await connection.execute(
-        "INSERT INTO pg_extension SELECT 1, 'citus', extowner, extnamespace, false, '0', NULL, NULL FROM pg_extension"
-    )
-    pool = await open_pool(dsn, application_name="test", max_size=1, keep_plans=True)
-    async with borrowed(pool) as lent:
-        assert await lent.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
-        assert await lent.fetchval("SHOW enable_seqscan") == "on"
-    pool.terminate()
 
 
 async def test_a_session_idle_in_a_transaction_is_ended_and_lets_go(pool):
