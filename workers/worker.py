@@ -155,6 +155,7 @@ class Worker:
                 application_name=f"postpay worker {self._owner}",
                 max_size=self.settings.worker.pool_size,
                 password=self.settings.postgres.read_password,
+                keep_plans=True,
             ),
         )
         try:
