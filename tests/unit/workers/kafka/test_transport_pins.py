@@ -4,9 +4,7 @@ Nobody promises them. When an upgrade moves one, this fails and names it; then t
 new source, and these lines with it.
 """
 
-import asyncio
 import inspect
-import time
 from importlib.metadata import version
 
 import pytest
@@ -19,7 +17,6 @@ from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
 from workers.kafka import login
-from workers.kafka.pacing import paced
 
 
 def source(thing):
@@ -76,7 +73,13 @@ def test_every_connection_is_made_by_way_of_ours(connects):
         (fetcher.Fetcher._fetch_requests_routine, "self._wait_consume_future = create_future()"),
         (fetcher.Fetcher._fetch_requests_routine, "self._proc_fetch_request(assignment, node_id, request)"),
         (fetcher.Fetcher._fetch_requests_routine, "has_new_data = any(fut.result() for fut in done_pending)"),
+        # A broker is asked for more when the last fetch has ended; of what it still has, aiokafka asks for nothing.
+        (fetcher.Fetcher._get_actions_per_node, "if tp in self._records:"),
         (fetcher.Fetcher._get_actions_per_node, "elif node_id in self._in_flight:"),
+        (fetcher.Fetcher._get_actions_per_node, "position = tp_state.position"),
+        (fetcher.Fetcher._fetch_requests_routine, "self._in_flight.discard(node_id)"),
+        (fetcher.Fetcher._fetch_requests_routine, "with contextlib.suppress(asyncio.CancelledError):"),
+        (fetcher.Fetcher._proc_fetch_request, "self._records[tp] = FetchResult("),
         (fetcher.Fetcher._proc_fetch_request, "tp_state.lso = lso"),
         (fetcher.Fetcher._proc_fetch_request, "tp_state.position != fetch_offset"),
         # Records are decoded lazily, and the position after the last one read is kept beside them.
@@ -124,29 +127,3 @@ def test_clients_take_the_arguments_we_give():
     assert {"transactional_id", "transaction_timeout_ms", "max_batch_size"} <= (
         inspect.signature(AIOKafkaProducer.__init__).parameters.keys()
     )
-
-
-async def test_fetches_from_one_broker_keep_their_distance_and_those_from_others_do_not_wait():
-    begun = []
-
-    async def fetch(_assignment, node_id, _request):
-        begun.append((node_id, time.monotonic()))
-        return True
-
-    at_pace = paced(fetch, 0.5)
-    await asyncio.gather(*(at_pace(None, node_id, None) for node_id in (1, 2, 1)))
-    assert [node_id for node_id, _ in begun] == [1, 2, 1]
-    assert begun[2][1] - begun[0][1] > 0.4
-    assert begun[1][1] - begun[0][1] < 0.4
-
-
-async def test_a_fetch_cancelled_while_it_waits_its_turn_ends_as_one_that_brought_nothing():
-    async def fetch(*_):
-        return True
-
-    at_pace = paced(fetch, 60.0)
-    await at_pace(None, 1, None)
-    waiting = asyncio.create_task(at_pace(None, 1, None))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    assert await waiting is False
