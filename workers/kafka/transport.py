@@ -38,6 +38,7 @@ from mode.threads import WorkerThread
 from workers.kafka.assignor import LaneAssignor
 from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Ends, Fetched, Owner, Seek
 from workers.kafka.clients import connection, is_broker_away, stop_reading
+from workers.kafka.fetch_sessions import FetchingClient
 from workers.kafka.joining import JOIN_AGAIN_S, keep_joining
 from workers.kafka.membership import MAX_POLL_INTERVAL_S, Membership
 from workers.kafka.pacing import PacedFetches, without_pauses
@@ -113,7 +114,10 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
                 return
         keep_joining(self._ensure_consumer(), self._refused, self._found, self._ended)
         without_pauses(self._ensure_consumer())
-        self._paced = PacedFetches(self._ensure_consumer()._fetcher)
+        fetcher: Fetcher = self._ensure_consumer()._fetcher
+        self._sessions = FetchingClient(fetcher._client)
+        fetcher._client = self._sessions
+        self._paced = PacedFetches(fetcher)
 
     async def _started_consumer(self) -> bool:
         """Open a consumer; False when the broker went away since it was asked for the topics."""
@@ -166,6 +170,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             if not consumer._subscription.is_assigned(_plain(tp)):
                 msg = f"{tp} is not assigned any more"
                 raise IllegalStateError(msg)
+        self._sessions.renew()
         for tp, seek in seeks.items():
             consumer.seek(_plain(tp), seek.offset)
             self._tokens[_plain(tp)] = seek.token

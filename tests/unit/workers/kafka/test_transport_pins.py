@@ -11,12 +11,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.producer import message_accumulator
+from aiokafka.protocol import fetch
 from faust.app.base import App, BootStrategy
 from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
 from workers.kafka import login
+from workers.kafka.fetch_sessions import SESSIONS_SINCE
 
 
 def source(thing):
@@ -82,6 +84,12 @@ def test_every_connection_is_made_by_way_of_ours(connects):
         (fetcher.Fetcher._proc_fetch_request, "self._records[tp] = FetchResult("),
         (fetcher.Fetcher._proc_fetch_request, "tp_state.lso = lso"),
         (fetcher.Fetcher._proc_fetch_request, "tp_state.position != fetch_offset"),
+        # Its requests pass workers/kafka/fetch_sessions.py; an answer is looked at by what was asked.
+        (fetcher.Fetcher._proc_fetch_request, "response = await self._client.send(node_id, request)"),
+        (fetcher.Fetcher._proc_fetch_request, "for topic, partitions in request.topics:"),
+        (fetcher.Fetcher._proc_fetch_request, "fetch_offset = fetch_offsets[tp]"),
+        (fetcher.Fetcher._proc_fetch_request, "for partition, error_code, highwater, *part_data in partitions:"),
+        (fetch.FetchRequest.build, "args.append([])  # forgotten_topics_data"),
         # Records are decoded lazily, and the position after the last one read is kept beside them.
         (fetcher.PartitionRecords._unpack_records, "self.next_fetch_offset = record.offset + 1"),
         (fetcher.PartitionRecords._unpack_records, "self.next_fetch_offset = next_batch.next_offset"),
@@ -119,6 +127,19 @@ def test_every_connection_is_made_by_way_of_ours(connects):
 )
 def test_the_lines_we_rely_on_stand_where_they_stood(place, line):
     assert line in source(place)
+
+
+def test_fetches_of_sessions_are_made_of_what_aiokafka_knows():
+    assert list(inspect.signature(fetch.FetchRequest.__init__).parameters) == [
+        *("self", "max_wait_time", "min_bytes", "max_bytes", "isolation_level", "topics", "rack_id"),
+    ]
+    request = fetch.FetchRequest(1, 2, 3, 1, [("t", [(0, 5, 6)])], "rack")
+    kept = (request._max_wait_ms, request._min_bytes, request._max_bytes, request._isolation_level, request._rack_id)
+    assert kept == (1, 2, 3, 1, "rack")
+    for spoken in range(SESSIONS_SINCE, 12):
+        built = request.prepare({1: (spoken, spoken)})
+        assert (built.session_id, built.session_epoch, built.forgotten_topics_data) == (0, -1, [])
+        assert built.RESPONSE_TYPE.SCHEMA.names[:3] == ("throttle_time_ms", "error_code", "session_id")
 
 
 def test_clients_take_the_arguments_we_give():
