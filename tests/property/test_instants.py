@@ -195,3 +195,14 @@ def test_what_a_return_told_late_leaves_is_debited_at_once_and_overdue_at_the_ne
     assert life.debits()[-1][1:] == (125, "2026-02-27", 1, "due", "requested")
     life.tick("03-06 00:00")
     assert [told[2:] for told in life.sent("payment_overdue")] == [(250, date(2026, 2, 27)), (125, date(2026, 2, 27))]
+
+
+def test_of_two_reinstatements_that_wait_for_a_reversal_the_second_is_a_duplicate():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1000, MONTH)
+    paid = life.repay("02-20 10:00", 400, order="o1")
+    for hour in ("11:00", "12:00"):
+        life.say(f"02-20 {hour}", RepaymentReinstated(paid, "won"))
+    life.reverse("02-20 13:00", paid)
+    assert [told["verdict"][0] for told in life.model.verdicts[-3:]] == ["applied", "applied", "duplicate"]
