@@ -27,7 +27,7 @@ Partitions = Mapping[tuple[str, int], tuple[int, int]]
 
 
 @dataclass(slots=True)
-class Session:
+class FetchSession:
     """What a broker knows of one, as far as it has answered; `epoch` is that of the next fetch."""
 
     number: int = 0
@@ -38,7 +38,7 @@ class Session:
 class SessionFetch(FetchRequest):  # type: ignore[misc] # aiokafka has no types
     """What aiokafka wants fetched, told as the next fetch of a session."""
 
-    def __init__(self, request: FetchRequest, wanted: Partitions, session: Session) -> None:
+    def __init__(self, request: FetchRequest, wanted: Partitions, session: FetchSession) -> None:
         """Name what the session doesn't know yet.
 
         Args:
@@ -75,7 +75,7 @@ class FetchingClient:
 
     def __init__(self, client: AIOKafkaClient) -> None:
         self._client = client
-        self._sessions: dict[int, Session] = {}
+        self._sessions: dict[int, FetchSession] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -93,7 +93,7 @@ class FetchingClient:
         """
         if not isinstance(request, FetchRequest):
             return await self._client.send(node_id, request, **more)
-        session = self._sessions.setdefault(node_id, Session())
+        session = self._sessions.setdefault(node_id, FetchSession())
         wanted = {(topic, each[0]): each[1:] for topic, partitions in request.topics for each in partitions}
         is_sound = False
         try:
@@ -105,7 +105,7 @@ class FetchingClient:
                 self._begin_anew(node_id)
         return response
 
-    def _goes_on(self, node_id: int, session: Session, wanted: Partitions, response: Any) -> bool:
+    def _goes_on(self, node_id: int, session: FetchSession, wanted: Partitions, response: Any) -> bool:
         """Take what the broker says; whether the session can go on.
 
         Raises:
@@ -126,7 +126,7 @@ class FetchingClient:
         return not any(error for _, partitions in response.topics for _, error, *_ in partitions)
 
     def _begin_anew(self, node_id: int) -> None:
-        self._sessions[node_id] = Session(self._sessions[node_id].number)
+        self._sessions[node_id] = FetchSession(self._sessions[node_id].number)
 
 
 def _by_topic(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:

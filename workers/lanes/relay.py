@@ -28,7 +28,7 @@ from workers.lanes.sender import (
     TRANSACTION_BYTES,
     LaneShare,
     OutputSender,
-    Session,
+    SenderSession,
     SessionOverError,
     SharedFailureError,
 )
@@ -110,7 +110,7 @@ class Relay:
         self._odd_errors = 0
         self._is_alone = False
         """After a transaction failed, until something of this lane has got through on a producer of its own."""
-        self._session: Session | None = None
+        self._session: SenderSession | None = None
         """In which the lane was taken over."""
         self._since_claim = 0
         """Batches sent since the last claim record."""
@@ -216,7 +216,7 @@ class Relay:
         finally:
             await alone.close()
 
-    async def _send_in(self, session: Session) -> None:
+    async def _send_in(self, session: SenderSession) -> None:
         """Take over, and send until the session is over; or, alone, until it is shown that nothing is refused."""
         try:
             await self._take_over(session)
@@ -236,7 +236,7 @@ class Relay:
         finally:
             self._session = None
 
-    async def _take_over(self, session: Session) -> None:
+    async def _take_over(self, session: SenderSession) -> None:
         self._since_claim = 0
         self._move_to(await self._takeover.last_sent(session))
         await self._read_outbox()
@@ -278,7 +278,7 @@ class Relay:
         while self._handed and self._handed[0].batch_seq <= batch_seq:
             self._handed_bytes -= self._handed.popleft().size_bytes
 
-    async def _send_next(self, session: Session) -> None:
+    async def _send_next(self, session: SenderSession) -> None:
         if not self._handed:
             self._drained.set()
             self._work.clear()
@@ -321,7 +321,7 @@ class Relay:
             size_bytes += batch.size_bytes
         return sending
 
-    async def _send(self, session: Session, batches: Sequence[Relayable]) -> None:
+    async def _send(self, session: SenderSession, batches: Sequence[Relayable]) -> None:
         """Send batches, after a claim record when the last one is far behind.
 
         Raises:

@@ -87,7 +87,7 @@ class LaneShare:
             self.sent.set_exception(error)
 
 
-class Session:
+class SenderSession:
     """One producer, from its start to its first error.
 
     Args:
@@ -223,14 +223,14 @@ class OutputSender:
         self._settings = settings
         self._database_id = database_id
         self._status = status
-        self._session: Session | None = None
-        self._starting: asyncio.Task[Session] | None = None
+        self._session: SenderSession | None = None
+        self._starting: asyncio.Task[SenderSession] | None = None
 
     def alone(self, lane: int) -> "OutputSender":
         """One for a lane by itself."""
         return OutputSender(self._settings, self._database_id, self._status, lane_sender(self._database_id, lane))
 
-    async def session(self) -> Session:
+    async def session(self) -> SenderSession:
         """The session in progress, or the next one; what transaction the one before had open has ended then.
 
         Raises:
@@ -250,7 +250,7 @@ class OutputSender:
             await asyncio.wait([self._starting], timeout=PRODUCER_STOP_TIMEOUT_S)
         await self._end()
 
-    async def _start(self) -> Session:
+    async def _start(self) -> SenderSession:
         await self._end()
         producer = producer_named(self._settings, self.name)
         try:
@@ -259,7 +259,7 @@ class OutputSender:
         except BaseException:
             await throw_away(producer)
             raise
-        self._session = Session(producer, self.name, self._settings.topics.prefix, self._status)
+        self._session = SenderSession(producer, self.name, self._settings.topics.prefix, self._status)
         return self._session
 
     async def _end(self) -> None:

@@ -22,7 +22,7 @@ from storage.identity import Identity
 from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import ClaimLog, LaneLogReader, Logged, log_key
 from workers.lanes.outgoing import OutboxMessage
-from workers.lanes.sender import LaneShare, OutputRefusedError, Session, fence, lane_sender
+from workers.lanes.sender import LaneShare, OutputRefusedError, SenderSession, fence, lane_sender
 from workers.settings.model import Settings
 
 
@@ -117,7 +117,7 @@ class Takeover:
             await lanes.lock(connection_, self.lane, self.epoch)
         self.on_step()
 
-    async def last_sent(self, session: Session) -> int:
+    async def last_sent(self, session: SenderSession) -> int:
         """Find the last batch whose outputs are in Kafka; 0 when none was ever sent.
 
         Raises:
@@ -139,7 +139,7 @@ class Takeover:
         await self._require_ours(logged)
         return 0 if logged is None else logged.batch_seq
 
-    async def _fence_others(self, session: Session) -> None:
+    async def _fence_others(self, session: SenderSession) -> None:
         """Fence all but this worker's own sender, whose transactions follow one another anyway."""
         claims = await self.reader.claims(self.lane)
         self.on_step()
@@ -163,7 +163,7 @@ class Takeover:
         )
         return OutboxMessage(Topic.LANE_LOG.value, self.lane, log_key(self.lane), claim.encode(), ())
 
-    async def _claim(self, session: Session) -> int:
+    async def _claim(self, session: SenderSession) -> int:
         """Commit the claim record; the offset the broker gave it."""
         offsets = await session.send(LaneShare([self.claim_message(session.name)], on_step=self.on_step))
         offset = offsets[Topic.LANE_LOG.value, self.lane]

@@ -17,7 +17,7 @@ from contracts.topics import Topic
 from workers.kafka import topics
 from workers.kafka.chunks import Ends, Seek
 from workers.kafka.clients import producing, reading
-from workers.kafka.fetch_sessions import FIRST_EPOCH, FetchingClient, Session, SessionFetch
+from workers.kafka.fetch_sessions import FIRST_EPOCH, FetchingClient, FetchSession, SessionFetch
 from workers.kafka.transport import LaneConsumerThread
 
 PATIENCE_S = 30
@@ -79,7 +79,7 @@ class Sessions:
 
     async def lose(self) -> None:
         """Have the broker forget the session, as it does of one that is old when others want its place."""
-        ends = SessionFetch(self.sent[-1].whole, {}, Session(self.answers[-1].session_id, -1))
+        ends = SessionFetch(self.sent[-1].whole, {}, FetchSession(self.answers[-1].session_id, -1))
         await self._send(self.node_id, ends, group=ConnectionGroup.COORDINATION)
 
 

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.errors import FetchSessionIdNotFound, KafkaError
 from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v4, FetchResponse_v11
 
-from workers.kafka.fetch_sessions import LAST_EPOCH, FetchingClient, Session, SessionFetch
+from workers.kafka.fetch_sessions import LAST_EPOCH, FetchingClient, FetchSession, SessionFetch
 
 FETCH = 1
 NODE = 7
@@ -45,7 +45,7 @@ def answer(session_id=5, *parts, error=0, topic="t"):
 
 def test_a_broker_without_sessions_gets_the_whole_request():
     request = asking(p0=3, p1=4)
-    fetch = SessionFetch(request, {("t", 0): (3, 10), ("t", 1): (4, 10)}, Session(5, 2, {("t", 0): (3, 10)}))
+    fetch = SessionFetch(request, {("t", 0): (3, 10), ("t", 1): (4, 10)}, FetchSession(5, 2, {("t", 0): (3, 10)}))
     assert fetch.prepare({FETCH: (0, 4)}) == request.prepare({FETCH: (0, 4)})
     assert fetch.prepare({FETCH: (0, 7)}) != request.prepare({FETCH: (0, 7)})
 
