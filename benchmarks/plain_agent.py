@@ -56,7 +56,7 @@ ORDERS = Orders(**json.loads(os.environ["POSTPAY_BENCHMARK"]))
 RULES = Rules(TermsBook.builtin(), working_days())
 
 SESSION = {"search_path": "postpay", "plan_cache_mode": "force_custom_plan", "jit": "off"}
-"""As postpay's own connections: plans made while the tables were empty would slow the peer down, not us."""
+"""Plans kept from when the tables were empty would slow the peer down."""
 
 
 class PlainApp(faust.App):

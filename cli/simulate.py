@@ -64,7 +64,8 @@ def simulate(
         ),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one more than there are processors."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

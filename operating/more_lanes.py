@@ -27,15 +27,14 @@ from storage.identity import Identity
 from storage.operator_log import Action, Because, LogOutcome, Note
 from storage.replacement import InUse
 from workers.kafka import topics
-from workers.kafka.clients import stop_within
 from workers.kafka.homes import home_of
 from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import BranchLog, log_key
-from workers.lanes.takeover import SEND_TIMEOUT_S, START_TIMEOUT_S, lane_producer
+from workers.lanes.sender import SEND_TIMEOUT_S, START_TIMEOUT_S, lane_sender, producer_named, throw_away
+from workers.lanes.takeover import fence_lanes
 from workers.ops.lag import lag_reader
 from workers.replay.broker import extents_of
 from workers.replay.rebuild import require_no_workers, require_sound
-from workers.replay.rebuilding import STOP_TIMEOUT_S, fence
 from workers.settings.model import Settings
 
 Showing = Callable[[], AbstractContextManager[Progress]]
@@ -96,8 +95,7 @@ async def split_lanes(
         identity = await _identity(settings, found)
         split = _split(identity, into)
         await require_no_workers(settings, connection)
-        for lane in range(split.lanes):
-            await fence(settings, str(identity.database_id), lane)
+        await fence_lanes(settings, str(identity.database_id), range(split.lanes))
         await _require_done(settings, connection, split)
         given = Identity(identity.database_id, into, identity.cluster_id, identity.prefix, identity.group)
         await replacement.prepare(connection, found, given, found.first_terms or {})
@@ -208,7 +206,7 @@ async def _require_sent(settings: Settings, connection: asyncpg.Connection) -> N
 
 async def _log(settings: Settings, branch: BranchLog) -> None:
     """Enter into the lane-log of a lane where it goes on from."""
-    producer = lane_producer(settings, branch.database_id, branch.lane)
+    producer = producer_named(settings, lane_sender(branch.database_id, branch.lane))
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             await producer.start()
@@ -216,7 +214,7 @@ async def _log(settings: Settings, branch: BranchLog) -> None:
             topic, key = settings.topics.prefix + Topic.LANE_LOG, log_key(branch.lane)
             await producer.send(topic, branch.encode(), key=key, partition=branch.lane)
     finally:
-        await stop_within(STOP_TIMEOUT_S, producer.stop())
+        await throw_away(producer)
 
 
 def _logged(database_id: str, lanes: int, branch: Branch) -> BranchLog:

@@ -7,7 +7,15 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from storage.errors import first_line, is_spent, is_transient
-from storage.sessions import CONNECT_TIMEOUT_S, SCHEMA, Password, PooledTransactionsError, Sessions, require_own
+from storage.sessions import (
+    CONNECT_TIMEOUT_S,
+    SCHEMA,
+    Password,
+    PooledTransactionsError,
+    Session,
+    Sessions,
+    require_own,
+)
 
 __all__ = [
     "COMMAND_TIMEOUT_S",
@@ -21,6 +29,7 @@ __all__ = [
     "first_line",
     "is_transient",
     "open_pool",
+    "plan_each_time",
     "set_lock_timeout",
 ]
 
@@ -30,6 +39,10 @@ Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 COMMAND_TIMEOUT_S = CONNECT_TIMEOUT_S
 """Of a statement: the longest of a batch takes seconds on a server that is busy. At worst a batch that would have
 succeeded is rolled back and tried again."""
+
+MOST_QUERIES = 10_000_000
+"""Of a session; then it is replaced, and with it what it may have piled up in the server (measured: nothing grows).
+A new one has to log in, and prepare and plan everything: after asyncpg's 50,000 that would be twice a minute."""
 
 
 async def open_pool(
@@ -41,6 +54,7 @@ async def open_pool(
     command_timeout_s: float = COMMAND_TIMEOUT_S,
     for_writing: bool = True,
     role: str | None = None,
+    keep_plans: bool = False,
 ) -> asyncpg.Pool:
     """Open a pool whose sessions are set up for settling.
 
@@ -52,21 +66,26 @@ async def open_pool(
         command_timeout_s: bound of every statement, waiting for the server's answer included.
         for_writing: refuse a server that only reads.
         role: what the sessions are held to, see Sessions.
+        keep_plans: for who sends few statements, always the same and often: see Sessions. By `borrowed` alone.
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
         Exception: one that `is_transient` tells apart when the server can't be reached.
     """
-    sessions = Sessions(dsn, password, application_name=application_name, for_writing=for_writing, role=role)
+    sessions = Sessions(
+        dsn, password, application_name=application_name, for_writing=for_writing, role=role, keep_plans=keep_plans
+    )
     await require_own(sessions)
 
-    async def begin(_dsn: None, **arguments: Any) -> asyncpg.Connection:
+    async def begin(_dsn: None, **arguments: Any) -> Session:
         return await sessions.open(**arguments)
 
     return await asyncpg.create_pool(
         connect=begin,
+        connection_class=Session,
         min_size=0,  # or asyncpg would try to log in by itself, and tell of it, while nobody is let in
         max_size=max_size,
+        max_queries=MOST_QUERIES,
         command_timeout=command_timeout_s,
         reset=_given_back,
         # Statements are few and always the same: prepared once per connection, never dropped.
@@ -79,10 +98,12 @@ async def open_pool(
 async def borrowed(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """A connection of the pool; one that an error has shown to be of no use does not go back to it.
 
+    Where plans are kept, none of them is older than PLANS_KEPT_S.
     When one session turns out to be read-only, all that began before it are taken for the same.
     """
     async with pool.acquire() as connection:
         try:
+            await connection.forget_old_plans()
             yield connection
         except Exception as error:
             if is_spent(error):
@@ -122,6 +143,11 @@ async def set_lock_timeout(connection: Connection, seconds: float) -> None:
     By SET, which takes no parameters: where the database is distributed, `set_config` would stay on the coordinator.
     """
     await connection.execute("SET LOCAL lock_timeout = " + str(round(seconds * 1000)))  # milliseconds
+
+
+async def plan_each_time(connection: Connection) -> None:
+    """Plan statements for their parameters in the present transaction, and keep none of these plans."""
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on")
 
 
 Row: TypeAlias = Any

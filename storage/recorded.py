@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from storage import branches, chain
@@ -27,7 +28,8 @@ DECISIONS_AT_ONCE = 5_000
 class BatchRows:
     """A batch as the database has it: its row, its decisions and their postings.
 
-    `stated` is how many decisions its row says it has.
+    `stated` is how many decisions its row says it has. A row of a decision or posting equals a `DecisionRow` or
+    `PostingRow` that says the same; none is made of it, for most are only compared.
     """
 
     batch_seq: int
@@ -36,12 +38,16 @@ class BatchRows:
     first_seq: int
     stated: int
     positions: Mapping[str, int]
-    decisions: Sequence[DecisionRow]
-    postings: Sequence[PostingRow]
+    decisions: Sequence[Row]
+    postings: Sequence[Row]
+
+    def named(self) -> tuple[list[DecisionRow], list[PostingRow]]:
+        """Its decisions and postings with the names of their fields."""
+        return list(map(DecisionRow._make, self.decisions)), list(map(PostingRow._make, self.postings))
 
     def hash_after(self, previous: bytes) -> bytes:
         """What its rows and the hash before it give."""
-        return chain.link(previous, self.batch_seq, self.lane_time, self.decisions, self.postings)
+        return chain.link(previous, self.batch_seq, self.lane_time, *self.named())
 
 
 async def lanes(connection: Connection) -> Sequence[Row]:
@@ -76,8 +82,8 @@ async def _batches(
     while rows := await connection.fetch(SQL["batches"], lane, done, last, BATCHES_AT_ONCE):
         for group in _groups(rows):
             span = (lanes_of_rows, group[0]["first_seq"], group[-1]["first_seq"] + group[-1]["decisions"])
-            decisions = list(map(DecisionRow._make, await connection.fetch(SQL["decisions"], *span)))
-            postings = list(map(PostingRow._make, await connection.fetch(SQL["postings"], *span)))
+            decisions = await connection.fetch(SQL["decisions"], *span)
+            postings = await connection.fetch(SQL["postings"], *span)
             for row in group:
                 until = row["first_seq"] + row["decisions"]
                 yield BatchRows(
@@ -93,9 +99,9 @@ async def _batches(
         done = rows[-1]["batch_seq"]
 
 
-def _taken_before(rows: list[Any], seq: int) -> list[Any]:
+def _taken_before(rows: list[Row], seq: int) -> list[Row]:
     """Take the rows with a lower number off the front."""
-    end = bisect_left(rows, seq, key=lambda row: row.seq)
+    end = bisect_left(rows, seq, key=itemgetter("seq"))
     taken = rows[:end]
     del rows[:end]
     return taken

@@ -4,6 +4,7 @@ asyncpg takes several hosts as well, but one that is gone without a word uses up
 settings only as startup parameters, which a connection pooler refuses or forgets.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
@@ -35,6 +36,7 @@ KEEPALIVE_S, KEEPALIVES = 5, 3
 NODE_SETTINGS = {
     "timezone": "UTC",
     # A statement planned while its table was small would go on scanning it when it is large (measured: 25 ms a batch).
+    # A worker's sessions keep their plans all the same, for a while: see KEPT_PLANS.
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",
     # What a batch reads is in memory; the default of 4 makes reading a table from end to end look cheap.
@@ -57,6 +59,15 @@ _SETTINGS = {
     # … and asyncpg's look at the types need not ask of each table whether it is a shard (measured: 3.6 s a connection).
     "citus.override_table_visibility": "off",
 }
+
+KEPT_PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    # Planned while a table is empty, a statement must use the index that it will need.
+    "enable_seqscan": "off",
+}
+"""Instead, where plans are kept (measured: half of the server's work for a batch of one message is to plan it)."""
+PLANS_KEPT_S = 10.0
+"""So long: tables grow meanwhile. At worst a batch of such a time is read in a way that was best for smaller tables."""
 
 _SQL = read("sessions")
 
@@ -84,6 +95,22 @@ class PooledTransactionsError(Exception):
         )
 
 
+class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """One that may keep the plans of its statements, and knows how old they may be."""
+
+    _planned_at: float | None = None
+
+    def keeps_plans(self) -> None:
+        """From now on it does."""
+        self._planned_at = time.monotonic()
+
+    async def forget_old_plans(self) -> None:
+        """Have statements planned anew that may have been planned too long ago."""
+        if self._planned_at is not None and time.monotonic() - self._planned_at > PLANS_KEPT_S:
+            await self.execute(_SQL["forget_plans"])
+            self._planned_at = time.monotonic()
+
+
 class Sessions:
     """Opens sessions on one server, which may have several hosts.
 
@@ -94,23 +121,34 @@ class Sessions:
         for_writing: refuse a standby, or a database that is read-only, unless the DSN has `target_session_attrs`.
         role: of those in sql/roles.sql, that the log-in is a member of: the session may do no more than it. Without
             `for_writing` such a session only reads.
+        keep_plans: plan statements once in a while, not each time. On a distributed database they are planned each time
+            all the same: for the node that has the lane.
     """
 
     def __init__(
-        self, dsn: str, password: Password | None, *, application_name: str, for_writing: bool, role: str | None = None
+        self,
+        dsn: str,
+        password: Password | None,
+        *,
+        application_name: str,
+        for_writing: bool,
+        role: str | None = None,
+        keep_plans: bool = False,
     ) -> None:
         self._hosts = one_by_one(dsn)
         self._password = password
         self._logins = _logins(dsn)
         self._more: dict[str, Any] = {"server_settings": {"application_name": application_name}}
+        self._more["connection_class"] = Session
         wanted = dict(parse_qsl(urlsplit(dsn).query)).get("target_session_attrs")
         self._wanted = wanted or ("read-write" if for_writing else "any")
         self._more["target_session_attrs"] = self._wanted
+        self._keep_plans = keep_plans
         self._settings = _SETTINGS
         if role is not None:
             self._settings = _SETTINGS | {"default_transaction_read_only": "off" if for_writing else "on", "role": role}
 
-    async def open(self, **more: Any) -> asyncpg.Connection:
+    async def open(self, **more: Any) -> Session:
         """Begin a session, set up for settling.
 
         Args:
@@ -134,12 +172,12 @@ class Sessions:
             raise next(iter(failures.values()))
         raise NoServerError("; ".join(f"{_where(dsn)}: {first_line(error)}" for dsn, error in failures.items()))
 
-    async def _log_in(self, dsn: str, **more: Any) -> asyncpg.Connection:
+    async def _log_in(self, dsn: str, **more: Any) -> Session:
         timeout_s = CONNECT_TIMEOUT_S / len(self._hosts)
         password = None if self._password is None else await self._password()
         self._logins.begin(password)
         try:
-            connection = await asyncpg.connect(dsn, password=password, timeout=timeout_s, **self._more, **more)
+            connection: Session = await asyncpg.connect(dsn, password=password, timeout=timeout_s, **self._more | more)
         except asyncpg.TargetServerAttributeNotMatched as unfit:
             found = "a standby, or default_transaction_read_only is on" if self._wanted in _WRITES else "the other kind"
             msg = f"expected a server that is {self._wanted}, got {found}"
@@ -150,7 +188,7 @@ class Sessions:
             raise
         self._logins.clear()
         try:
-            await connection.execute(_SQL["set_up"], [*self._settings], [*self._settings.values()], timeout=timeout_s)
+            await self._set_up(connection, timeout_s)
         except _OTHERS_STATEMENTS as error:
             connection.terminate()
             raise PooledTransactionsError from error
@@ -158,6 +196,13 @@ class Sessions:
             connection.terminate()
             raise
         return connection
+
+    async def _set_up(self, connection: Session, timeout_s: float) -> None:
+        await connection.execute(_SQL["set_up"], [*self._settings], [*self._settings.values()], timeout=timeout_s)
+        if self._keep_plans:
+            kept = [*KEPT_PLANS], [*KEPT_PLANS.values()]
+            if await connection.fetch(_SQL["set_up_on_one_node"], *kept, timeout=timeout_s):
+                connection.keeps_plans()
 
 
 async def require_own(sessions: Sessions) -> None:

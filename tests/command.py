@@ -42,9 +42,13 @@ class Ran:
 
     @property
     def complaint(self) -> str:
-        """The one line on standard error of a command that could not do what it was asked to."""
+        """The one line on standard error of a command that could not do what it was asked to.
+
+        On a slow machine lines stand before it that tell how far long work is.
+        """
         assert "Traceback" not in self.err, self.err
-        (line,) = self.err.splitlines()
+        *progress, line = self.err.splitlines()
+        assert all(" %" in each for each in progress), self.err
         return line
 
 

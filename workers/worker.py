@@ -31,6 +31,7 @@ from workers.lanes.assignment import Assignment
 from workers.lanes.backoff import Backoff, is_passing
 from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
+from workers.lanes.sender import OutputSender
 from workers.lanes.surroundings import Surroundings
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.lanes.working_days import working_days
@@ -155,6 +156,7 @@ class Worker:
                 application_name=f"postpay worker {self._owner}",
                 max_size=self.settings.worker.pool_size,
                 password=self.settings.postgres.read_password,
+                keep_plans=True,
             ),
         )
         try:
@@ -200,6 +202,7 @@ class Worker:
         kafka, prefix = self.settings.kafka, self.settings.topics.prefix
         claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), owner=self._owner, status=self.status)
         reader = LaneLogReader(kafka, prefix, str(known.database_id))
+        sender = OutputSender(self.settings, str(known.database_id), self.status)
         app = LaneApp(self.settings, [prefix + topic for topic in LANE_TOPICS], self.assignment)
         around = Surroundings(
             settings=self.settings,
@@ -208,6 +211,7 @@ class Worker:
             partitions=lambda: app.lane_consumer,
             claimer=claimer,
             reader=reader,
+            sender=sender,
             sent_batches=sent_batches(self.settings),
             status=self.status,
             owner=self._owner,
@@ -219,7 +223,7 @@ class Worker:
         )
         self.assignment.attach(around, app.lane_consumer)
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(lambda: asyncio.gather(claimer.close(), reader.close()))
+            stack.push_async_callback(lambda: asyncio.gather(claimer.close(), reader.close(), sender.close()))
             if self._serve_ops is not None:
                 await stack.enter_async_context(self._serve_ops(self.status, self.assignment, pool))
             code = await self._until_the_end(app, pool)

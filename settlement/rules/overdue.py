@@ -12,7 +12,7 @@ from settlement import timeline
 from settlement.changes import Place
 from settlement.dates import business_date, days_after, midnight
 from settlement.draft import Draft
-from settlement.entities import Account, Obligation
+from settlement.entities import Account, Obligation, Return
 from settlement.ledger import LedgerAccount
 from settlement.lifecycles import OBLIGATION
 from settlement.rules import credit_line, penalty
@@ -205,11 +205,15 @@ def _freeze(draft: Draft) -> None:
 
 
 def _was_not_open(draft: Draft, obligation: Obligation) -> bool:
-    """Tell whether something was over, or overdue, on the same due date before this decision; a return holds it up."""
+    """Tell whether something was over, or overdue, on the same due date before this decision.
+
+    A return holds it up, also one that has begun and ended in this decision: what is left is due anew.
+    """
     known = draft.state.find(Obligation, obligation.obligation_id)
     if known is None or known.due_on != obligation.due_on or known.status is ObligationStatus.OPEN:
         return False
-    return not is_under_return(draft, obligation)
+    is_sent_back = any(each.order_id == obligation.order_id for each in draft.touched(Return))
+    return not is_sent_back and not is_under_return(draft, obligation)
 
 
 def _past_due(draft: Draft) -> Iterator[Obligation]:

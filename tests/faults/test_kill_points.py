@@ -15,7 +15,7 @@ from workers.lanes.fault_points import CHECKPOINTS
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(180)]
 
 ACCOUNTS = 20
-AT_START = {"claimed", "after_claim_record"}
+AT_START = {"claimed", "others_fenced", "after_claim_record"}
 KILLS = int(os.environ.get("POSTPAY_TEST_KILLS", "1"))
 
 

@@ -182,3 +182,27 @@ def test_a_return_takes_an_order_out_of_a_debit_that_asked_for_it_before_it_was_
         (2001, "2026-03-22", 1, "due", "cancelled"),
         (2002, "2026-03-22", 1, "due", "requested"),
     ]
+
+
+def test_what_a_return_told_late_leaves_is_debited_at_once_and_overdue_at_the_next_midnight():
+    life = SharedLife()
+    life.open("kuaishou", "01-28 10:00")
+    life.buy(250, MONTH, when="01-28 10:00")
+    life.tick("03-05 14:00")
+    assert life.account["freezes"] == {"overdue"}
+    life.say("02-25 06:00", ReturnRequested("r1", "o1", 125, "CNY", "no_longer_wanted", (), None))
+    assert life.account["freezes"] == set()
+    assert life.debits()[-1][1:] == (125, "2026-02-27", 1, "due", "requested")
+    life.tick("03-06 00:00")
+    assert [told[2:] for told in life.sent("payment_overdue")] == [(250, date(2026, 2, 27)), (125, date(2026, 2, 27))]
+
+
+def test_of_two_reinstatements_that_wait_for_a_reversal_the_second_is_a_duplicate():
+    life = SharedLife()
+    life.open("kuaishou")
+    life.buy(1000, MONTH)
+    paid = life.repay("02-20 10:00", 400, order="o1")
+    for hour in ("11:00", "12:00"):
+        life.say(f"02-20 {hour}", RepaymentReinstated(paid, "won"))
+    life.reverse("02-20 13:00", paid)
+    assert [told["verdict"][0] for told in life.model.verdicts[-3:]] == ["applied", "applied", "duplicate"]

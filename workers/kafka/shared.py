@@ -25,11 +25,13 @@ class SharedConsumer:
     Args:
         kafka: how to reach the brokers.
         partition_bytes: of one partition in one fetch at most.
+        isolation_level: `read_uncommitted` to see what is in open and aborted transactions, too.
     """
 
-    def __init__(self, kafka: Kafka, *, partition_bytes: int) -> None:
+    def __init__(self, kafka: Kafka, *, partition_bytes: int, isolation_level: str = "read_committed") -> None:
         self._kafka = kafka
         self._partition_bytes = partition_bytes
+        self._isolation_level = isolation_level
         self._turn = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -56,6 +58,7 @@ class SharedConsumer:
         if self._consumer is None:
             self._consumer = consumer_of(
                 self._kafka,
+                isolation_level=self._isolation_level,
                 fetch_max_wait_ms=FETCH_AT_MOST_MS,
                 max_partition_fetch_bytes=self._partition_bytes,
             )

@@ -38,9 +38,10 @@ from mode.threads import WorkerThread
 from workers.kafka.assignor import LaneAssignor
 from workers.kafka.chunks import RECORD_OVERHEAD_BYTES, Chunk, Ends, Fetched, Owner, Seek
 from workers.kafka.clients import connection, is_broker_away, stop_reading
+from workers.kafka.fetch_sessions import FetchingClient
 from workers.kafka.joining import JOIN_AGAIN_S, keep_joining
 from workers.kafka.membership import MAX_POLL_INTERVAL_S, Membership
-from workers.kafka.pacing import paced, without_pauses
+from workers.kafka.pacing import PacedFetches, without_pauses
 from workers.settings.model import Settings
 
 ResultT = TypeVar("ResultT")
@@ -48,10 +49,6 @@ ResultT = TypeVar("ResultT")
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that has nothing to bring. A resumed or newly sought partition waits for the
 fetch under way, so this is short; Faust's own 1500 ms would be added to the first message after every pause."""
-FETCH_PACE_S = 0.02
-"""Fetches from one broker begin at least this far apart. Each asks for every partition of every lane, which costs here
-2.4 ms of processor time for 80 of them, and about as much at the broker. While a few records are always there, the next
-one would begin at once."""
 FETCH_RETURN_S = 1.0
 """A fetch with nothing to hand on comes back this often, to see stops and to show that it lives."""
 DRAIN_BYTES = 256 * 1024
@@ -118,7 +115,9 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         keep_joining(self._ensure_consumer(), self._refused, self._found, self._ended)
         without_pauses(self._ensure_consumer())
         fetcher: Fetcher = self._ensure_consumer()._fetcher
-        fetcher._proc_fetch_request = paced(fetcher._proc_fetch_request, FETCH_PACE_S)
+        self._sessions = FetchingClient(fetcher._client)
+        fetcher._client = self._sessions
+        self._paced = PacedFetches(fetcher)
 
     async def _started_consumer(self) -> bool:
         """Open a consumer; False when the broker went away since it was asked for the topics."""
@@ -171,6 +170,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             if not consumer._subscription.is_assigned(_plain(tp)):
                 msg = f"{tp} is not assigned any more"
                 raise IllegalStateError(msg)
+        self._sessions.renew()
         for tp, seek in seeks.items():
             consumer.seek(_plain(tp), seek.offset)
             self._tokens[_plain(tp)] = seek.token
@@ -238,7 +238,12 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
                 chunks.append(Chunk(TP(*tp), token, at, at, [], 0, _error_of(result)))
         if chunks:
             fetcher._notify(fetcher._wait_consume_future)
+        self._tell_if_taken(fetcher, wanted)
         return chunks
+
+    def _tell_if_taken(self, fetcher: Fetcher, wanted: frozenset[TP]) -> None:
+        if not any(self._tokens.get(tp) and tp in wanted for tp in fetcher._records):
+            self._paced.taken()
 
     def wake(self) -> None:
         """Let a waiting fetch come back at once: what is wanted has changed. Called from the main loop."""

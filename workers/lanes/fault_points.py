@@ -17,6 +17,7 @@ CHECKPOINTS = (
     "in_kafka_transaction",
     "before_kafka_commit",
     "after_kafka_commit",
+    "others_fenced",
     "after_claim_record",
 )
 """A worker's."""

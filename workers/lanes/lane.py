@@ -184,7 +184,7 @@ class Lane:
             identity=around.identity,
             pool=around.pool,
             reader=around.reader,
-            status=around.status,
+            sender=around.sender,
             states=around.states,
             on_moved=self._moved.set,
             trace=around.tracing.of_relay(self.number),

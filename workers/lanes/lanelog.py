@@ -6,9 +6,11 @@ history, of what was decided when: order, lane time, timers, terms. Records are 
 Format: docs/protocol.md, Lane-log.
 """
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +27,8 @@ READ_TIMEOUT_S = 20.0
 """Reading back takes a moment, but a transaction that a predecessor left open hides the claim record until the broker
 has ended it. At worst a lane's relay takes over this much later, and so do those that wait for their turn behind it."""
 READ_BYTES = 1024 * 1024
+LOOKED_FOR_CLAIMS = 1000
+"""Offsets at the end of a lane-log among which whoever may send has a claim record (`relay.CLAIM_AGAIN_AFTER`)."""
 
 
 class LaneLogError(Exception):
@@ -99,7 +103,11 @@ class BatchLog:
 
 @dataclass(frozen=True, slots=True)
 class ClaimLog:
-    """What the record of a relay that takes a lane over says: whose it is from here on."""
+    """What the record of a relay that takes a lane over says: whose it is from here on.
+
+    `sender` is the transactional id under which its batches come; empty in those of before there were senders.
+    `released` tells that nothing more comes under it.
+    """
 
     database_id: str
     cluster_id: str
@@ -108,6 +116,8 @@ class ClaimLog:
     lane: int
     epoch: int
     owner: str
+    sender: str = ""
+    released: bool = False
 
     def encode(self) -> bytes:
         """The record's value."""
@@ -122,6 +132,8 @@ class ClaimLog:
                 "lane": self.lane,
                 "epoch": self.epoch,
                 "owner": self.owner,
+                "sender": self.sender,
+                "released": self.released,
             }
         )
 
@@ -178,7 +190,8 @@ def decode_log(value: bytes | None) -> LogRecord:
             case "batch":
                 return _batch(document)
             case "claim":
-                return ClaimLog(**{each.name: document[each.name] for each in fields(ClaimLog)})
+                named = {each.name: document[each.name] for each in fields(ClaimLog) if each.default is MISSING}
+                return ClaimLog(**named, sender=document.get("sender", ""), released=document.get("released", False))
             case "branch":
                 named = {each.name: document[each.name] for each in fields(BranchLog)}
                 return BranchLog(**{**named, "chain_hash": bytes.fromhex(document["chain_hash"])})
@@ -218,12 +231,41 @@ def _dump(document: Mapping[str, Any]) -> bytes:
 
 
 class LaneLogReader:
-    """Finds where relays left off. One consumer serves all lanes of a worker, one lane at a time."""
+    """Finds where relays left off. One consumer serves all lanes of a worker, one lane at a time.
+
+    Another, that sees what is not committed yet, finds whose relays they are.
+    """
 
     def __init__(self, kafka: Kafka, prefix: str, database_id: str) -> None:
         self._topic = prefix + Topic.LANE_LOG
         self._database_id = database_id
         self._consumer = SharedConsumer(kafka, partition_bytes=READ_BYTES)
+        self._uncommitted = SharedConsumer(kafka, partition_bytes=READ_BYTES, isolation_level="read_uncommitted")
+
+    async def claims(self, lane: int) -> list[ClaimLog]:
+        """The claims of this database at the end of a lane-log, oldest first, whether their transactions ended or not.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: the broker is away; try again.
+        """
+        tp = TopicPartition(self._topic, lane)
+        found = []
+        async with self._uncommitted.borrowed(READ_TIMEOUT_S) as consumer:
+            consumer.assign([tp])
+            starts, ends = await consumer.beginning_offsets([tp]), await consumer.end_offsets([tp])
+            consumer.seek(tp, max(starts[tp], ends[tp] - LOOKED_FOR_CLAIMS))
+            while await consumer.position(tp) < ends[tp]:
+                fetched = await consumer.getmany(tp, timeout_ms=POLL_MS)
+                found += [claim for record in fetched.get(tp, ()) if (claim := self._claim(record)) is not None]
+        return found
+
+    def _claim(self, record: ConsumerRecord) -> ClaimLog | None:
+        """The record as a claim; what else lies there is told when the log is compared with the database."""
+        with contextlib.suppress(ValueError):
+            log = decode_log(record.value)
+            if isinstance(log, ClaimLog) and log.database_id == self._database_id:
+                return log
+        return None
 
     async def last_before(self, lane: int, claim_offset: int) -> Logged | None:
         """Read back from a committed claim record until it is seen; the last batch, or branch, before it.
@@ -284,5 +326,5 @@ class LaneLogReader:
         return None if isinstance(log, ClaimLog) else Logged(log.batch_seq, log.chain_hash)
 
     async def close(self) -> None:
-        """Close the consumer; the next reading opens another."""
-        await self._consumer.close()
+        """Close the consumers; the next reading opens others."""
+        await asyncio.gather(self._consumer.close(), self._uncommitted.close())

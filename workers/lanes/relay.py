@@ -1,7 +1,7 @@
 """Sends what a lane has settled: each batch's outputs and its lane-log record in one Kafka transaction, exactly once.
 
-One transactional producer per lane, named after the database and the lane, and only while the lane is ours. First it
-finds where its predecessor left off (workers/lanes/takeover.py); the outbox must go on with the next number.
+It sends through the worker's one producer (workers/lanes/sender.py), and only while the lane is ours. First it finds
+where its predecessor left off (workers/lanes/takeover.py); the outbox must go on with the next number.
 
 After any error or time-out the producer is thrown away and the relay takes over from itself. A transaction may carry
 several batches, each followed by its lane-log record. Protocol: docs/protocol.md, Output.
@@ -11,35 +11,40 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from storage import outbox
 from storage.database import first_line
 from storage.identity import Identity
 from storage.lanes import FencedError
 from workers import logs
-from workers.kafka.clients import is_broker_away, stop_within
+from workers.kafka.clients import is_broker_away
 from workers.lanes.backoff import Backoff
-from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import LaneLogError, LaneLogReader
-from workers.lanes.outgoing import OutboxMessage, Relayable, unpack
-from workers.lanes.takeover import SEND_TIMEOUT_S, DatabaseAwayError, RelayError, Takeover, asking
+from workers.lanes.outgoing import Relayable, unpack
+from workers.lanes.sender import (
+    TRANSACTION_BYTES,
+    LaneShare,
+    OutputSender,
+    SenderSession,
+    SessionOverError,
+    SharedFailureError,
+)
+from workers.lanes.takeover import DatabaseAwayError, RelayError, Takeover, asking
 from workers.settings.model import Settings
-from workers.status import LaneStatus, WorkerStatus
+from workers.status import LaneStatus
 from workers.tracing import UNTRACED, RelayTrace
 
-PRODUCER_STOP_TIMEOUT_S = 1.0
-"""Of the producer: to a broker that answers it says goodbye within milliseconds. At worst its transaction is ended by
-the next one's start."""
 END_TIMEOUT_S = 3.0
-"""Of the whole relay: more than its producer and the reader of the lane-log may take. At worst it is left behind, and
-the next relay's producer fences its own."""
-TRANSACTION_BYTES = 4 * 1024 * 1024
-"""Batches that wait are sent in one transaction up to this size."""
+"""Of the relay's task: more than a producer of its own and the reader of the lane-log may take. At worst it is left
+behind, and the next relay fences it."""
+RELEASE_TIMEOUT_S = 1.0
+"""Of telling the lane-log that nothing of a lane is left to send. At worst whoever claims the lane next fences this
+worker's sender, and its other lanes take over again."""
+CLAIM_AGAIN_AFTER = 200
+"""Batches, of which each takes two offsets at most: so there is always a claim record within LOOKED_FOR_CLAIMS."""
 BACKLOG_BYTES = 4 * 1024 * 1024
 """Of what is settled and not sent, packed; in memory it takes twice that, and as much again while it is sent."""
 MOST_ODD_ERRORS = 5
@@ -47,10 +52,6 @@ MOST_ODD_ERRORS = 5
 TELL_INTERVAL_S = 5.0
 """How often the database is told how far the relay is; only a hint, for people and for dropping old outbox rows, which
 are kept for days: nothing depends on its age."""
-
-
-class OutputRefusedError(KafkaError):  # type: ignore[misc] # aiokafka has no types
-    """The broker does not take what goes to one partition; says which, for its own errors seldom do."""
 
 
 class Relay:
@@ -75,7 +76,7 @@ class Relay:
         identity: Identity,
         pool: asyncpg.Pool,
         reader: LaneLogReader,
-        status: WorkerStatus,
+        sender: OutputSender,
         states: logs.ChangeOfState,
         on_moved: Callable[[], None],
         trace: RelayTrace = UNTRACED,
@@ -88,11 +89,13 @@ class Relay:
         self.agreed = False
         """The lane-log and the database have been compared and agree. Before that nothing may be settled: a restored
         database would decide anew, and differently, what is sent already."""
-        self._takeover = Takeover(lane.lane, epoch, owner, settings, identity, pool, reader, on_step=self._note_step)
+        self._takeover = Takeover(
+            lane.lane, epoch, owner, sender.name, settings, identity, pool, reader, on_step=self._note_step
+        )
+        self._sender = sender
         self._settings = settings
         self._pool = pool
         self._lane_status = lane
-        self._status = status
         self._states = states
         self._on_moved = on_moved
         self._trace = trace
@@ -105,6 +108,12 @@ class Relay:
         self._hinted_at = 0.0
         self._backoff = Backoff()
         self._odd_errors = 0
+        self._is_alone = False
+        """After a transaction failed, until something of this lane has got through on a producer of its own."""
+        self._session: SenderSession | None = None
+        """In which the lane was taken over."""
+        self._since_claim = 0
+        """Batches sent since the last claim record."""
 
     def start(self) -> None:
         """Begin to take over and send, in the background."""
@@ -133,21 +142,33 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._drained.wait()
+        return self._is_drained()
+
+    def _is_drained(self) -> bool:
         return self.error is None and self.agreed and self.relayed >= self.settled
 
     async def stop(self) -> None:
-        """End at once; what is not sent stays in the outbox."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=END_TIMEOUT_S)
+        """End at once; what is not sent stays in the outbox. If there is nothing, the lane-log tells that, too."""
+        if self._task is None:
+            return
+        session = self._session if self._is_drained() else None
+        self._task.cancel()
+        await asyncio.wait([self._task], timeout=END_TIMEOUT_S)
+        if session is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                    await session.send(LaneShare([self._takeover.claim_message(session.name, released=True)]))
 
     async def _run(self) -> None:
         try:
             while True:
                 try:
                     await self._take_over_and_send()
+                    continue
                 except (FencedError, RelayError, LaneLogError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     raise
+                except (SessionOverError, SharedFailureError):
+                    continue  # nothing is known to be wrong with this lane
                 except DatabaseAwayError as error:
                     self._said_away(f"the database: {error}")
                 except Exception as error:  # noqa: BLE001  see below
@@ -185,18 +206,39 @@ class Relay:
 
     async def _take_over_and_send(self) -> None:
         await self._takeover.require_epoch()
-        producer = self._takeover.new_producer()
+        session = await self._sender.session()
+        if not self._is_alone:
+            await self._send_in(session)
+            return
+        alone = self._sender.alone(self.lane)
         try:
-            await self._take_over(producer)
+            await self._send_in(await alone.session())
+        finally:
+            await alone.close()
+
+    async def _send_in(self, session: SenderSession) -> None:
+        """Take over, and send until the session is over; or, alone, until it is shown that nothing is refused."""
+        try:
+            await self._take_over(session)
+            self._session = session
             if not self._handed:
                 self._said_well()
-            while True:
-                await self._send_next(producer)
+            while self._handed or not self._is_alone:
+                await self._send_next(session)
+                if self._is_alone:
+                    break
+            self._is_alone = False
+        except (FencedError, RelayError, LaneLogError, DatabaseAwayError, SessionOverError):
+            raise
+        except Exception:
+            self._is_alone = True
+            raise
         finally:
-            await _throw_away(producer)
+            self._session = None
 
-    async def _take_over(self, producer: AIOKafkaProducer) -> None:
-        self._move_to(await self._takeover.last_sent(producer))
+    async def _take_over(self, session: SenderSession) -> None:
+        self._since_claim = 0
+        self._move_to(await self._takeover.last_sent(session))
         await self._read_outbox()
         self.agreed = True
         self._note_progress()
@@ -236,22 +278,19 @@ class Relay:
         while self._handed and self._handed[0].batch_seq <= batch_seq:
             self._handed_bytes -= self._handed.popleft().size_bytes
 
-    async def _send_next(self, producer: AIOKafkaProducer) -> None:
+    async def _send_next(self, session: SenderSession) -> None:
         if not self._handed:
             self._drained.set()
             self._work.clear()
             await self._wait_for_work()
         sending = self._next_transaction()
-        begun = time.monotonic()
         self._trace.begin()
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            await self._send(producer, sending)
+        await self._send(session, sending)
         topics = (message.topic for batch in sending for message in batch.messages)
         self._trace.sent([batch.batch_seq for batch in sending], topics)
         self._move_to(sending[-1].batch_seq)
         self._odd_errors = 0
         self._said_well()
-        self._status.relay_seconds.observe(time.monotonic() - begun)
         self._note_progress()
         await self._hint()
 
@@ -273,7 +312,7 @@ class Relay:
         sending: list[Relayable] = []
         size_bytes = 0
         for expected, batch in enumerate(self._handed, start=self.relayed + 1):
-            if sending and size_bytes + batch.size_bytes > TRANSACTION_BYTES:
+            if sending and (size_bytes + batch.size_bytes > TRANSACTION_BYTES or len(sending) == CLAIM_AGAIN_AFTER):
                 break
             if batch.batch_seq != expected:
                 msg = f"batch {expected} of lane {self.lane} should be sent next, and {batch.batch_seq} was handed over"
@@ -282,30 +321,22 @@ class Relay:
             size_bytes += batch.size_bytes
         return sending
 
-    async def _send(self, producer: AIOKafkaProducer, batches: Sequence[Relayable]) -> None:
-        by_partition: dict[tuple[str, int], list[OutboxMessage]] = {}
-        for batch in batches:
-            for message in batch.messages:
-                by_partition.setdefault((message.topic, message.partition), []).append(message)
-        reached("before_kafka_transaction")
-        await producer.begin_transaction()
-        prefix = self._settings.topics.prefix
-        tasks = [
-            asyncio.create_task(_send_to(producer, prefix + topic, partition, messages))
-            for (topic, partition), messages in by_partition.items()
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            reached("in_kafka_transaction")
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        reached("before_kafka_commit")
-        with self._trace.step("commit"):
-            await producer.commit_transaction()
-        reached("after_kafka_commit")
+    async def _send(self, session: SenderSession, batches: Sequence[Relayable]) -> None:
+        """Send batches, after a claim record when the last one is far behind.
+
+        Raises:
+            SessionOverError, SharedFailureError: take over again.
+            Exception: whatever it was, and whatever became of the transaction: the lane-log will tell.
+        """
+        messages = [message for batch in batches for message in batch.messages]
+        size_bytes = sum(batch.size_bytes for batch in batches)
+        if self._since_claim + len(batches) > CLAIM_AGAIN_AFTER:
+            messages.insert(0, self._takeover.claim_message(session.name))
+            self._since_claim = 0
+        self._since_claim += len(batches)
+        await session.send(
+            LaneShare(messages, size_bytes, has_batches=True, on_step=self._note_step, trace=self._trace)
+        )
 
     def _note_step(self) -> None:
         self._lane_status.relayed_at = time.monotonic()
@@ -323,39 +354,3 @@ class Relay:
         self._hinted, self._hinted_at = self.relayed, time.monotonic()
         async with asking(self._pool) as connection_:
             await outbox.relayed(connection_, self.lane, self.relayed)
-
-
-async def _send_to(producer: AIOKafkaProducer, topic: str, partition: int, messages: Iterable[OutboxMessage]) -> None:
-    """Send messages to one partition, in order, as few record batches as they fit in.
-
-    aiokafka's `send` costs a future and a look-up for each message (some 25 µs); a batch of its own 2 µs.
-
-    Raises:
-        OutputRefusedError: the broker does not take them.
-    """
-    try:
-        await _send_batches(producer, topic, partition, messages)
-    except KafkaError as error:
-        raise OutputRefusedError(f"{topic}[{partition}]: {first_line(error)}") from error
-
-
-async def _send_batches(
-    producer: AIOKafkaProducer, topic: str, partition: int, messages: Iterable[OutboxMessage]
-) -> None:
-    builder = producer.create_batch()
-    delivered = []
-    for _, _, key, value, headers in messages:
-        named = list(headers)  # it takes nothing else
-        if builder.append(timestamp=None, key=key, value=value, headers=named) is None:
-            delivered.append(await producer.send_batch(builder, topic, partition=partition))
-            builder = producer.create_batch()
-            builder.append(timestamp=None, key=key, value=value, headers=named)
-    delivered.append(await producer.send_batch(builder, topic, partition=partition))
-    await asyncio.gather(*delivered)
-
-
-async def _throw_away(producer: AIOKafkaProducer) -> None:
-    """Close a producer whatever state it is in; an open transaction is ended by the next one's start."""
-    await stop_within(PRODUCER_STOP_TIMEOUT_S, producer.stop())
-    with contextlib.suppress(Exception):
-        await producer.client.close()

@@ -13,6 +13,7 @@ from workers import logs
 from workers.kafka.chunks import Ends, Seek
 from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
+from workers.lanes.sender import OutputSender
 from workers.lanes.taken import SentBatch
 from workers.lanes.telling import Teller
 from workers.settings.model import Settings
@@ -61,6 +62,7 @@ class Surroundings:
     partitions: Callable[[], Partitions]
     claimer: Claimer
     reader: LaneLogReader
+    sender: OutputSender
     sent_batches: SentBatches
     status: WorkerStatus
     owner: str

@@ -1,42 +1,29 @@
 """Taking a lane's output over: which batch was the last one sent, whoever sent it, and that it is one of ours.
 
-1. starting the producer fences the predecessor's and ends its transaction;
-2. a claim record is committed to the lane-log and read back until it is seen, so all that came before is seen too;
-3. the last batch record before it is the position: all up to there is sent, nothing after it;
-4. that batch must be in the database with the same hash.
+1. the producer has been started, and then the epoch is still ours;
+2. whoever else may send for the lane, by its lane-log, is fenced, which ends its transaction;
+3. a claim record is committed to the lane-log and read back until it is seen, so all that came before is seen too;
+4. the last batch record before it is the position: all up to there is sent, nothing after it;
+5. that batch must be in the database with the same hash.
 
 Protocol: docs/protocol.md, Output.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
 
 from contracts.topics import Topic
 from storage import lanes, outbox
 from storage.database import Connection, borrowed, first_line, is_transient
 from storage.identity import Identity
-from workers.kafka.clients import connection
 from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import ClaimLog, LaneLogReader, Logged, log_key
+from workers.lanes.outgoing import OutboxMessage
+from workers.lanes.sender import LaneShare, OutputRefusedError, SenderSession, fence, lane_sender
 from workers.settings.model import Settings
-
-START_TIMEOUT_S = 30.0
-"""Of the producer's start, which waits until the broker has ended the predecessor's transaction: milliseconds when all
-is well, seconds while partitions look for leaders. At worst a relay says this late that it waits for the broker."""
-SEND_TIMEOUT_S = 20.0
-"""Of one transaction, from its begin to its commit: less than TRANSACTION_TIMEOUT_S, so that it is we who give up and
-not the broker. At worst a relay says this late that it waits for the broker."""
-TRANSACTION_TIMEOUT_S = 30.0
-"""After this the broker ends a transaction whose producer is gone. At worst a lane that nobody takes over keeps
-read_committed readers of its partitions from what came after for as long."""
-REQUEST_TIMEOUT_S = 10.0
-"""Of one request; half of SEND_TIMEOUT_S, so that one that got lost is sent once more in time."""
-PRODUCER_BATCH_BYTES = 512 * 1024
 
 
 class RelayError(Exception):
@@ -71,24 +58,45 @@ async def asking(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         raise
 
 
-def lane_producer(settings: Settings, database_id: str, lane: int) -> AIOKafkaProducer:
-    """A lane's transactional producer, to be started: that fences its predecessor, and ends its transaction."""
-    return AIOKafkaProducer(
-        **connection(settings.kafka),
-        transactional_id=f"postpay-{database_id}-lane-{lane}",
-        transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
-        request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
-        max_batch_size=PRODUCER_BATCH_BYTES,
-    )
+def to_be_fenced(claims: Sequence[ClaimLog], database_id: str, lane: int) -> set[str]:
+    """Senders that may still send for a lane: those named last in its lane-log that have not released it since.
+
+    A claim that names none is of a release in which every lane had a producer of its own; no claim so far back, too.
+
+    Args:
+        claims: of the end of the lane-log, oldest first.
+        database_id: of the database.
+        lane: its number.
+    """
+    own = lane_sender(database_id, lane)
+    released = {claim.sender or own: claim.released for claim in claims} or {own: False}
+    return {name for name, is_released in released.items() if not is_released}
 
 
-@dataclass(frozen=True, slots=True)
+async def fence_lanes(settings: Settings, database_id: str, lanes: Iterable[int]) -> None:
+    """Fence whoever may still send for lanes that nobody holds.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: the brokers are away.
+    """
+    reader = LaneLogReader(settings.kafka, settings.topics.prefix, database_id)
+    try:
+        names = {name for lane in lanes for name in to_be_fenced(await reader.claims(lane), database_id, lane)}
+    finally:
+        await reader.close()
+    for name in sorted(names):
+        await fence(settings, name)
+
+
+@dataclass(slots=True)
 class Takeover:
-    """What one claim of one lane takes over with; as often as its producer has to be thrown away."""
+    """What one claim of one lane takes over with; as often as a producer has to be thrown away."""
 
     lane: int
     epoch: int
     owner: str
+    own_sender: str
+    """The name of this worker's sender."""
     settings: Settings
     identity: Identity
     pool: asyncpg.Pool
@@ -96,9 +104,8 @@ class Takeover:
     on_step: Callable[[], None]
     """Called after each step that took its time."""
 
-    def new_producer(self) -> AIOKafkaProducer:
-        """The lane's transactional producer, named after database and lane, to be started."""
-        return lane_producer(self.settings, str(self.identity.database_id), self.lane)
+    others_fenced: bool = False
+    """Once is enough for a claim: whoever was fenced since the epoch was raised finds it before it sends again."""
 
     async def require_epoch(self) -> None:
         """Never fence a successor: a relay whose lane has moved on ends before it starts a producer.
@@ -110,8 +117,8 @@ class Takeover:
             await lanes.lock(connection_, self.lane, self.epoch)
         self.on_step()
 
-    async def last_sent(self, producer: AIOKafkaProducer) -> int:
-        """Start the producer and find the last batch whose outputs are in Kafka; 0 when none was ever sent.
+    async def last_sent(self, session: SenderSession) -> int:
+        """Find the last batch whose outputs are in Kafka; 0 when none was ever sent.
 
         Raises:
             FencedError: the lane has another epoch.
@@ -119,20 +126,30 @@ class Takeover:
             LogAheadError: that batch is not in the database.
             RelayError: it is another one there.
         """
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await producer.start()
-        self.on_step()
-        offset = await self._claim(producer)
+        await self.require_epoch()  # after the producer's start: who fences it later has raised the epoch before
+        if not self.others_fenced:
+            await self._fence_others(session)
+        reached("others_fenced")
+        offset = await self._claim(session)
         self.on_step()
         reached("after_claim_record")
         logged = await self.reader.last_before(self.lane, offset)
         self.on_step()
-        await self.require_epoch()
+        await self.require_epoch()  # after the claim record: who did not find it there has raised the epoch before
         await self._require_ours(logged)
         return 0 if logged is None else logged.batch_seq
 
-    async def _claim(self, producer: AIOKafkaProducer) -> int:
-        """Commit the claim record; the offset the broker gave it."""
+    async def _fence_others(self, session: SenderSession) -> None:
+        """Fence all but this worker's own sender, whose transactions follow one another anyway."""
+        claims = await self.reader.claims(self.lane)
+        self.on_step()
+        for name in to_be_fenced(claims, str(self.identity.database_id), self.lane) - {self.own_sender, session.name}:
+            await fence(self.settings, name)
+            self.on_step()
+        self.others_fenced = True
+
+    def claim_message(self, sender: str, *, released: bool = False) -> OutboxMessage:
+        """The claim record, to be sent by this sender."""
         claim = ClaimLog(
             str(self.identity.database_id),
             self.identity.cluster_id or "",
@@ -141,17 +158,17 @@ class Takeover:
             self.lane,
             self.epoch,
             self.owner,
+            sender,
+            released,
         )
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            await producer.begin_transaction()
-            sent = await producer.send(
-                self.settings.topics.prefix + Topic.LANE_LOG,
-                claim.encode(),
-                key=log_key(self.lane),
-                partition=self.lane,
-            )
-            offset: int = (await sent).offset
-            await producer.commit_transaction()
+        return OutboxMessage(Topic.LANE_LOG.value, self.lane, log_key(self.lane), claim.encode(), ())
+
+    async def _claim(self, session: SenderSession) -> int:
+        """Commit the claim record; the offset the broker gave it."""
+        offsets = await session.send(LaneShare([self.claim_message(session.name)], on_step=self.on_step))
+        offset = offsets[Topic.LANE_LOG.value, self.lane]
+        if offset < 0:  # nothing can be read back to a record of which nobody knows where it is
+            raise OutputRefusedError(f"the broker did not say where the claim record of lane {self.lane} is")
         return offset
 
     async def _require_ours(self, logged: Logged | None) -> None:

@@ -94,12 +94,15 @@ def of_batch(rows: BatchRows | None, log: BatchLog, decided: Decided, again: Bat
 
 def _of_decisions(rows: BatchRows, decided: Decided) -> Difference | None:
     again = decided.recorded
-    if rows.decisions != again.decisions:
-        one, other = _first_apart(rows.decisions, again.decisions)
+    if rows.decisions == again.decisions and rows.postings == again.postings:
+        return None
+    recorded_decisions, recorded_postings = rows.named()
+    if recorded_decisions != again.decisions:
+        one, other = _first_apart(recorded_decisions, again.decisions)
         return of_rows(f"decision {_decision(one or other)}", DecisionRow._fields, one, other)
-    if rows.postings != again.postings:
+    if recorded_postings != again.postings:
         decisions = {row.seq: row for row in again.decisions}
-        recorded, named = ({(row.seq, row.n): row for row in each} for each in (rows.postings, again.postings))
+        recorded, named = ({(row.seq, row.n): row for row in each} for each in (recorded_postings, again.postings))
         for key in sorted({*recorded, *named}):
             seq, n = key
             of = str(seq) if seq not in decisions else _decision(decisions[seq])

@@ -5,8 +5,9 @@ Each output topic's partition k is written by lane k alone, in the order of its 
 """
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from contracts.records import RawRecord
 from contracts.topics import OUTPUT_TOPICS, Topic
@@ -55,10 +56,17 @@ class SentOutputs:
             all_sent: whether they must be there, because the batch was in the lane-log when the end was fixed.
         """
         for message in messages:
-            if message.topic in self._ahead:
-                found = await self._one(message, must_be_there=all_sent)
-                if found is not None:
-                    return found
+            ahead = self._ahead.get(message.topic)
+            if ahead is None:
+                continue
+            if not ahead:
+                await self._look(message.topic)
+            if ahead and _sent(ahead[0]) == _again(message):
+                ahead.popleft()
+                self._is_cut.discard(message.topic)
+                self.compared += 1
+            elif (found := self._apart(message, ahead, must_be_there=all_sent)) is not None:
+                return found
         return None
 
     async def beyond(self) -> Difference | None:
@@ -67,25 +75,18 @@ class SentOutputs:
             record = await self._look(topic)
             if record is not None and topic not in self._is_cut:
                 where = f"output on {topic}[{record.partition}] offset {record.offset}"
-                return of_rows(where, _NAMES, (record.key, record.value, record.headers), None)
+                return of_rows(where, _NAMES, _sent(record), None)
         return None
 
-    async def _one(self, message: OutboxMessage, *, must_be_there: bool) -> Difference | None:
-        topic, again = message.topic, (message.key, message.value, tuple(message.headers))
-        sent = await self._look(topic)
-        found = None if sent is None else (sent.key, sent.value, tuple(sent.headers))
-        if found == again:
-            self._is_cut.discard(topic)
-            self._ahead[topic].popleft()
-            self.compared += 1
+    def _apart(self, message: OutboxMessage, ahead: Sequence[RawRecord], *, must_be_there: bool) -> Difference | None:
+        """What is to be said of a message that is not the next that was sent; None: it is gone, or not sent yet."""
+        if message.topic in self._is_cut:
+            self.gone[message.topic] += 1
             return None
-        if topic in self._is_cut:
-            self.gone[topic] += 1
-            return None
-        where = f"output on {topic}[{message.partition}]"
-        if sent is None:
-            return of_rows(where, _NAMES, None, again) if must_be_there else None
-        return of_rows(f"{where} offset {sent.offset}", _NAMES, found, again)
+        where = f"output on {message.topic}[{message.partition}]"
+        if not ahead:
+            return of_rows(where, _NAMES, None, _again(message)) if must_be_there else None
+        return of_rows(f"{where} offset {ahead[0].offset}", _NAMES, _sent(ahead[0]), _again(message))
 
     async def _look(self, topic: str) -> RawRecord | None:
         """The next message that was sent; None at the end."""
@@ -95,6 +96,14 @@ class SentOutputs:
             ahead.extend(await self._records.read(topic, first, end))
             self._next[topic] = end
         return ahead[0] if ahead else None
+
+
+def _sent(record: RawRecord) -> tuple[Any, ...]:
+    return (record.key, record.value, tuple(record.headers))
+
+
+def _again(message: OutboxMessage) -> tuple[Any, ...]:
+    return (message.key, message.value, tuple(message.headers))
 
 
 @asynccontextmanager

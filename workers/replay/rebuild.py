@@ -28,11 +28,12 @@ from workers.kafka.joining import members
 from workers.kafka.topics import cluster_id
 from workers.lanes.fault_points import reached
 from workers.lanes.taken import REFUSED
+from workers.lanes.takeover import fence_lanes
 from workers.replay.extent import HistoryError
 from workers.replay.failures import recorded
 from workers.replay.history import HistorySource, RecordedHistory, fixed, provenance
 from workers.replay.processes import Tell, each_lane
-from workers.replay.rebuilding import Job, LaneRebuilt, fence, rebuild_lane
+from workers.replay.rebuilding import Job, LaneRebuilt, rebuild_lane
 from workers.settings.model import Settings
 
 Reading = Callable[[str, int], AbstractContextManager[Tell]]
@@ -108,7 +109,7 @@ async def rebuild(
         source: of the history, brokers among it.
         reading: shows progress.
         terms: the document that lanes began with, where no old schema has it; None: those of this release.
-        processes: lanes at a time; None: one for each processor.
+        processes: lanes at a time; None: one more than there are processors.
         accepted: invariants that need not hold, by name: a defect of its time may have broken them, on record.
         because: who does it, and why, for the operator log.
 
@@ -126,8 +127,7 @@ async def rebuild(
         await require_no_workers(settings, connection)
         history = await fixed(settings, source)
         given = await _identity(settings, found, history)
-        for lane in history.extents:
-            await fence(settings, str(given.database_id), lane)
+        await fence_lanes(settings, str(given.database_id), history.extents)
         history = await fixed(settings, source)  # again: what was open a moment ago has ended
         first = found.first_terms or dict(terms or TermsBook.builtin().document)
         failed = await replacement.failures(connection, REFUSED) if found.has_tables else []

@@ -6,7 +6,6 @@ was decided then and sent.
 Source: docs/replay.md, Rebuilding.
 """
 
-import asyncio
 import json
 from contextlib import aclosing
 from dataclasses import astuple, dataclass, field
@@ -20,10 +19,8 @@ from settlement.terms import TermsBook
 from storage import replacement
 from storage.bulk import LaneCopy
 from storage.database import Connection, connect
-from workers.kafka.clients import stop_within
 from workers.lanes.fault_points import reached
 from workers.lanes.lanelog import BatchLog, BranchLog, decode_log
-from workers.lanes.takeover import START_TIMEOUT_S, lane_producer
 from workers.lanes.working_days import working_days
 from workers.replay.copying import copy_end
 from workers.replay.extent import HistoryError
@@ -34,14 +31,11 @@ from workers.replay.merge import RecordedBatch
 from workers.replay.packing import unpack
 from workers.replay.processes import Tell
 from workers.replay.spill import Spill
-from workers.settings.model import Settings
 
 READ = 1000
 """Offsets of one topic that are read at once."""
 BATCHES_LOOKED_UP = 500
 """Batches whose time of commit is read at once."""
-STOP_TIMEOUT_S = 1.0
-"""Of a producer that was started to fence others. At worst it is left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +65,6 @@ class LaneRebuilt:
     messages: int
     decisions: int
     postings: int
-
-
-async def fence(settings: Settings, database_id: str, lane: int) -> None:
-    """End what transaction a relay of the lane has left open, and let none be committed that was begun before.
-
-    Raises:
-        KafkaError, TimeoutError: the brokers are away.
-    """
-    producer = lane_producer(settings, database_id, lane)
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await producer.start()
-    finally:
-        await stop_within(STOP_TIMEOUT_S, producer.stop())
 
 
 async def rebuild_lane(job: Job, history: RecordedHistory, lane: int, tell: Tell) -> LaneRebuilt:

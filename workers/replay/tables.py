@@ -185,7 +185,8 @@ class LaneTables:
             ):
                 seen = self._seen if message.party is not None else self._seen_of_nobody
                 seen[message.event_hash] = message.fingerprint
-        self._keep_outcomes(decided)
+        if decided.rejected or len(decided.results) > len(decided.recorded.decisions):
+            self._keep_outcomes(decided)
         self._keep_totals(decided)
         self.move_out()
 

@@ -111,8 +111,14 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
         self._aftermath(party, self.lane_time, message.occurred_at, by_itself=False)
 
     def _aftermath(self, party: Party, now: datetime, at: datetime, *, by_itself: bool) -> None:
-        """What is due by now is part of what brought it about; then what waited for that, in arrival order."""
+        """What is due by now is part of what a message brought about; then what waited for that, in arrival order.
+
+        At an instant that comes by itself all else that is due has its own place, and what waited does not wait for it.
+        """
         while True:
+            if by_itself and (woken := self._wake_one(party, now)):
+                at = woken.occurred_at
+                continue
             thing = self._next_due(party, now)
             if thing is not None and thing[2] != "parking":
                 self._do(party, thing, now, at, by_itself=by_itself)
@@ -302,7 +308,7 @@ class Model(LineRules, SuspenseRules, ShopRules, PayoutRules):
             return any(each["debit_id"] == name for each in known["debits"])
         if kind == "reversal":
             repayment = known["repayments"].get(name)
-            return bool(repayment and repayment["reversed"])
+            return bool(repayment and (repayment["reversed"] or repayment["reinstated"]))  # it came, undone or not
         return kind != "suspense" and name in known[kind + "s"]
 
 

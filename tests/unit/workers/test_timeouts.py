@@ -9,7 +9,7 @@ from storage import database, logins, sessions
 from workers import worker
 from workers.kafka import clients, membership, transport
 from workers.kafka.membership import Membership
-from workers.lanes import assignment, backoff, claims, lane, lanelog, open_transactions, relay, takeover, watchdog
+from workers.lanes import assignment, backoff, claims, lane, lanelog, open_transactions, relay, sender, watchdog
 from workers.ops import endpoints
 from workers.settings.model import Engine
 
@@ -27,8 +27,8 @@ def grace_s():
 
 
 RELAY_STEPS = {
-    "start": takeover.START_TIMEOUT_S,
-    "send": takeover.SEND_TIMEOUT_S,
+    "start": sender.START_TIMEOUT_S,
+    "send": sender.SEND_TIMEOUT_S,
     "read the log": lanelog.READ_TIMEOUT_S,
 }
 STATEMENT_S = database.COMMAND_TIMEOUT_S
@@ -36,9 +36,9 @@ CLAIM_S = claims.CHECK_TIMEOUT_S + clients.STOP_TIMEOUT_S
 
 RELATIONS = [
     # Kafka transactions: we give up before the broker does, and a request that got lost is sent once more before.
-    ("request, twice", 2 * takeover.REQUEST_TIMEOUT_S, "send", takeover.SEND_TIMEOUT_S),
-    ("send, less", takeover.SEND_TIMEOUT_S + 1, "transaction", takeover.TRANSACTION_TIMEOUT_S),
-    ("transaction of a killed worker", takeover.TRANSACTION_TIMEOUT_S, "told", open_transactions.TOLD_AFTER_S),
+    ("request, twice", 2 * sender.REQUEST_TIMEOUT_S, "send", sender.SEND_TIMEOUT_S),
+    ("send, less", sender.SEND_TIMEOUT_S + 1, "transaction", sender.TRANSACTION_TIMEOUT_S),
+    ("transaction of a killed worker", sender.TRANSACTION_TIMEOUT_S, "told", open_transactions.TOLD_AFTER_S),
     # Database: the server says why before the client gives up; its lock is gone about when the group gives the lane on.
     ("lock, less", sessions.LOCK_TIMEOUT_S + 1, "statement", STATEMENT_S),
     ("idle transaction", sessions.IDLE_IN_TRANSACTION_TIMEOUT_S, "session", ENGINE.session_timeout_s),
@@ -66,8 +66,8 @@ RELATIONS = [
     ("asking a broker", watchdog.BROKER_ANSWER_S, "half the patience", watchdog.ASK_AFTER * ENGINE.watchdog_s),
     ("rebalance, asked", Membership(ENGINE.session_timeout_s).rebalance_s, "watchdog", ENGINE.watchdog_s),
     # What waits for an end waits longer than that may take.
-    ("producer, reader", relay.PRODUCER_STOP_TIMEOUT_S + clients.STOP_TIMEOUT_S, "relay", relay.END_TIMEOUT_S),
-    ("relay", relay.END_TIMEOUT_S, "lane", lane.GIVE_UP_TIMEOUT_S),
+    ("producer, reader", sender.PRODUCER_STOP_TIMEOUT_S + clients.STOP_TIMEOUT_S, "relay", relay.END_TIMEOUT_S),
+    ("relay, release", relay.END_TIMEOUT_S + relay.RELEASE_TIMEOUT_S, "lane", lane.GIVE_UP_TIMEOUT_S),
     ("claim's consumer", clients.STOP_TIMEOUT_S, "lane", lane.GIVE_UP_TIMEOUT_S),
     ("hint beside them", transport.COMMIT_TIMEOUT_S, "lane", lane.GIVE_UP_TIMEOUT_S),
     (

@@ -20,6 +20,7 @@ def surroundings(status: WorkerStatus, **given: Any) -> Surroundings:
         "partitions": lambda: None,
         "claimer": None,
         "reader": None,
+        "sender": None,
         "sent_batches": None,
         "status": status,
         "owner": "test",

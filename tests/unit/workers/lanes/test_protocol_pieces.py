@@ -19,8 +19,9 @@ from workers.lanes.claims import (
     require_unbroken,
 )
 from workers.lanes.fault_points import CHECKPOINTS, UnknownCheckpointError, parse
-from workers.lanes.lanelog import BatchLog, BranchLog, OffsetRange, decode_log
+from workers.lanes.lanelog import BatchLog, BranchLog, ClaimLog, OffsetRange, decode_log
 from workers.lanes.outgoing import PART_BYTES, OutboxMessage, Relayable, packed, unpack
+from workers.lanes.takeover import to_be_fenced
 
 TP = TopicPartition("purchase", 3)
 
@@ -102,6 +103,45 @@ def test_a_branch_in_the_lane_log_keeps_the_format_that_is_documented():
         "chain_hash": "ff",
     }
     assert decode_log(branch.encode()) == branch
+
+
+def claim(sender="", *, epoch=1, released=False):
+    return ClaimLog("d", "c", "p-", "g", 3, epoch, "host/1", sender, released)
+
+
+def test_a_claim_in_the_lane_log_keeps_the_format_that_is_documented():
+    of_before = {
+        "kind": "claim",
+        "format": 1,
+        "database_id": "d",
+        "cluster_id": "c",
+        "prefix": "p-",
+        "group": "g",
+        "lane": 3,
+        "epoch": 1,
+        "owner": "host/1",
+    }
+    assert json.loads(claim("s", released=True).encode()) == {**of_before, "sender": "s", "released": True}
+    assert decode_log(claim("s", released=True).encode()) == claim("s", released=True)
+    assert decode_log(json.dumps(of_before).encode()) == claim()
+
+
+@pytest.mark.parametrize(
+    ("claims", "fenced"),
+    [
+        ([], {"postpay-d-lane-3"}),
+        ([claim()], {"postpay-d-lane-3"}),
+        ([claim("a")], {"a"}),
+        ([claim("a"), claim("b", epoch=2)], {"a", "b"}),
+        ([claim("a"), claim("a", released=True), claim("b", epoch=2)], {"b"}),
+        ([claim("a"), claim("a", released=True)], set()),
+        ([claim("a", released=True), claim("a", epoch=2)], {"a"}),
+        ([claim("a", released=True), claim(epoch=2)], {"postpay-d-lane-3"}),
+    ],
+    ids=["none", "of before", "one", "two", "one released", "all released", "claimed again", "back to one of before"],
+)
+def test_who_is_named_and_has_not_released_the_lane_is_fenced(claims, fenced):
+    assert to_be_fenced(claims, "d", 3) == fenced
 
 
 def test_a_lane_log_record_keeps_the_format_that_is_documented():

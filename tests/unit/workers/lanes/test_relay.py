@@ -16,6 +16,21 @@ from workers.settings.model import Settings
 from workers.status import LaneStatus, WorkerStatus
 
 
+class OutputSender:
+    """Has a session at once, and is its own for a lane alone."""
+
+    name = "mine"
+
+    def alone(self, lane):
+        return self
+
+    async def session(self):
+        return object()
+
+    async def close(self):
+        pass
+
+
 @pytest.fixture
 def status():
     return WorkerStatus(lanes={0: LaneStatus(0)})
@@ -35,7 +50,7 @@ def make(status):
             identity=Identity(uuid4(), 1, None, None, None),
             pool=pool,
             reader=None,
-            status=status,
+            sender=OutputSender(),
             states=logs.ChangeOfState(logs.get("test")),
             on_moved=lambda: None,
         )
@@ -56,20 +71,8 @@ async def test_a_relay_whose_database_refuses_connections_does_not_blame_the_bro
     assert status.lanes[0].relay_detail.startswith("relay waits for the database: ")
 
 
-class Producer:
-    """Stops."""
-
-    client = None
-
-    async def stop(self):
-        pass
-
-
 class Takeover:
     """Whose lane it is needs no asking."""
-
-    def new_producer(self):
-        return Producer()
 
     async def require_epoch(self):
         pass
@@ -81,14 +84,14 @@ class Stumbling(Relay):
     sends = 0
     stumbled = 0
 
-    async def _take_over(self, producer):
+    async def _take_over(self, session):
         self._left = self.sends
         self._backoff = Backoff()  # as short as it gets
 
     async def _hint(self):
         pass
 
-    async def _send(self, producer, batches):
+    async def _send(self, session, batches):
         if not self._left:
             self.stumbled += 1
             raise AssertionError("an unexpected state")
@@ -130,5 +133,6 @@ async def test_odd_errors_with_batches_sent_between_them_pass_however_many_they_
     hand_over(relay, batches)
     relay.start()
     await eventually(lambda: relay.relayed == batches or relay.error, within_s=30)
-    assert (relay.relayed, relay.error, relay.stumbled) == (batches, None, batches - 1)
+    assert (relay.relayed, relay.error) == (batches, None)
+    assert relay.stumbled > MOST_ODD_ERRORS
     await relay.stop()

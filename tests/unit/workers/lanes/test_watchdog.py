@@ -158,7 +158,7 @@ async def test_a_batch_that_comes_to_a_relay_after_a_long_rest_is_not_late():
         identity=around.identity,
         pool=None,
         reader=None,
-        status=of,
+        sender=SimpleNamespace(name="mine"),
         states=around.states,
         on_moved=lambda: None,
     )
