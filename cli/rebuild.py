@@ -42,7 +42,7 @@ def rebuild(
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one more than there are processors."),
+        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor."),
     ] = None,
     accepted: Annotated[
         list[str] | None,

@@ -50,7 +50,7 @@ def verify(
     lane: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this lane; may be given again.")] = None,
     processes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one more than there are processors."),
+        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor."),
     ] = None,
     directory: FromDirectory = None,
     offline: Offline = False,

@@ -65,7 +65,7 @@ def simulate(
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one more than there are processors."),
+        typer.Option(metavar="N", min=1, help="Lanes at a time; by default one for each processor."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

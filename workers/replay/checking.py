@@ -52,7 +52,7 @@ async def checked(history: RecordedHistory, told: Tell, *, processes: int | None
     Args:
         history: of an export.
         told: now and then, offsets and records read so far.
-        processes: at most so many side by side; None: one more than there are processors.
+        processes: at most so many side by side; None: one for each processor.
     """
     return await each_lane(history, _check_lane, told, processes=processes)
 

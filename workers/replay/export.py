@@ -65,7 +65,7 @@ class Export:
 
         Args:
             told: now and then, offsets and records done so far.
-            processes: at most so many side by side; None: one more than there are processors.
+            processes: at most so many side by side; None: one for each processor.
 
         Raises:
             HistoryError: a topic was made anew, or the broker deleted what was to be read.

@@ -27,9 +27,6 @@ LaneWork = Callable[[RecordedHistory, int, Tell], Coroutine[Any, Any, ResultT]]
 
 TOLD_EVERY_S = 0.2
 
-MORE_THAN_PROCESSORS = 1
-"""A lane waits for broker and database an eighth of its time; meanwhile another one is decided."""
-
 
 class StoppedError(Exception):
     """Raised by `tell` in a lane's work when another lane's has failed, or nobody waits for it any more."""
@@ -66,7 +63,7 @@ async def each_lane(
         history: what the work is called with; both go to the processes as they are.
         work: for one lane; its result comes back.
         told: called here now and then, and at the end, with the offsets and records done by all lanes so far.
-        processes: at most so many; None: one more than there are processors.
+        processes: at most so many; None: one for each processor.
 
     Returns:
         The results by lane.
@@ -77,7 +74,7 @@ async def each_lane(
     """
     context = multiprocessing.get_context("spawn")
     shared = _Shared(context.Value("q", 0), context.Value("q", 0), context.Event())
-    most = min(processes or (os.cpu_count() or 1) + MORE_THAN_PROCESSORS, len(history.extents))
+    most = min(processes or os.cpu_count() or 1, len(history.extents))
     pool = ProcessPoolExecutor(most, mp_context=context, initializer=_begin, initargs=(shared,))
     loop = asyncio.get_running_loop()
     longest_first = sorted(history.extents, key=lambda lane: -history.extents[lane].offsets)

@@ -109,7 +109,7 @@ async def rebuild(
         source: of the history, brokers among it.
         reading: shows progress.
         terms: the document that lanes began with, where no old schema has it; None: those of this release.
-        processes: lanes at a time; None: one more than there are processors.
+        processes: lanes at a time; None: one for each processor.
         accepted: invariants that need not hold, by name: a defect of its time may have broken them, on record.
         because: who does it, and why, for the operator log.
 

@@ -39,7 +39,7 @@ async def verify(
         outputs: whether to compare the output topics, as far as the brokers have them.
         checkpoints: folder in which lanes that are found equal are kept; None: they are not.
         from_batch: lanes begin with their last checkpoint before this batch.
-        processes: lanes at a time; None: one more than there are processors.
+        processes: lanes at a time; None: one for each processor.
 
     Raises:
         BrokerUnreachableError, KafkaError: the brokers are away.

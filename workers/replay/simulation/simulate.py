@@ -35,7 +35,7 @@ async def simulate(
         told: of progress; twice the history's offsets in all, for accounts and for merchants.
         database: whether the database is asked what failed by defects of postpay.
         account: the account whose steps are told.
-        processes: lanes at a time; None: one more than there are processors.
+        processes: lanes at a time; None: one for each processor.
 
     Raises:
         TermsError: the terms can't follow the recorded ones.
