@@ -14,6 +14,7 @@ from faust.types import TP
 
 from cli.embedded import settings_of
 from contracts.topics import Topic
+from tests.platform import eventually
 from workers.kafka import topics
 from workers.kafka.chunks import Ends, Seek
 from workers.kafka.clients import producing, reading
@@ -38,6 +39,7 @@ class Sessions:
         self.topic = settings.topics.prefix + Topic.PURCHASE
         self.consumer, self.producer = consumer, producer
         self.sent: deque[SessionFetch] = deque(maxlen=1000)
+        self.is_sent = asyncio.Event()
         self.answers: list[FetchResponse_v11] = []
         self._send = consumer._client.send
         consumer._client.send = self._looked_at
@@ -55,6 +57,7 @@ class Sessions:
             return await self._send(node_id, request, **more)
         self.node_id = node_id
         self.sent.append(request)
+        self.is_sent.set()
         response = await self._send(node_id, request, **more)
         self.answers.append(response)
         return response
@@ -74,7 +77,8 @@ class Sessions:
         self.sent.clear()
         async with asyncio.timeout(PATIENCE_S):
             while not (found := [fetch for fetch in self.sent if condition(fetch)]):
-                await asyncio.sleep(0.01)
+                self.is_sent.clear()
+                await self.is_sent.wait()
         return found[0]
 
     async def lose(self) -> None:
@@ -146,8 +150,7 @@ async def test_after_a_seek_everything_is_named_and_told_once_more(settings):
         thread = object.__new__(LaneConsumerThread)
         thread._consumer, thread._sessions, thread._tokens = made.consumer, made.client, {}
         states = made.consumer._subscription.subscription.assignment.state_value
-        while states(made.part(C)).highwater is None:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: states(made.part(C)).highwater is not None)
         for each in (A, C):
             states(made.part(each)).highwater = None  # as that of a new assignment is
         await thread.seek_now({TP(*made.part(A)): Seek(0, 1)})
