@@ -1,7 +1,8 @@
 """Connections to Postgres as postpay needs them: a pool for a worker, one for a command."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -27,6 +28,7 @@ __all__ = [
     "borrowed",
     "connect",
     "first_line",
+    "in_order",
     "is_transient",
     "open_pool",
     "plan_each_time",
@@ -146,9 +148,25 @@ async def set_lock_timeout(connection: Connection, seconds: float) -> None:
 
 
 async def plan_each_time(connection: Connection) -> None:
-    """Plan statements for their parameters in the present transaction, and keep none of these plans."""
+    """Plan statements for their parameters in the present transaction, and keep none of these plans.
+
+    Until the session is lent again, `Session.is_for_small_batches` is False.
+    """
+    connection.plans_each_time()
     await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on")
 
 
 Row: TypeAlias = Any
 """One asyncpg record; made a dataclass before it leaves this package."""
+
+
+def in_order(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+    """What rows say in these columns, of which there are two at least."""
+    if not rows:
+        return ()
+    names = tuple(rows[0].keys())
+    begin = names.index(columns[0])
+    end = begin + len(columns)
+    if names[begin:end] == tuple(columns):
+        return (row[begin:end] for row in rows)
+    return map(itemgetter(*columns), rows)  # a later release has changed the order

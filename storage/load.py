@@ -7,30 +7,19 @@ Source: docs/storage.md, Loading.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from itertools import chain
+from typing import Any, cast
 
-from settlement.concession import Concession
 from settlement.entities import (
     Account,
-    AccountPayout,
-    Appeal,
-    CashOut,
-    Debit,
-    Deposit,
-    DepositRefund,
     Merchant,
     MerchantBalance,
-    MerchantCase,
-    MerchantPayout,
     Obligation,
-    Order,
     Repayment,
-    Return,
-    ShopWithdrawal,
 )
-from settlement.entity import Entity, EntityT
+from settlement.entity import Entity
 from settlement.messages import Input
 from settlement.party import Party, PartyKind
 from settlement.shop import ShopSettings
@@ -39,11 +28,12 @@ from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
 from storage import arrays
 from storage.database import Connection, Row
-from storage.naming import asking_for, may_come_back, paid_by, repayments_of
-from storage.parked import ParkedRow, parked_of
+from storage.naming import brought_by, hangs_on, repayments_of
+from storage.parked import PARKED, ParkedRow, parked_row
 from storage.queries import read
 from storage.read_set import Loaded, ReadSet, Reference
 from storage.rows import TABLES
+from storage.together import Found, Lookup, Together
 
 __all__ = ["Loaded", "ReadSet", "due_parties", "load", "next_due"]
 
@@ -57,8 +47,37 @@ TIMERS_PROBED = 500
 
 NO_LIMIT = 2**31
 
+_PARTIES: Mapping[PartyKind, type[Entity]] = {PartyKind.ACCOUNT: Account, PartyKind.MERCHANT: Merchant}
+
 WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
+
+_LOOKUPS = {table.name: Lookup(_SQL[table.name], table.columns) for table in TABLES.values()} | {
+    "seen": Lookup(_SQL["seen"], ("event_hash", "fingerprint")),
+    "parked": PARKED,
+    "declined_subject": Lookup(_SQL["declined_subject"], ("party_kind", "party_id", "subject")),
+    "open_obligations": Lookup(_SQL["open_obligations"], TABLES[Obligation].columns),
+    "past_obligations": Lookup(_SQL["past_obligations"], TABLES[Obligation].columns),
+}
+
+
+def _together(*names: str) -> Together:
+    return Together({name: _LOOKUPS[name] for name in names})
+
+
+_TOGETHER = (
+    _together(
+        *("account", "merchant", "merchant_balance", "seen", "parked", "purchase_order", "open_obligations"),
+        *("declined_subject", "shop_settings"),
+    ),
+    _together("purchase_order", "obligation", "debit", "return_request", "repayment", "declined_subject"),
+    _together(
+        *("cash_out", "appeal", "concession", "suspense_entry", "account_payout", "past_obligations"),
+        *("merchant_case", "deposit", "deposit_refund", "shop_withdrawal", "merchant_payout"),
+    ),
+)
+"""What goes in one statement: what nearly every small batch reads, what hangs on it, what is seldom read. Three and no
+more, so that a session keeps few statements."""
 
 
 def nothing(_: Input) -> Iterable[Reference]:
@@ -119,68 +138,145 @@ class _Loading:
         self.read_set = read_set
         self.restore = restore
         self.references = references
+        self.is_small: bool = connection.is_for_small_batches
         self.states: dict[Party | None, PartyState] = {None: PartyState(None)}
         self.accounts: dict[str, PartyState] = {}
         self.merchants: dict[str, PartyState] = {}
         for party in read_set.parties:
             state = self.states[party] = PartyState(party)
             self._of_kind(party.kind)[party.id] = state
-        self.known: set[Party] = set()
-        self.more_timers: set[Party] = set()
-        self.named: dict[type[Entity], set[tuple[str, str]]] = defaultdict(set)
-        """What to fetch by (party id, entity id); taken out again when it is fetched."""
-        self.asked: list[tuple[PartyState, type[Entity], str]] = []
-        """What the batch, its timers and its parked inputs name: its absence is noted."""
-        self.shops = {entity_id for kind, entity_id in read_set.entities.get(None, ()) if kind is ShopSettings}
-        """Those whose settings are named."""
-
-    async def run(self) -> Loaded:
-        if self.read_set.parties:
-            await self._parties()
-        await self._seen()
-        if self.read_set.parties:
-            await self._parked()
-            await self._timers()
-            for party, entities in self.read_set.entities.items():
-                if party is not None:
-                    self._name(self._state(party.kind, party.id), entities)
-            await self._of_accounts()
-            await self._of_merchants()
-            await self._declined(self._note_absent())
-        await self._of_lane()
-        return Loaded(self.states, self.known, self.more_timers)
-
-    async def _parties(self) -> None:
-        """Account, merchant and balance rows; a party without one has nothing else in storage but parked inputs."""
-        for kind, states in ((Account, self.accounts), (Merchant, self.merchants)):
-            if states:
-                ids = arrays.texts(list(states))
-                self._keep(kind, await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, ids))
-        for kind, states in ((Account, self.accounts), (Merchant, self.merchants)):
-            for party_id, state in states.items():
-                if state.entities:
-                    self.known.add(_party_of(state))
-                else:
-                    state.whole = True
-                    self.asked.append((state, kind, party_id))
-        merchants = [merchant_id for merchant_id, state in self.merchants.items() if not state.whole]
-        if merchants:
-            rows = await self.connection.fetch(_SQL["merchant_balance"], self.lane, arrays.texts(merchants))
-            self._keep(MerchantBalance, rows)
-
-    async def _seen(self) -> None:
-        owners = {
+        self.owners = {
             event_hash: self.states[None] if party is None else self._state(party.kind, party.id)
-            for party, hashes in self.read_set.event_hashes.items()
+            for party, hashes in read_set.event_hashes.items()
             for event_hash in hashes
         }
-        if owners:
-            for row in await self.connection.fetch(_SQL["seen"], self.lane, arrays.blobs(list(owners))):
-                event_hash = row["event_hash"]
-                owners[event_hash].seen[event_hash] = row["fingerprint"]
+        self.known: set[Party] = set()
+        self.more_timers: set[Party] = set()
+        self.asked: list[tuple[PartyState, type[Entity], str]] = []
+        """What the batch, its timers and its parked inputs name: its absence is noted."""
+        self.named: dict[type[Entity], set[tuple[str, str]]] = defaultdict(set)
+        """What to fetch next by (party id, entity id): that, and what hangs on what was found."""
+        self.shops: set[str] = set()
+        """Whose settings to fetch next."""
+        self.named_by_batch: set[tuple[type[Entity], str, str]] = set()
+        """What these name, by (class, party id, entity id); all else only hangs on it."""
+        self.declined: dict[tuple[str, str, str], bool] = {}
+        """Whether it was declined, by (party kind, party id, subject key), of what has been looked up."""
 
-    async def _parked(self) -> None:
-        for parked in await parked_of(self.connection, self.lane, *self._party_arrays()):
+    async def run(self) -> Loaded:
+        for party, entities in self.read_set.entities.items():
+            if party is None:
+                self.shops |= {entity_id for kind, entity_id in entities if kind is ShopSettings}
+            else:
+                self._name(self._state(party.kind, party.id), entities)
+        found = await self._rows(self._first_keys())
+        self._take_parties(found)
+        self._take_seen_and_parked(found)
+        self._take(found)
+        await self._timers()
+        if not self.is_small:
+            self._take(await self._rows(self._open_keys(self._owing())))
+        while keys := self._named_keys():
+            self._take(await self._rows(keys))
+        await self._declined()
+        return Loaded(self.states, self.known, self.more_timers)
+
+    async def _rows(self, keys: Mapping[str, Sequence[str]]) -> Found:
+        """Look up what there are keys for, by the names of the lookups: together, or one by one."""
+        if not self.is_small:
+            return {name: await _LOOKUPS[name].rows(self.connection, self.lane, *given) for name, given in keys.items()}
+        found: dict[str, Sequence[tuple[Any, ...]]] = {}
+        while left := keys.keys() - found.keys():
+            together = max(_TOGETHER, key=lambda each: (len(left & each.names), -len(each.names)))
+            found |= await together.rows(
+                self.connection, self.lane, {name: keys[name] for name in left & together.names}
+            )
+        return found
+
+    # What to look up.
+
+    def _first_keys(self) -> dict[str, Sequence[str]]:
+        """The parties, what waits for them, what events are taken; of a small batch all that it names besides."""
+        keys = self._past_keys()
+        if self.accounts:
+            keys["account"] = [arrays.texts(list(self.accounts))]
+        if self.merchants:
+            keys["merchant"] = keys["merchant_balance"] = [arrays.texts(list(self.merchants))]
+        if self.read_set.parties:
+            keys["parked"] = self._party_arrays()
+        if self.owners:
+            keys["seen"] = [arrays.blobs(list(self.owners))]
+        if self.is_small:
+            keys |= self._open_keys(self.accounts)
+            keys |= self._named_keys()
+            own = ((state, _PARTIES[_party_of(state).kind], _party_of(state).id) for state in self._of_parties())
+            keys |= self._declined_keys(_subject(*each) for each in [*self.asked, *own])
+        return keys
+
+    def _named_keys(self) -> dict[str, Sequence[str]]:
+        """What was named since it was last asked."""
+        keys: dict[str, Sequence[str]] = {}
+        for kind, pairs in self.named.items():
+            keys[TABLES[kind].name] = [*map(arrays.texts, zip(*pairs, strict=True))]
+        if self.shops:
+            keys["shop_settings"] = [arrays.texts(list(self.shops))]
+            self.states[None].absent |= {subject_key(ShopSettings, shop) for shop in self.shops}
+        self.named.clear()
+        self.shops.clear()
+        return keys
+
+    def _open_keys(self, account_ids: Iterable[str]) -> dict[str, Sequence[str]]:
+        """The earliest open obligations of accounts; all where all are asked for."""
+        at_most = dict.fromkeys(account_ids, OPEN_OBLIGATIONS)
+        for party, entities in self.read_set.entities.items():
+            if party is not None and party.id in at_most and (Obligation, ALL_OPEN) in entities:
+                at_most[party.id] = NO_LIMIT
+        self.at_most = at_most
+        if not at_most:
+            return {}
+        return {"open_obligations": [arrays.texts(list(at_most)), arrays.plain(list(at_most.values()))]}
+
+    def _past_keys(self) -> dict[str, Sequence[str]]:
+        """What was paid lately, or was ever overdue, where a rule asks for it."""
+        since: dict[str, datetime] = {}
+        for party, entities in self.read_set.entities.items():
+            if party is None:
+                continue
+            state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
+            asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
+            if state is not None and asked:
+                state.past_since = since[party.id] = min(asked)
+        if not since:
+            return {}
+        return {"past_obligations": [arrays.texts(list(since)), arrays.instants(list(since.values()))]}
+
+    def _declined_keys(self, subjects: Iterable[tuple[str, str, str]]) -> dict[str, Sequence[str]]:
+        asked = dict.fromkeys(subjects, False)
+        self.declined |= asked
+        return {"declined_subject": [*map(arrays.texts, zip(*asked, strict=True))]} if asked else {}
+
+    def _party_arrays(self) -> Sequence[str]:
+        kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
+        return arrays.texts(kinds), arrays.texts([*self.accounts, *self.merchants])
+
+    # What was found.
+
+    def _take_parties(self, found: Found) -> None:
+        """Account, merchant and balance rows; a party without one has nothing else in storage but parked inputs."""
+        for kind in WITH_PARTY:
+            self._keep(kind, found.get(TABLES[kind].name, ()))
+        for state in self._of_parties():
+            party = _party_of(state)
+            if state.entities:
+                self.known.add(party)
+            else:
+                state.whole = True
+                self.asked.append((state, _PARTIES[party.kind], party.id))
+
+    def _take_seen_and_parked(self, found: Found) -> None:
+        for event_hash, fingerprint in found.get("seen", ()):
+            self.owners[event_hash].seen[event_hash] = fingerprint
+        for parked in map(parked_row, found.get("parked", ())):
             state = self._state(parked.party.kind, parked.party.id)
             message = self.restore(parked)
             state.parked.append(Parked(message, parked.waits_for, parked.parked_at))
@@ -188,9 +284,61 @@ class _Loading:
             self.known.add(parked.party)
             self._name(state, self.references(message))
 
+    def _take(self, found: Found) -> None:
+        """Keep what was found, then name what hangs on it and is not there."""
+        kept: list[Entity] = []
+        past: list[Obligation] = []
+        for name, rows in found.items():
+            if name == "open_obligations":
+                kept += self._keep_open(rows)
+            elif name == "past_obligations":
+                past = cast("list[Obligation]", self._keep(Obligation, rows))
+            elif name == "shop_settings":
+                self._keep_settings(rows)
+            elif name == "declined_subject":
+                self.declined |= dict.fromkeys(rows, True)
+            elif (kind := _NAMED.get(name)) is not None:
+                kept += self._keep(kind, rows)
+        for each in past:
+            self._name_missing(Repayment, each.account_id, repayments_of(each))
+        for entity in chain(kept, past):
+            kind = type(entity)
+            party_id = getattr(entity, TABLES[kind].party_column)
+            is_named = (kind, party_id, entity.entity_id) in self.named_by_batch
+            for other, entity_ids in chain(hangs_on(entity), brought_by(entity) if is_named else ()):
+                self._name_missing(other, party_id, entity_ids)
+
+    def _keep(self, kind: type[Entity], rows: Sequence[tuple[Any, ...]]) -> list[Entity]:
+        states = self._of_kind(kind.party_kind)
+        entities = TABLES[kind].of_columns(rows)
+        for row, entity in zip(rows, entities, strict=True):
+            states[row[0]].entities.setdefault(kind, {})[entity.entity_id] = entity
+        return entities
+
+    def _keep_open(self, rows: Sequence[tuple[Any, ...]]) -> list[Entity]:
+        """Of each account one more may have come than was asked for, to tell that there are more."""
+        found: dict[str, list[Obligation]] = defaultdict(list)
+        for each in cast("list[Obligation]", TABLES[Obligation].of_columns(rows)):
+            found[each.account_id].append(each)
+        for account_id, obligations in found.items():
+            state = self.accounts[account_id]
+            if len(obligations) > self.at_most[account_id]:
+                obligations.pop()
+                state.all_open_loaded = False
+                state.open_loaded_until = (obligations[-1].due_on, obligations[-1].no)
+            state.entities.setdefault(Obligation, {}).update({each.obligation_id: each for each in obligations})
+        return [each for obligations in found.values() for each in obligations]
+
+    def _keep_settings(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """What the lane itself keeps of shops."""
+        state = self.states[None]
+        for each in TABLES[ShopSettings].of_columns(rows):
+            state.entities.setdefault(ShopSettings, {})[each.entity_id] = each
+            state.absent.discard(subject_key(ShopSettings, each.entity_id))
+
     async def _timers(self) -> None:
         until, limit = self.read_set.timers_until, self.read_set.timer_limit
-        if until is None:
+        if until is None or not self.read_set.parties:
             return
         probed = min(limit, TIMERS_PROBED)
         rows = await self.connection.fetch(_SQL["due_in_lane"], self.lane, until, probed + 1)
@@ -215,138 +363,21 @@ class _Loading:
             subjects = [(timer.kind.subject, timer.subject_id) for timer in timers]
             self._name(state, [(kind, subject_id) for kind, subject_id in subjects if issubclass(kind, Entity)])
 
-    async def _of_accounts(self) -> None:
-        """From what is named to what hangs on it: returns and debits, orders, obligations, then again the first two."""
-        if not self.accounts:
-            return
-        cash_outs = await self._cash_outs_paid_out()
-        await self._fetch(Appeal)
-        await self._fetch(SuspenseEntry)
-        await self._fetch(Concession)
-        repayments = await self._fetch(Repayment)
-        for each in await self._fetch(Return):
-            self.named[Order].add((each.account_id, each.order_id))
-        debits = await self._fetch(Debit)
-        obligations = [*await self._open_obligations(), *await self._past_obligations()]
-        for cash_out in cash_outs:
-            self._name_missing(Obligation, cash_out.account_id, cash_out.obligation_ids)
-        for debit in debits:
-            self._name_missing(Obligation, debit.account_id, debit.obligation_ids)
-        for repayment in repayments:
-            if repayment.reversed_at is None:
-                self._name_missing(Obligation, repayment.account_id, paid_by(repayment))
-        for obligation in [*obligations, *await self._fetch(Obligation)]:
-            self._name_what_hangs_on(obligation)
-        for order in await self._fetch(Order):
-            self._name_missing(Obligation, order.account_id, order.obligation_ids)
-            self._name_missing(Return, order.account_id, order.open_return_ids)
-        for obligation in await self._fetch(Obligation):
-            self._name_what_hangs_on(obligation)
-        await self._fetch(Debit)
-        await self._fetch(Return)
-
-    async def _cash_outs_paid_out(self) -> list[CashOut]:
-        """Fetch named payouts and cash-outs; returns those that are undone if such a payout has failed."""
-        undone = {
-            (each.account_id, each.source_id)
-            for each in await self._fetch(AccountPayout)
-            if each.source_id is not None and may_come_back(each, "cash_out")
-        }
-        self.named[CashOut] |= undone
-        return [each for each in await self._fetch(CashOut) if (each.account_id, each.cash_out_id) in undone]
-
-    async def _of_merchants(self) -> None:
-        if not self.merchants:
-            return
-        await self._fetch(MerchantCase)
-        await self._fetch(ShopWithdrawal)
-        for payout in await self._fetch(MerchantPayout):
-            if payout.source_id is not None and may_come_back(payout, "deposit_refund"):
-                self.named[DepositRefund].add((payout.merchant_id, payout.source_id))
-        for refund in await self._fetch(DepositRefund):
-            self._name_missing(Deposit, refund.merchant_id, [refund.deposit_id])
-        for deposit in await self._fetch(Deposit):
-            if deposit.open_request_id is not None:
-                self._name_missing(DepositRefund, deposit.merchant_id, [deposit.open_request_id])
-        await self._fetch(DepositRefund)
-
-    async def _of_lane(self) -> None:
-        """What the lane itself keeps of what is named."""
-        if not self.shops:
-            return
-        rows = await self.connection.fetch(_SQL["shop_settings"], self.lane, arrays.texts(list(self.shops)))
-        found = {each.entity_id: each for each in TABLES[ShopSettings].entities(rows)}
-        state = self.states[None]
-        state.entities[ShopSettings] = found
-        state.absent |= {subject_key(ShopSettings, shop) for shop in self.shops - found.keys()}
-
-    async def _open_obligations(self) -> list[Obligation]:
-        """The earliest open obligations of accounts that owe anything; all where all are asked for."""
-        at_most = {
-            account_id: OPEN_OBLIGATIONS
-            for account_id, state in self.accounts.items()
-            if not state.whole and _owes(state.entities[Account][account_id])
-        }
-        for party, entities in self.read_set.entities.items():
-            if party is not None and party.id in at_most and (Obligation, ALL_OPEN) in entities:
-                at_most[party.id] = NO_LIMIT
-        if not at_most:
-            return []
-        rows = await self.connection.fetch(
-            _SQL["open_obligations"], self.lane, arrays.texts(list(at_most)), arrays.plain(list(at_most.values()))
-        )
-        found: dict[str, list[Obligation]] = defaultdict(list)
-        for each in cast("list[Obligation]", TABLES[Obligation].entities(rows)):
-            found[each.account_id].append(each)
-        for account_id, obligations in found.items():
-            state = self.accounts[account_id]
-            if len(obligations) > at_most[account_id]:
-                obligations.pop()
-                state.all_open_loaded = False
-                state.open_loaded_until = (obligations[-1].due_on, obligations[-1].no)
-            state.entities.setdefault(Obligation, {}).update({each.obligation_id: each for each in obligations})
-        return [each for obligations in found.values() for each in obligations]
-
-    async def _past_obligations(self) -> list[Obligation]:
-        """What was paid lately, or was ever overdue, where a rule asks for it; and the repayments that paid it."""
-        since: dict[str, datetime] = {}
-        for party, entities in self.read_set.entities.items():
-            if party is None:
-                continue
-            state = self.accounts.get(party.id) if party.kind is PartyKind.ACCOUNT else None
-            asked = [instant_of(entity_id) for _, entity_id in entities if entity_id.startswith(PAST_SINCE)]
-            if state is not None and asked:
-                state.past_since = since[party.id] = min(asked)
-        if not since:
-            return []
-        asked_of, instants = arrays.texts(list(since)), arrays.instants(list(since.values()))
-        rows = await self.connection.fetch(_SQL["past_obligations"], self.lane, asked_of, instants)
-        found = cast("list[Obligation]", self._keep(Obligation, rows))
-        for each in found:
-            self._name_missing(Repayment, each.account_id, repayments_of(each))
-        for repayment in await self._fetch(Repayment):
-            self._name_missing(Debit, repayment.account_id, filter(None, (repayment.debit_id,)))
-            self._name_missing(Order, repayment.account_id, filter(None, (repayment.order_id,)))
-        return found
-
-    def _note_absent(self) -> list[tuple[str, str, str]]:
-        """Note what was looked for and isn't there; returns (party kind, party id, subject key) of each."""
-        absent: list[tuple[str, str, str]] = []
+    async def _declined(self) -> None:
+        """Note what was looked for and isn't there, and whether it was declined; what is there needs no looking up."""
+        absent = []
         for state, kind, entity_id in self.asked:
             if entity_id not in state.entities.get(kind, ()):
-                key = subject_key(kind, entity_id)
-                state.absent.add(key)
-                party = _party_of(state)
-                absent.append((party.kind, party.id, key))
-        return absent
+                subject = _subject(state, kind, entity_id)
+                state.absent.add(subject[2])
+                absent.append((state, subject))
+        unknown = [subject for _, subject in absent if subject not in self.declined]
+        self._take(await self._rows(self._declined_keys(unknown)))
+        for state, subject in absent:
+            if self.declined[subject]:
+                state.declined.add(subject[2])
 
-    async def _declined(self, absent: list[tuple[str, str, str]]) -> None:
-        """Which of what isn't there was declined; what is there needs no looking up."""
-        if not absent:
-            return
-        columns = map(arrays.texts, zip(*absent, strict=True))
-        for row in await self.connection.fetch(_SQL["declined_subject"], self.lane, *columns):
-            self._state(PartyKind(row["party_kind"]), row["party_id"]).declined.add(row["subject"])
+    # What is named, and what hangs on it.
 
     def _name(self, state: PartyState, references: Iterable[Reference]) -> None:
         """Take up what is named of a party; of one that has no row there is nothing to fetch but money in suspense."""
@@ -358,32 +389,28 @@ class _Loading:
                 continue
             self.asked.append((state, kind, entity_id))
             if kind is SuspenseEntry or (not state.whole and kind not in WITH_PARTY):
-                self.named[kind].add((party.id, entity_id))
+                self.named_by_batch.add((kind, party.id, entity_id))
+                self._name_missing(kind, party.id, (entity_id,))
 
     def _name_missing(self, kind: type[Entity], party_id: str, entity_ids: Iterable[str]) -> None:
-        """Have fetched what hangs on something fetched, unless it is there."""
+        """Have fetched what is not there."""
         there = self._of_kind(kind.party_kind)[party_id].entities.get(kind, {})
         for entity_id in entity_ids:
             if entity_id not in there:
                 self.named[kind].add((party_id, entity_id))
 
-    def _name_what_hangs_on(self, obligation: Obligation) -> None:
-        self._name_missing(Order, obligation.account_id, filter(None, (obligation.order_id,)))
-        self._name_missing(Debit, obligation.account_id, asking_for(obligation))
+    # Parties.
 
-    async def _fetch(self, kind: type[EntityT]) -> list[EntityT]:
-        """Fetch what is named of a class; returns what was found."""
-        pairs = self.named.pop(kind, None)
-        if not pairs:
-            return []
-        named = map(arrays.texts, zip(*pairs, strict=True))
-        return cast(
-            "list[EntityT]", self._keep(kind, await self.connection.fetch(_SQL[TABLES[kind].name], self.lane, *named))
-        )
+    def _owing(self) -> list[str]:
+        """Accounts that owe anything."""
+        return [
+            account_id
+            for account_id, state in self.accounts.items()
+            if not state.whole and _owes(state.entities[Account][account_id])
+        ]
 
-    def _party_arrays(self) -> tuple[str, str]:
-        kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
-        return arrays.texts(kinds), arrays.texts([*self.accounts, *self.merchants])
+    def _of_parties(self) -> Iterable[PartyState]:
+        return chain(self.accounts.values(), self.merchants.values())
 
     def _of_kind(self, kind: PartyKind | None) -> dict[str, PartyState]:
         return self.accounts if kind is PartyKind.ACCOUNT else self.merchants
@@ -391,19 +418,19 @@ class _Loading:
     def _state(self, kind: PartyKind, party_id: str) -> PartyState:
         return self._of_kind(kind)[party_id]
 
-    def _keep(self, kind: type[Entity], rows: Sequence[Row]) -> list[Entity]:
-        table = TABLES[kind]
-        states = self._of_kind(kind.party_kind)
-        entities = table.entities(rows)
-        for row, entity in zip(rows, entities, strict=True):
-            states[row[table.party_column]].entities.setdefault(kind, {})[entity.entity_id] = entity
-        return entities
+
+_NAMED = {table.name: kind for kind, table in TABLES.items() if kind not in WITH_PARTY}
 
 
 def _party_of(state: PartyState) -> Party:
     if state.party is None:
         raise TypeError("the lane itself has no entities, no timers and nothing parked")
     return state.party
+
+
+def _subject(state: PartyState, kind: type[Entity], entity_id: str) -> tuple[str, str, str]:
+    party = _party_of(state)
+    return (party.kind, party.id, subject_key(kind, entity_id))
 
 
 def _owes(account: Entity) -> bool:

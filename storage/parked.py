@@ -10,6 +10,7 @@ from settlement.state import Parked
 from storage.database import Connection, Row
 from storage.outcome_search import GROUPED_AT_MOST, Groups, OutcomeFilter, RecordEnd, before_record, groups
 from storage.queries import read
+from storage.together import Lookup
 
 _SQL = read("parked")
 
@@ -46,9 +47,13 @@ class ParkedRow:
     parked_at: datetime
 
 
-async def parked_of(connection: Connection, lane: int, party_kinds: str, party_ids: str) -> list[ParkedRow]:
-    """What waits for parties, given as array literals of the same length; in the order it came."""
-    return [_parked_row(row) for row in await connection.fetch(_SQL["parked"], lane, party_kinds, party_ids)]
+PARKED = Lookup(_SQL["parked"], ("event_hash", "party_kind", "party_id", *COLUMNS))
+"""What waits for parties, given by kinds and ids, in the order it came; `parked_row` makes rows of it."""
+
+
+def parked_row(values: tuple[Any, ...]) -> ParkedRow:
+    """A row as `PARKED` has it."""
+    return _parked_row(dict(zip(PARKED.columns, values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import Enum
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -31,7 +31,7 @@ from settlement.entity import Entity
 from settlement.shop import ShopSettings
 from settlement.suspense import SuspenseEntry
 from storage import arrays
-from storage.database import Row
+from storage.database import Row, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +51,25 @@ class Table:
     values: Callable[[Entity], tuple[Any, ...]]
     changing: Callable[[Entity], tuple[Any, ...]]
     literals: tuple[Callable[[Sequence[Any]], str], ...]
+    all_literals: tuple[Callable[[Sequence[Any]], str], ...]
+    insert: str
+    """Few new rows, from `all_arrays`; many are copied."""
 
     def entities(self, rows: Sequence[Row]) -> list[Entity]:
         """Make the entities of rows that have at least the table's columns."""
+        return self.of_columns(in_order(rows, self.columns))
+
+    def of_columns(self, contents: Iterable[tuple[Any, ...]]) -> list[Entity]:
+        """Make the entities of rows that have just the table's columns, in order."""
         make = cast("Callable[..., Entity]", self.kind)
-        contents = self._contents(rows)
         if not self.enums and not self.lists:
             return [make(*values) for values in contents]
         return [make(*self._translated(values)) for values in contents]
 
     def contents(self, rows: Sequence[Row]) -> Iterable[tuple[Any, ...]]:
         """What rows say, without making entities of it: equal to the `values` of an entity that says the same."""
-        contents = self._contents(rows)
+        contents = in_order(rows, self.columns)
         return (tuple(self._listed(values)) for values in contents) if self.lists else contents
-
-    def _contents(self, rows: Sequence[Row]) -> Iterable[tuple[Any, ...]]:
-        if not rows:
-            return ()
-        end = len(self.columns) + 1
-        if tuple(rows[0].keys())[1:end] == self.columns:
-            return (row[1:end] for row in rows)
-        return map(itemgetter(*self.columns), rows)  # a later release has changed the order
 
     def entity(self, row: Row) -> Entity:
         """Make the entity of one row."""
@@ -101,6 +99,11 @@ class Table:
         """One array literal per column that is in the table's UPDATE, for `unnest`."""
         columns = zip(*map(self.changing, entities), strict=True)
         return [literal(column) for literal, column in zip(self.literals, columns, strict=True)]
+
+    def all_arrays(self, entities: Sequence[Entity]) -> list[str]:
+        """One array literal per column, for `insert`."""
+        columns = zip(*map(self.values, entities), strict=True)
+        return [literal(column) for literal, column in zip(self.all_literals, columns, strict=True)]
 
     def _translated(self, values: tuple[Any, ...]) -> list[Any]:
         translated = self._listed(values)
@@ -136,7 +139,14 @@ def _table(kind: type[Entity], name: str, *fixed: str) -> Table:
         values=cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*columns)),
         changing=cast("Callable[[Entity], tuple[Any, ...]]", attrgetter(*changing)),
         literals=tuple(_literal(types[column]) for column in changing),
+        all_literals=tuple(_literal(types[column]) for column in columns),
+        insert=_insert(name, {column: _database_type(types[column]) for column in columns}),
     )
+
+
+def _insert(name: str, types: Mapping[str, str]) -> str:
+    arrays_ = ", ".join(f"${number}::text::{each}[]" for number, each in enumerate(types.values(), start=2))
+    return f"INSERT INTO {name} (lane, {', '.join(types)}) SELECT $1, new.* FROM unnest({arrays_}) AS new"  # noqa: S608  names of ours
 
 
 def _plain_type(hint: Any) -> type[Any]:
@@ -144,6 +154,24 @@ def _plain_type(hint: Any) -> type[Any]:
     if isinstance(hint, UnionType):
         (hint,) = (each for each in get_args(hint) if each is not type(None))
     return cast("type[Any]", get_origin(hint) or hint)
+
+
+def _database_type(kind: type[Any]) -> str:
+    for python, database in _DATABASE_TYPES.items():
+        if issubclass(kind, python):
+            return database
+    raise TypeError(f"no column of {kind}")
+
+
+_DATABASE_TYPES: Mapping[type[Any], str] = {
+    str: "text",
+    bool: "boolean",
+    int: "bigint",
+    datetime: "timestamptz",
+    date: "date",
+    bytes: "bytea",
+    tuple: "jsonb",
+}
 
 
 def _literal(kind: type[Any]) -> Callable[[Sequence[Any]], str]:

@@ -125,8 +125,9 @@ DEAD_LETTER_COLUMNS = ("lane", "batch_seq", *DeadLetterRow._fields)
 
 async def _write_outcomes(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
     lane, head = (batch.lane,), (batch.lane, batch.batch_seq)
-    await _copy(connection, "decision", DECISION_COLUMNS, [head + row for row in recorded.decisions])
-    await _copy(connection, "posting", POSTING_COLUMNS, [lane + row for row in recorded.postings])
+    if not connection.is_for_small_batches:
+        await _copy(connection, "decision", DECISION_COLUMNS, [head + row for row in recorded.decisions])
+        await _copy(connection, "posting", POSTING_COLUMNS, [lane + row for row in recorded.postings])
     await _copy(
         connection, "receipt", RECEIPT_COLUMNS, [head + row for row in receipts(batch.results, batch.first_seq)]
     )
@@ -145,13 +146,18 @@ async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
             entities = state.entities[kind]
             changed[kind] += [entities[entity_id] for entity_id in ids]
     for kind, table in TABLES.items():
-        rows = [table.row(batch.lane, entity) for entity in made[kind]]
-        await _copy(connection, table.name, ("lane", *table.columns), rows)
+        if made[kind] and connection.is_for_small_batches:
+            await connection.execute(table.insert, batch.lane, *table.all_arrays(made[kind]))
+        else:
+            rows = [table.row(batch.lane, entity) for entity in made[kind]]
+            await _copy(connection, table.name, ("lane", *table.columns), rows)
         if changed[kind]:
             await connection.execute(_UPDATES[table.name], batch.lane, *table.arrays(changed[kind]))
 
 
-_PARKED: tuple[Callable[[Sequence[Any]], Any], ...] = (
+_Literals = Sequence[Callable[[Sequence[Any]], Any]]
+
+_PARKED: _Literals = (
     arrays.blobs,
     arrays.plain,
     *[arrays.texts] * 3,
@@ -167,8 +173,14 @@ _PARKED: tuple[Callable[[Sequence[Any]], Any], ...] = (
 )
 
 
+def _columns(literals: _Literals, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """One array for each column."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(literals)
+    return [literal(column) for literal, column in zip(literals, columns, strict=True)]
+
+
 async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
-    """What waits: parked inputs, timers; and the subjects that were declined."""
+    """Parked inputs, and the subjects that were declined."""
     unparked = [hash_ for state in batch.states.values() for hash_ in state.unparked]
     if unparked:
         await connection.execute(_SQL["unpark"], batch.lane, arrays.blobs(unparked))
@@ -178,10 +190,7 @@ async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
             (each.input.event_hash, n, *_party_values(each.input.party), *parked_inputs.values(each))
             for n, each in parked
         ]
-        columns = zip(*rows, strict=True)
-        values = [literal(column) for literal, column in zip(_PARKED, columns, strict=True)]
-        await connection.execute(_SQL["park"], batch.lane, batch.batch_seq, *values)
-    await _write_timers(connection, batch)
+        await connection.execute(_SQL["park"], batch.lane, batch.batch_seq, *_columns(_PARKED, rows))
     declined = [
         (*_party_values(party), subject) for party, state in batch.states.items() for subject in state.newly_declined
     ]
@@ -189,7 +198,8 @@ async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
         await connection.execute(_SQL["declined_subject"], batch.lane, *map(arrays.texts, zip(*declined, strict=True)))
 
 
-async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
+def _timer_arrays(batch: BatchToWrite) -> tuple[str, ...]:
+    """Timers set or moved, then those that are gone."""
     gone: list[tuple[str, str, str, str]] = []
     timers: list[Timer] = []
     for party, state in batch.states.items():
@@ -198,12 +208,19 @@ async def _write_timers(connection: Connection, batch: BatchToWrite) -> None:
                 gone.append((*_party_values(party), kind, subject_id))
             else:
                 timers.append(timer)
-    if gone:
-        await connection.execute(_SQL["cancel"], batch.lane, *map(arrays.texts, zip(*gone, strict=True)))
-    if timers:
-        rows = [(*_party_values(each.party), each.kind, each.subject_id) for each in timers]
-        due_at = arrays.instants([each.due_at for each in timers])
-        await connection.execute(_SQL["schedule"], batch.lane, *map(arrays.texts, zip(*rows, strict=True)), due_at)
+    rows = [(*_party_values(each.party), each.kind, each.subject_id) for each in timers]
+    due_at = arrays.instants([each.due_at for each in timers])
+    return *_columns([arrays.texts] * 4, rows), due_at, *_columns([arrays.texts] * 4, gone)
+
+
+_DECISION: _Literals = (
+    *(arrays.plain, arrays.texts, arrays.texts, arrays.plain, arrays.plain),
+    *[arrays.texts] * 4,
+    *(arrays.blobs, arrays.blobs, arrays.texts, arrays.instants, arrays.instants),
+    *[arrays.texts] * 4,
+    list,  # as of parked inputs
+)
+_POSTING: _Literals = (arrays.plain, arrays.plain, *[arrays.texts] * 4, arrays.plain)
 
 
 def platform_balances(postings: Sequence[PostingRow]) -> Mapping[tuple[str, str], int]:
@@ -261,13 +278,14 @@ def _activity_arrays(activity: Mapping[str, Activity]) -> tuple[str, ...]:
 
 
 async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
-    """Terms; last, in one statement, what every batch writes: totals, offsets, outbox, the batch and the lane's row."""
+    """Terms; last, in one statement, what nearly every batch writes, the batch itself and the lane's row among it."""
     terms_digest = None
     if batch.terms_document is not None:
         terms_digest = TermsBook.parse(batch.terms_document).digest
         document = json.dumps(batch.terms_document, ensure_ascii=False)
         await connection.execute(_SQL["store_terms"], terms_digest, document)
     topics, positions = list(batch.positions), batch.positions.values()
+    is_copied = not connection.is_for_small_batches
     finished = await connection.fetchval(
         _SQL["finish"],
         batch.lane,
@@ -284,6 +302,9 @@ async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.R
         arrays.blobs([position.last_fingerprint for position in positions]),
         arrays.plain([batch.counts.get(topic, 0) for topic in topics]),
         list(batch.outbox_parts),
+        *_timer_arrays(batch),
+        *_columns(_DECISION, () if is_copied else recorded.decisions),
+        *_columns(_POSTING, () if is_copied else recorded.postings),
     )
     if finished is None:
         raise FencedError(f"lane {batch.lane} is not before batch {batch.batch_seq}: it was settled by another owner")

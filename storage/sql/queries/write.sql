@@ -34,31 +34,11 @@ SELECT $1, new.*
 FROM unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS new
 ON CONFLICT DO NOTHING;
 
--- name: schedule
--- Timers set or moved.
-INSERT INTO timer (lane, party_kind, party_id, kind, subject_id, due_at)
-SELECT $1, new.*
-FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::timestamptz[]) AS new
-ON CONFLICT (lane, party_kind, party_id, kind, subject_id) DO UPDATE SET due_at = excluded.due_at;
-
--- name: cancel
--- Timers that fired or are not wanted any more.
-DELETE FROM timer
-USING unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[])
-    AS gone (party_kind, party_id, kind, subject_id)
-CROSS JOIN LATERAL (
-    SELECT ctid AS place
-    FROM timer
-    WHERE lane = $1 AND party_kind = gone.party_kind AND party_id = gone.party_id AND kind = gone.kind
-        AND subject_id = gone.subject_id
-    OFFSET 0
-) AS found
-WHERE timer.lane = $1 AND timer.ctid = found.place;
-
 -- name: finish
--- All that is written with every batch, in one statement: what it moved on the platform's own ledger accounts, signed to
+-- All that nearly every batch writes, in one statement: what it moved on the platform's own ledger accounts, signed to
 -- their normal side; what it handed to merchant lanes and took over from account lanes; how far the topics are settled
--- now; its encoded outputs, in the part of the outbox that is today's by the database's clock; the batch itself and the
+-- now; its encoded outputs, in the part of the outbox that is today's by the database's clock; timers set or moved, and
+-- those that fired or are not wanted any more; decisions and postings, unless they were copied; the batch itself and the
 -- lane's new state. No row comes back when the lane is not where the batch started from.
 WITH balances AS (
     INSERT INTO platform_balance (lane, ledger_account, currency, balance_minor)
@@ -92,6 +72,47 @@ outputs AS (
     INSERT INTO outbox (lane, batch_seq, part, turn, lane_time, chain_hash, messages)
     SELECT $1, $2, part.number - 1, outbox_turn(now()), $4, $3, part.messages
     FROM unnest($20::bytea[]) WITH ORDINALITY AS part (messages, number)
+),
+scheduled AS (
+    INSERT INTO timer (lane, party_kind, party_id, kind, subject_id, due_at)
+    SELECT $1, new.*
+    FROM unnest($21::text::text[], $22::text::text[], $23::text::text[], $24::text::text[], $25::text::timestamptz[])
+        AS new
+    ON CONFLICT (lane, party_kind, party_id, kind, subject_id) DO UPDATE SET due_at = excluded.due_at
+),
+cancelled AS (
+    DELETE FROM timer
+    USING unnest($26::text::text[], $27::text::text[], $28::text::text[], $29::text::text[])
+        AS gone (party_kind, party_id, kind, subject_id)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place
+        FROM timer
+        WHERE lane = $1 AND party_kind = gone.party_kind AND party_id = gone.party_id AND kind = gone.kind
+            AND subject_id = gone.subject_id
+        OFFSET 0
+    ) AS found
+    WHERE timer.lane = $1 AND timer.ctid = found.place
+),
+decided AS (
+    INSERT INTO decision (
+        lane, batch_seq, seq, kind, topic, partition, record_offset, party_kind, party_id, event_id, timer_id, event_hash,
+        fingerprint, type, occurred_at, decided_at, outcome, reason, reasons, outputs, raw
+    )
+    SELECT $1, $2, new.*
+    FROM unnest(
+        $30::text::bigint[], $31::text::text[], $32::text::text[], $33::text::integer[], $34::text::bigint[],
+        $35::text::text[], $36::text::text[], $37::text::text[], $38::text::text[], $39::text::bytea[],
+        $40::text::bytea[], $41::text::text[], $42::text::timestamptz[], $43::text::timestamptz[], $44::text::text[],
+        $45::text::text[], $46::text::text[], $47::text::text[], $48::bytea[]
+    ) AS new
+),
+posted AS (
+    INSERT INTO posting (lane, seq, n, party_id, debit, credit, currency, amount_minor)
+    SELECT $1, new.*
+    FROM unnest(
+        $49::text::bigint[], $50::text::integer[], $51::text::text[], $52::text::text[], $53::text::text[],
+        $54::text::text[], $55::text::bigint[]
+    ) AS new
 ),
 moved AS (
     UPDATE lane

@@ -78,5 +78,5 @@ async def test_a_large_batch_plans_for_itself_and_a_small_one_does_not(keeping, 
         assert await settler.settle(taken, {each.record.topic: each.record.offset + 1 for each in taken})
         begin += size
         async with borrowed(keeping) as lent:
-            planned.append(tuple(await lent.fetchrow(PLANNED, read("load")["seen"])))
+            planned.append(tuple(await lent.fetchrow(PLANNED, read("write")["finish"])))
     assert planned == [(1, 0), (1, 1), (2, 1)]

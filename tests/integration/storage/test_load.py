@@ -6,7 +6,19 @@ from datetime import date, timedelta
 import pytest
 
 from settlement.decision import DeclineReason, Outcome
-from settlement.entities import Account, Debit, Deposit, DepositRefund, Obligation, Order, PlanKind, Repayment, Return
+from settlement.entities import (
+    Account,
+    Debit,
+    Deposit,
+    DepositRefund,
+    Merchant,
+    MerchantBalance,
+    Obligation,
+    Order,
+    PlanKind,
+    Repayment,
+    Return,
+)
 from settlement.messages import (
     LineFrozen,
     LineUnfrozen,
@@ -21,7 +33,7 @@ from settlement.statuses import DebitStatus, ObligationStatus
 from settlement.timers import Timer, TimerKind
 from storage import load
 from storage.load import OPEN_OBLIGATIONS, ReadSet
-from tests.integration.storage.settling import BUYER, START, StoredLane, account, merchant, write_states
+from tests.integration.storage.settling import BUYER, START, StoredLane, Traffic, account, merchant, write_states
 from tests.unit.settlement.builders import deferred, deposited, opened, placed, refund_asked, repaid, returned
 
 
@@ -346,3 +358,29 @@ async def test_parties_with_due_timers_are_told_earliest_first(lane):
     until = START + timedelta(seconds=25)
     assert await load.due_parties(lane.connection, 0, until, 10) == [account("early"), account("middle")]
     assert await load.due_parties(lane.connection, 0, until, 1) == [account("early")]
+
+
+async def test_what_is_looked_up_together_is_what_is_looked_up_one_by_one(lane, monkeypatch):
+    compared: list[set] = []
+
+    async def both_ways(*wanted):
+        together = await load_states(*wanted)
+        lane.connection.is_for_small_batches = False
+        one_by_one = await load_states(*wanted)
+        lane.connection.is_for_small_batches = True
+        assert (together.known, together.more_timers) == (one_by_one.known, one_by_one.more_timers)
+        assert together.states == one_by_one.states
+        compared.append({kind for state in together.states.values() for kind in state.entities})
+        return together
+
+    load_states = load.load
+    monkeypatch.setattr(load, "load", both_ways)
+    traffic = Traffic(lane, accounts=20, merchants=3)
+    await lane.settle(traffic.opening())
+    for size in (1, 1, 1, 5, 20, 100) * 6:
+        traffic.take_over(await lane.settle(traffic.mixed(size)))
+        traffic.now += timedelta(days=4)
+    await lane.settle(until=traffic.now + timedelta(days=20))
+    kinds = {Account, Order, Obligation, Repayment, Debit, Return, Merchant, MerchantBalance}
+    assert kinds <= set().union(*compared)
+    assert len(compared) > 30

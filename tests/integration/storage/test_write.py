@@ -18,7 +18,7 @@ from storage.load import ReadSet
 from storage.write import write
 from tests.integration.storage.settling import BUYER, START, StoredLane, Traffic, failed, write_states
 from tests.integration.storage.test_round_trip import filled
-from tests.unit.settlement.builders import deferred, opened, repaid
+from tests.unit.settlement.builders import deferred, opened, placed, repaid
 from workers.lanes.splitting import REFUSALS
 
 
@@ -144,6 +144,18 @@ async def test_round_trips_do_not_grow_with_the_batch(connection):
         assert len(set(counted.statements)) >= len(counted.statements) - 5
     assert spent[1000] <= 60
     assert spent[1000] - spent[100] <= 10
+
+
+async def test_a_small_batch_takes_few_round_trips(lane):
+    await lane.settle([lane.message(opened(), BUYER, "opened")])
+    lane.connection = counted = CountedConnection(lane.connection)
+    spent = []
+    for body in (placed("order"), PurchaseReceived("order"), repaid(10_000)):
+        await lane.settle([lane.message(body, BUYER, repr(body), START + timedelta(days=1))])
+        spent.append([*counted.statements])
+        counted.statements.clear()
+    # The lock, timers due of anybody and of the batch's own, lookups, each table of entities, and all the rest.
+    assert [len(each) for each in spent] == [7, 6, 10], spent
 
 
 async def test_what_one_account_pays_beyond_what_a_column_holds_costs_its_messages_and_not_the_lane(connection, lane):
