@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.hot_merchant import HotMerchantFigures, HotMerchantRun
+from benchmarks.hot import Hot, HotFigures, HotRun
 from benchmarks.named import NamedFigures, NamedRun
 from benchmarks.replay_alone import ReplayFigures, ReplayRun
 from benchmarks.run import STEADY_RATES, BenchmarkRun, BenchmarkSize, Figures, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
 
-AnyFigures = Figures | HotMerchantFigures | NamedFigures | ReplayFigures
+AnyFigures = Figures | HotFigures | NamedFigures | ReplayFigures
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -41,13 +41,18 @@ MEANINGS = {
     },
     "latency_floor_p50_ms": f"the latency floor: a bare loop at {STEADY_RATES[0]} a second, median",
     "latency_floor_p99_ms": "the same, 99 %",
+    f"latency_floor_{STEADY_RATES[1]}_p50_ms": f"the same at {STEADY_RATES[1]} a second: median",
+    f"latency_floor_{STEADY_RATES[1]}_p99_ms": "the same, 99 %",
+    **{f"cores_floor_{rate}": "processors that bare loop, broker and database kept busy" for rate in STEADY_RATES},
     "worker_rss_mib": "most memory of a worker",
     "replay_per_s": "the same messages decided again and compared with the database",
     "ratio_replay": "that against postpay; 3 is the least it should be",
     "replay_rss_mib": "most memory of one of its processes",
-    "spread_per_s": "postpay, orders spread over all merchants",
+    "spread_per_s": "postpay, orders spread over all accounts and merchants",
     "hot_merchant_per_s": "postpay, all orders of one merchant",
-    "ratio_hot_merchant": "the one against the other; 0.5 is the least it may be",
+    "ratio_hot_merchant": "that against orders that are spread; 0.67 is the least it should be",
+    "hot_account_per_s": "postpay, all orders of one account",
+    "ratio_hot_account": "that against orders that are spread; 0.67 is the least it should be",
 }
 
 
@@ -60,6 +65,9 @@ def benchmark(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     hot_merchant: Annotated[
         bool, typer.Option("--hot-merchant", help="Measure one merchant for everything against many, and nothing else.")
+    ] = False,
+    hot_account: Annotated[
+        bool, typer.Option("--hot-account", help="The same of one account; both are measured if both are asked for.")
     ] = False,
     replay: Annotated[
         bool, typer.Option("--replay", help="Measure postpay and the replay of it, and nothing else.")
@@ -77,8 +85,9 @@ def benchmark(
     folder = directory or project_directory() / ".devstack" / "benchmark"
     try:
         figures: AnyFigures
-        if hot_merchant:
-            figures = HotMerchantRun(BenchmarkSize.of(messages), folder, console).compare()
+        asked: dict[Hot, bool] = {"merchant": hot_merchant, "account": hot_account}
+        if hot := [each for each, is_asked in asked.items() if is_asked]:
+            figures = HotRun(BenchmarkSize.of(messages), folder, console).compare(hot)
         elif replay:
             figures = ReplayRun(BenchmarkSize.of(messages), folder, console, workers=workers).measured()
         elif dsn is not None:

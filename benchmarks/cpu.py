@@ -37,6 +37,11 @@ class ProcessorTime:
         self.elapsed_s = time.perf_counter() - self._began
         self.seconds = {name: used - self._before.get(name, 0.0) for name, used in self._used().items()}
 
+    @property
+    def cores(self) -> float:
+        """How many processors were busy meanwhile, with all of them together."""
+        return sum(self.seconds.values()) / self.elapsed_s
+
     def _used(self) -> dict[str, float]:
         return {name: _family_seconds(pid) for name, pid in self._pids.items()}
 

@@ -68,8 +68,8 @@ class Figures:
     plain_agent_8_per_s: float
     postpay_per_s: float
     replay_per_s: float
-    latency_floor: Latency
-    """Of the bare loop, at the first of STEADY_RATES."""
+    floor_at: Mapping[int, tuple[Latency, float]]
+    """By STEADY_RATES: latency of the bare loop, and processors that it, broker and database kept busy."""
     latency_at: Mapping[int, Latency]
     """By STEADY_RATES."""
     cores_at: Mapping[int, float]
@@ -102,8 +102,15 @@ class Figures:
                     f"cores_{rate}": self.cores_at[rate],
                 }.items()
             },
-            "latency_floor_p50_ms": round(self.latency_floor.p50_ms, 2),
-            "latency_floor_p99_ms": round(self.latency_floor.p99_ms, 2),
+            **{
+                name: round(value, 2)
+                for rate, (delays, busy) in self.floor_at.items()
+                for name, value in {
+                    f"latency_floor{_at(rate)}_p50_ms": delays.p50_ms,
+                    f"latency_floor{_at(rate)}_p99_ms": delays.p99_ms,
+                    f"cores_floor_{rate}": busy,
+                }.items()
+            },
             "worker_rss_mib": round(self.worker_rss_mib, 1),
             "workers": self.workers,
             "replay_per_s": round(self.replay_per_s, 1),
@@ -168,7 +175,8 @@ class BenchmarkRun:
                 log.follow(0, worker, lambda _: None)
             stop(fleet)
         with self._share("latency of a bare loop") as done:
-            bare = floor_of_latency(stack, self._steady(STEADY_RATES[0]), self._directory / "bare-loop.log", done)
+            steady_rates = [self._steady(rate) for rate in STEADY_RATES]
+            bare = floor_of_latency(stack, steady_rates, self._directory / "bare-loop.log", done)
         asyncio.run(databases.audited(settings))
         with (
             self._share(f"the floor: {captured.rows:,} rows") as done,
@@ -182,7 +190,7 @@ class BenchmarkRun:
             plain[8],
             postpay_per_s,
             self._replay_per_s(before, after),
-            bare,
+            dict(zip(STEADY_RATES, bare, strict=True)),
             {rate: delays for rate, (delays, _) in steady.items()},
             {rate: busy for rate, (_, busy) in steady.items()},
             half,
@@ -254,7 +262,7 @@ class BenchmarkRun:
         with self._share(title) as done, ProcessorTime(stack, **pids) as used:
             delays = latency.measure(settings, orders, done)
         self._processor.append(f"{title}: {cores(used.seconds, used.elapsed_s)}")
-        return delays, sum(used.seconds.values()) / used.elapsed_s
+        return delays, used.cores
 
     def _steady(self, rate_per_s: float) -> SteadyRate:
         return SteadyRate(f"at{rate_per_s:.0f}", rate_per_s, self._size.latency_s, self._size.accounts)
@@ -308,6 +316,11 @@ class BenchmarkRun:
         task = self._progress.add_task(title, total=100)
         yield lambda share: self._progress.update(task, completed=round(share * 100))
         self._progress.update(task, completed=100)
+
+
+def _at(rate: int) -> str:
+    """In the names of figures, which of the steady rates; the first one's have none."""
+    return "" if rate == STEADY_RATES[0] else f"_{rate}"
 
 
 def stop(fleet: Fleet) -> None:

@@ -31,8 +31,8 @@ __all__ = [
     "in_order",
     "is_transient",
     "open_pool",
-    "plan_each_time",
     "set_lock_timeout",
+    "suit",
 ]
 
 Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -41,6 +41,13 @@ Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 COMMAND_TIMEOUT_S = CONNECT_TIMEOUT_S
 """Of a statement: the longest of a batch takes seconds on a server that is busy. At worst a batch that would have
 succeeded is rolled back and tried again."""
+
+KEPT_PLANS_UP_TO = 100
+"""Messages and due parties of a batch; the statements of a larger one are planned for it. Planning takes the same time
+for any batch; a plan that was kept while a table filled may read it for every key."""
+TOGETHER_UP_TO = 10
+"""Messages and due parties of a batch that sends in one statement what can go in one (storage/together.py). One with more
+loses by it: rows are slower to read from arrays."""
 
 MOST_QUERIES = 10_000_000
 """Of a session; then it is replaced, and with it what it may have piled up in the server (measured: nothing grows).
@@ -147,13 +154,16 @@ async def set_lock_timeout(connection: Connection, seconds: float) -> None:
     await connection.execute("SET LOCAL lock_timeout = " + str(round(seconds * 1000)))  # milliseconds
 
 
-async def plan_each_time(connection: Connection) -> None:
-    """Plan statements for their parameters in the present transaction, and keep none of these plans.
+async def suit(connection: Connection, size: int) -> None:
+    """Have a session send and plan statements in the present transaction as suits a batch.
 
-    Until the session is lent again, `Session.is_for_small_batches` is False.
+    Args:
+        connection: in the transaction, of which the batch's statements are still to come.
+        size: how many messages and due parties it has.
     """
-    connection.plans_each_time()
-    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on")
+    connection.send_together(wanted=size <= TOGETHER_UP_TO)
+    if size > KEPT_PLANS_UP_TO:
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on")
 
 
 Row: TypeAlias = Any

@@ -138,7 +138,7 @@ class _Loading:
         self.read_set = read_set
         self.restore = restore
         self.references = references
-        self.is_small: bool = connection.is_for_small_batches
+        self.goes_together: bool = connection.sends_together
         self.states: dict[Party | None, PartyState] = {None: PartyState(None)}
         self.accounts: dict[str, PartyState] = {}
         self.merchants: dict[str, PartyState] = {}
@@ -174,7 +174,7 @@ class _Loading:
         self._take_seen_and_parked(found)
         self._take(found)
         await self._timers()
-        if not self.is_small:
+        if not self.goes_together:
             self._take(await self._rows(self._open_keys(self._owing())))
         while keys := self._named_keys():
             self._take(await self._rows(keys))
@@ -183,7 +183,7 @@ class _Loading:
 
     async def _rows(self, keys: Mapping[str, Sequence[str]]) -> Found:
         """Look up what there are keys for, by the names of the lookups: together, or one by one."""
-        if not self.is_small:
+        if not self.goes_together:
             return {name: await _LOOKUPS[name].rows(self.connection, self.lane, *given) for name, given in keys.items()}
         found: dict[str, Sequence[tuple[Any, ...]]] = {}
         while left := keys.keys() - found.keys():
@@ -206,7 +206,7 @@ class _Loading:
             keys["parked"] = self._party_arrays()
         if self.owners:
             keys["seen"] = [arrays.blobs(list(self.owners))]
-        if self.is_small:
+        if self.goes_together:
             keys |= self._open_keys(self.accounts)
             keys |= self._named_keys()
             own = ((state, _PARTIES[_party_of(state).kind], _party_of(state).id) for state in self._of_parties())

@@ -99,22 +99,19 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """One that may keep the plans of its statements, and knows how old they may be."""
 
     _planned_at: float | None = None
-    is_for_small_batches = False
-    """Whether few statements are better than those that suit many keys best: where plans are kept, unless it was told
-    otherwise for one batch."""
+    sends_together = False
+    """Whether what can go in one statement does."""
 
     def keeps_plans(self) -> None:
         """From now on it does."""
         self._planned_at = time.monotonic()
-        self.is_for_small_batches = True
 
-    def plans_each_time(self) -> None:
-        """Until it is lent again, it does."""
-        self.is_for_small_batches = False
+    def send_together(self, *, wanted: bool) -> None:
+        """From now on it does so or not; where plans are not kept it does not."""
+        self.sends_together = wanted and self._planned_at is not None
 
     async def forget_old_plans(self) -> None:
-        """Before it is lent: have statements planned anew that may have been planned too long ago."""
-        self.is_for_small_batches = self._planned_at is not None
+        """Have statements planned anew that may have been planned too long ago."""
         if self._planned_at is not None and time.monotonic() - self._planned_at > PLANS_KEPT_S:
             await self.execute(_SQL["forget_plans"])
             self._planned_at = time.monotonic()

@@ -125,7 +125,7 @@ DEAD_LETTER_COLUMNS = ("lane", "batch_seq", *DeadLetterRow._fields)
 
 async def _write_outcomes(connection: Connection, batch: BatchToWrite, recorded: chain.Recorded) -> None:
     lane, head = (batch.lane,), (batch.lane, batch.batch_seq)
-    if not connection.is_for_small_batches:
+    if not connection.sends_together:
         await _copy(connection, "decision", DECISION_COLUMNS, [head + row for row in recorded.decisions])
         await _copy(connection, "posting", POSTING_COLUMNS, [lane + row for row in recorded.postings])
     await _copy(
@@ -146,7 +146,7 @@ async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
             entities = state.entities[kind]
             changed[kind] += [entities[entity_id] for entity_id in ids]
     for kind, table in TABLES.items():
-        if made[kind] and connection.is_for_small_batches:
+        if made[kind] and connection.sends_together:
             await connection.execute(table.insert, batch.lane, *table.all_arrays(made[kind]))
         else:
             rows = [table.row(batch.lane, entity) for entity in made[kind]]
@@ -285,7 +285,7 @@ async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.R
         document = json.dumps(batch.terms_document, ensure_ascii=False)
         await connection.execute(_SQL["store_terms"], terms_digest, document)
     topics, positions = list(batch.positions), batch.positions.values()
-    is_copied = not connection.is_for_small_batches
+    is_copied = not connection.sends_together
     finished = await connection.fetchval(
         _SQL["finish"],
         batch.lane,

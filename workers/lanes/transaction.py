@@ -24,7 +24,7 @@ from settlement.party import Party
 from settlement.subjects import references
 from settlement.terms import TermsBook
 from storage import lanes, load, write
-from storage.database import Connection, borrowed, plan_each_time
+from storage.database import Connection, borrowed, suit
 from storage.identity import Identity
 from storage.lanes import FencedError, LaneClaim, LaneLock, Position
 from storage.parked import ParkedRow
@@ -39,10 +39,6 @@ from workers.lanes.working_days import working_days
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 from workers.tracing import UNTRACED, BatchTrace
-
-KEPT_PLANS_UP_TO = 100
-"""Messages and due parties of a batch; the statements of a larger one are planned for it. Planning takes the same time
-for any batch; a plan that was kept while a table filled may read it for every key."""
 
 MORE_TIMERS = 4
 MOST_TIMERS = 10_000_000
@@ -230,7 +226,7 @@ class Settler:
         if not positions and not due:
             self.next_due_at = await load.next_due(connection, self.lane)
             return None
-        await _plan_by_size(connection, len(fresh) + len(due))
+        await suit(connection, len(fresh) + len(due))
         with self._trace.step("decide"):
             decided = await self._decider.decide(undecided, due, tables.load)
         with self._trace.step("write"):
@@ -243,7 +239,7 @@ class Settler:
         undecided = self._decider.sort_out(taken, self._standing, log.lane_time)
         tables = LiveTables(connection, self.lane, self.next_due_at, self._timers_per_batch)
         due = await tables.first_due(undecided.until or log.lane_time, log.timer_parties)
-        await _plan_by_size(connection, len(taken) + len(due))
+        await suit(connection, len(taken) + len(due))
         decided = await self._decider.decide(undecided, due, tables.load, batch.failed)
         again = self._outgoing.log(decided, log.offsets)
         _require_as_sent(log, replace(again, epoch=log.epoch))
@@ -378,11 +374,6 @@ def _require_as_sent(log: BatchLog, again: BatchLog) -> None:
             " See docs/runbooks/database-restored.md"
         )
         raise LaneStoppedError(msg)
-
-
-async def _plan_by_size(connection: Connection, size: int) -> None:
-    if size > KEPT_PLANS_UP_TO:
-        await plan_each_time(connection)
 
 
 async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:

@@ -39,9 +39,12 @@ def figures_of(tmp_path: Path, *arguments: str) -> dict[str, float]:
     return json.loads(figures_file.read_text())
 
 
-def test_a_hot_merchant_is_measured_against_many(tmp_path):
-    figures = figures_of(tmp_path, "--hot-merchant")
-    assert list(figures) == ["spread_per_s", "hot_merchant_per_s", "ratio_hot_merchant"]
+def test_a_hot_merchant_and_a_hot_account_are_measured_against_many(tmp_path):
+    figures = figures_of(tmp_path, "--hot-merchant", "--hot-account")
+    assert list(figures) == [
+        "spread_per_s",
+        *("hot_merchant_per_s", "ratio_hot_merchant", "hot_account_per_s", "ratio_hot_account"),
+    ]
     assert all(value > 0 for value in figures.values())
 
 
@@ -64,6 +67,10 @@ def test_every_figure_is_measured_in_one_run(tmp_path):
         "cores_500",
         "latency_floor_p50_ms",
         "latency_floor_p99_ms",
+        "cores_floor_50",
+        "latency_floor_500_p50_ms",
+        "latency_floor_500_p99_ms",
+        "cores_floor_500",
         "worker_rss_mib",
         "workers",
         "replay_per_s",

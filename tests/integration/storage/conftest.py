@@ -9,7 +9,7 @@ from tests.unit.settlement.builders import opened, placed, returned
 @pytest.fixture
 def lane(connection) -> StoredLane:
     """Lane 0 of the test's database, settled as small batches are."""
-    connection.is_for_small_batches = True
+    connection.sends_together = True
     return StoredLane(connection)
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from demo.history import History
 from storage import lanes, sessions
-from storage.database import borrowed, open_pool
+from storage.database import KEPT_PLANS_UP_TO, borrowed, open_pool
 from storage.identity import identity
 from storage.queries import read
 from tests.integration.storage.test_deciding_again import LANE, LANES, Topics
-from workers.lanes.transaction import KEPT_PLANS_UP_TO, Settler
+from workers.lanes.transaction import Settler
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 

@@ -365,9 +365,9 @@ async def test_what_is_looked_up_together_is_what_is_looked_up_one_by_one(lane, 
 
     async def both_ways(*wanted):
         together = await load_states(*wanted)
-        lane.connection.is_for_small_batches = False
+        lane.connection.sends_together = False
         one_by_one = await load_states(*wanted)
-        lane.connection.is_for_small_batches = True
+        lane.connection.sends_together = True
         assert (together.known, together.more_timers) == (one_by_one.known, one_by_one.more_timers)
         assert together.states == one_by_one.states
         compared.append({kind for state in together.states.values() for kind in state.entities})

@@ -112,8 +112,8 @@ async def settle_some_of_all(worker: RecordedConnection) -> None:
     lane = StoredLane(worker)
     traffic = Traffic(lane, accounts=150, merchants=20)
     await lane.settle(traffic.opening())
-    for do_as in (worker.keeps_plans, worker.plans_each_time):
-        do_as()
+    for is_small in (True, False):
+        worker.send_together(wanted=is_small)
         for size in (300, 3, 300):
             lane.reject("purchase", b"not json")
             traffic.take_over(await lane.settle(traffic.mixed(size)))
