@@ -46,8 +46,8 @@ KEPT_PLANS_UP_TO = 100
 """Messages and due parties of a batch; the statements of a larger one are planned for it. Planning takes the same time
 for any batch; a plan that was kept while a table filled may read it for every key."""
 TOGETHER_UP_TO = 10
-"""Messages and due parties of a batch that sends in one statement what can go in one (storage/together.py). One with more
-loses by it: rows are slower to read from arrays."""
+"""Messages and due parties of a batch that sends in one statement what can go in one (storage/together.py): rows are
+slower to read from arrays, so a larger one would lose by it."""
 
 MOST_QUERIES = 10_000_000
 """Of a session; then it is replaced, and with it what it may have piled up in the server (measured: nothing grows).
