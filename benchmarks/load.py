@@ -48,6 +48,7 @@ class Load:
         seed: the same seed gives the same orders.
         ends_at: the last message's time, usually now.
         name: put before the ids of orders, so that several loads can be sent about the same accounts.
+        spread: over how much of the time before `ends_at` the messages are spread.
     """
 
     messages: int
@@ -56,6 +57,7 @@ class Load:
     seed: int
     ends_at: datetime
     name: str = "run"
+    spread: timedelta = SPREAD
 
     def openings(self) -> Iterator[LoadMessage]:
         """Accounts and merchants, as they were before the timed part."""
@@ -67,8 +69,8 @@ class Load:
 
     def stream(self) -> Iterator[LoadMessage]:
         """The timed messages in order of time, an equal step apart."""
-        step = SPREAD / self.messages
-        first_at = self.ends_at - SPREAD
+        step = self.spread / self.messages
+        first_at = self.ends_at - self.spread
         for number, each in enumerate(self._interleaved()):
             yield each.message(number_at(first_at, step, number))
 

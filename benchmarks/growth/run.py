@@ -17,7 +17,7 @@ from benchmarks.growth.midnight import Waits
 from benchmarks.growth.plan import StageSize, shared_out
 from benchmarks.lane_log import LaneLog
 from benchmarks.latency import Latency, SteadyRate
-from benchmarks.load import Load, LoadMessage, registering
+from benchmarks.load import SPREAD, Load, LoadMessage, registering
 from benchmarks.preload import preload
 from benchmarks.run import SEED, STEADY_RATES, BenchmarkRun, BenchmarkSize, stop
 from cli.embedded import environment_of, settings_of
@@ -124,6 +124,8 @@ class GrowthRun(BenchmarkRun):
         self._accounts = 0
         """How many there are now, numbered from 0."""
         self._stage = 0
+        self._measured_until = _now() - SPREAD
+        """When the last messages of the stage before occurred: repayments that come late are another story."""
 
     def grown(self) -> GrowthFigures:
         """Measure; leaves nothing running.
@@ -162,6 +164,7 @@ class GrowthRun(BenchmarkRun):
                 delays = {each: self._latency(settings, stack, fleet, each)[0] for each in STEADY_RATES}
             log.follow(0, worker, lambda _: None)
         stop(fleet)
+        self._measured_until = _now()
         rss_mib = memory[0].most_mib
         return StageFigures(filled.accounts, filled.decisions, fill_s, filled.bytes, rate, delays, rss_mib)
 
@@ -177,8 +180,9 @@ class GrowthRun(BenchmarkRun):
         accounts = [number for each in lanes for number in each.template]
         more = max(0, size.decisions - there.decisions - len(left_over)) // (copies + 1)
         messages = template.messages_of(len(accounts), more)
-        lives = template.lives(accounts, messages, MERCHANTS, SEED, _now())
-        self._settled(settings, fleet, "settle the template", [*template.openings(accounts, _now()), *lives])
+        before = _now() - 2 * SPREAD  # whatever is measured later comes in its order
+        lives = template.lives(accounts, messages, MERCHANTS, SEED, before)
+        self._settled(settings, fleet, "settle the template", [*template.openings(accounts, before), *lives])
         decisions, ends, records = asyncio.run(fill.taken(settings, copies))
         with (
             self._bar(f"fill topics: {records:,}", records) as sent,
@@ -220,7 +224,8 @@ class GrowthRun(BenchmarkRun):
         return SteadyRate(name, rate_per_s, self._size.latency_s, self._accounts, STRIDE)
 
     def _load(self, name: str, messages: int) -> Load:
-        return Load(messages, self._accounts, MERCHANTS, SEED, _now(), name)
+        now = _now()
+        return Load(messages, self._accounts, MERCHANTS, SEED, now, name, min(SPREAD, now - self._measured_until))
 
     @contextmanager
     def _log(self, settings: Settings) -> Iterator[LaneLog]:
