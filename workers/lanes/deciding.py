@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from contracts.headers import MAX_READ
 from contracts.records import Rejected
@@ -30,6 +30,8 @@ from storage import chain
 from storage.load import Loaded, ReadSet
 from workers.kafka.homes import home_of
 from workers.lanes.taken import Taken
+
+AnyT = TypeVar("AnyT")
 
 MOST_LOADS = 100
 """A batch that needs yet more loadings has a rule that asks for ever new things."""
@@ -171,12 +173,11 @@ class Decider:
                 totals=undecided.standing.totals,
                 failed=failed,
             )
-            try:
-                _run(batch, at_home, due)
-            except NotLoadedError as missing:
-                _want(wanted, missing)
-                continue
-            return self._decided(undecided, due, away, batch)
+            missing = _run(batch, at_home, due)
+            if not missing:
+                return self._decided(undecided, due, away, batch)
+            for each in missing:
+                _want(wanted, each)
         msg = f"a batch of lane {self.lane} was loaded {MOST_LOADS} times and still needs more"
         raise InvariantBrokenError(msg)
 
@@ -246,11 +247,37 @@ def _want(wanted: ReadSet, missing: NotLoadedError) -> None:
     wanted.entities.setdefault(missing.party, set()).add(reference)
 
 
-def _run(batch: Batch, arrivals: Iterable[Arrival], due: Iterable[Party]) -> None:
+def _run(batch: Batch, arrivals: Iterable[Arrival], due: Iterable[Party]) -> Sequence[NotLoadedError]:
+    """Decide all; what turns out to be missing, of each party the first that is.
+
+    Nothing of the batch counts once something is missing. The parties that are left are decided all the same, to find
+    what they miss in one go: a batch of many repayments that come late misses something of each account.
+
+    Raises:
+        InvariantBrokenError: the lane must stop.
+    """
+    missing: dict[Party | None, NotLoadedError] = {}
     for message, _ in arrivals:
-        batch.receive(message)
+        _attempt(missing, message.party, batch.receive, message)
     for party in due:
-        batch.fire_due(party)
+        _attempt(missing, party, batch.fire_due, party)
+    return list(missing.values())
+
+
+def _attempt(
+    missing: dict[Party | None, NotLoadedError], party: Party | None, decide: Callable[[AnyT], None], about: AnyT
+) -> None:
+    """Decide something of a party, unless something of it was found missing before."""
+    if party in missing or None in missing:  # what the lane itself lacks may be about whoever comes after
+        return
+    try:
+        decide(about)
+    except NotLoadedError as error:
+        missing[party] = error
+    except InvariantBrokenError:
+        if not missing:
+            raise
+        # It may come of what was left out; if not, it is raised when everything is there.
 
 
 def _came_by_reroute(arrival: Arrival) -> bool:
