@@ -31,7 +31,7 @@ TOLD_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class LaneJob:
+class LaneToFill:
     """What a process needs to fill one lane.
 
     `numbers` are those of the accounts to be made: of the first copy, of the second and so on; `size` is how many
@@ -61,7 +61,7 @@ class LaneFilled:
     chain_s: float
 
 
-def fill_lanes(jobs: Sequence[LaneJob], told: Callable[[int], object]) -> list[LaneFilled]:
+def fill_lanes(jobs: Sequence[LaneToFill], told: Callable[[int], object]) -> list[LaneFilled]:
     """Fill lanes side by side, one for each processor.
 
     Args:
@@ -108,11 +108,11 @@ def _tell(more: int) -> None:
         _done.value += more
 
 
-def _fill(job: LaneJob) -> LaneFilled:
+def _fill(job: LaneToFill) -> LaneFilled:
     return asyncio.run(_filled(job))
 
 
-async def _filled(job: LaneJob) -> LaneFilled:
+async def _filled(job: LaneToFill) -> LaneFilled:
     connection = await connect(job.dsn, application_name=f"growth lane {job.lane}")
     try:
         await connection.execute(SQL["hurry"])
@@ -136,7 +136,7 @@ async def _filled(job: LaneJob) -> LaneFilled:
     )
 
 
-async def _copy(connection: Connection, job: LaneJob, decisions: int) -> None:
+async def _copy(connection: Connection, job: LaneToFill, decisions: int) -> None:
     """Copy all rows but the batches'."""
     at_once = max(1, PIECE_ROWS // max(1, decisions))
     await connection.execute(SQL["members"])
@@ -150,7 +150,7 @@ async def _copy(connection: Connection, job: LaneJob, decisions: int) -> None:
         _tell(decisions * (end - first))
 
 
-def _members(job: LaneJob, first: int, end: int) -> list[tuple[int, int, str, str]]:
+def _members(job: LaneToFill, first: int, end: int) -> list[tuple[int, int, str, str]]:
     """What the marks become in some copies; at place 0, of who is no account and stays the same but for derived ids."""
     members = [(copy, 0, "", f"f{copy:011x}") for copy in range(first, end)]
     numbers = enumerate(job.numbers[first * job.size : end * job.size])
@@ -160,7 +160,7 @@ def _members(job: LaneJob, first: int, end: int) -> list[tuple[int, int, str, st
     return members
 
 
-async def _chained(connection: Connection, job: LaneJob, batches: Sequence[Any]) -> bytes:
+async def _chained(connection: Connection, job: LaneToFill, batches: Sequence[Any]) -> bytes:
     """Write the batches of all copies, each with its hash; the last one's."""
     previous: bytes = await connection.fetchval(SQL["standing"], job.lane)
     rows = bulk.LaneCopy(connection, job.lane)
@@ -200,7 +200,7 @@ def _by_batch(postings: Sequence[Any], begin: int, size: int) -> dict[int, list[
     return found
 
 
-async def _moved(connection: Connection, job: LaneJob, chain_hash: bytes) -> Any:
+async def _moved(connection: Connection, job: LaneToFill, chain_hash: bytes) -> Any:
     """Let the lane's own rows say what is there now."""
     async with connection.transaction():
         await connection.execute(SQL["move_offsets"], job.lane, [*job.marks], [*job.marks.values()], job.copies)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from benchmarks.growth.copying import LaneFilled, LaneJob, fill_lanes
+from benchmarks.growth.copying import LaneFilled, LaneToFill, fill_lanes
 from benchmarks.growth.fillers import fill_topics, log_lanes
 from benchmarks.growth.plan import LaneAccounts
 from benchmarks.growth.statements import SQL
@@ -76,7 +76,7 @@ def copied(
     """Fill the topics, then the tables of all lanes; each decision is told twice: copied, and hashed."""
     marks = fill_topics(settings, ends, sent)
     jobs = [
-        LaneJob(
+        LaneToFill(
             settings.postgres.dsn,
             lane,
             copies,
