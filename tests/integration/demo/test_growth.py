@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 CHECKOUT = Path(__file__).parents[3]
-SIZE = ("--accounts", "1000,3000", "--decisions", "0,12000", "--timers", "500", "--messages", "1000")
+SIZE = ("--accounts", "1000,3000", "--decisions", "0,12000", "--timers", "300", "--messages", "1000")
 
 
 def test_a_worker_goes_on_from_what_was_copied_and_the_audit_holds(tmp_path):
@@ -54,6 +54,6 @@ def test_a_worker_goes_on_from_what_was_copied_and_the_audit_holds(tmp_path):
     assert (first["accounts"], last["accounts"]) == (1_000, 3_000)
     assert first["decisions"] == 2_000  # the openings of accounts, and a thousand merchants
     assert last["decisions"] == pytest.approx(12_000, rel=0.1)
-    assert figures["timers"] == 500
+    assert figures["timers"] == 300
     assert "the audit found nothing" in ran.stdout
     assert ran.stdout.count("reached: ") == 2
