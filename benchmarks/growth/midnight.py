@@ -1,6 +1,6 @@
 """Very many timers due at one moment: how long orders that are placed meanwhile wait for their notice."""
 
-import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +12,11 @@ from typing import Self
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.fill import connected
 from benchmarks.growth.statements import SQL
-from benchmarks.latency import Arrivals, SteadyRate, send
+from benchmarks.latency import POLL_S, Arrivals, SteadyRate, send
+from benchmarks.reading import reader_from_now
+from contracts.topics import Topic
 from workers.settings.model import Settings
 
-LOOK_EVERY_S = 1.0
 AT_LEAST_S = 5.0
 """Orders are placed for so long after the moment, however few timers there are."""
 SETTLE_S = 5.0
@@ -43,26 +44,20 @@ async def set_due(settings: Settings, timers: int, at: datetime) -> int:
             share = timers * (lane + 1) // settings.lanes - timers * lane // settings.lanes
             await connection.execute(SQL["move_timers"], at, share, lane)
         await connection.execute(SQL["vacuum_timers"])
-    return await _waiting(settings, at)
-
-
-async def _waiting(settings: Settings, at: datetime) -> int:
-    async with connected(settings) as connection:
-        found: int = await connection.fetchval(SQL["waiting_timers"], at, [*range(settings.lanes)])
-        return found
+        found: int = await connection.fetchval(SQL["due_timers"], at)
+    return found
 
 
 class _Watch:
-    """Looks in a thread at how many timers have not fired yet."""
+    """Reads in a thread in the lane-log how many timers have fired: asking the database would be work for it."""
 
-    def __init__(self, settings: Settings, at: datetime, timers: int) -> None:
-        self._settings = settings
-        self._at = at
+    def __init__(self, settings: Settings, timers: int) -> None:
+        self._consumer = reader_from_now(settings, Topic.LANE_LOG)
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self.waiting = timers
         self.moved_at = time.perf_counter()
-        """When fewer were seen last."""
+        """When some were seen last."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -73,12 +68,16 @@ class _Watch:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        self._consumer.close()
 
-    def _look(self) -> None:
-        while self.waiting and not self._ended.wait(LOOK_EVERY_S):
-            waiting = asyncio.run(_waiting(self._settings, self._at))
-            if waiting < self.waiting:
-                self.waiting, self.moved_at = waiting, time.perf_counter()
+    def _read(self) -> None:
+        while self.waiting > 0 and not self._ended.is_set():
+            message = self._consumer.poll(POLL_S)
+            if message is None or message.error():
+                continue
+            fired = json.loads(message.value() or b"{}").get("timers", {}).get("fired", 0)
+            if fired:
+                self.waiting, self.moved_at = self.waiting - fired, time.perf_counter()
 
 
 def await_all(
@@ -103,13 +102,13 @@ def await_all(
     time.sleep(ahead_s - SETTLE_S)
     arrivals = Arrivals(settings, b'"causation_id":"%b-' % orders.run.encode())
     try:
-        with _Watch(settings, at, timers) as watch:
+        with _Watch(settings, timers) as watch:
 
             def goes_on(_: float) -> bool:
                 now = time.perf_counter()
                 if now - max(moment, watch.moved_at) > PATIENCE_S:
                     raise BenchmarkError(f"{watch.waiting} timers are due and do not fire")
-                progress(1 - watch.waiting / max(1, timers))
+                progress(1 - max(0, watch.waiting) / max(1, timers))
                 return watch.waiting > 0 or now < moment + AT_LEAST_S
 
             sent_at = send(settings, orders, goes_on)

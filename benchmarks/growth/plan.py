@@ -1,8 +1,10 @@
 """What a run of growth is to measure, and which accounts come with each of its stages."""
 
+import shutil
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import account_id
@@ -13,6 +15,10 @@ MOST_OF_A_LANE = 200
 COPIES_AT_LEAST = 8
 """So that of a small stage most is copied, too."""
 REPORT_EVERY = 10_000
+BYTES_A_DECISION = 1_300
+"""Of the database, with all that belongs to it (measured with 5 decisions an account)."""
+BYTES_BESIDES = 6 * 2**30
+"""Of the write-ahead log, of topics, and of what the audit sorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,23 @@ def stages_of(accounts: Sequence[int], decisions: Sequence[int]) -> list[StageSi
     if any(later < earlier for earlier, later in zip((0, *decisions), decisions, strict=False)):
         raise BenchmarkError("expected no stage to have fewer decisions than the one before")
     return [StageSize(*each) for each in zip(accounts, decisions, strict=True)]
+
+
+def require_room(stages: Sequence[StageSize], place: Path) -> None:
+    """What the last stage takes must be free, or a run would fail after an hour.
+
+    Args:
+        stages: of the run.
+        place: where the database keeps its data; it exists.
+
+    Raises:
+        BenchmarkError: it is not.
+    """
+    needed = max(stages[-1].decisions, stages[-1].accounts) * BYTES_A_DECISION + BYTES_BESIDES
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        msg = f"expected {needed / 1e9:.0f} GB free on {place}, found {free / 1e9:.0f}: name fewer decisions"
+        raise BenchmarkError(msg)
 
 
 @dataclass(frozen=True, slots=True)

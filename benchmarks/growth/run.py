@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks import databases
 from benchmarks.growth import fill, midnight, template
 from benchmarks.growth.midnight import Waits
-from benchmarks.growth.plan import StageSize, shared_out
+from benchmarks.growth.plan import StageSize, require_room, shared_out
 from benchmarks.lane_log import LaneLog
 from benchmarks.latency import Latency, SteadyRate
 from benchmarks.load import SPREAD, Load, LoadMessage, registering
@@ -22,6 +22,7 @@ from benchmarks.preload import preload
 from benchmarks.run import SEED, STEADY_RATES, BenchmarkRun, BenchmarkSize, stop
 from cli.embedded import environment_of, settings_of
 from cli.processes import Fleet
+from devstack.installations import SHARED_DIRECTORY, is_root
 from devstack.stack import Stack
 from workers.settings.model import Settings
 
@@ -134,6 +135,7 @@ class GrowthRun(BenchmarkRun):
             BenchmarkError, DevstackError: a part failed.
         """
         with self._fresh_stack() as stack:
+            require_room(self._growth.stages, SHARED_DIRECTORY if is_root() else self._directory)
             settings = settings_of(stack, clock="wall")
             asyncio.run(databases.prepare(settings))
             fleet = Fleet(self._directory / "workers", environment_of(settings))
