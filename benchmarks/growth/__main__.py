@@ -87,7 +87,7 @@ def show(figures: GrowthFigures) -> None:
         f"at most {waits.most_ms:,.1f} ms"
     )
     console.print(f"the audit found nothing, in {figures.audit_s:,.1f} s")
-    console.print("Processor time, a message or a second:")
+    console.print("Processor time, a message, a timer or a second:")
     for line in figures.processor:
         console.print(f"  {line}", markup=False)
     for line in verdict(figures):

@@ -142,7 +142,7 @@ class GrowthRun(BenchmarkRun):
             try:
                 self._settled(settings, fleet, "register merchants", (registering(n, _now()) for n in range(MERCHANTS)))
                 stages = [self._at(stack, settings, fleet, size) for size in self._growth.stages]
-                waits = self._midnight(settings, fleet)
+                waits = self._midnight(stack, settings, fleet)
             finally:
                 fleet.stop()
             begun = time.perf_counter()
@@ -206,7 +206,7 @@ class GrowthRun(BenchmarkRun):
             log.follow(len(some), fleet.start(), advance)
             stop(fleet)
 
-    def _midnight(self, settings: Settings, fleet: Fleet) -> Waits:
+    def _midnight(self, stack: Stack, settings: Settings, fleet: Fleet) -> Waits:
         """Orders placed while very many timers fire."""
         orders = SteadyRate("midnight", TIMERS_RATE, 0.0, self._accounts, STRIDE)
         at = _now() + timedelta(seconds=AHEAD_S + self._growth.timers / TIMERS_SET_PER_S)
@@ -215,7 +215,10 @@ class GrowthRun(BenchmarkRun):
         with self._log(settings) as log:
             worker = fleet.start()
             worker.await_ready()
-            with self._share(f"{timers:,} timers due at once") as done:
+            with (
+                self._share(f"{timers:,} timers due at once") as done,
+                self._processor_time(stack, "timers due at once", timers, **{worker.name: worker.pid}),
+            ):
                 waits = midnight.await_all(settings, orders, at, timers, done)
             log.follow(0, worker, lambda _: None)
         stop(fleet)
