@@ -45,26 +45,67 @@ class SteadyRate:
     seconds: float
     accounts: int
     """Open ones; the orders are about them in turn."""
+    stride: int = 1
+    """From one account to the next; 1 asks for few of very many."""
 
 
-class _Arrivals:
-    """Reads `notification` in a thread and notes when each record came; they are looked into afterwards."""
+class Arrivals:
+    """Reads `notification` in a thread and notes when each record came; they are looked into afterwards.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: of the topics.
+        about: what the records have in them that are noted; the others are only counted.
+    """
+
+    def __init__(self, settings: Settings, about: bytes = b"") -> None:
+        self._about = about
         self._consumer = reader_from_now(settings, Topic.NOTIFICATION)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self.found: list[tuple[float, bytes]] = []
+        self.others = 0
         self._thread.start()
 
     def _read(self) -> None:
         while not self._ended.is_set():
             # Not `consume`, which waits until it has as many as it may.
             message = self._consumer.poll(POLL_S)
-            if message is not None and not message.error():
-                self.found.append((time.perf_counter(), message.value() or b"{}"))
+            if message is None or message.error():
+                continue
+            value = message.value() or b"{}"
+            if self._about in value:
+                self.found.append((time.perf_counter(), value))
+            else:
+                self.others += 1
+
+    def await_all(self, sent: int) -> None:
+        """Wait until so many have come.
+
+        Raises:
+            BenchmarkError: they have not in LATE_S.
+        """
+        deadline = time.perf_counter() + LATE_S
+        while len(self.found) < sent:
+            if time.perf_counter() > deadline:
+                raise BenchmarkError(f"{sent - len(self.found)} of {sent} notices did not come")
+            time.sleep(POLL_S)
+
+    def delays(self, sent_at: Sequence[float], began: float) -> list[float]:
+        """How long each took, in seconds, of what was sent since `began`.
+
+        Args:
+            sent_at: by the number of the order, by `time.perf_counter()`.
+            began: by the same clock.
+        """
+        delays = []
+        for arrived_at, value in self.found:
+            number = int(json.loads(value)["causation_id"].split("-")[1])
+            if sent_at[number] >= began:
+                delays.append(arrived_at - sent_at[number])
+        return delays
 
     def close(self) -> None:
+        """End the thread and close the consumer."""
         self._ended.set()
         self._thread.join()
         self._consumer.close()
@@ -81,27 +122,29 @@ def measure(settings: Settings, orders: SteadyRate, progress: Callable[[float], 
     Raises:
         BenchmarkError: some notices did not come.
     """
-    arrivals = _Arrivals(settings)
+    seconds = WARM_UP_S + orders.seconds
+
+    def goes_on(elapsed: float) -> bool:
+        progress(min(1.0, elapsed / seconds))
+        return elapsed < seconds
+
+    arrivals = Arrivals(settings)
     try:
-        sent_at = _send(settings, orders, progress)
-        deadline = time.perf_counter() + LATE_S
-        while len(arrivals.found) < len(sent_at):
-            if time.perf_counter() > deadline:
-                raise BenchmarkError(f"{len(sent_at) - len(arrivals.found)} of {len(sent_at)} notices did not come")
-            time.sleep(POLL_S)
+        sent_at = send(settings, orders, goes_on)
+        arrivals.await_all(len(sent_at))
     finally:
         arrivals.close()
-    began = sent_at[0] + WARM_UP_S
-    delays = []
-    for arrived_at, value in arrivals.found:
-        number = int(json.loads(value)["causation_id"].split("-")[1])
-        if sent_at[number] >= began:
-            delays.append(arrived_at - sent_at[number])
-    return Latency.of(delays)
+    return Latency.of(arrivals.delays(sent_at, sent_at[0] + WARM_UP_S))
 
 
-def _send(settings: Settings, orders: SteadyRate, progress: Callable[[float], object]) -> list[float]:
-    """Send at the rate; returns when each record was handed to the producer."""
+def send(settings: Settings, orders: SteadyRate, goes_on: Callable[[float], bool]) -> list[float]:
+    """Send at the rate; returns when each record was handed to the producer, by `time.perf_counter()`.
+
+    Args:
+        settings: of the topics.
+        orders: what is placed; `seconds` is not looked at.
+        goes_on: asked with the seconds since the beginning, some 200 times a second.
+    """
     producer = Producer(
         {
             "bootstrap.servers": settings.kafka.bootstrap,
@@ -112,18 +155,16 @@ def _send(settings: Settings, orders: SteadyRate, progress: Callable[[float], ob
         }
     )
     topic = settings.topics.prefix + Topic.PURCHASE
-    seconds = WARM_UP_S + orders.seconds
     sent_at: list[float] = []
     began = time.perf_counter()
-    while (elapsed := time.perf_counter() - began) < seconds:
+    while goes_on(elapsed := time.perf_counter() - began):
         due = int(elapsed * orders.rate_per_s) + 1
         now = datetime.now(UTC)
         for number in range(len(sent_at), due):
-            each = placing(orders.run, number, orders.accounts, now)
+            each = placing(orders.run, number, orders.accounts, now, stride=orders.stride)
             producer.produce(topic, each.value, each.key)
             sent_at.append(time.perf_counter())
         producer.poll(0)
-        progress(elapsed / seconds)
         time.sleep(TICK_S)
     producer.flush(LATE_S)
     return sent_at

@@ -48,6 +48,7 @@ class Load:
         seed: the same seed gives the same orders.
         ends_at: the last message's time, usually now.
         name: put before the ids of orders, so that several loads can be sent about the same accounts.
+        spread: over how much of the time before `ends_at` the messages are spread.
     """
 
     messages: int
@@ -56,38 +57,20 @@ class Load:
     seed: int
     ends_at: datetime
     name: str = "run"
+    spread: timedelta = SPREAD
 
     def openings(self) -> Iterator[LoadMessage]:
         """Accounts and merchants, as they were before the timed part."""
         opened_at = self.ends_at - 2 * SPREAD
         for number in range(self.merchants):
-            yield _message(
-                Topic.MERCHANT,
-                _merchant(number),
-                f"registered-{number}",
-                "merchant.registered",
-                opened_at,
-                currency="CNY",
-                settlement_cycle_days=7,
-            )
+            yield registering(number, opened_at)
         for number in range(self.accounts):
-            yield _message(
-                Topic.CREDIT_LINE,
-                _account(number),
-                f"opened-{number}",
-                "credit_line.opened",
-                opened_at,
-                programme="kuaishou",
-                limit_minor=LIMIT_MINOR,
-                currency="CNY",
-                card_linked=True,
-                identity_verified=True,
-            )
+            yield opening(number, opened_at)
 
     def stream(self) -> Iterator[LoadMessage]:
         """The timed messages in order of time, an equal step apart."""
-        step = SPREAD / self.messages
-        first_at = self.ends_at - SPREAD
+        step = self.spread / self.messages
+        first_at = self.ends_at - self.spread
         for number, each in enumerate(self._interleaved()):
             yield each.message(number_at(first_at, step, number))
 
@@ -98,9 +81,9 @@ class Load:
         while len(steps) < self.messages:
             no += 1
             order = LoadOrder(
-                account_id=_account(chance.randint(0, self.accounts - 1)),
+                account_id=account_id(chance.randint(0, self.accounts - 1)),
                 order_id=f"{self.name}-{no}",
-                merchant_id=_merchant(chance.randint(0, self.merchants - 1)),
+                merchant_id=merchant_id(chance.randint(0, self.merchants - 1)),
                 amount_minor=chance.randint(1_000, 50_000),
             )
             position = chance.uniform(0, LAST_START)
@@ -134,7 +117,7 @@ class Step:
         order, event_id = self.order, f"{self.order.order_id}-{self.kind}"
         match self.kind:
             case "placed":
-                return _message(
+                return record(
                     Topic.PURCHASE,
                     order.account_id,
                     event_id,
@@ -147,11 +130,11 @@ class Step:
                     plan={"kind": "deferred", "days": 30},
                 )
             case "received":
-                return _message(
+                return record(
                     Topic.PURCHASE, order.account_id, event_id, "purchase.received", at, order_id=order.order_id
                 )
             case "repaid":
-                return _message(
+                return record(
                     Topic.REPAYMENT,
                     order.account_id,
                     event_id,
@@ -165,7 +148,7 @@ class Step:
                     channel="manual",
                 )
             case _:
-                return _message(
+                return record(
                     Topic.RETURN_INSPECTION,
                     order.account_id,
                     event_id,
@@ -179,7 +162,36 @@ class Step:
                 )
 
 
-def placing(run: str, number: int, accounts: int, at: datetime) -> LoadMessage:
+def registering(number: int, at: datetime) -> LoadMessage:
+    """A merchant's registration."""
+    return record(
+        Topic.MERCHANT,
+        merchant_id(number),
+        f"registered-{number}",
+        "merchant.registered",
+        at,
+        currency="CNY",
+        settlement_cycle_days=7,
+    )
+
+
+def opening(number: int, at: datetime) -> LoadMessage:
+    """The opening of an account's line."""
+    return record(
+        Topic.CREDIT_LINE,
+        account_id(number),
+        f"opened-{number}",
+        "credit_line.opened",
+        at,
+        programme="kuaishou",
+        limit_minor=LIMIT_MINOR,
+        currency="CNY",
+        card_linked=True,
+        identity_verified=True,
+    )
+
+
+def placing(run: str, number: int, accounts: int, at: datetime, *, stride: int = 1) -> LoadMessage:
     """One order of the latency part, about accounts in turn; its acceptance is always announced.
 
     Args:
@@ -187,8 +199,9 @@ def placing(run: str, number: int, accounts: int, at: datetime) -> LoadMessage:
         number: of the order in its run.
         accounts: how many are open.
         at: when it occurred.
+        stride: from one account to the next.
     """
-    order = LoadOrder(_account(number % accounts), f"{run}-{number}", _merchant(number % 100), 1_000)
+    order = LoadOrder(account_id(number * stride % accounts), f"{run}-{number}", merchant_id(number % 100), 1_000)
     return Step(order, "placed").message(at)
 
 
@@ -197,15 +210,18 @@ def number_at(first_at: datetime, step: timedelta, number: int) -> datetime:
     return (first_at + number * step).astimezone(UTC)
 
 
-def _account(number: int) -> str:
+def account_id(number: int) -> str:
+    """Of the account with this number; those of a run are numbered from 0."""
     return f"acc-{number:07d}"
 
 
-def _merchant(number: int) -> str:
+def merchant_id(number: int) -> str:
+    """Of the merchant with this number."""
     return f"shop-{number:05d}"
 
 
-def _message(topic: Topic, key: str, event_id: str, kind: str, occurred_at: datetime, /, **fields: Any) -> LoadMessage:
+def record(topic: Topic, key: str, event_id: str, kind: str, occurred_at: datetime, /, **fields: Any) -> LoadMessage:
+    """A message as its topic gets it; `key` is the account, or the merchant where the topic is of merchants."""
     body = {
         "event_id": event_id,
         "type": kind,

@@ -10,6 +10,7 @@ Source: docs/flow.md, Order, Time and Home.
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from settlement.batch import Batch, Settled, time_after
 from settlement.dead_letter import DeadLetter, DeadLetterReason
 from settlement.decision import InvariantBrokenError
 from settlement.draft import Rules
+from settlement.entity import Entity
 from settlement.messages import Input
 from settlement.outputs import Output
 from settlement.party import Party
@@ -171,12 +173,11 @@ class Decider:
                 totals=undecided.standing.totals,
                 failed=failed,
             )
-            try:
-                _run(batch, at_home, due)
-            except NotLoadedError as missing:
-                _want(wanted, missing)
-                continue
-            return self._decided(undecided, due, away, batch)
+            missing = _run(batch, at_home, due)
+            if not missing:
+                return self._decided(undecided, due, away, batch)
+            for each in missing:
+                _want(wanted, each)
         msg = f"a batch of lane {self.lane} was loaded {MOST_LOADS} times and still needs more"
         raise InvariantBrokenError(msg)
 
@@ -246,11 +247,31 @@ def _want(wanted: ReadSet, missing: NotLoadedError) -> None:
     wanted.entities.setdefault(missing.party, set()).add(reference)
 
 
-def _run(batch: Batch, arrivals: Iterable[Arrival], due: Iterable[Party]) -> None:
-    for message, _ in arrivals:
-        batch.receive(message)
-    for party in due:
-        batch.fire_due(party)
+def _run(batch: Batch, arrivals: Iterable[Arrival], due: Iterable[Party]) -> Iterable[NotLoadedError]:
+    """Decide all; says what turns out to be missing, each thing once.
+
+    Nothing of the batch counts once something is missing. The rest is decided all the same, to find what else is and to
+    load it in one go: of many repayments that come late each may miss something. Some of it may be asked for in vain,
+    as what came before is not decided; that is loaded, too, and does no harm.
+
+    Raises:
+        InvariantBrokenError: the lane must stop.
+    """
+    missing: dict[tuple[Party | None, type[Entity], str], NotLoadedError] = {}
+    steps = [
+        *(partial(batch.receive, message) for message, _ in arrivals),
+        *(partial(batch.fire_due, party) for party in due),
+    ]
+    for decide in steps:
+        try:
+            decide()
+        except NotLoadedError as error:
+            missing[error.party, error.kind, error.entity_id] = error
+        except InvariantBrokenError:
+            if not missing:
+                raise
+            # It may come of what is missing; if not, it is raised when everything is there.
+    return missing.values()
 
 
 def _came_by_reroute(arrival: Arrival) -> bool:

@@ -235,7 +235,7 @@ class Engine(Section):
     ] = 32 * MIB
     timers_per_batch: Annotated[
         Count, Field(description="due timers fired in one transaction at most, besides those of the messages' accounts")
-    ] = 500
+    ] = 200
     relay_backlog: Annotated[
         Count, Field(description="settled batches that wait for their relay before the lane waits as well")
     ] = 16

@@ -1,0 +1,1 @@
+"""Whether postpay stays as fast as its database grows: docs/benchmarks.md, Growth."""

@@ -1,0 +1,245 @@
+"""One run: the database grows from stage to stage on one stack, and is measured at each."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import databases
+from benchmarks.growth import fill, midnight, template
+from benchmarks.growth.midnight import Waits
+from benchmarks.growth.plan import StageSize, require_room, shared_out
+from benchmarks.lane_log import LaneLog
+from benchmarks.latency import Latency, SteadyRate
+from benchmarks.load import SPREAD, Load, LoadMessage, registering
+from benchmarks.preload import preload
+from benchmarks.run import SEED, STEADY_RATES, BenchmarkRun, BenchmarkSize, stop
+from cli.embedded import environment_of, settings_of
+from cli.processes import Fleet
+from devstack.installations import SHARED_DIRECTORY, is_root
+from devstack.stack import Stack
+from workers.settings.model import Settings
+
+MERCHANTS = 1_000
+STRIDE = 7_368_787
+"""From the account of one order to that of the next: a prime, so that all accounts get their turn, in no order."""
+TIMERS_RATE = 50
+"""Orders a second while timers fire."""
+AHEAD_S = 30.0
+"""Until timers are due that have been set: the worker has to claim its lanes, and the orders to have settled down."""
+TIMERS_SET_PER_S = 5_000
+"""At least so many are set in a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthSize:
+    """How large a run is."""
+
+    stages: Sequence[StageSize]
+    messages: int
+    """Settled in the timed part of each stage."""
+    timers: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageFigures:
+    """What was found at one stage."""
+
+    accounts: int
+    decisions: int
+    fill_s: float
+    bytes: int
+    postpay_per_s: float
+    latency_at: Mapping[int, Latency]
+    worker_rss_mib: float
+
+    def document(self) -> dict[str, float]:
+        """As written with `--json`."""
+        return {
+            "accounts": self.accounts,
+            "decisions": self.decisions,
+            "fill_s": round(self.fill_s, 1),
+            "database_mib": round(self.bytes / 2**20, 1),
+            "postpay_per_s": round(self.postpay_per_s, 1),
+            **{
+                name: round(value, 2)
+                for rate, at in self.latency_at.items()
+                for name, value in {
+                    f"latency_{rate}_p50_ms": at.p50_ms,
+                    f"latency_{rate}_p99_ms": at.p99_ms,
+                }.items()
+            },
+            "worker_rss_mib": round(self.worker_rss_mib, 1),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthFigures:
+    """What a run found."""
+
+    stages: Sequence[StageFigures]
+    waits: Waits
+    audit_s: float
+    processor: Sequence[str]
+    """Processor time, one line for each timed part."""
+
+    @property
+    def ratio(self) -> float:
+        """The rate of the last stage against that of the first."""
+        return self.stages[-1].postpay_per_s / self.stages[0].postpay_per_s
+
+    def document(self) -> dict[str, Any]:
+        """As written with `--json`."""
+        return {
+            "stages": [each.document() for each in self.stages],
+            "ratio_last_stage": round(self.ratio, 3),
+            "timers": self.waits.timers,
+            "timers_fired_s": round(self.waits.fired_s, 1),
+            "orders_meanwhile": self.waits.orders,
+            "wait_p50_ms": round(self.waits.p50_ms, 2),
+            "wait_p99_ms": round(self.waits.p99_ms, 2),
+            "wait_most_ms": round(self.waits.most_ms, 2),
+            "audit_s": round(self.audit_s, 1),
+        }
+
+
+class GrowthRun(BenchmarkRun):
+    """Stages after one another, then very many timers at once, then the audit.
+
+    Args:
+        size: how large.
+        directory: of the stack; wiped before and after.
+        console: where progress is shown.
+    """
+
+    def __init__(self, size: GrowthSize, directory: Path, console: Console) -> None:
+        of_stages = BenchmarkSize.of(size.messages)
+        super().__init__(BenchmarkSize(size.messages, 0, MERCHANTS, latency_s=of_stages.latency_s), directory, console)
+        self._growth = size
+        self._accounts = 0
+        """How many there are now, numbered from 0."""
+        self._stage = 0
+        self._measured_until = _now() - SPREAD
+        """When the last messages of the stage before occurred: repayments that come late are another story."""
+
+    def grown(self) -> GrowthFigures:
+        """Measure; leaves nothing running.
+
+        Raises:
+            BenchmarkError, DevstackError: a part failed.
+        """
+        with self._fresh_stack() as stack:
+            require_room(self._growth.stages, SHARED_DIRECTORY if is_root() else self._directory)
+            settings = settings_of(stack, clock="wall")
+            asyncio.run(databases.prepare(settings))
+            fleet = Fleet(self._directory / "workers", environment_of(settings))
+            try:
+                self._settled(settings, fleet, "register merchants", (registering(n, _now()) for n in range(MERCHANTS)))
+                stages = [self._at(stack, settings, fleet, size) for size in self._growth.stages]
+                waits = self._midnight(stack, settings, fleet)
+            finally:
+                fleet.stop()
+            begun = time.perf_counter()
+            with self._share("audit"):
+                asyncio.run(databases.audited(settings))
+            return GrowthFigures(stages, waits, time.perf_counter() - begun, self._processor)
+
+    def _at(self, stack: Stack, settings: Settings, fleet: Fleet, size: StageSize) -> StageFigures:
+        """Fill up to a stage and measure there."""
+        begun = time.perf_counter()
+        filled = self._filled(settings, fleet, size)
+        fill_s = time.perf_counter() - begun
+        self._stage += 1
+        with self._log(settings) as log:
+            title = f"preload {size.accounts:,} accounts' topics"
+            with self._bar(title, self._size.messages) as advance:
+                load = self._load(f"stage{self._stage}", self._size.messages)
+                preload(settings, load.stream(), advance)
+            rate, worker, memory = self._postpay(stack, fleet, log)
+            with memory[0]:
+                delays = {each: self._latency(settings, stack, fleet, each)[0] for each in STEADY_RATES}
+            log.follow(0, worker, lambda _: None)
+        stop(fleet)
+        self._measured_until = _now()
+        rss_mib = memory[0].most_mib
+        return StageFigures(filled.accounts, filled.decisions, fill_s, filled.bytes, rate, delays, rss_mib)
+
+    def _filled(self, settings: Settings, fleet: Fleet, size: StageSize) -> fill.Filled:
+        """Add what a stage has more than there is."""
+        there = asyncio.run(fill.counted(settings))
+        with self._bar("find the accounts' lanes", size.accounts - self._accounts) as advance:
+            lanes = shared_out(self._accounts, size.accounts, settings.lanes, advance)
+        copies = len(lanes[0].copies) // len(lanes[0].template)
+        left_over = [number for each in lanes for number in each.left_over]
+        self._settled(settings, fleet, "open accounts left over", template.openings(left_over, _now()))
+        asyncio.run(fill.begin(settings, lanes))
+        accounts = [number for each in lanes for number in each.template]
+        more = max(0, size.decisions - there.decisions - len(left_over)) // (copies + 1)
+        messages = template.messages_of(len(accounts), more)
+        before = _now() - 2 * SPREAD  # whatever is measured later comes in its order
+        lives = template.lives(accounts, messages, MERCHANTS, SEED, before)
+        self._settled(settings, fleet, "settle the template", [*template.openings(accounts, before), *lives])
+        decisions, ends, records = asyncio.run(fill.taken(settings, copies))
+        with (
+            self._bar(f"fill topics: {records:,}", records) as sent,
+            self._bar(f"copy {decisions * copies:,} decisions", decisions * copies * 2) as written,
+        ):
+            filled = fill.copied(settings, lanes, copies, ends, sent, written)
+        with self._share("vacuum"):
+            found = asyncio.run(fill.end(settings, filled))
+        self._accounts = size.accounts
+        return found
+
+    def _settled(self, settings: Settings, fleet: Fleet, title: str, messages: Iterable[LoadMessage]) -> None:
+        """Let a worker settle these, all that follows from them included."""
+        some = list(messages)
+        if not some:
+            return
+        with self._log(settings) as log, self._bar(title, len(some)) as advance:
+            preload(settings, some, lambda _: None)
+            log.follow(len(some), fleet.start(), advance)
+            stop(fleet)
+
+    def _midnight(self, stack: Stack, settings: Settings, fleet: Fleet) -> Waits:
+        """Orders placed while very many timers fire."""
+        orders = SteadyRate("midnight", TIMERS_RATE, 0.0, self._accounts, STRIDE)
+        at = _now() + timedelta(seconds=AHEAD_S + self._growth.timers / TIMERS_SET_PER_S)
+        with self._share("set timers"):
+            timers = asyncio.run(midnight.set_due(settings, self._growth.timers, at))
+        with self._log(settings) as log:
+            worker = fleet.start()
+            worker.await_ready()
+            with (
+                self._share(f"{timers:,} timers due at once") as done,
+                self._processor_time(stack, "timers due at once", timers, **{worker.name: worker.pid}),
+            ):
+                waits = midnight.await_all(settings, orders, at, timers, done)
+            log.follow(0, worker, lambda _: None)
+        stop(fleet)
+        return waits
+
+    def _steady(self, rate_per_s: float) -> SteadyRate:
+        name = f"stage{self._stage}at{rate_per_s:.0f}"
+        return SteadyRate(name, rate_per_s, self._size.latency_s, self._accounts, STRIDE)
+
+    def _load(self, name: str, messages: int) -> Load:
+        now = _now()
+        return Load(messages, self._accounts, MERCHANTS, SEED, now, name, min(SPREAD, now - self._measured_until))
+
+    @contextmanager
+    def _log(self, settings: Settings) -> Iterator[LaneLog]:
+        log = LaneLog(settings)
+        try:
+            yield log
+        finally:
+            log.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
