@@ -45,18 +45,23 @@ class HotRun(BenchmarkRun):
     def _compare(self, stack: Stack, hot: Sequence[Hot]) -> HotFigures:
         settings = settings_of(stack, clock="wall")
         rates = []
+        load: Load | None = None
         with self._open_for_business(settings) as (fleet, log):
             for name in ("spread", *hot):
+                load = self._after(load, name)
                 with self._bar(f"preload the topics, {name}", self._size.messages) as advance:
-                    preload(settings, self._about(name).stream(), advance)
+                    preload(settings, load.stream(), advance)
                 rate, _, _ = self._postpay(stack, fleet, log)
                 stop(fleet)
                 rates.append(rate)
         asyncio.run(databases.audited(settings))
         return HotFigures(rates[0], dict(zip(hot, rates[1:], strict=True)))
 
-    def _about(self, name: str) -> Load:
+    def _after(self, before: Load | None, name: str) -> Load:
+        """The next part's messages. They occur after those before: else repayments of the same accounts came late."""
         load = self._load(name, self._size.messages)
+        if before is not None:
+            load = replace(load, spread=load.ends_at - before.ends_at)
         if name == "merchant":
             return replace(load, merchants=1)
         return replace(load, accounts=1) if name == "account" else load

@@ -21,7 +21,7 @@ LIVES = {
     ("placed", "received", "returned"): 0.13,
     ("placed", "received", "repaid", "returned"): 0.07,
 }
-LIMIT_MINOR = 100_000_000
+LIMIT_MINOR = 10_000_000_000
 LAST_START = 0.9
 STEP = (0.005, 0.03)
 SPREAD = timedelta(hours=1)
