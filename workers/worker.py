@@ -33,6 +33,7 @@ from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.sender import OutputSender
 from workers.lanes.surroundings import Surroundings
+from workers.lanes.turns import Turns
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.lanes.working_days import working_days
 from workers.replay.sent import sent_batches
@@ -217,7 +218,7 @@ class Worker:
             owner=self._owner,
             next_token=self.assignment.next_token,
             states=logs.ChangeOfState(LOG),
-            turns=asyncio.Semaphore(self.settings.worker.lanes_at_once),
+            turns=Turns(self.settings.worker.lanes_at_once),
             tracing=self._tracing,
             on_defect=lambda defect: LOG.error(DEFECT, exc_info=defect),
         )

@@ -300,16 +300,17 @@ class Lane:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
+        around = self._around
         self.status.waits_for_turn = True
         try:
-            await self._around.turns.acquire()
+            async with around.turns.one(lambda: len(self.intake) > 0):
+                self.status.waits_for_turn = False
+                try:
+                    yield
+                finally:
+                    around.status.noted_turn()
         finally:
             self.status.waits_for_turn = False
-        try:
-            yield
-        finally:
-            self._around.turns.release()
-            self._around.status.noted_turn()
 
     def _take_confirmed(self, relay: Relay, settler: Settler) -> None:
         for confirmed in settler.take_confirmed():

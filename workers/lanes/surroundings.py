@@ -1,6 +1,5 @@
 """What a lane stands in: the consumer it reads from, and what it shares with the other lanes of its worker."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +15,7 @@ from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.sender import OutputSender
 from workers.lanes.taken import SentBatch
 from workers.lanes.telling import Teller
+from workers.lanes.turns import Turns
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 from workers.tracing import UNTRACED, Tracing
@@ -68,8 +68,7 @@ class Surroundings:
     owner: str
     next_token: Callable[[], int]
     states: logs.ChangeOfState
-    turns: asyncio.Semaphore
-    """Lanes settle in turns, few at a time: a process has one interpreter, and every batch in progress takes memory."""
+    turns: Turns
     on_defect: Callable[[Exception], None]
     """Called with what should not be and harms no money, such as a state that does not follow: tests raise it; a worker
     logs it and goes on, for what a lane may write never depends on the state it tells."""
