@@ -4,7 +4,7 @@ A lane that messages wait in comes before one in which only timers are due: at a
 thousands of them, and a purchase would wait until all other lanes had fired a batch of theirs. Some turns go to whoever
 has waited longest all the same, so nobody waits for ever.
 
-Source: docs/flow.md, Order.
+Source: docs/flow.md, Lanes.
 """
 
 import asyncio

@@ -1,12 +1,12 @@
 """What a lane needs around it, without broker and database."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
 from storage.identity import Identity
 from workers import logs
 from workers.lanes.surroundings import Surroundings
+from workers.lanes.turns import Turns
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 
@@ -26,7 +26,7 @@ def surroundings(status: WorkerStatus, **given: Any) -> Surroundings:
         "owner": "test",
         "next_token": lambda: 1,
         "states": logs.ChangeOfState(logs.get(__name__)),
-        "turns": asyncio.Semaphore(1),
+        "turns": Turns(1),
         "on_defect": _raise,
     }
     return Surroundings(**around | given)

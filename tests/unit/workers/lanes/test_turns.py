@@ -1,85 +1,138 @@
-"""Which lane may settle next."""
+"""Lanes of one worker settle in turns: not too many at once, and none that waits for something else keeps its turn."""
 
 import asyncio
+import time
 
 import pytest
+from aiokafka import ConsumerRecord
+from faust.types import TP
 
-from workers.lanes.turns import IN_ORDER_EVERY, Turns
+from contracts.topics import Topic
+from tests.unit.workers.lanes.surroundings import surroundings
+from workers.kafka.chunks import Chunk, Ends
+from workers.lanes.lane import Lane
+from workers.status import LaneState, WorkerStatus
+
+PATIENCE_S = 20
 
 
-class Lanes:
-    """Lanes that want turns, one after the other; tells the order in which they got them."""
+class Partitions:
+    """Nothing more is to come of any topic."""
 
-    def __init__(self, turns: Turns) -> None:
-        self.turns = turns
-        self.with_messages: set[str] = set()
-        self.had: list[str] = []
-        self.done = asyncio.Event()
-        self.tasks: dict[str, asyncio.Task] = {}
+    def resume(self, tps):
+        pass
 
-    async def wants(self, name: str) -> None:
-        self.tasks[name] = asyncio.create_task(self._settle(name))
-        await asyncio.sleep(0)  # it begins to wait
+    def ends(self, tp):
+        return Ends(0, 0)
 
-    async def _settle(self, name: str) -> None:
-        async with self.turns.one(lambda: name in self.with_messages):
-            self.had.append(name)
-            await self.done.wait()
 
-    async def end(self) -> list[str]:
-        self.done.set()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        return self.had
+class Ready:
+    """Stands for the settler of a claimed lane: settles when told to, or fails first."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.batches: list[int] = []
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.positions = {}
+
+    async def settle(self, taken, read_to):
+        self.begun.set()
+        if self.errors:
+            raise self.errors.pop(0)
+        await self.may_end.wait()
+        self.batches.append(len(taken))
+
+    def take_confirmed(self):
+        return []
 
 
 @pytest.fixture
-async def lanes() -> Lanes:
-    return Lanes(Turns(1))
+def around():
+    return surroundings(WorkerStatus(), partitions=Partitions)
 
 
-async def test_so_many_have_a_turn_at_a_time():
-    lanes = Lanes(Turns(2))
-    for name in "abc":
-        await lanes.wants(name)
-    assert lanes.had == ["a", "b"]
-    assert await lanes.end() == ["a", "b", "c"]
+def lane_with(around, number, settler, *records):
+    lane = Lane(number, around)
+    lane._settler = settler
+    lane.status.enter(LaneState.RUNNING)
+    add(lane, 0, *records)
+    return lane
 
 
-async def test_a_lane_with_messages_comes_before_one_with_timers_alone(lanes):
-    for name in "abcd":
-        await lanes.wants(name)
-    lanes.with_messages |= {"c"}  # they have come while it waited
-    assert await lanes.end() == ["a", "c", "b", "d"]
+def add(lane, start, *values):
+    tp = TP(Topic.PURCHASE.value, lane.number)
+    records = [
+        ConsumerRecord(tp.topic, tp.partition, start + n, n, 0, b"k", value, None, 1, 1, ())
+        for n, value in enumerate(values)
+    ]
+    assert lane.intake._inbox.append(tp.topic, Chunk(tp, 1, start, start + len(records), records, len(records), None))
 
 
-async def test_lanes_with_messages_have_their_turns_in_the_order_they_came(lanes):
-    lanes.with_messages |= set("abcd")
-    for name in "abcd":
-        await lanes.wants(name)
-    assert await lanes.end() == [*"abcd"]
+async def within(waiting):
+    async with asyncio.timeout(PATIENCE_S):
+        return await waiting
 
 
-async def test_who_has_waited_longest_does_not_wait_for_ever(lanes):
-    await lanes.wants("first")
-    await lanes.wants("timers")
-    busy = [f"busy {number}" for number in range(2 * IN_ORDER_EVERY)]
-    lanes.with_messages |= set(busy)
-    for name in busy:
-        await lanes.wants(name)
-    assert (await lanes.end()).index("timers") == IN_ORDER_EVERY - 1
+async def test_a_lane_takes_its_batch_when_its_turn_has_come_and_not_before(around):
+    first, second = Ready(), Ready()
+    second.may_end.set()
+    busy, waiting = lane_with(around, 0, first, b"a"), lane_with(around, 1, second, b"b")
+    settling = asyncio.create_task(busy._settle(None, first))
+    await within(first.begun.wait())
+    next_ = asyncio.create_task(waiting._settle(None, second))
+    await asyncio.sleep(0)
+    assert not second.begun.is_set()
+    add(waiting, 1, b"c")  # comes while it waits, and goes with its batch
+    first.may_end.set()
+    await within(asyncio.gather(settling, next_))
+    assert (first.batches, second.batches) == ([1], [2])
 
 
-async def test_a_lane_that_is_given_up_while_it_waits_takes_no_turn(lanes):
-    for name in "abc":
-        await lanes.wants(name)
-    lanes.tasks["b"].cancel()
-    assert await lanes.end() == ["a", "c"]
+async def test_a_lane_that_waits_for_its_database_leaves_its_turn_to_others(around, monkeypatch):
+    unreachable, fine = Ready(OSError("away")), Ready()
+    unreachable.may_end.set()
+    fine.may_end.set()
+    away, other = lane_with(around, 0, unreachable, b"a"), lane_with(around, 1, fine, b"b")
+    back = asyncio.Event()
+    monkeypatch.setattr(away._backoff, "wait", back.wait)
+    retrying = asyncio.create_task(away._settle(None, unreachable))
+    await within(unreachable.begun.wait())
+    await within(other._settle(None, fine))
+    assert (unreachable.batches, fine.batches) == ([], [1])
+    back.set()
+    await within(retrying)
+    assert unreachable.batches == [1], "the batch that failed, whole"
 
 
-async def test_a_turn_that_was_given_and_not_begun_goes_to_the_next(lanes):
-    for name in "abc":
-        await lanes.wants(name)
-    lanes.done.set()
-    await asyncio.sleep(0)  # a ends its turn, and b is given it
-    lanes.tasks["b"].cancel()
-    assert await lanes.end() == ["a", "c"]
+async def test_the_watchdog_does_not_take_a_lane_for_stuck_while_others_have_their_turns(around):
+    settlers = [Ready(), Ready(), Ready()]
+    lanes = [lane_with(around, number, settler, b"a") for number, settler in enumerate(settlers)]
+    settling = [asyncio.create_task(lane._settle(None, settler)) for lane, settler in zip(lanes, settlers, strict=True)]
+    await within(settlers[0].begun.wait())
+    last = lanes[2].status
+    last.settled_at = long_ago = time.monotonic() - 1000
+    await asyncio.sleep(0)
+    assert last.settled_at == long_ago, "nobody has had a turn since"
+    settlers[0].may_end.set()
+    await within(settlers[1].begun.wait())
+    assert not settlers[2].begun.is_set()
+    assert last.settled_at > long_ago
+    for settler in settlers:
+        settler.may_end.set()
+    await within(asyncio.gather(*settling))
+
+
+async def test_a_lane_held_while_it_waits_for_its_turn_takes_nothing(around):
+    first, second = Ready(), Ready()
+    busy, waiting = lane_with(around, 0, first, b"a"), lane_with(around, 1, second, b"b")
+    settling = asyncio.create_task(busy._settle(None, first))
+    await within(first.begun.wait())
+    next_ = asyncio.create_task(waiting._settle(None, second))
+    await asyncio.sleep(0)
+    waiting.hold()
+    assert await waiting.rest(0), "it has nothing in flight"
+    first.may_end.set()
+    await within(asyncio.gather(settling, next_))
+    assert not second.begun.is_set()
+    assert len(waiting.intake) == 1
