@@ -160,6 +160,8 @@ class _Loading:
         """Whose settings to fetch next."""
         self.named_by_batch: set[tuple[type[Entity], str, str]] = set()
         """What these name, by (class, party id, entity id); all else only hangs on it."""
+        self.at_most: dict[str, int] = {}
+        """How many open obligations of an account were asked for."""
         self.declined: dict[tuple[str, str, str], bool] = {}
         """Whether it was declined, by (party kind, party id, subject key), of what has been looked up."""
 
@@ -227,11 +229,10 @@ class _Loading:
 
     def _open_keys(self, account_ids: Iterable[str]) -> dict[str, Sequence[str]]:
         """The earliest open obligations of accounts; all where all are asked for."""
-        at_most = dict.fromkeys(account_ids, OPEN_OBLIGATIONS)
+        self.at_most = at_most = dict.fromkeys(account_ids, OPEN_OBLIGATIONS)
         for party, entities in self.read_set.entities.items():
             if party is not None and party.id in at_most and (Obligation, ALL_OPEN) in entities:
                 at_most[party.id] = NO_LIMIT
-        self.at_most = at_most
         if not at_most:
             return {}
         return {"open_obligations": [arrays.texts(list(at_most)), arrays.plain(list(at_most.values()))]}

@@ -52,7 +52,7 @@ class Together:
 
     def __init__(self, lookups: Mapping[str, Lookup]) -> None:
         self.names = lookups.keys()
-        self._lookups = lookups
+        self._no_keys = {name: [_NO_KEYS] * lookup.parameters for name, lookup in lookups.items()}
         first, parts = 2, []
         for name, lookup in lookups.items():
             parts.append(_as_column(name, lookup, first))
@@ -62,8 +62,8 @@ class Together:
     async def rows(self, connection: Connection, lane: int, keys: Mapping[str, Sequence[str]]) -> Found:
         """Send them; `keys` are the array literals of those that have something to look up, by name."""
         given: list[str] = []
-        for name, lookup in self._lookups.items():
-            given += keys.get(name) or [_NO_KEYS] * lookup.parameters
+        for name, no_keys in self._no_keys.items():
+            given += keys.get(name, no_keys)
         found = await connection.fetchrow(self.statement, lane, *given)
         return {name: found[name] for name in keys}
 
