@@ -58,14 +58,9 @@ def preload(
             topic = settings.topics.prefix + (all_to or each.topic)
             timestamp = int(each.occurred_at.timestamp() * 1000)
             headers: list[tuple[str, str | bytes | None]] | None = [("topic", each.topic.encode())] if all_to else None
-            while True:
-                try:
-                    producer.produce(
-                        topic, each.value, each.key, on_delivery=delivered, timestamp=timestamp, headers=headers
-                    )
-                    break
-                except BufferError:
-                    producer.poll(QUEUE_FULL_WAIT_S)
+            produce(
+                producer, topic, each.value, key=each.key, on_delivery=delivered, timestamp=timestamp, headers=headers
+            )
         producer.poll(0)
         sent += len(some)
         progress(len(some))
@@ -73,3 +68,14 @@ def preload(
     if left or failed:
         raise BenchmarkError(f"{left + len(failed)} of {sent} messages were not taken: {failed[:1] or 'no answer'}")
     return sent
+
+
+def produce(producer: Producer, topic: str, value: bytes, **named: Any) -> None:
+    """Hand a record to librdkafka, as soon as it has room for it."""
+    while True:
+        try:
+            producer.produce(topic, value, **named)
+        except BufferError:
+            producer.poll(QUEUE_FULL_WAIT_S)
+        else:
+            return

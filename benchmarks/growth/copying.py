@@ -6,14 +6,11 @@ Rows of a piece are copied in their order, each piece for all tables, so what is
 import asyncio
 import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
@@ -22,6 +19,7 @@ from benchmarks.load import account_id
 from storage import bulk, chain, recorded
 from storage.database import Connection, connect
 from storage.outcomes import DecisionRow, PostingRow
+from workers.replay.processes import belong_to_parent
 
 PIECE_ROWS = 100_000
 """Decisions copied by one statement, about."""
@@ -92,15 +90,7 @@ def _begin(done: "Synchronized[int]") -> None:
     """Begin a process: it ends with its parent, and leaves Ctrl-C to it."""
     global _done  # noqa: PLW0603  a pool hands things to its processes this way only
     _done = done
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)
+    belong_to_parent()
 
 
 def _tell(more: int) -> None:

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.copying import LaneFilled
-from benchmarks.preload import FLUSH_TIMEOUT_S, QUEUE_FULL_WAIT_S, REPORT_EVERY
+from benchmarks.preload import FLUSH_TIMEOUT_S, REPORT_EVERY, produce
 from benchmarks.reading import PATIENCE_S, SILENT
 from contracts.records import RawRecord
 from contracts.topics import Topic
@@ -56,12 +56,7 @@ def fill_topics(settings: Settings, ends: Ends, progress: Callable[[int], object
         while left > 0:
             more = min(left, REPORT_EVERY)
             for _ in range(more):
-                while True:
-                    try:
-                        producer.produce(name, b"", partition=lane, timestamp=at_ms, on_delivery=delivered)
-                        break
-                    except BufferError:
-                        producer.poll(QUEUE_FULL_WAIT_S)
+                produce(producer, name, b"", partition=lane, timestamp=at_ms, on_delivery=delivered)
             producer.poll(0)
             left -= more
             progress(more)

@@ -12,7 +12,7 @@ from typing import Self
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.fill import connected
 from benchmarks.growth.statements import SQL
-from benchmarks.latency import POLL_S, Arrivals, SteadyRate, send
+from benchmarks.latency import POLL_S, Arrivals, Latency, SteadyRate, send
 from benchmarks.reading import reader_from_now
 from contracts.topics import Topic
 from workers.settings.model import Settings
@@ -119,6 +119,5 @@ def await_all(
 
 
 def _waits(timers: int, fired_s: float, delays_s: Sequence[float]) -> Waits:
-    ordered = sorted(delays_s)
-    p50, p99 = (ordered[len(ordered) * share // 100] * 1000 for share in (50, 99))
-    return Waits(timers, fired_s, len(ordered), p50, p99, ordered[-1] * 1000)
+    found = Latency.of(delays_s)
+    return Waits(timers, fired_s, len(delays_s), found.p50_ms, found.p99_ms, max(delays_s) * 1000)

@@ -104,10 +104,15 @@ def _begin(shared: _Shared) -> None:
     """Begin a process: it ends with its parent, and leaves Ctrl-C to it."""
     global _shared  # noqa: PLW0603  a pool hands things to its processes this way only
     _shared = shared
+    collect_seldom()
+    belong_to_parent()
+
+
+def belong_to_parent() -> None:
+    """Let a process that was spawned end with its parent, and leave Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
-    collect_seldom()
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
