@@ -59,6 +59,13 @@ def value_of(kind, number: int, variant: int, *, optional: bool):
     return simple[kind]
 
 
+@pytest.fixture(params=[True, False], ids=["small batches", "large batches"])
+def lane(connection, request) -> StoredLane:
+    """Lane 0 of the test's database, in both ways in which batches are settled."""
+    connection.sends_together = request.param
+    return StoredLane(connection)
+
+
 @pytest.mark.parametrize("values", [*([each] for each in NASTY), NASTY, (*NASTY, None)])
 async def test_an_array_literal_is_read_as_what_was_written(connection, values):
     assert await connection.fetchval("SELECT $1::text::text[]", arrays.texts(values)) == list(values)
