@@ -44,6 +44,7 @@ class Action(StrEnum):
     APPROVE = "approve"
     REFUSE_APPROVAL = "refuse_approval"
     SPLIT_LANES = "split_lanes"
+    ARCHIVE = "archive"
 
 
 class LogOutcome(StrEnum):

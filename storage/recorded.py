@@ -11,7 +11,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from storage import branches, chain
+from storage import archive, branches, chain
 from storage.database import Connection, Row
 from storage.outcomes import DecisionRow, PostingRow
 from storage.queries import read
@@ -29,7 +29,8 @@ class BatchRows:
     """A batch as the database has it: its row, its decisions and their postings.
 
     `stated` is how many decisions its row says it has. A row of a decision or posting equals a `DecisionRow` or
-    `PostingRow` that says the same; none is made of it, for most are only compared.
+    `PostingRow` that says the same; none is made of it, for most are only compared. Of one that `is_archived` the
+    decisions and postings are in a file, and none is here.
     """
 
     batch_seq: int
@@ -40,6 +41,7 @@ class BatchRows:
     positions: Mapping[str, int]
     decisions: Sequence[Row]
     postings: Sequence[Row]
+    is_archived: bool = False
 
     def named(self) -> tuple[list[DecisionRow], list[PostingRow]]:
         """Its decisions and postings with the names of their fields."""
@@ -84,8 +86,10 @@ async def _batches(
             span = (lanes_of_rows, group[0]["first_seq"], group[-1]["first_seq"] + group[-1]["decisions"])
             decisions = await connection.fetch(SQL["decisions"], *span)
             postings = await connection.fetch(SQL["postings"], *span)
+            kept_from = await archive.kept_from(connection, lanes_of_rows)  # last: some may have gone meanwhile
             for row in group:
                 until = row["first_seq"] + row["decisions"]
+                is_archived = row["first_seq"] < min(kept_from, until)
                 yield BatchRows(
                     row["batch_seq"],
                     row["chain_hash"],
@@ -95,6 +99,7 @@ async def _batches(
                     dict(zip(row["topics"], row["next_offsets"], strict=True)),
                     _taken_before(decisions, until),
                     _taken_before(postings, until),
+                    is_archived,
                 )
         done = rows[-1]["batch_seq"]
 

@@ -10,6 +10,9 @@ from storage.queries import read
 
 _BOOKS, _RECORDS, _BUYERS, _MERCHANTS = (read(f"audit/{name}") for name in ("books", "records", "buyers", "merchants"))
 
+BELOW_NOTHING_AFTER = ("credit_line.limit_changed", "repayment.reversed", "debt.charged_off")
+"""Messages after which an account may have less than nothing available."""
+
 SHOWN = 5
 """Findings told of each lane."""
 
@@ -52,7 +55,7 @@ OF_EACH_LANE: Sequence[Statement] = (
     Statement("every input record has its outcome", _RECORDS["every_record_has_an_outcome"]),
     Statement("limit = available + held + used", _BUYERS["limits"]),
     Statement("the limit is what is granted", _BUYERS["granted"]),
-    Statement("nothing accepted beyond the limit", _BUYERS["available"]),
+    Statement("nothing accepted beyond the limit", _BUYERS["available"], [BELOW_NOTHING_AFTER]),
     Statement("obligations are what is owed and used", _BUYERS["obligations"]),
     Statement("obligations are open while something of them is", _BUYERS["obligation_states"]),
     Statement("no more is recovered than was charged off", _BUYERS["recovered"]),
@@ -82,6 +85,7 @@ OF_ALL_LANES: Sequence[Statement] = (
     Statement("re-routed records have one outcome", _RECORDS["outcomes_of_rerouted"]),
     Statement("merchant transit is what is in flight", _BOOKS["transit"]),
     Statement("lanes go on from where they were split", _RECORDS["branches"]),
+    Statement("archives are what is in files", _RECORDS["archives"]),
 )
 
 

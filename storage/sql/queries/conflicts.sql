@@ -12,6 +12,11 @@ FROM (
                 AND (decision.record_offset < receipt.record_offset OR decision.decided_at < receipt.decided_at)
         )
         OR EXISTS (
+            SELECT FROM archived_event
+            WHERE archived_event.lane = receipt.lane AND archived_event.event_hash = receipt.event_hash
+                AND archived_event.seq < coalesce(receipt.next_seq, archived_event.seq + 1)
+        )
+        OR EXISTS (
             SELECT FROM receipt AS holder
             WHERE holder.lane = receipt.lane AND holder.event_hash = receipt.event_hash AND holder.holds_event_id
         )
@@ -45,6 +50,11 @@ FROM (
                 SELECT FROM decision
                 WHERE decision.lane = receipt.lane AND decision.event_hash = receipt.event_hash
                     AND (decision.record_offset < receipt.record_offset OR decision.decided_at < receipt.decided_at)
+            )
+            OR EXISTS (
+                SELECT FROM archived_event
+                WHERE archived_event.lane = receipt.lane AND archived_event.event_hash = receipt.event_hash
+                    AND archived_event.seq < coalesce(receipt.next_seq, archived_event.seq + 1)
             )
             OR EXISTS (
                 SELECT FROM receipt AS holder

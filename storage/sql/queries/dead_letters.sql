@@ -94,6 +94,8 @@ WHERE dead_letter_id = $1;
 -- Which of some event ids of a lane a message has taken since: decided, a duplicate of something, or waiting.
 SELECT event_hash FROM decision WHERE lane = $1 AND event_hash = ANY($2::bytea[])
 UNION
+SELECT event_hash FROM archived_event WHERE lane = $1 AND event_hash = ANY($2::bytea[])
+UNION
 SELECT event_hash FROM receipt WHERE lane = $1 AND event_hash = ANY($2::bytea[]) AND holds_event_id
 UNION
 SELECT event_hash FROM parked WHERE lane = $1 AND event_hash = ANY($2::bytea[]);

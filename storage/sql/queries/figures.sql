@@ -39,6 +39,10 @@ SELECT outcome, sum(records)::bigint AS records
 FROM (
     SELECT outcome, count(*) AS records FROM decision WHERE kind = 'input' GROUP BY outcome
     UNION ALL
+    SELECT outcome, records
+    FROM archived_outcome JOIN archive_end USING (lane)
+    WHERE archived_outcome.next_seq <= archive_end.next_seq
+    UNION ALL
     SELECT outcome, count(*) FROM receipt GROUP BY outcome
     UNION ALL
     SELECT 'dead_lettered', count(*) FROM dead_letter WHERE topic IS NOT NULL

@@ -36,12 +36,17 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: seen
--- Which event ids are taken, and with what content: by a decision, or by a duplicate of something of another event id.
+-- Which event ids are taken, and with what content: by a decision, by one that is archived, or by a duplicate of something
+-- of another event id.
 SELECT found.*
 FROM unnest($2::text::bytea[]) AS named (event_hash)
 CROSS JOIN LATERAL (
     SELECT event_hash, fingerprint
     FROM decision
+    WHERE lane = $1 AND event_hash = named.event_hash
+    UNION ALL
+    SELECT event_hash, fingerprint
+    FROM archived_event
     WHERE lane = $1 AND event_hash = named.event_hash
     UNION ALL
     SELECT event_hash, fingerprint

@@ -35,6 +35,10 @@ ORDER BY seq, n;
 -- In the snapshot of a lane's end a few batches are decided, which takes longer than a worker's session may rest.
 SELECT set_config('idle_in_transaction_session_timeout', '120s', true);
 
+-- name: hold_partitions
+-- Before the snapshot is taken: what it sees of a lane's decisions is to be there until its end (docs/storage.md, Archive).
+LOCK TABLE decision, posting IN ACCESS SHARE MODE;
+
 -- name: standing
 -- Where a lane stands now, in the words of its row.
 SELECT batch_seq, chain_hash, lane_time, next_seq, terms_digest
@@ -70,14 +74,21 @@ FROM dead_letter
 WHERE lane = $1;
 
 -- name: decided_numbers
--- How many decisions and postings a lane has, and the highest number among them.
+-- How many decisions and postings a lane has, and the highest number among them; those that are archived count.
+WITH archived AS (
+    SELECT coalesce(max(decisions), 0) AS decisions, coalesce(max(postings), 0) AS postings,
+        max(last_decision) AS last_decision, nullif(max(last_posting), 0) AS last_posting
+    FROM archive_end
+    WHERE lane = $1
+)
 SELECT
-    (SELECT count(*) FROM decision WHERE lane = $1) AS decisions,
-    (SELECT max(seq) FROM decision WHERE lane = $1) AS last_decision,
-    (SELECT count(*) FROM posting WHERE lane = $1) AS postings,
-    (SELECT max(seq) FROM posting WHERE lane = $1) AS last_posting,
+    (SELECT count(*) FROM decision WHERE lane = $1) + decisions AS decisions,
+    coalesce((SELECT max(seq) FROM decision WHERE lane = $1), last_decision) AS last_decision,
+    (SELECT count(*) FROM posting WHERE lane = $1) + postings AS postings,
+    coalesce((SELECT max(seq) FROM posting WHERE lane = $1), last_posting) AS last_posting,
     (SELECT count(*) FROM batch WHERE lane = $1) AS batches,
-    (SELECT max(batch_seq) FROM batch WHERE lane = $1) AS last_batch;
+    (SELECT max(batch_seq) FROM batch WHERE lane = $1) AS last_batch
+FROM archived;
 
 -- name: parked
 -- What waits, each party's in the order in which it came.

@@ -43,6 +43,7 @@ NAMES = {
     "re-routed records have one outcome",
     "merchant transit is what is in flight",
     "lanes go on from where they were split",
+    "archives are what is in files",
     "hash chain",
     "operator log",
 }

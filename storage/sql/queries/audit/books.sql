@@ -14,17 +14,24 @@ WHERE lane = $2
 LIMIT $1;
 
 -- name: balances
--- Every balance is the sum of its postings, on its normal side. $3: accounts of buyers, $4: of merchants, $5: of the
--- platform (their party is nobody), $6: accounts that grow by a debit.
-WITH moved AS (
+-- Every balance is the sum of its postings, on its normal side; those that are archived are carried forward. $3: accounts of
+-- buyers, $4: of merchants, $5: of the platform (their party is nobody), $6: accounts that grow by a debit.
+WITH side AS (
     SELECT CASE WHEN side.ledger_account = ANY($5::text[]) THEN '' ELSE party_id END AS party_id,
-        side.ledger_account, currency,
-        sum(CASE WHEN side.ledger_account = ANY($6::text[]) THEN side.amount_minor ELSE -side.amount_minor END) AS minor
+        side.ledger_account, currency, side.debit_minor
     FROM posting CROSS JOIN LATERAL (
         VALUES (debit, amount_minor), (credit, -amount_minor)
-    ) AS side (ledger_account, amount_minor)
+    ) AS side (ledger_account, debit_minor)
     WHERE lane = $2
-    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT party_id, ledger_account, currency, debit_minor
+    FROM archived_balance JOIN archive_end USING (lane)
+    WHERE archived_balance.lane = $2 AND archived_balance.next_seq <= archive_end.next_seq
+), moved AS (
+    SELECT party_id, ledger_account, currency,
+        sum(CASE WHEN ledger_account = ANY($6::text[]) THEN debit_minor ELSE -debit_minor END) AS minor
+    FROM side
+    GROUP BY party_id, ledger_account, currency
 ), kept AS (
     SELECT account_id AS party_id, balance.ledger_account, currency, balance.minor
     FROM account CROSS JOIN LATERAL (

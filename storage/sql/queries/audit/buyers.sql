@@ -23,7 +23,7 @@ LIMIT $1;
 
 -- name: available
 -- Nothing is accepted beyond the limit: below 0 is only what a lowered limit, a line closed over holds, or a repayment undone,
--- leaves.
+-- leaves. $3: types of messages that may; of those whose decisions are archived it is on record whose they were.
 SELECT 'account ' || account_id AS subject, 'available ≥ 0, because its limit was never lowered' AS expected,
     available_minor::text AS found
 FROM account
@@ -31,7 +31,12 @@ WHERE lane = $2 AND available_minor < 0 AND NOT EXISTS (
     SELECT
     FROM decision
     WHERE decision.lane = $2 AND decision.party_kind = 'account' AND decision.party_id = account_id
-        AND outcome = 'applied' AND type IN ('credit_line.limit_changed', 'repayment.reversed', 'debt.charged_off')
+        AND outcome = 'applied' AND type = ANY($3::text[])
+) AND NOT EXISTS (
+    SELECT
+    FROM archived_lowering JOIN archive_end USING (lane)
+    WHERE archived_lowering.lane = $2 AND archived_lowering.account_id = account.account_id
+        AND archived_lowering.next_seq <= archive_end.next_seq
 )
 LIMIT $1;
 

@@ -3,7 +3,8 @@
 -- lane where there is one.
 
 -- name: one_decision_per_event
--- Per topic, key and event_id; a parked event is not decided yet, a duplicate by its content is not decided at all.
+-- Per topic, key and event_id; a parked event is not decided yet, a duplicate by its content is not decided at all. Of events
+-- whose decisions are archived the hashes are left.
 SELECT format('event %s of %s in %s', event_id, coalesce(party_id, 'the lane'), topic) AS subject,
     'one decision' AS expected, count(*)::text AS found
 FROM (
@@ -18,6 +19,10 @@ FROM (
     SELECT topic, party_kind, party_id, event_id
     FROM parked
     WHERE lane = $2
+    UNION ALL
+    SELECT topic, party_kind, party_id, event_id
+    FROM decision JOIN archived_event USING (lane, event_hash) JOIN archive_end USING (lane)
+    WHERE lane = $2 AND archived_event.seq < archive_end.next_seq
 ) AS decided
 GROUP BY topic, party_kind, party_id, event_id
 HAVING count(*) > 1
@@ -82,15 +87,21 @@ LIMIT $1;
 -- name: every_record_has_an_outcome
 -- As many outcomes as records settled, topic by topic; what was produced to another partition came by `rerouted`.
 WITH outcome AS (
-    SELECT topic, partition, count(*) AS records, max(record_offset) AS last_offset
+    SELECT topic, partition, sum(records) AS records, max(last_offset) AS last_offset
     FROM (
-        SELECT topic, partition, record_offset FROM decision WHERE lane = $2 AND kind = 'input'
+        SELECT topic, partition, 1 AS records, record_offset AS last_offset
+        FROM decision
+        WHERE lane = $2 AND kind = 'input'
         UNION ALL
-        SELECT topic, partition, record_offset FROM receipt WHERE lane = $2
+        SELECT topic, partition, 1, record_offset FROM receipt WHERE lane = $2
         UNION ALL
-        SELECT topic, partition, record_offset FROM dead_letter WHERE lane = $2 AND topic IS NOT NULL
+        SELECT topic, partition, 1, record_offset FROM dead_letter WHERE lane = $2 AND topic IS NOT NULL
         UNION ALL
-        SELECT topic, partition, record_offset FROM parked WHERE lane = $2
+        SELECT topic, partition, 1, record_offset FROM parked WHERE lane = $2
+        UNION ALL
+        SELECT topic, partition, records, last_offset
+        FROM archived_outcome JOIN archive_end USING (lane)
+        WHERE lane = $2 AND archived_outcome.next_seq <= archive_end.next_seq
     ) AS outcomes
     GROUP BY topic, partition
 ), by_topic AS (
@@ -122,15 +133,19 @@ LIMIT $1;
 
 -- name: batches
 -- A lane's batches and decisions are numbered without a hole, and end where the lane's row says. One that was split off
--- another begins after the batch it goes on from; what was decided before a split is looked at by the hash chain.
+-- another begins after the batch it goes on from; what was decided before a split is looked at by the hash chain. Batches
+-- stay when their decisions are archived.
 WITH begin AS (
     SELECT coalesce(max(batch_seq), 0) AS batch_seq, coalesce(max(next_seq), 1) AS next_seq
     FROM lane_branch
     WHERE lane = $2 AND from_lane <> lane
 ), split AS (
-    SELECT coalesce(max(next_seq), 1) AS next_seq
-    FROM lane_branch
-    WHERE lane = $2
+    SELECT greatest(1, max(next_seq)) AS next_seq
+    FROM (
+        SELECT next_seq FROM lane_branch WHERE lane = $2
+        UNION ALL
+        SELECT next_seq FROM archive_end WHERE lane = $2
+    ) AS begins
 ), numbered AS (
     SELECT batch.batch_seq, first_seq, decisions,
         lag(batch.batch_seq, 1, begin.batch_seq) OVER (ORDER BY batch.batch_seq) AS seq_before,
@@ -172,6 +187,37 @@ LEFT JOIN batch ON batch.lane = branch.from_lane AND batch.batch_seq = branch.ba
 LEFT JOIN lane_branch AS other ON other.lane = branch.from_lane AND other.from_lane <> other.lane
     AND other.batch_seq = branch.batch_seq
 WHERE branch.batch_seq > 0 AND branch.chain_hash IS DISTINCT FROM coalesce(batch.chain_hash, other.chain_hash)
+LIMIT $1;
+
+-- name: archives
+-- As many rows went as are in files; a lane's go up to the end of a batch that is, or to where it was split; none is left below.
+SELECT 'all lanes' AS subject, format('%s decisions and %s postings, as in files', filed.decisions, filed.postings) AS expected,
+    format('%s and %s', went.decisions, went.postings) AS found
+FROM (
+    SELECT coalesce(sum(decisions), 0) AS decisions, coalesce(sum(postings), 0) AS postings FROM archive_file
+) AS filed CROSS JOIN (
+    SELECT coalesce(sum(decisions), 0) AS decisions, coalesce(sum(postings), 0) AS postings FROM archive_end
+) AS went
+WHERE (filed.decisions, filed.postings) <> (went.decisions, went.postings)
+UNION ALL
+SELECT 'lane ' || lane, 'an archive up to the end of a batch', format('up to decision %s', next_seq - 1)
+FROM archive_end
+WHERE NOT EXISTS (
+    SELECT
+    FROM archive_file JOIN batch ON batch.lane = archive_file.lane AND batch.batch_seq = archive_file.last_batch_seq
+    WHERE first_seq + batch.decisions = archive_end.next_seq AND batch.lane_time = archive_end.lane_time
+) AND NOT EXISTS (
+    SELECT FROM lane_branch WHERE lane_branch.lane = archive_end.lane AND lane_branch.next_seq = archive_end.next_seq
+)
+UNION ALL
+SELECT 'lane ' || lane, format('no row of a decision before number %s, which are archived', next_seq),
+    format('decision %s', least(first.decision, first.posting))
+FROM archive_end CROSS JOIN LATERAL (
+    SELECT
+        (SELECT min(seq) FROM decision WHERE decision.lane = archive_end.lane) AS decision,
+        (SELECT min(seq) FROM posting WHERE posting.lane = archive_end.lane) AS posting
+) AS first
+WHERE least(first.decision, first.posting) < next_seq
 LIMIT $1;
 
 -- name: offsets
