@@ -142,6 +142,11 @@ def _more(lane: LaneReport, rules_version: int) -> Iterator[str]:
     for gap in lane.gaps:
         offsets = f"offsets {gap.first} to {gap.next_offset - 1}"
         yield f"batch {gap.batch_seq} passed over {gap.topic} {offsets}: no record of them was settled"
+    if lane.archived_batches:
+        yield (
+            f"decisions of {counted(lane.archived_batches, 'batch', 'batches')} are archived: the hashes of these were"
+            " compared"
+        )
     if lane.outputs_gone:
         yield f"{counted(lane.outputs_gone, 'output')} could not be compared: the brokers have deleted them"
     if lane.unfinished:

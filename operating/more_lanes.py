@@ -19,7 +19,7 @@ import asyncpg
 
 from contracts.topics import Topic
 from operating.refusal import ActionRefusedError
-from storage import branches, branching, migrations, recorded, replacement
+from storage import archive, branches, branching, migrations, recorded, replacement
 from storage.branches import Branch
 from storage.branching import Progress, Split
 from storage.database import connect
@@ -81,7 +81,7 @@ async def split_lanes(
         accepted: invariants that need not hold, by name: a defect of its time may have broken them, on record.
 
     Raises:
-        ActionRefusedError: the number does not fit, or something is unread or unsent.
+        ActionRefusedError: the number does not fit, decisions are archived, or something is unread or unsent.
         ClaimedError: workers run.
         AuditFailedError, SplitApartError: the new schema is not put in use.
         BrokerUnreachableError, KafkaError: the brokers are away.
@@ -94,6 +94,7 @@ async def split_lanes(
         found = await replacement.in_use(connection)
         identity = await _identity(settings, found)
         split = _split(identity, into)
+        await _require_all_there(connection)
         await require_no_workers(settings, connection)
         await fence_lanes(settings, str(identity.database_id), range(split.lanes))
         await _require_done(settings, connection, split)
@@ -134,6 +135,20 @@ async def _identity(settings: Settings, found: InUse) -> Identity:
             f" and group {named[2]!r}"
         )
     return there
+
+
+async def _require_all_there(connection: asyncpg.Connection) -> None:
+    """Every decision must be there, to be moved to the lane of its party.
+
+    Raises:
+        ActionRefusedError: some are archived.
+    """
+    archived = await archive.ends(connection)
+    if archived:
+        raise ActionRefusedError(
+            f"decisions of {len(archived)} lanes are archived, and lanes are split from the rows of all: bring them"
+            " back first with `postpay replay rebuild`"
+        )
 
 
 def _split(identity: Identity, into: int) -> Split:

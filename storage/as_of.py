@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage import archive
 from storage.bulk import LaneCopy
 from storage.database import Connection
 from storage.distribution import DistributionError, is_distributed
@@ -46,11 +47,13 @@ class LastBatches:
         ends: by lane, where there was a batch by then.
         first_at: lane time of the earliest first batch; None where nothing was ever settled.
         split_at: lane time after which all of them are those that there are now; None: they always were.
+        archived_until: lane time of the last batch whose decisions are in files; None where none are.
     """
 
     ends: dict[int, BatchEnd]
     first_at: datetime | None
     split_at: datetime | None
+    archived_until: datetime | None
 
 
 async def known_until(connection: Connection, *, event_clock: bool) -> datetime | None:
@@ -70,7 +73,9 @@ async def last_batches(connection: Connection, lanes: Collection[int], at: datet
     }
     first_at = min((row["first_at"] for row in rows if row["first_at"] is not None), default=None)
     split_at = max((row["split_at"] for row in rows if row["split_at"] is not None), default=None)
-    return LastBatches(ends, first_at, split_at)
+    archives = await archive.ends(connection)
+    archived_until = max((archives[lane].lane_time for lane in lanes if lane in archives), default=None)
+    return LastBatches(ends, first_at, split_at, archived_until)
 
 
 async def hide_the_present(connection: Connection) -> None:

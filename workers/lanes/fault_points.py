@@ -32,6 +32,10 @@ lane's own row; all is there and proven; it is in the old one's place, and not c
 SPLIT_CHECKPOINTS = ("split_filled", "split_partitions_added", "split_logged")
 """Those of the command that splits lanes (operating/more_lanes.py)."""
 
+ARCHIVE_CHECKPOINTS = ("archive_written", "archive_prepared", "archive_exchanged")
+"""Those of the command that archives (operating/archiving.py): files are written; what stays is copied, and what is
+needed of the rest carried forward; partitions are exchanged, and that is not committed."""
+
 
 class UnknownCheckpointError(ValueError):
     """POSTPAY_FAULT names no checkpoint; the message lists them."""
@@ -44,7 +48,7 @@ def parse(fault: str) -> tuple[str, int]:
         UnknownCheckpointError: no checkpoint has that name, or the number is none.
     """
     name, _, number = fault.partition(":")
-    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS, *REBUILD_CHECKPOINTS, *SPLIT_CHECKPOINTS)
+    known_names = (*CHECKPOINTS, *REDRIVE_CHECKPOINTS, *REBUILD_CHECKPOINTS, *SPLIT_CHECKPOINTS, *ARCHIVE_CHECKPOINTS)
     if name not in known_names or not (number or "1").isdigit():
         known = ", ".join(known_names)
         msg = f"POSTPAY_FAULT: expected NAME or NAME:NUMBER with NAME one of {known}; got {fault!r}"

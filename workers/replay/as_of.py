@@ -126,6 +126,11 @@ async def _ends(
             f"expected a time from {last.split_at.isoformat()} on, when lanes were split; got {at.isoformat()}: before,"
             " parties were on other lanes (docs/replay.md, Lanes that were split)"
         )
+    if last.archived_until is not None and at < last.archived_until:
+        raise UnknownTimeError(
+            f"expected a time from {last.archived_until.isoformat()} on; got {at.isoformat()}: what was decided by then"
+            " is archived (docs/storage.md, Archive)"
+        )
     if not last.ends:
         where = f"lane {', '.join(map(str, lanes))}" if len(lanes) == 1 else "the lanes"
         raise UnknownTimeError(

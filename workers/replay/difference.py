@@ -94,8 +94,8 @@ def of_batch(rows: BatchRows | None, log: BatchLog, decided: Decided, again: Bat
 
 def _of_decisions(rows: BatchRows, decided: Decided) -> Difference | None:
     again = decided.recorded
-    if rows.decisions == again.decisions and rows.postings == again.postings:
-        return None
+    if rows.is_archived or (rows.decisions == again.decisions and rows.postings == again.postings):
+        return None  # of what is archived the hash is compared, which is that of its rows
     recorded_decisions, recorded_postings = rows.named()
     if recorded_decisions != again.decisions:
         one, other = _first_apart(recorded_decisions, again.decisions)

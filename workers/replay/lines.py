@@ -29,9 +29,9 @@ def line(record: RawRecord) -> bytes:
     document = {
         "offset": record.offset,
         "timestamp_ms": record.timestamp_ms,
-        "key": _shown(record.key),
-        "value": _shown(record.value),
-        "headers": [[name, _shown(value)] for name, value in record.headers],
+        "key": shown(record.key),
+        "value": shown(record.value),
+        "headers": [[name, shown(value)] for name, value in record.headers],
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
@@ -65,9 +65,9 @@ def record_of(document: Any, topic: str, lane: int) -> RawRecord:
         lane,
         document["offset"],
         document["timestamp_ms"],
-        _raw(document["key"]),
-        _raw(document["value"]),
-        tuple([(name, _raw(value)) for name, value in document["headers"]]),
+        unshown(document["key"]),
+        unshown(document["value"]),
+        tuple([(name, unshown(value)) for name, value in document["headers"]]),
     )
 
 
@@ -76,7 +76,8 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _shown(raw: bytes | None) -> Any:
+def shown(raw: bytes | None) -> Any:
+    """Bytes as JSON has them."""
     if raw is None:
         return None
     try:
@@ -85,7 +86,8 @@ def _shown(raw: bytes | None) -> Any:
         return {"base64": base64.b64encode(raw).decode()}
 
 
-def _raw(shown: Any) -> Any:
-    if isinstance(shown, str):
-        return shown.encode()
-    return None if shown is None else base64.b64decode(shown["base64"])
+def unshown(document: Any) -> Any:
+    """The bytes that JSON has so."""
+    if isinstance(document, str):
+        return document.encode()
+    return None if document is None else base64.b64decode(document["base64"])

@@ -32,6 +32,7 @@ class LaneReport:
         to_batch: the last one that was found as recorded.
         messages: records of these batches.
         decisions: rows that were compared, likewise the others.
+        archived_batches: batches whose rows are in files, so that of them only the hashes were compared.
         outputs: messages on the output topics that were compared.
         outputs_gone: messages that the brokers have deleted, so that they could not be.
         state_rows: rows of what the lane is in the end; None: these were not compared, and `unfinished` says why.
@@ -51,6 +52,7 @@ class LaneReport:
     postings: int = 0
     outputs: int = 0
     outputs_gone: int = 0
+    archived_batches: int = 0
     state_rows: int | None = None
     state_by_rules: int = 0
     first_by_rules: Difference | None = None
@@ -114,6 +116,7 @@ class VerificationReport:
             "decisions": self.total("decisions"),
             "postings": self.total("postings"),
             "outputs": self.total("outputs"),
+            "archived_batches": self.total("archived_batches"),
             "state_rows": self.total("state_rows"),
             "seconds": round(self.seconds, 3),
             "per_s": round(self.rate_per_s, 1),

@@ -232,6 +232,7 @@ class LaneVerification:
             opened: to read the batches' records from; None where there is nothing more than what was read.
         """
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            await self._connection.execute(SQL["hold_partitions"])
             await self._connection.execute(SQL["be_patient"])
             row = await self._connection.fetchrow(SQL["standing"], self._lane)
             found = None if opened is None else await self._tail(opened, row["batch_seq"])
@@ -307,7 +308,7 @@ class LaneVerification:
             is_ours = log.rules_version == RULES_VERSION and self.report.diverged is None
             changed = self._changed_since(log, rows)
             if rows is None or is_ours or changed:
-                note = changed or ("" if rows is None else "its rows are those that were hashed when it was settled")
+                note = changed or _of_its_rows(rows)
                 return replace(found, batch_seq=log.batch_seq, note=note)
             version.differing += 1
             version.first = version.first or replace(found, batch_seq=log.batch_seq)
@@ -336,7 +337,7 @@ class LaneVerification:
 
     def _changed_since(self, log: BatchLog, rows: BatchRows | None) -> str:
         """Whether the rows are not those that were hashed, in words; empty: they are."""
-        if rows is None:
+        if rows is None or rows.is_archived:
             return ""
         by_rows = rows.hash_after(self._replay.standing.chain_hash)
         if by_rows != log.chain_hash:
@@ -359,7 +360,17 @@ class LaneVerification:
         report.messages += len(batch.taken)
         report.decisions += len(rows.decisions)
         report.postings += len(rows.postings)
+        report.archived_batches += rows.is_archived
         self._tell(batch.offsets, len(batch.taken))
+
+
+def _of_its_rows(rows: BatchRows | None) -> str:
+    """What can be said of the rows of a batch that is decided differently, as they are those that were hashed."""
+    if rows is None:
+        return ""
+    if rows.is_archived:
+        return "its rows are archived, so which of them differs can't be told: postpay archive check"
+    return "its rows are those that were hashed when it was settled"
 
 
 def _open_ended(history: RecordedHistory, lane: int) -> RecordedHistory:
