@@ -50,6 +50,7 @@ ENTRIES = {
     "operator-log": Entry("cli.operator_log"),
     "console": Entry("cli.console"),
     "audit": Entry("cli.audit"),
+    "archive": Entry("cli.archive"),
     "history": Entry("cli.history"),
     "replay": Entry("cli.replay"),
 }

@@ -1,10 +1,9 @@
 """`--as-of TIME` of the commands that show what there is: what there was then."""
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +13,7 @@ import typer
 from cli.connections import database
 from cli.failures import Failure
 from cli.progress import reading_bar
-from cli.source import source_of
-from contracts.instants import DATE_PATTERN, EXPECTED, PATTERN, parse_date, parse_instant
+from cli.source import source_of, time_of
 from settlement.dates import days_after, midnight
 from settlement.party import Party
 from storage.database import Connection
@@ -66,23 +64,11 @@ def past_of(as_of: str | None, directory: Path | None, checkpoints: Path | None,
         raise Failure(
             "--from, --offline and --checkpoint say what the past is decided again from; name it with --as-of"
         )
-    return Past(None if as_of is None else _end_of(as_of), directory, offline, checkpoints)
+    return Past(None if as_of is None else time_of("--as-of", as_of, _end_of), directory, offline, checkpoints)
 
 
-def _end_of(text: str) -> datetime:
-    """The instant that an option names; of a date its last one.
-
-    Raises:
-        Failure: it is neither a time nor a date.
-    """
-    try:
-        if re.match(DATE_PATTERN, text):
-            return midnight(days_after(parse_date(text), 1)) - timedelta.resolution
-        if re.match(PATTERN, text):
-            return parse_instant(text)
-    except ValueError as error:
-        raise Failure(f"--as-of: expected {EXPECTED}, or a date; got {text!r} ({error})") from error
-    raise Failure(f"--as-of: expected {EXPECTED}, or a date; got {text!r}")
+def _end_of(day: date) -> datetime:
+    return midnight(days_after(day, 1)) - timedelta.resolution
 
 
 @asynccontextmanager

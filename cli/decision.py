@@ -9,8 +9,10 @@ from cli.connections import database, run
 from cli.failures import EXIT_FOUND_WRONG, Failure
 from cli.output import AsJson, people, print_document
 from contracts.topics import LANE_TOPICS
+from storage import archive
 from storage.stories.decision import DecisionStory, decision_story
 from words.decision import tell
+from words.phrases import moment
 from workers.settings.model import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at what became of one message.")
@@ -49,18 +51,20 @@ def show(
     if topic not in LANE_TOPICS:
         raise Failure(f"expected a topic without prefix ({', '.join(LANE_TOPICS)}), got {topic!r}")
     settings = Settings.load()
-    story = run(_story(settings, topic, event_id, key))
+    story, more = run(_story(settings, topic, event_id, key))
     if story is None:
         of_key = f" of {key!r}" if key else ""
-        raise Failure(
-            f"no message {event_id!r}{of_key} of topic {topic} was settled; see: postpay lag", EXIT_FOUND_WRONG
-        )
+        raise Failure(f"no message {event_id!r}{of_key} of topic {topic} was settled{more}", EXIT_FOUND_WRONG)
     if as_json:
         print_document(story.document())
     else:
         people().print(*tell(story), sep="\n")
 
 
-async def _story(settings: Settings, topic: str, event_id: str, key: str | None) -> DecisionStory | None:
+async def _story(settings: Settings, topic: str, event_id: str, key: str | None) -> tuple[DecisionStory | None, str]:
+    """What became of it; where nothing is found, where else to look."""
     async with database(settings) as connection:
-        return await decision_story(connection, topic, event_id, key)
+        story = await decision_story(connection, topic, event_id, key)
+        until = max((end.lane_time for end in (await archive.ends(connection)).values()), default=None)
+    archived = "" if until is None else f", or it was by {moment(until)}, which is archived (postpay archive list)"
+    return story, f"{archived}; see: postpay lag"

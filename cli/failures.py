@@ -5,7 +5,9 @@ from aiokafka.errors import KafkaError
 
 from cli.streams import UnwritableError
 from console.login.users import UsersFileError
+from operating.archive_files import ArchiveError
 from operating.refusal import ActionRefusedError
+from storage.archiving import NotArchivableError
 from storage.branching import SplitApartError
 from storage.database import PooledTransactionsError
 from storage.distribution import DistributionError
@@ -69,6 +71,7 @@ def _code(error: BaseException) -> int | None:
 
 FOUND_WRONG = (
     ActionRefusedError,
+    ArchiveError,
     AuditFailedError,
     HistoryError,
     ProcessKilledError,
@@ -83,6 +86,7 @@ MISUSE = (
     IdentityMismatchError,
     KafkaError,
     MigrationError,
+    NotArchivableError,
     NotMigratedError,
     PooledTransactionsError,
     SettingsError,

@@ -26,7 +26,7 @@ def tell(story: AccountStory) -> Iterator[RenderableType]:
     yield from _owing(story)
     yield from _steps(story)
     yield from told_payouts(story.payouts)
-    yield from told_history(story.history)
+    yield from told_history(story.history, story.archived_until)
 
 
 def _line(story: AccountStory) -> str:

@@ -30,7 +30,7 @@ def tell(story: MerchantStory) -> Iterator[RenderableType]:
     yield ""
     yield from _deposits(story)
     yield from told_payouts(story.payouts)
-    yield from told_history(story.history)
+    yield from told_history(story.history, story.archived_until)
 
 
 def _deposits(story: MerchantStory) -> Iterator[RenderableType]:

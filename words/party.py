@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from rich.console import RenderableType
 
@@ -31,10 +32,11 @@ def told_payouts(payouts: Sequence[PayoutStory]) -> Iterator[RenderableType]:
         )
 
 
-def told_history(history: Sequence[HistoryStory]) -> Iterator[RenderableType]:
+def told_history(history: Sequence[HistoryStory], archived_until: datetime | None = None) -> Iterator[RenderableType]:
     """Every message about a party, in the order of what became of them; duplicates are counted with what they repeat.
 
-    Those of one event are told with its first outcome, others with the message before them.
+    Those of one event are told with its first outcome, others with the message before them. What was decided up to
+    `archived_until` is not among them.
     """
     told: list[HistoryStory] = []
     repeats: Counter[int] = Counter()
@@ -55,6 +57,8 @@ def told_history(history: Sequence[HistoryStory]) -> Iterator[RenderableType]:
         columns,
         [row[: len(columns)] for row in rows],
     )
+    if archived_until is not None:
+        yield f"What was decided up to {moment(archived_until)} is archived: postpay archive list"
 
 
 def _why(each: HistoryStory) -> str | None:

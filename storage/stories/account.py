@@ -96,7 +96,8 @@ class AccountStory(Story):
     `payoff_minor` is what a payoff takes now, by the lane's time; `charged_off_minor` is what was given up and not
     taken back by a return, recovered or not.
 
-    `other_obligations` are of no order and no cash-out.
+    `other_obligations` are of no order and no cash-out. What was decided up to `archived_until` is in files, and not in
+    the history.
     """
 
     account_id: str
@@ -121,6 +122,7 @@ class AccountStory(Story):
     cash_outs: tuple[CashOutStory, ...]
     other_obligations: tuple[ObligationStory, ...]
     history: tuple[HistoryStory, ...]
+    archived_until: datetime | None = None
 
 
 async def account_story(connection: Connection, account_id: str, *, with_history: bool = True) -> AccountStory | None:
@@ -158,6 +160,7 @@ async def account_story(connection: Connection, account_id: str, *, with_history
         ),
         other_obligations=_obligations(owed.others),
         history=told_history,
+        archived_until=row["archived_until"],
     )
 
 

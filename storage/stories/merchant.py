@@ -112,7 +112,7 @@ class MerchantStory(Story):
 
     `payable_minor` and `shop_balance_minor` are in the currency it registered with; `balances` has all.
     `next_payout_at` is None while nothing is payable. `open_cases` has no returns: there may be thousands. `settings`
-    is None of a shop that has told none.
+    is None of a shop that has told none. What was decided up to `archived_until` is in files, and not in the history.
     """
 
     merchant_id: str
@@ -131,6 +131,7 @@ class MerchantStory(Story):
     open_cases: tuple[CaseStory, ...]
     settings: SettingsStory | None
     history: tuple[HistoryStory, ...]
+    archived_until: datetime | None = None
 
 
 async def merchant_story(
@@ -174,6 +175,7 @@ async def merchant_story(
         open_cases=tuple(map(CaseStory.of, cases)),
         settings=next(map(_settings, settings), None),
         history=told_history,
+        archived_until=row["archived_until"],
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from contracts.topics import Topic
 from demo.history import History, tick
 from demo.record import Record, record
-from storage import branching
+from storage import archive, branching
+from storage.audit import audit
 from storage.database import connect
 from storage.operator_log import Action
 from tests.command import Command, Ran
@@ -76,7 +78,7 @@ async def settled(made: Platform, days: list[list[Record]], fault: str) -> None:
     await work(made, days[-1:])
 
 
-async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, server):
+async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, server, tmp_path):
     made = books.platform
     assert await made.count("SELECT count(*) FROM parked") > 0
     assert await made.count("SELECT count(*) FROM debit WHERE status = 'requested'") > 0
@@ -124,6 +126,7 @@ async def test_after_a_split_every_party_is_as_it_was_and_goes_on(books, server)
             await last.require_sound()
             await require_past(last, "acc-000001")
             await require_proven(last, backup.dsn)
+            await require_archivable(replace(books, platform=last), tmp_path / "archive")
 
 
 async def require_past(made: Platform, account: str) -> None:
@@ -137,6 +140,32 @@ async def require_past(made: Platform, account: str) -> None:
     assert (then.code, earlier.code) == (0, 2)
     assert then.json["history"] == now.json["history"]
     assert "when lanes were split" in earlier.complaint
+
+
+async def require_archivable(books: Books, directory: Path) -> None:
+    """What was decided before either split, between them and after goes to files, and all of it is still proven."""
+    made = books.platform
+    times = [row[0] for row in await made.fetch("SELECT lane_time FROM lane_branch ORDER BY from_lanes, lane_time")]
+    (latest,) = await made.fetch("SELECT max(lane_time) AS time FROM lane")
+    decisions = await made.count("SELECT count(*) FROM decision")
+    for before in (times[0] - timedelta(days=5), times[0], times[-1], latest["time"]):
+        because = ("--before", before.isoformat(), "--reason", "retention")
+        ran = await books.command("archive", "write", str(directory), *because, "--json")
+        assert ran.code == 0, ran.err
+        decisions -= sum(lane["decisions"] for lane in ran.json["lanes"])
+        assert await made.count("SELECT count(*) FROM decision") == decisions
+        ran = await books.command("archive", "check", str(directory), "--json")
+        assert (ran.code, ran.json["problems"]) == (0, [])
+        async with made.database() as connection:
+            assert [each for each in await audit(connection) if not each.ok] == []
+    verified = await books.command("replay", "verify", "--json")
+    assert (verified.code, verified.json["complete"]) == (0, True), verified.out
+    assert verified.json["archived_batches"] > verified.json["batches"] / 2
+    await books.refused("bring them back first with `postpay replay rebuild`", 2 * AT_LAST)
+    rebuilt = await books.command("replay", "rebuild", "--reason", "to split again", "--json")
+    assert rebuilt.code == 0, rebuilt.err
+    assert await made.count("SELECT count(*) FROM archive_end") == 0
+    assert await made.count("SELECT count(*) FROM decision") > decisions
 
 
 def at(time: datetime) -> tuple[str, str]:
@@ -187,4 +216,5 @@ async def test_every_table_is_carried_over_or_filled_otherwise(connection):
     computed = {"lane", "lane_branch", "lane_offset", "lane_relay", "platform_balance", "untracked_payout"}
     of_no_lane = {"identity", "migration", "operator_log", "terms"}
     left_behind = {"outbox"}  # all of it was sent
+    left_behind |= {*archive.TABLES}  # with anything in them no lane is split
     assert {row["relname"] for row in rows} == {*branching.CARRIED} | computed | of_no_lane | left_behind

@@ -48,6 +48,6 @@ def test_a_shops_plans_are_told_with_and_without_days_and_periods():
         open=OpenStory(promotions=0, disputes=0, after_sales=0, violations=0),
         settings=settings,
     )
-    course = {"steps": [], "older_place": None, "is_newest": True, "timers": []}
+    course = {"steps": [], "older_place": None, "is_newest": True, "timers": [], "archived_until": None}
     page = shown("merchant", {**story.document(), "lane": 1, "course": course})
     assert f"{PlanKind.DEFERRED} 30, {PlanKind.INSTALMENT} × 3" in page

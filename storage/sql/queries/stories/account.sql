@@ -1,8 +1,8 @@
 -- The story of an account. `lane JOIN …` finds a party whose lane is not known by one look-up per lane.
 
 -- name: account
-SELECT account.*, lane.lane_time
-FROM lane JOIN account USING (lane)
+SELECT account.*, lane.lane_time, archive_end.lane_time AS archived_until
+FROM lane JOIN account USING (lane) LEFT JOIN archive_end USING (lane)
 WHERE account_id = $1;
 
 -- name: purchase_order

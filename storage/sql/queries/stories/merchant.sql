@@ -1,8 +1,8 @@
 -- The story of a merchant. `lane JOIN …` finds a party whose lane is not known by one look-up per lane.
 
 -- name: merchant
-SELECT merchant.*
-FROM lane JOIN merchant USING (lane)
+SELECT merchant.*, archive_end.lane_time AS archived_until
+FROM lane JOIN merchant USING (lane) LEFT JOIN archive_end USING (lane)
 WHERE merchant_id = $1;
 
 -- name: next_payout
