@@ -18,7 +18,7 @@ from operating.archive_files import ArchiveError, FileWriter, proven
 from operating.refusal import ActionRefusedError
 from storage import as_of, branches, outbox, recorded
 from storage.archive import ArchiveFile
-from storage.archiving import Archiving, Cut, Family, archivist, cuts
+from storage.archiving import Archiving, Cut, Family, Going, archivist, cuts
 from storage.database import Connection
 from storage.identity import identity
 from storage.operator_log import Action, Because, LogOutcome, Note
@@ -82,7 +82,7 @@ async def archive(
         for family in families:
             archiving = Archiving(connection, family)
             if dry_run:
-                done += await _went(archiving, {})
+                done += _went(family, await archiving.going(), {})
             else:
                 done += await _archive(archiving, directory, because, told)
     return done
@@ -102,7 +102,8 @@ async def _require_past(connection: Connection, before: datetime, *, event_clock
 
 async def _archive(archiving: Archiving, directory: Path, because: Because, told: Told) -> list[LaneArchived]:
     files = {cut.lane: await _write(archiving.connection, cut, directory, told) for cut in archiving.family}
-    went = await _went(archiving, files)
+    going = await archiving.going()
+    went = _went(archiving.family, going, files)
     written = [file for of_lane in files.values() for file in of_lane]
     _require_all(written, went)
     reached("archive_written")
@@ -111,7 +112,7 @@ async def _archive(archiving: Archiving, directory: Path, because: Because, told
     copied = await archiving.prepare(_counting(told, "carrying forward", await archiving.to_prepare()))
     reached("archive_prepared")
     note = _note(because, archiving.family, went)
-    await archiving.exchange(copied, written, note, partial(reached, "archive_exchanged"))
+    await archiving.exchange(copied, going, written, note, partial(reached, "archive_exchanged"))
     return went
 
 
@@ -161,18 +162,17 @@ async def _hash_before(connection: Connection, cut: Cut) -> bytes:
     return (await branches.begins(connection, cut.lane)).chain_hash if found is None else found
 
 
-async def _went(archiving: Archiving, files: Mapping[int, Sequence[ArchiveFile]]) -> list[LaneArchived]:
-    going = await archiving.to_go()
+def _went(family: Family, going: Mapping[int, Going], files: Mapping[int, Sequence[ArchiveFile]]) -> list[LaneArchived]:
     return [
         LaneArchived(
             cut.lane,
             cut.next_seq,
             cut.lane_time,
-            going[cut.lane]["decisions"],
-            going[cut.lane]["postings"],
+            going[cut.lane].decisions,
+            going[cut.lane].postings,
             files.get(cut.lane, ()),
         )
-        for cut in archiving.family
+        for cut in family
     ]
 
 

@@ -8,10 +8,11 @@ Source: docs/storage.md, Archive; docs/decisions/0033-what-is-archived-is-carrie
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import stamina
@@ -76,6 +77,8 @@ Family = Sequence[Cut]
 async def archivist(dsn: str, password: Password | None = None) -> AsyncIterator[asyncpg.Connection]:
     """A connection that alone may change the schema for as long as it lives, as its owner.
 
+    What was copied and took no place is dropped in the end, or by the next one.
+
     Raises:
         NotMigratedError: the database lacks migrations.
         NotArchivableError: it is distributed over nodes, or the user is no member of postpay_owner.
@@ -92,7 +95,12 @@ async def archivist(dsn: str, password: Password | None = None) -> AsyncIterator
             raise NotArchivableError(
                 f"expected a database user who migrates, a member of postpay_owner: {error}"
             ) from error
-        yield connection
+        await connection.execute(_SQL["drop_kept"])
+        try:
+            yield connection
+        finally:
+            if not connection.is_closed():
+                await connection.execute(_SQL["drop_kept"])
 
 
 async def cuts(connection: Connection, before: datetime) -> list[Family]:
@@ -126,6 +134,15 @@ async def _cut(connection: Connection, lane: int, before: datetime, kept_from: i
     return Cut(lane, after, own, kept_from, last["next_seq"], last["lane_time"])
 
 
+class Going(NamedTuple):
+    """How many decisions and postings of a lane go; the highest number of one, and of one that has posted."""
+
+    decisions: int
+    postings: int
+    last_decision: int
+    last_posting: int
+
+
 @dataclass(slots=True)
 class Archiving:
     """The rest of what is done with a family once its files are written.
@@ -157,13 +174,17 @@ class Archiving:
             copied[cut.lane] = await self._catch_up(cut.lane, copied[cut.lane], told)
         return copied
 
-    async def to_go(self) -> dict[int, asyncpg.Record]:
-        """By lane how many decisions and postings go, and which of them posted last."""
-        return {cut.lane: await self.connection.fetchrow(_SQL["counts"], cut.lane, cut.next_seq) for cut in self.family}
+    async def going(self) -> dict[int, Going]:
+        """What goes of each lane."""
+        return {
+            cut.lane: Going(*await self.connection.fetchrow(_SQL["going"], cut.lane, cut.next_seq))
+            for cut in self.family
+        }
 
     async def exchange(
         self,
-        copied: dict[int, int],
+        copied: Mapping[int, int],
+        going: Mapping[int, Going],
         files: Sequence[ArchiveFile],
         note: Note,
         on_exchanged: Callable[[], None] = unheard,
@@ -172,6 +193,7 @@ class Archiving:
 
         Args:
             copied: as `prepare` gave it.
+            going: what goes.
             files: those of these lanes, which hold all that goes.
             note: for the operator log.
             on_exchanged: called before the COMMIT.
@@ -180,7 +202,19 @@ class Archiving:
             NotArchivableError: the tables are read without a pause; nothing has changed.
         """
         try:
-            await self._exchange_when_possible(copied, files, note, on_exchanged)
+            async for attempt in stamina.retry_context(
+                on=(asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError),
+                attempts=LOCK_ATTEMPTS,
+                timeout=None,
+                wait_initial=0.2,
+                wait_max=5.0,
+            ):
+                with attempt:
+                    async with self.connection.transaction():
+                        await set_lock_timeout(self.connection, LOCK_TIMEOUT_S)
+                        await self._exchange(copied, going, files)
+                        await operator_log.append(self.connection, [note])
+                        on_exchanged()
         except asyncpg.LockNotAvailableError as error:
             lanes = ", ".join(str(cut.lane) for cut in self.family)
             raise NotArchivableError(
@@ -188,29 +222,8 @@ class Archiving:
                 " another command; nothing has changed, try again later"
             ) from error
 
-    async def _exchange_when_possible(
-        self, copied: dict[int, int], files: Sequence[ArchiveFile], note: Note, on_exchanged: Callable[[], None]
-    ) -> None:
-        going = await self.to_go()
-        async for attempt in stamina.retry_context(
-            on=(asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError),
-            attempts=LOCK_ATTEMPTS,
-            timeout=None,
-            wait_initial=0.2,
-            wait_max=5.0,
-        ):
-            with attempt:
-                async with self.connection.transaction():
-                    await set_lock_timeout(self.connection, LOCK_TIMEOUT_S)
-                    await self._exchange(copied, going, files, note)
-                    on_exchanged()
-
     async def _exchange(
-        self,
-        copied: dict[int, int],
-        going: dict[int, asyncpg.Record],
-        files: Sequence[ArchiveFile],
-        note: Note,
+        self, copied: Mapping[int, int], going: Mapping[int, Going], files: Sequence[ArchiveFile]
     ) -> None:
         connection = self.connection
         for row in await connection.fetch(_SQL["hold"], [cut.lane for cut in self.family]):
@@ -219,11 +232,9 @@ class Archiving:
         for cut in self.family:
             await self._choose(cut.lane)
             await connection.execute(_SQL["exchange"])
-            gone = going[cut.lane]
-            await connection.execute(_SQL["put_end"], cut.lane, cut.next_seq, cut.lane_time, *gone)
+            await connection.execute(_SQL["put_end"], cut.lane, cut.next_seq, cut.lane_time, *going[cut.lane])
         for file in files:
             await connection.execute(_SQL["put_file"], *astuple(file))
-        await operator_log.append(connection, [note])
 
     async def _carry_forward(self, cut: Cut, told: Told) -> None:
         connection = self.connection

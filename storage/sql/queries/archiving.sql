@@ -15,7 +15,7 @@ SELECT max(last_batch_seq)
 FROM archive_file
 WHERE lane = $1;
 
--- name: counts
+-- name: going
 -- How many decisions and postings of a lane are to go, and which are the last of them.
 SELECT
     (SELECT count(*) FROM decision WHERE lane = $1 AND seq < $2) AS decisions,
@@ -81,15 +81,29 @@ WHERE lane = $1 AND seq < $2 AND party_kind = 'account' AND outcome = 'applied' 
 SELECT set_config('postpay.archive_lane', $1, false), set_config('postpay.archive_from', $2, false),
     set_config('postpay.archive_until', $3, false);
 
+-- name: drop_kept
+-- What was copied by an archiving that did not come to its end.
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOR kept IN
+        SELECT relname FROM pg_class
+        WHERE relnamespace = 'postpay'::regnamespace AND relkind = 'r' AND NOT relispartition
+            AND relname ~ '^(decision|posting)_lane_[0-9]+_kept$'
+    LOOP
+        EXECUTE format('DROP TABLE %I', kept);
+    END LOOP;
+END $$;
+
 -- name: make_kept
--- Empty tables like the partitions, without indexes; what an archiving left that did not come to its end is dropped.
+-- Empty tables like the partitions, without indexes.
 DO $$
 DECLARE
     lane text := current_setting('postpay.archive_lane');
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['decision', 'posting'] LOOP
-        EXECUTE format('DROP TABLE IF EXISTS %I', name || '_lane_' || lane || '_kept');
         EXECUTE format(
             'CREATE TABLE %I (LIKE %I INCLUDING ALL EXCLUDING INDEXES,'
             ' CONSTRAINT of_its_lane CHECK (lane IS NOT NULL AND lane = %s))',

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import random
+import uuid
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import asyncpg
 import cramjam
@@ -14,7 +16,7 @@ from operating.archive_checking import check
 from operating.archive_files import ArchiveError
 from operating.archiving import archive
 from operating.refusal import ActionRefusedError
-from storage import figures
+from storage import archiving, figures
 from storage.audit import audit
 from storage.database import connect
 from storage.operator_log import Because
@@ -326,3 +328,41 @@ async def test_the_past_can_be_shown_as_far_as_its_decisions_are_there(books):
         found = {each.name: each.detail for each in await audit(connection)}
     then = {each.name: each.detail for each in seen[2].checks}
     assert {name for name in then if found[name] != then[name]} == {"hash chain", "operator log"}
+
+
+async def test_it_gives_way_to_whoever_reads_and_leaves_nothing_behind(books, monkeypatch):
+    monkeypatch.setattr(archiving, "LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr(archiving, "LOCK_TIMEOUT_S", 0.1)
+    before = await rows(books)
+    tables = "SELECT relname FROM pg_class WHERE relnamespace = 'postpay'::regnamespace AND relkind = 'r' ORDER BY 1"
+    there = await books.fetch(tables)
+    reader = await connect(books.database, application_name="test")
+    try:
+        async with reader.transaction():
+            await reader.fetch("SELECT FROM decision LIMIT 1")
+            with pytest.raises(archiving.NotArchivableError, match="read without a pause"):
+                await books.write(books.settled.seen[1].at)
+    finally:
+        await reader.close()
+    assert await rows(books) == before
+    assert await books.fetch(tables) == there
+    await books.write(books.settled.seen[1].at)
+    assert await rows(books) < before
+    assert await books.problems() == []
+
+
+async def test_only_who_may_migrate_archives_and_every_auditor_checks(books):
+    await books.write(books.settled.seen[1].at)
+    owner, user = books.database, f"auditor_{uuid.uuid4().hex[:8]}"
+    connection = await asyncpg.connect(owner)
+    try:
+        await connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret' IN ROLE postpay_auditor")
+        server = urlsplit(owner)
+        books.database = server._replace(netloc=f"{user}:secret@{server.hostname}:{server.port}").geturl()
+        with pytest.raises(archiving.NotArchivableError, match="a member of postpay_owner"):
+            await books.write(books.settled.seen[2].at)
+        assert await books.problems() == []
+    finally:
+        books.database = owner
+        await connection.execute(f"DROP ROLE {user}")
+        await connection.close()
