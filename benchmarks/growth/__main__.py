@@ -86,6 +86,13 @@ def show(figures: GrowthFigures) -> None:
         f"{TIMERS_RATE} a second, meanwhile waited p50 {waits.p50_ms:,.1f}, p99 {waits.p99_ms:,.1f}, "
         f"at most {waits.most_ms:,.1f} ms"
     )
+    went = figures.archived
+    files_mib, freed_mib = went.files_bytes / 2**20, went.freed_bytes / 2**20
+    console.print(
+        f"{went.decisions:,} decisions were archived in {went.seconds:,.1f} s, into {files_mib:,.0f} MiB; it freed"
+        f" {freed_mib:,.0f} MiB, and orders, {TIMERS_RATE} a second, meanwhile waited p99 {went.p99_ms:,.1f}, at most"
+        f" {went.most_ms:,.1f} ms"
+    )
     console.print(f"the audit found nothing, in {figures.audit_s:,.1f} s")
     console.print("Processor time, a message, a timer or a second:")
     for line in figures.processor:

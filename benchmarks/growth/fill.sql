@@ -300,6 +300,10 @@ SELECT pg_database_size(current_database());
 -- How many accounts and decisions there are.
 SELECT (SELECT count(*) FROM account) AS accounts, (SELECT sum(next_seq - 1) FROM lane)::bigint AS decisions;
 
+-- name: middle
+-- The lane time before which half of all batches were settled.
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY lane_time) FROM batch;
+
 -- name: move_timers
 -- Let $2 timers of a lane fall due at $1: reminders of due dates, which in real life fall due at one 00:00.
 UPDATE timer

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import databases
-from benchmarks.growth import fill, midnight, template
+from benchmarks.growth import fill, midnight, retention, template
 from benchmarks.growth.midnight import Waits
 from benchmarks.growth.plan import StageSize, require_room, shared_out
+from benchmarks.growth.retention import Archived
 from benchmarks.lane_log import LaneLog
 from benchmarks.latency import Latency, SteadyRate
 from benchmarks.load import SPREAD, Load, LoadMessage, registering
@@ -87,6 +88,7 @@ class GrowthFigures:
 
     stages: Sequence[StageFigures]
     waits: Waits
+    archived: Archived
     audit_s: float
     processor: Sequence[str]
     """Processor time, one line for each timed part."""
@@ -107,6 +109,12 @@ class GrowthFigures:
             "wait_p50_ms": round(self.waits.p50_ms, 2),
             "wait_p99_ms": round(self.waits.p99_ms, 2),
             "wait_most_ms": round(self.waits.most_ms, 2),
+            "archived_decisions": self.archived.decisions,
+            "archive_s": round(self.archived.seconds, 1),
+            "archive_mib": round(self.archived.files_bytes / 2**20, 1),
+            "freed_mib": round(self.archived.freed_bytes / 2**20, 1),
+            "archive_wait_p99_ms": round(self.archived.p99_ms, 2),
+            "archive_wait_most_ms": round(self.archived.most_ms, 2),
             "audit_s": round(self.audit_s, 1),
         }
 
@@ -145,12 +153,13 @@ class GrowthRun(BenchmarkRun):
                 self._settled(settings, fleet, "register merchants", (registering(n, _now()) for n in range(MERCHANTS)))
                 stages = [self._at(stack, settings, fleet, size) for size in self._growth.stages]
                 waits = self._midnight(stack, settings, fleet)
+                archived = self._archived(settings, fleet)
             finally:
                 fleet.stop()
             begun = time.perf_counter()
             with self._share("audit"):
                 asyncio.run(databases.audited(settings))
-            return GrowthFigures(stages, waits, time.perf_counter() - begun, self._processor)
+            return GrowthFigures(stages, waits, archived, time.perf_counter() - begun, self._processor)
 
     def _at(self, stack: Stack, settings: Settings, fleet: Fleet, size: StageSize) -> StageFigures:
         """Fill up to a stage and measure there."""
@@ -230,6 +239,19 @@ class GrowthRun(BenchmarkRun):
             log.follow(0, worker, lambda _: None)
         stop(fleet)
         return waits
+
+    def _archived(self, settings: Settings, fleet: Fleet) -> Archived:
+        """The older half archived while orders are placed."""
+        orders = SteadyRate("archiving", TIMERS_RATE, 0.0, self._accounts, STRIDE)
+        before = asyncio.run(retention.before_the_newer_half(settings))
+        there = asyncio.run(retention.database_bytes(settings))
+        with self._log(settings) as log, self._share("archive the older half"):
+            worker = fleet.start()
+            worker.await_ready()
+            found = retention.archived(settings, orders, before, self._directory / "archive")
+            log.follow(0, worker, lambda _: None)
+        stop(fleet)
+        return replace(found, freed_bytes=there - asyncio.run(retention.database_bytes(settings)))
 
     def _steady(self, rate_per_s: float) -> SteadyRate:
         name = f"stage{self._stage}at{rate_per_s:.0f}"

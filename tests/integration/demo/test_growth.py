@@ -55,5 +55,6 @@ def test_a_worker_goes_on_from_what_was_copied_and_the_audit_holds(tmp_path):
     assert first["decisions"] == 2_000  # the openings of accounts, and a thousand merchants
     assert last["decisions"] == pytest.approx(12_000, rel=0.1)
     assert figures["timers"] == 300
+    assert figures["archived_decisions"] == pytest.approx(last["decisions"] / 2, rel=0.5)
     assert "the audit found nothing" in ran.stdout
     assert ran.stdout.count("reached: ") == 2

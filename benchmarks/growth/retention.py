@@ -1,0 +1,91 @@
+"""The older half of all batches is archived by the command that operators have, while orders are placed."""
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.growth.fill import connected
+from benchmarks.growth.statements import SQL
+from benchmarks.latency import Arrivals, Latency, SteadyRate, send
+from cli.embedded import environment_of
+from cli.processes import POSTPAY, environment_with
+from workers.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What went, and the milliseconds that orders placed meanwhile waited for their notice."""
+
+    decisions: int
+    seconds: float
+    files_bytes: int
+    freed_bytes: int
+    """Of the database."""
+    p99_ms: float
+    most_ms: float
+
+
+async def before_the_newer_half(settings: Settings) -> str:
+    """The lane time of the batch in the middle."""
+    async with connected(settings) as connection:
+        middle: datetime = await connection.fetchval(SQL["middle"])
+    return middle.isoformat()
+
+
+async def database_bytes(settings: Settings) -> int:
+    """How large the database is."""
+    async with connected(settings) as connection:
+        size: int = await connection.fetchval(SQL["size"])
+    return size
+
+
+def archived(settings: Settings, orders: SteadyRate, before: str, directory: Path) -> Archived:
+    """Let `postpay archive write` do it, and place orders until it is done; a worker runs.
+
+    Args:
+        settings: where.
+        orders: what is placed; `seconds` is not looked at.
+        before: what was settled before this time goes.
+        directory: of the files, and of what the command says.
+
+    Raises:
+        BenchmarkError: it failed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    said, complaints = directory / "archive.json", directory / "archive.log"
+    arrivals = Arrivals(settings, b'"causation_id":"%b-' % orders.run.encode())
+    try:
+        with said.open("wb") as output, complaints.open("wb") as errors:
+            begun = time.perf_counter()
+            process = subprocess.Popen(
+                [POSTPAY, "archive", "write", "files", "--before", before, "--reason", "growth", "--json"],
+                env=environment_with(environment_of(settings)),
+                cwd=directory,
+                stdout=output,
+                stderr=errors,
+            )
+            try:
+                sent_at = send(settings, orders, lambda _: process.poll() is None)
+                seconds = time.perf_counter() - begun
+            finally:
+                process.kill()  # of one that has ended nothing
+                process.wait()
+        arrivals.await_all(len(sent_at))
+    finally:
+        arrivals.close()
+    if process.returncode:
+        raise BenchmarkError(f"archiving failed; see {complaints}")
+    lanes = json.loads(said.read_bytes())["lanes"]
+    delays_s = arrivals.delays(sent_at, begun)
+    return Archived(
+        sum(lane["decisions"] for lane in lanes),
+        seconds,
+        sum(file["size_bytes"] for lane in lanes for file in lane["files"]),
+        0,
+        Latency.of(delays_s).p99_ms,
+        max(delays_s) * 1000,
+    )
