@@ -35,7 +35,6 @@ password_encryption = 'scram-sha-256'
 max_connections = 200
 shared_buffers = '512MB'
 max_wal_size = '4GB'
-wal_compression = on
 jit = off
 
 timezone = 'UTC'

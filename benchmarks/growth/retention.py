@@ -1,4 +1,4 @@
-"""The older half of all batches is archived by the command that operators have, while orders are placed."""
+"""The older half of all decisions is archived by the command that operators have, while orders are placed."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ class Archived:
 
 
 async def before_the_newer_half(settings: Settings) -> str:
-    """The lane time of the batch in the middle."""
+    """The lane time of the batch in the middle of all decisions."""
     async with connected(settings) as connection:
         middle: datetime = await connection.fetchval(SQL["middle"])
     return middle.isoformat()
