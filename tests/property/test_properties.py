@@ -15,6 +15,13 @@ from tests.property.histories import histories, history_of
 from tests.property.shortest import check
 from tests.property.stories import Story, stories
 
+REACHING = (
+    *(22, 188, 149, 182, 341, 416, 415, 71, 713, 81, 83, 539, 68, 304, 60),
+    *(177, 391, 13, 30, 62, 79, 88, 492, 556, 48, 104, 146, 187, 190, 406),
+)
+"""Of 1000 histories those that together reach every rule, so that not all have to be tried. Where rules have changed
+since, and these reach them no more, the others are."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _seed_is_told():
@@ -31,7 +38,7 @@ def test_core_and_model_agree_after_every_input(history: list[Input]):
 def test_every_rule_takes_effect_in_some_of_1000_histories():
     """What is never reached is never compared: a rule that is missing here needs histories that are drawn otherwise."""
     left = set(RULES)
-    for number in range(1000):
+    for number in dict.fromkeys((*REACHING, *range(1000))):
         agreed = properties.CoreAndModelAgree()
         check(agreed, history_of(Random(number)))
         left.difference_update(firings_of(agreed.model))
