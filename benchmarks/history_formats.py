@@ -20,7 +20,7 @@ import msgpack
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS
 from workers.replay import lines
-from workers.replay.archive import records_of
+from workers.replay.exported import records_of
 from workers.replay.manifest import LaneManifest, Provenance
 
 LEVEL = lines.ZSTD_LEVEL

@@ -15,8 +15,8 @@ from pathlib import Path
 from contracts.records import RawRecord
 from workers.lanes.claims import fingerprint
 from workers.replay import lines
-from workers.replay.archive import continued_extent, require_continued
 from workers.replay.broker import BrokerRecords, broker_records
+from workers.replay.exported import continued_extent, require_continued
 from workers.replay.extent import HISTORY_TOPICS, HistoryError, LaneExtent
 from workers.replay.history import RecordedHistory, cut, fixed, provenance
 from workers.replay.manifest import (

@@ -21,14 +21,14 @@ from pathlib import Path
 from contracts.topics import Topic
 from workers.kafka.topics import cluster_id
 from workers.lanes.lanelog import BatchLog
-from workers.replay.archive import (
+from workers.replay.broker import broker_extents, broker_records
+from workers.replay.exported import (
     ContinuedRecords,
     FileRecords,
     continued_extent,
     file_extent,
     require_continued,
 )
-from workers.replay.broker import broker_extents, broker_records
 from workers.replay.extent import HistoryError, LaneExtent, LaneRecords
 from workers.replay.lineage import Stretch, ancestry
 from workers.replay.manifest import HISTORY_FILE, LaneManifest, Provenance

@@ -12,7 +12,7 @@ from contracts.records import RawRecord
 from tests.unit.workers.replay.topics_in_memory import LANE, TopicsInMemory
 from workers.lanes.claims import fingerprint
 from workers.replay import lines
-from workers.replay.archive import ContinuedRecords, FileRecords, continued_extent, file_extent, require_continued
+from workers.replay.exported import ContinuedRecords, FileRecords, continued_extent, file_extent, require_continued
 from workers.replay.extent import HistoryError
 from workers.replay.manifest import (
     HistoryFile,
