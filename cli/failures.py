@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaError
 
 from cli.streams import UnwritableError
 from console.login.users import UsersFileError
-from operating.archive_files import ArchiveError
+from operating.archive_files import ArchiveError, UnwritableArchiveError
 from operating.refusal import ActionRefusedError
 from storage.archiving import NotArchivableError
 from storage.branching import SplitApartError
@@ -92,6 +92,7 @@ MISUSE = (
     SettingsError,
     TopicNotCreatedError,
     TopicsError,
+    UnwritableArchiveError,
     UnwritableError,
     UsersFileError,
 )

@@ -1,14 +1,16 @@
 """Files of archived batches: JSON lines, a batch each, compressed as one zstd frame; `zstd -dc FILE | jq` reads them.
 
-    DIR/lane-03/batches-00000000000000000001.jsonl.zst
+    DIR/lane-03/batches-00000000000000000001-00000000000000000812.jsonl.zst
 
-A line holds what a batch's hash is computed from, and the hash before it, so every file can be checked by itself.
+A name says which batches there are, so no file takes the place of one that holds others. A line holds what a batch's
+hash is computed from, and the hash before it, so every file can be checked by itself.
 
 Format: docs/storage.md, Archive.
 """
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from storage.archive import ArchiveFile
 from storage.outcomes import DecisionRow, PostingRow
 from storage.recorded import BatchRows
 from workers.replay import lines
-from workers.replay.manifest import lane_directory, write_whole
+from workers.replay.manifest import lane_directory, make_directory, write_whole
 
 FILE_BYTES = 32 * 1024 * 1024
 """Of lines, before they are compressed: so much of one file is in memory."""
@@ -33,6 +35,24 @@ _HASHES = frozenset({"event_hash", "fingerprint"})
 
 class ArchiveError(Exception):
     """A file is missing or damaged, or what it holds is not what was hashed; says which and what to do."""
+
+
+class UnwritableArchiveError(Exception):
+    """The directory of an archive takes no file; says why. Nothing has left the database."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tells of a file that can't be written that it is the file.
+
+    Raises:
+        UnwritableArchiveError: it can't be.
+    """
+    try:
+        yield
+    except OSError as error:
+        msg = f"{path} cannot be written ({error.strerror}): make room or a place for it, and start again"
+        raise UnwritableArchiveError(msg) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +90,11 @@ class FileWriter:
     _postings: int = 0
 
     def add(self, batch: BatchRows, hash_before: bytes) -> ArchiveFile | None:
-        """Add the next batch; the file, once one is full."""
+        """Add the next batch; the file, once one is full.
+
+        Raises:
+            UnwritableArchiveError: it can't be written.
+        """
         if not self._lines:
             self._first = batch.batch_seq
         decisions, postings = batch.named()
@@ -82,14 +106,19 @@ class FileWriter:
         return self.written(batch.batch_seq) if self._size_bytes >= FILE_BYTES else None
 
     def written(self, last: int) -> ArchiveFile | None:
-        """Write what there is to a file that ends with this batch; None: there is nothing."""
+        """Write what there is to a file that ends with this batch; None: there is nothing.
+
+        Raises:
+            UnwritableArchiveError: it can't be written.
+        """
         if not self._lines:
             return None
-        name = f"{lane_directory(Path(), self.lane)}/batches-{self._first:020}.jsonl.zst"
+        name = f"{lane_directory(Path(), self.lane)}/batches-{self._first:020}-{last:020}.jsonl.zst"
         path = self.directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = lines.compressed(self._lines)
-        write_whole(path, content)
+        with writing(path):
+            make_directory(path.parent)
+            write_whole(path, content)
         file = ArchiveFile(
             self.lane,
             self._first,

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from operating.archive_files import ArchiveError, FileWriter, proven
+from operating.archive_files import ArchiveError, FileWriter, proven, writing
 from operating.refusal import ActionRefusedError
 from storage import as_of, branches, outbox, recorded
 from storage.archive import ArchiveFile
@@ -23,7 +23,7 @@ from storage.database import Connection
 from storage.identity import identity
 from storage.operator_log import Action, Because, LogOutcome, Note
 from workers.lanes.fault_points import reached
-from workers.replay.manifest import write_whole
+from workers.replay.manifest import make_directory, write_whole
 from workers.settings.model import Settings
 
 FORMAT = 1
@@ -70,6 +70,7 @@ async def archive(
         ActionRefusedError: the time has not come yet, the directory holds another database's archive, or rows are not
             those that were hashed.
         ArchiveError: a file is not what was just written.
+        UnwritableArchiveError: a file can't be written.
         NotArchivableError: of this database nothing can be archived.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: the database is away.
     """
@@ -121,6 +122,7 @@ async def _write(connection: Connection, cut: Cut, directory: Path, told: Told) 
 
     Raises:
         ActionRefusedError: a batch's rows are not those that were hashed.
+        UnwritableArchiveError: a file can't be written.
     """
     previous = await _hash_before(connection, cut)
     writer, files, done = FileWriter(directory, cut.lane), list[ArchiveFile](), 0
@@ -219,15 +221,17 @@ def _require_own(directory: Path, database_id: str) -> None:
 
     Raises:
         ActionRefusedError: it is another database's.
+        UnwritableArchiveError: it takes no file.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     about = directory / ABOUT_FILE
-    if not about.exists():
-        write_whole(about, json.dumps({"format": FORMAT, "database_id": database_id}).encode() + b"\n")
-    try:
-        there = json.loads(about.read_bytes())
-    except ValueError:
-        there = None
+    with writing(about):
+        make_directory(directory)
+        if not about.exists():
+            write_whole(about, json.dumps({"format": FORMAT, "database_id": database_id}).encode() + b"\n")
+        try:
+            there = json.loads(about.read_bytes())
+        except ValueError:
+            there = None
     if there != {"format": FORMAT, "database_id": database_id}:
         raise ActionRefusedError(
             f"{about} does not say that {directory} is the archive of database {database_id}: use another directory"

@@ -147,11 +147,24 @@ def write_whole(file: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(file)
-    directory = os.open(file.parent, os.O_RDONLY)
+    _sync(file.parent)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory and those above it, so that they are still there when the power fails."""
+    if directory.exists():
+        return
+    make_directory(directory.parent)
+    directory.mkdir(exist_ok=True)
+    _sync(directory.parent)
+
+
+def _sync(directory: Path) -> None:
+    opened = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(opened)
     finally:
-        os.close(directory)
+        os.close(opened)
 
 
 def _write(file: Path, document: Mapping[str, Any]) -> None:
