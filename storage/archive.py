@@ -72,6 +72,21 @@ async def files(connection: Connection) -> list[ArchiveFile]:
     return [ArchiveFile(*row) for row in await connection.fetch(_SQL["files"])]
 
 
+async def hashes(connection: Connection, file: ArchiveFile) -> list[tuple[int, datetime, bytes]]:
+    """Number, lane time and hash of each batch of a file, as the database has them."""
+    rows = await connection.fetch(_SQL["hashes"], file.lane, file.first_batch_seq, file.last_batch_seq)
+    return [tuple(row) for row in rows]
+
+
+async def recognised(
+    connection: Connection, lanes: Sequence[int], taken: Sequence[tuple[bytes, bytes | None, int]]
+) -> int:
+    """How many of some events are recognised on these lanes, by hash, fingerprint and number of the decision."""
+    columns = [[*column] for column in zip(*taken, strict=True)] or [[], [], []]
+    found: int = await connection.fetchval(_SQL["recognised"], [*lanes], *columns)
+    return found
+
+
 async def moved(connection: Connection) -> Mapping[tuple[str, str], int]:
     """What was carried forward of the postings in all files: debits less credits, by ledger account and currency."""
     rows = await connection.fetch(_SQL["moved"])

@@ -18,6 +18,19 @@ SELECT lane, first_batch_seq, last_batch_seq, decisions, postings, name, size_by
 FROM archive_file
 ORDER BY lane, first_batch_seq;
 
+-- name: hashes
+-- Of a lane's batches from a number up to another.
+SELECT batch_seq, lane_time, chain_hash
+FROM batch
+WHERE lane = $1 AND batch_seq BETWEEN $2 AND $3;
+
+-- name: recognised
+-- How many of some events are known on one of these lanes, with this content and by the decision of this number.
+SELECT count(*)
+FROM unnest($2::bytea[], $3::bytea[], $4::bigint[]) AS taken (event_hash, fingerprint, seq)
+JOIN archived_event USING (event_hash, fingerprint, seq)
+WHERE lane = ANY($1::integer[]);
+
 -- name: moved
 -- What the postings in all files have moved: debits less credits, by ledger account and currency.
 SELECT ledger_account, currency, sum(debit_minor)::bigint AS debit_minor

@@ -212,7 +212,7 @@ async def test_a_file_whose_sum_was_changed_along_with_it_does_not_have_the_hash
         ("UPDATE archived_balance SET debit_minor = debit_minor + 1 WHERE lane = 0", "carried forward"),
         ("DELETE FROM archived_event WHERE lane = 1", "events to be recognised"),
         ("UPDATE batch SET chain_hash = '\\x00' WHERE batch_seq = (SELECT min(last_batch_seq) FROM archive_file)",
-         "ends with hash"),
+         "and the database of"),
     ],
 )  # fmt: skip
 async def test_what_was_carried_forward_is_compared_with_the_files(books, change, told):

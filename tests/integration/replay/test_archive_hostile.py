@@ -4,7 +4,11 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
+from operating import archive_checking
 from tests.command import Command
+from tests.integration.replay.conftest import falsify
 from tests.integration.replay.test_archive import Archived, books, rows
 
 __all__ = ["books"]
@@ -58,6 +62,37 @@ async def test_a_copy_of_the_database_takes_no_file_away(books, settled):
         await copy.write(settled.seen[1].at)
         assert await copy.problems() == []
         assert await books.problems() == []
+
+
+async def test_a_check_while_more_is_archived_is_no_false_alarm(books):
+    await books.write(books.settled.seen[0].at)
+    loop = asyncio.get_running_loop()
+
+    def archive_more(_):
+        asyncio.run_coroutine_threadsafe(books.write(books.settled.seen[1].at), loop).result()
+
+    async def checked():
+        return await books.ask(lambda connection: archive_checking.check(connection, books.directory, archive_more))
+
+    found = await asyncio.to_thread(lambda: asyncio.run(checked()))
+    assert found.problems == []
+    assert (found.files, len(books.files())) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE batch SET chain_hash = '\\x00' WHERE lane = 0 AND batch_seq = 3", "has batch 3 of"),
+        ("UPDATE batch SET lane_time = lane_time - interval '1 s' WHERE lane = 0 AND batch_seq = 3", "has batch 3 of"),
+        ("UPDATE archived_event SET fingerprint = '\\x00' WHERE lane = 1 AND seq = 9", "with the same content"),
+        ("UPDATE archived_event SET event_hash = '\\x00' WHERE lane = 1 AND seq = 9", "with the same content"),
+    ],
+)  # fmt: skip
+async def test_every_hash_and_every_event_is_compared_with_the_files(books, change, told):
+    await books.write(books.settled.seen[1].at)
+    await falsify(books.database, change)
+    (problem,) = await books.problems()
+    assert told in problem
 
 
 async def _waits_for_decisions(connection, *, waits=True):
