@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
+import stamina
 
 from cli.failures import DatabaseUnreachableError, Failure
 from storage.database import Connection, connect, first_line, is_transient
@@ -24,6 +25,7 @@ _OF_THE_DATABASE = (NotMigratedError, MigrationError, IdentityMismatchError, asy
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run a command's coroutine to its end."""
+    stamina.instrumentation.set_on_retry_hooks([])  # it would tell of attempts on standard output
     return asyncio.run(work)
 
 

@@ -9,7 +9,7 @@ Source: docs/storage.md, Archive; docs/decisions/0033-what-is-archived-is-carrie
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -95,12 +95,18 @@ async def archivist(dsn: str, password: Password | None = None) -> AsyncIterator
             raise NotArchivableError(
                 f"expected a database user who migrates, a member of postpay_owner: {error}"
             ) from error
-        await connection.execute(_SQL["drop_kept"])
+        try:
+            await connection.execute(_SQL["drop_kept"])
+        except asyncpg.LockNotAvailableError as error:
+            raise NotArchivableError(
+                "what an archiving left that did not come to its end is being read, by a backup: try again later"
+            ) from error
         try:
             yield connection
         finally:
             if not connection.is_closed():
-                await connection.execute(_SQL["drop_kept"])
+                with suppress(asyncpg.LockNotAvailableError):  # a backup reads it: the next one drops it
+                    await connection.execute(_SQL["drop_kept"])
 
 
 async def cuts(connection: Connection, before: datetime) -> list[Family]:
@@ -215,7 +221,7 @@ class Archiving:
                         await self._exchange(copied, going, files)
                         await operator_log.append(self.connection, [note])
                         on_exchanged()
-        except asyncpg.LockNotAvailableError as error:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             lanes = ", ".join(str(cut.lane) for cut in self.family)
             raise NotArchivableError(
                 f"partitions of lane {lanes} could not be exchanged: decisions are read without a pause, by a backup or"
@@ -228,6 +234,7 @@ class Archiving:
         connection = self.connection
         for row in await connection.fetch(_SQL["hold"], [cut.lane for cut in self.family]):
             await self._copy(row["lane"], copied[row["lane"]], row["next_seq"])
+        await operator_log.lock(connection)  # before decisions, as whoever redrives does
         await connection.execute(_SQL["close_partitions"])
         for cut in self.family:
             await self._choose(cut.lane)

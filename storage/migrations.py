@@ -174,12 +174,18 @@ async def alone(dsn: str, password: Password | None = None) -> AsyncIterator[asy
 
     Raises:
         PooledTransactionsError: a pooler stands in between that gives nobody a session of its own.
+        MigrationError: somebody else is alone with it.
     """
     sessions = Sessions(dsn, password, application_name="postpay migrate", for_writing=True)
     await require_own(sessions)
     connection = await sessions.open()
     try:
-        await connection.execute(_SQL["lock"])  # ends with the connection
+        try:
+            await connection.execute(_SQL["lock"])  # ends with the connection
+        except asyncpg.LockNotAvailableError as error:
+            raise MigrationError(
+                "the database is being migrated, rebuilt, archived, or its lanes split: start again behind that"
+            ) from error
         yield connection
     finally:
         await connection.close()

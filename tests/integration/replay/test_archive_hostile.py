@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from operating import archive_checking
+from storage import archiving, operator_log
+from storage.database import connect
 from tests.command import Command
 from tests.integration.replay.conftest import falsify
 from tests.integration.replay.test_archive import Archived, books, rows
+from tests.platform import eventually
 
 __all__ = ["books"]
 
@@ -95,6 +98,27 @@ async def test_every_hash_and_every_event_is_compared_with_the_files(books, chan
     assert told in problem
 
 
+async def test_while_somebody_archives_others_are_told_so(books):
+    async with archiving.archivist(books.database):
+        for ran in (await write(books, books.directory), await command(books, "migrate")):
+            assert ran.code == 2
+            assert "is being migrated, rebuilt, archived" in ran.complaint
+
+
+async def test_attempts_in_vain_are_not_told_where_the_document_is(books):
+    reader = await connect(books.database, application_name="test")
+    try:
+        async with reader.transaction():
+            await reader.fetch("SELECT FROM decision LIMIT 1")
+            writing = asyncio.create_task(write(books, books.directory, "--json"))
+            await eventually(lambda: _waits_for_decisions(reader))
+            await eventually(lambda: _waits_for_decisions(reader, waits=False))
+    finally:
+        await reader.close()
+    ran = await writing
+    assert len(ran.json["lanes"]) == 2
+
+
 async def _waits_for_decisions(connection, *, waits=True):
     found = await connection.fetchval(
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'decision'::regclass"
@@ -102,5 +126,46 @@ async def _waits_for_decisions(connection, *, waits=True):
     return bool(found) == waits
 
 
+async def test_it_waits_for_the_operator_log_before_it_keeps_readers_away(books):
+    """Whoever redrives holds that, and then looks at decisions."""
+    operator = await connect(books.database, application_name="test")
+    try:
+        async with operator.transaction():
+            await operator_log.lock(operator)
+            writing = asyncio.create_task(books.write(books.settled.seen[1].at))
+            await eventually(lambda: _waits(operator))
+            await operator.execute("SET LOCAL lock_timeout = 100")
+            assert await operator.fetchval("SELECT count(*) FROM decision") > 0
+    finally:
+        await operator.close()
+    assert len(await writing) == 2
+
+
 async def _waits(connection):
     return await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+
+
+async def test_a_backup_that_reads_what_was_copied_does_not_hide_why_it_gave_up(books, monkeypatch):
+    monkeypatch.setattr(archiving, "LOCK_ATTEMPTS", 1)
+    monkeypatch.setattr(archiving, "LOCK_TIMEOUT_S", 0.1)
+    backup = await connect(books.database, application_name="test")
+    await backup.execute("SET idle_in_transaction_session_timeout = 0")
+    prepare = archiving.Archiving.prepare
+
+    async def prepare_and_be_read(self, told):
+        copied = await prepare(self, told)
+        await backup.execute("LOCK TABLE decision, decision_lane_0_kept IN ACCESS SHARE MODE")
+        return copied
+
+    monkeypatch.setattr(archiving.Archiving, "prepare", prepare_and_be_read)
+    try:
+        async with backup.transaction():
+            with pytest.raises(archiving.NotArchivableError, match="read without a pause"):
+                await books.write(books.settled.seen[1].at)
+            with pytest.raises(archiving.NotArchivableError, match="is being read, by a backup"):
+                await books.write(books.settled.seen[1].at)
+    finally:
+        await backup.close()
+    monkeypatch.undo()
+    await books.write(books.settled.seen[1].at)
+    assert await books.problems() == []
