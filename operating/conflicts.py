@@ -16,7 +16,7 @@ from storage.database import Connection
 class Contradiction:
     """A conflict and what it contradicts.
 
-    `first` is None where that is not to be found any more: `differences` are empty then.
+    `first` is None where that is archived, or not to be found any more: `differences` are empty then.
     """
 
     conflict: Conflict
@@ -40,7 +40,7 @@ async def contradiction(connection: Connection, conflict: Conflict) -> Contradic
     """Find the message that a conflict contradicts: the one that had its event_id, else the one that made its thing."""
     reason = ConflictReason.SAME_EVENT_ID
     first = await conflicts.first_of_event(connection, conflict)
-    if first is None:
+    if first is None and not await conflicts.is_of_archived_event(connection, conflict):
         reason = ConflictReason.SAME_BUSINESS_ID
         first = await _of_same_thing(connection, conflict)
     raw = None if first is None else first.raw

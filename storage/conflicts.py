@@ -112,6 +112,15 @@ async def first_of_event(connection: Connection, contradicting: Conflict) -> Kep
     return None if row is None else _message(row)
 
 
+async def is_of_archived_event(connection: Connection, contradicting: Conflict) -> bool:
+    """Whether the message that had the same event_id first was decided, and is archived."""
+    source = contradicting.message.source
+    found: bool = await connection.fetchval(
+        _SQL["is_of_archived_event"], contradicting.lane, source.topic, source.partition, source.offset
+    )
+    return found
+
+
 async def earlier_naming(connection: Connection, contradicting: Conflict, name: str) -> list[KeptMessage]:
     """Earlier decided messages of its type and party whose text has an id in it, at most CANDIDATES."""
     message = contradicting.message

@@ -88,8 +88,9 @@ async def decision_story(
             *map(_dead, await _of_event(connection, "dead_letters", topic, event_id)),
         ]
         receipts = await _of_event(connection, "receipts", topic, event_id)
-    # What repeats another event, or contradicts it, has a receipt only.
-    known = {story.party_id for story in stories}
+    # What repeats another event, or contradicts it, has a receipt only. So has what repeats an archived one, and the
+    # story would be that one's.
+    known = {story.party_id for story in stories} | {row["party_id"] for row in receipts if row["repeats_archived"]}
     first = {row["party_id"]: row for row in reversed(receipts) if row["party_id"] not in known}
     stories += [_story(row, row["outcome"], reason=None) for row in reversed(first.values())]
     repeats = [row for row in receipts if row not in first.values()]

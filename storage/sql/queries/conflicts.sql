@@ -94,6 +94,14 @@ FROM parked
 WHERE lane = $1 AND event_hash = $2
 LIMIT 1;
 
+-- name: is_of_archived_event
+-- Whether a decision had the event_id first that is archived.
+SELECT EXISTS (
+    SELECT FROM receipt JOIN archived_event USING (lane, event_hash)
+    WHERE lane = $1 AND topic = $2 AND partition = $3 AND record_offset = $4
+        AND archived_event.seq < coalesce(receipt.next_seq, archived_event.seq + 1)
+);
+
 -- name: naming
 -- Earlier decisions on messages of the same type and party whose text has an id in it, the first of them first.
 SELECT topic, partition, record_offset, party_kind, party_id, event_id, type, occurred_at, decided_at, outcome, raw

@@ -77,7 +77,7 @@ WHERE lane = $1;
 -- How many decisions and postings a lane has, and the highest number among them; those that are archived count.
 WITH archived AS (
     SELECT coalesce(max(decisions), 0) AS decisions, coalesce(max(postings), 0) AS postings,
-        max(last_decision) AS last_decision, nullif(max(last_posting), 0) AS last_posting
+        nullif(max(last_decision), 0) AS last_decision, nullif(max(last_posting), 0) AS last_posting
     FROM archive_end
     WHERE lane = $1
 )

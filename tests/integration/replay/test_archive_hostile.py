@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from operating import archive_checking
-from storage import archiving, operator_log
+from operating.conflicts import contradiction
+from storage import archiving, operator_log, recorded
+from storage.conflicts import ConflictReason, conflicts
 from storage.database import connect
+from storage.outcome_search import OutcomeFilter
 from tests.command import Command
 from tests.integration.replay.conftest import falsify
 from tests.integration.replay.test_archive import Archived, books, rows
@@ -169,3 +172,36 @@ async def test_a_backup_that_reads_what_was_copied_does_not_hide_why_it_gave_up(
     monkeypatch.undo()
     await books.write(books.settled.seen[1].at)
     assert await books.problems() == []
+
+
+async def test_a_conflict_with_what_is_archived_is_shown_as_it_is_listed(books):
+    (latest,) = await books.fetch("SELECT max(lane_time) AS time FROM lane")
+    listed = await books.ask(lambda connection: conflicts(connection, OutcomeFilter(), limit=10))
+    of_event = [each for each in listed if each.reason is ConflictReason.SAME_EVENT_ID]
+    assert of_event
+    await books.write(latest["time"])
+    assert await books.ask(lambda connection: conflicts(connection, OutcomeFilter(), limit=10)) == listed
+    for each in of_event:
+        shown = await books.ask(lambda connection, each=each: contradiction(connection, each))
+        assert (shown.reason, shown.first) == (ConflictReason.SAME_EVENT_ID, None)
+
+
+async def test_a_lane_without_any_decision_has_no_last_one(connection):
+    """A lane that was split off another may have none, and is archived along with its family."""
+    await connection.execute(
+        "INSERT INTO archive_end (lane, next_seq, lane_time, decisions, postings, last_decision, last_posting,"
+        " archived_at) VALUES (3, 40, now(), 0, 0, 0, 0, now())"
+    )
+    found = await connection.fetchrow(recorded.SQL["decided_numbers"], 3)
+    assert tuple(found)[:4] == (0, None, 0, None)
+
+
+async def test_a_repeat_of_what_is_archived_is_not_told_as_all_there_is_of_it(books):
+    """Nor as a duplicate of some other event."""
+    (latest,) = await books.fetch("SELECT max(lane_time) AS time FROM lane")
+    await books.write(latest["time"])
+    shown = await command(books, "decision", "show", "purchase", "mishap-placed")
+    assert shown.code == 1
+    assert "which is archived" in shown.complaint
+    again = await command(books, "decision", "show", "purchase", "mishap-again")
+    assert "was a duplicate" in again.out

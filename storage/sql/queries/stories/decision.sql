@@ -26,7 +26,12 @@ WHERE topic = $1 AND event_id = $2
 ORDER BY decided_at, lane;
 
 -- name: receipts_of_event
-SELECT *
+-- And whether it repeats an event whose decision is archived.
+SELECT receipt.*, EXISTS (
+    SELECT FROM archived_event
+    WHERE archived_event.lane = receipt.lane AND archived_event.event_hash = receipt.event_hash
+        AND archived_event.seq < coalesce(receipt.next_seq, archived_event.seq + 1)
+) AS repeats_archived
 FROM receipt
 WHERE event_id = $2 AND topic = $1
 ORDER BY decided_at, lane;
