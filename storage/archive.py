@@ -6,12 +6,15 @@ had their outcome in them. So a repeated event is recognised for ever, and the a
 Source: docs/storage.md, Archive; docs/decisions/0033-what-is-archived-is-carried-forward.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from storage.database import Connection
 from storage.queries import read
+
+ReadT = TypeVar("ReadT")
 
 _SQL = read("archive")
 
@@ -54,6 +57,19 @@ class ArchiveFile:
     name: str
     size_bytes: int
     sha256: bytes
+
+
+async def in_one_snapshot(connection: Connection, read_all: Callable[[], Awaitable[ReadT]]) -> ReadT:
+    """What reads all that is read in one snapshot; once more where something was archived meanwhile.
+
+    A lane's decisions lie in another table then, and an older snapshot does not see what was copied into it last.
+    """
+    while True:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            before = await ends(connection)
+            found = await read_all()
+        if await ends(connection) == before:
+            return found
 
 
 async def ends(connection: Connection) -> Mapping[int, ArchiveEnd]:

@@ -12,6 +12,7 @@ from settlement.entities import Account, AccountPayout, CashOut, Debit, Obligati
 from settlement.party import PartyKind
 from settlement.quote import payoff_minor
 from settlement.statuses import DebitStatus, LineStatus, ObligationStatus, OrderStatus, ReturnStatus
+from storage import archive
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told
@@ -130,17 +131,22 @@ async def account_story(connection: Connection, account_id: str, *, with_history
 
     Without history it is left empty: whoever looks through it page by page has `course`.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        row = await connection.fetchrow(_SQL["account"], account_id)
-        if row is None:
-            return None
-        lane = row["lane"]
-        every = partial(entities, connection, _SQL, lane=lane, party_id=account_id)
-        orders, cash_outs = await every(Order), await every(CashOut)
-        obligations = await every(Obligation)
-        returns, debits = await every(Return), await every(Debit)
-        payouts = await every(AccountPayout)
-        told_history = await history(connection, lane, PartyKind.ACCOUNT, account_id) if with_history else ()
+    return await archive.in_one_snapshot(
+        connection, partial(_account_story, connection, account_id, with_history=with_history)
+    )
+
+
+async def _account_story(connection: Connection, account_id: str, *, with_history: bool) -> AccountStory | None:
+    row = await connection.fetchrow(_SQL["account"], account_id)
+    if row is None:
+        return None
+    lane = row["lane"]
+    every = partial(entities, connection, _SQL, lane=lane, party_id=account_id)
+    orders, cash_outs = await every(Order), await every(CashOut)
+    obligations = await every(Obligation)
+    returns, debits = await every(Return), await every(Debit)
+    payouts = await every(AccountPayout)
+    told_history = await history(connection, lane, PartyKind.ACCOUNT, account_id) if with_history else ()
     account = entity(Account, row)
     owed = _owed_for(obligations, cash_outs)
     return AccountStory.of(

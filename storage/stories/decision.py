@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from storage import archive
 from storage.database import Connection, Row
 from storage.queries import read
 from storage.stories.story import Story
@@ -81,13 +83,18 @@ async def decision_story(
     An event_id counts within its topic and key. Where several parties have it, the one told of is the first decided, or
     that of `party_id`.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        stories = [
-            *[await _decided(connection, row) for row in await _of_event(connection, "decisions", topic, event_id)],
-            *map(_parked, await _of_event(connection, "parked", topic, event_id)),
-            *map(_dead, await _of_event(connection, "dead_letters", topic, event_id)),
-        ]
-        receipts = await _of_event(connection, "receipts", topic, event_id)
+    return await archive.in_one_snapshot(connection, partial(_decision_story, connection, topic, event_id, party_id))
+
+
+async def _decision_story(
+    connection: Connection, topic: str, event_id: str, party_id: str | None
+) -> DecisionStory | None:
+    stories = [
+        *[await _decided(connection, row) for row in await _of_event(connection, "decisions", topic, event_id)],
+        *map(_parked, await _of_event(connection, "parked", topic, event_id)),
+        *map(_dead, await _of_event(connection, "dead_letters", topic, event_id)),
+    ]
+    receipts = await _of_event(connection, "receipts", topic, event_id)
     # What repeats another event, or contradicts it, has a receipt only. So has what repeats an archived one, and the
     # story would be that one's.
     known = {story.party_id for story in stories} | {row["party_id"] for row in receipts if row["repeats_archived"]}

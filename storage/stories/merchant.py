@@ -17,6 +17,7 @@ from settlement.entities import (
 from settlement.party import PartyKind
 from settlement.shop import ShopSettings, plan_of
 from settlement.statuses import DepositRefundStatus
+from storage import archive
 from storage.database import Connection
 from storage.queries import read
 from storage.stories.party import HistoryStory, PayoutStory, entities, entity, history, payouts_told
@@ -141,19 +142,24 @@ async def merchant_story(
 
     Without history it is left empty: whoever looks through it page by page has `course`.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        row = await connection.fetchrow(_SQL["merchant"], merchant_id)
-        if row is None:
-            return None
-        lane = row["lane"]
-        every = partial(entities, connection, _SQL, lane=lane, party_id=merchant_id)
-        next_payout_at = await connection.fetchval(_SQL["next_payout"], lane, merchant_id)
-        balances = await every(MerchantBalance)
-        cases = await every(MerchantCase)
-        deposits, refunds = await every(Deposit), await every(DepositRefund)
-        payouts, withdrawals = await every(MerchantPayout), await every(ShopWithdrawal)
-        settings = await every(ShopSettings)
-        told_history = await history(connection, lane, PartyKind.MERCHANT, merchant_id) if with_history else ()
+    return await archive.in_one_snapshot(
+        connection, partial(_merchant_story, connection, merchant_id, with_history=with_history)
+    )
+
+
+async def _merchant_story(connection: Connection, merchant_id: str, *, with_history: bool) -> MerchantStory | None:
+    row = await connection.fetchrow(_SQL["merchant"], merchant_id)
+    if row is None:
+        return None
+    lane = row["lane"]
+    every = partial(entities, connection, _SQL, lane=lane, party_id=merchant_id)
+    next_payout_at = await connection.fetchval(_SQL["next_payout"], lane, merchant_id)
+    balances = await every(MerchantBalance)
+    cases = await every(MerchantCase)
+    deposits, refunds = await every(Deposit), await every(DepositRefund)
+    payouts, withdrawals = await every(MerchantPayout), await every(ShopWithdrawal)
+    settings = await every(ShopSettings)
+    told_history = await history(connection, lane, PartyKind.MERCHANT, merchant_id) if with_history else ()
     merchant = entity(Merchant, row)
     own = next((each for each in balances if each.currency == merchant.currency), None)
     return MerchantStory.of(

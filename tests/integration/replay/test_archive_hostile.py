@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -12,6 +14,7 @@ from storage import archiving, operator_log, recorded
 from storage.conflicts import ConflictReason, conflicts
 from storage.database import connect
 from storage.outcome_search import OutcomeFilter
+from storage.stories.account import account_story
 from tests.command import Command
 from tests.integration.replay.conftest import falsify
 from tests.integration.replay.test_archive import Archived, books, rows
@@ -205,3 +208,33 @@ async def test_a_repeat_of_what_is_archived_is_not_told_as_all_there_is_of_it(bo
     assert "which is archived" in shown.complaint
     again = await command(books, "decision", "show", "purchase", "mishap-again")
     assert "was a duplicate" in again.out
+
+
+async def test_a_story_that_is_read_while_partitions_are_exchanged_has_all_that_is_left(books, monkeypatch):
+    """Its snapshot is older than the copies that it would see."""
+    (row,) = await books.fetch("SELECT party_id FROM decision WHERE party_kind = 'account' ORDER BY seq DESC LIMIT 1")
+    told = []
+
+    def tell():
+        async def story():
+            connection = await connect(books.database, application_name="story")
+            try:
+                told.append(await account_story(connection, row["party_id"]))
+            finally:
+                await connection.close()
+
+        asyncio.run(story())
+
+    def exchanged(point):
+        if point == "archive_exchanged" and reading.ident is None:
+            reading.start()
+            time.sleep(1)  # by then it waits for the decisions, which are being exchanged
+
+    reading = Thread(target=tell)
+    monkeypatch.setattr("operating.archiving.reached", exchanged)
+    await books.write(books.settled.seen[2].at)
+    await asyncio.to_thread(reading.join)
+    then = await books.ask(lambda connection: account_story(connection, row["party_id"]))
+    assert then.history
+    assert then.archived_until
+    assert told == [then]
