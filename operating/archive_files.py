@@ -1,9 +1,9 @@
 """Files of archived batches: JSON lines, a batch each, compressed as one zstd frame; `zstd -dc FILE | jq` reads them.
 
-    DIR/lane-03/batches-00000000000000000001-00000000000000000812.jsonl.zst
+    DIR/lane-03/batches-00000000000000000001.jsonl.zst
 
-A name says which batches there are, so no file takes the place of one that holds others. A line holds what a batch's
-hash is computed from, and the hash before it, so every file can be checked by itself.
+A file takes the place of one that begins with the same batch, and never of one that holds more. A line holds what a
+batch's hash is computed from, and the hash before it, so every file can be checked by itself.
 
 Format: docs/storage.md, Archive.
 """
@@ -113,11 +113,12 @@ class FileWriter:
         """
         if not self._lines:
             return None
-        name = f"{lane_directory(Path(), self.lane)}/batches-{self._first:020}-{last:020}.jsonl.zst"
+        name = f"{lane_directory(Path(), self.lane)}/batches-{self._first:020}.jsonl.zst"
         path = self.directory / name
         content = lines.compressed(self._lines)
         with writing(path):
             make_directory(path.parent)
+            _require_no_more(path, last)
             write_whole(path, content)
         file = ArchiveFile(
             self.lane,
@@ -131,6 +132,26 @@ class FileWriter:
         )
         self._lines, self._size_bytes, self._decisions, self._postings = [], 0, 0, 0
         return file
+
+
+def _require_no_more(path: Path, last: int) -> None:
+    """What a killed run left is a part of what is written now. What holds more may be all there is of it.
+
+    Raises:
+        UnwritableArchiveError: a file of that name holds batches after the last one.
+    """
+    if not path.exists():
+        return
+    try:
+        found = from_json(bytes(cramjam.zstd.decompress(path.read_bytes())).splitlines()[-1])["batch_seq"]
+    except (cramjam.DecompressionError, ValueError, LookupError, TypeError):
+        return  # nothing can be read of it, as where a disk wrote something else
+    if found > last:
+        msg = (
+            f"{path} is there already and holds batches up to {found}, and up to {last} would be written: archive up to"
+            " the time of then, or into another directory"
+        )
+        raise UnwritableArchiveError(msg)
 
 
 def _line(
