@@ -21,9 +21,9 @@ from words.phrases import counted, moment
 from words.tables import table
 from workers.settings.model import Settings
 
-HELP = "Move old decisions and postings to files, for good."
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=HELP)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Move old decisions and postings to files, for good."
+)
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="Of the archive.")]
 
@@ -121,7 +121,7 @@ def list_(*, as_json: AsJson = False) -> None:
         print_document(
             {
                 "lanes": [asdict(end) for end in by_lane],
-                "files": [{**asdict(file), "sha256": file.sha256.hex()} for file in all_files],
+                "files": [file.document() for file in all_files],
             }
         )
         return

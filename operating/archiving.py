@@ -49,7 +49,7 @@ class LaneArchived:
         return {
             **asdict(self),
             "lane_time": self.lane_time.isoformat(),
-            "files": [{**asdict(file), "sha256": file.sha256.hex()} for file in self.files],
+            "files": [file.document() for file in self.files],
         }
 
 

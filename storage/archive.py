@@ -7,9 +7,9 @@ Source: docs/storage.md, Archive; docs/decisions/0033-what-is-archived-is-carrie
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from storage.database import Connection
 from storage.queries import read
@@ -57,6 +57,10 @@ class ArchiveFile:
     name: str
     size_bytes: int
     sha256: bytes
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "sha256": self.sha256.hex()}
 
 
 async def in_one_snapshot(connection: Connection, read_all: Callable[[], Awaitable[ReadT]]) -> ReadT:
