@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -226,10 +226,17 @@ async def test_a_story_that_is_read_while_partitions_are_exchanged_has_all_that_
 
         asyncio.run(story())
 
+    async def waits():
+        """Whether the story waits for the decisions, which are being exchanged."""
+        return await books.fetch(
+            "SELECT FROM pg_stat_activity WHERE application_name = 'story' AND wait_event_type = 'Lock'"
+        )
+
     def exchanged(point):
         if point == "archive_exchanged" and reading.ident is None:
             reading.start()
-            time.sleep(1)  # by then it waits for the decisions, which are being exchanged
+            with ThreadPoolExecutor() as aside:  # this thread's loop stands still at that point
+                aside.submit(asyncio.run, eventually(waits)).result()
 
     reading = Thread(target=tell)
     monkeypatch.setattr("operating.archiving.reached", exchanged)
