@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import streams
-from cli.failures import EXIT_INTERRUPTED, EXIT_MISUSE, explain
+from cli.failures import EXIT_INTERRUPTED, EXIT_MISUSE
 
 __all__ = ["app", "main"]
 
@@ -164,9 +164,15 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
-        explained = explain(error)
+        explained = _explain(error)
         if explained is None:
             raise
         message, code = explained
         typer.echo(message, err=True)
         sys.exit(code)
+
+
+def _explain(error: Exception) -> tuple[str, int] | None:
+    from cli.explaining import explain  # noqa: PLC0415  it imports all of postpay, for one who waits for an answer
+
+    return explain(error)

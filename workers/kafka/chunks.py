@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiokafka import ConsumerRecord
-from faust.types import TP
+from aiokafka import ConsumerRecord, TopicPartition
 
 RECORD_OVERHEAD_BYTES = 512
 """What a record costs in memory besides its key and value (measured: ConsumerRecord, tuple of headers, ints)."""
@@ -21,7 +20,7 @@ class Chunk:
     `token` names the seek it follows. `error` is what keeps `end` from being read; nothing more comes until a new seek.
     """
 
-    tp: TP
+    tp: TopicPartition
     token: int
     start: int
     end: int
@@ -60,7 +59,7 @@ class Ends:
 class Owner(Protocol):
     """Who owns the lanes of this worker (workers/lanes/assignment.py); everything is called on the main loop."""
 
-    async def on_assigned(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+    async def on_assigned(self, assigned: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Claim the lanes of an assignment and seek; return the position of every partition."""
 
     async def on_revoked(self) -> None:

@@ -144,7 +144,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     def _ended(self, error: BaseException) -> None:
         asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
 
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget all tokens before anything else can happen, so that nothing is drained until the next seek."""
         self._tokens.clear()
         await super().on_partitions_revoked(revoked)
@@ -159,7 +159,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         except ThreadCancelledError as cancelled:
             raise ConsumerStoppedError from cancelled
 
-    async def seek_now(self, seeks: Mapping[TP, Seek]) -> None:
+    async def seek_now(self, seeks: Mapping[TopicPartition, Seek]) -> None:
         """Go on reading partitions elsewhere, under the tokens given. Runs in the thread, in one step.
 
         Raises:
@@ -167,15 +167,15 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         """
         consumer = self._ensure_consumer()
         for tp in seeks:
-            if not consumer._subscription.is_assigned(_plain(tp)):
+            if not consumer._subscription.is_assigned(tp):
                 msg = f"{tp} is not assigned any more"
                 raise IllegalStateError(msg)
         self._sessions.renew()
         for tp, seek in seeks.items():
-            consumer.seek(_plain(tp), seek.offset)
-            self._tokens[_plain(tp)] = seek.token
+            consumer.seek(tp, seek.offset)
+            self._tokens[tp] = seek.token
 
-    async def fetch(self, wanted: frozenset[TP], timeout_s: float) -> Fetched:
+    async def fetch(self, wanted: frozenset[TopicPartition], timeout_s: float) -> Fetched:
         """Hand on what has been fetched of the wanted partitions, waiting for something if there is nothing.
 
         Raises:
@@ -208,7 +208,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             msg = "aiokafka's fetch routine has ended"
             raise KafkaError(msg)
 
-    def _drain(self, consumer: AIOKafkaConsumer, wanted: frozenset[TP]) -> list[Chunk]:
+    def _drain(self, consumer: AIOKafkaConsumer, wanted: frozenset[TopicPartition]) -> list[Chunk]:
         """Take what is there. No await in here: see the module's docstring."""
         if consumer._subscription.reassignment_in_progress:
             return []
@@ -224,7 +224,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
                 del fetcher._records[tp]
                 continue
             if type(result) is FetchResult:
-                chunk = _read(result, TP(*tp), token, state.position)
+                chunk = _read(result, tp, token, state.position)
                 if chunk is not None:
                     state.consumed_to(chunk.end)
                     chunks.append(chunk)
@@ -235,13 +235,13 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             else:
                 del fetcher._records[tp], self._tokens[tp]
                 at = state.position if state.has_valid_position else -1
-                chunks.append(Chunk(TP(*tp), token, at, at, [], 0, _error_of(result)))
+                chunks.append(Chunk(tp, token, at, at, [], 0, _error_of(result)))
         if chunks:
             fetcher._notify(fetcher._wait_consume_future)
         self._tell_if_taken(fetcher, wanted)
         return chunks
 
-    def _tell_if_taken(self, fetcher: Fetcher, wanted: frozenset[TP]) -> None:
+    def _tell_if_taken(self, fetcher: Fetcher, wanted: frozenset[TopicPartition]) -> None:
         if not any(self._tokens.get(tp) and tp in wanted for tp in fetcher._records):
             self._paced.taken()
 
@@ -255,7 +255,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             for waiter in list(consumer._fetcher._fetch_waiters):
                 consumer._fetcher._notify(waiter)
 
-    async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Commit offsets in the present generation of the group; whether the group took them. Runs in the thread.
 
         Raises:
@@ -264,17 +264,17 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await consumer.commit({_plain(tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
+                await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError):
             return False
         return True
 
-    def ends(self, tp: TP) -> Ends | None:
+    def ends(self, tp: TopicPartition) -> Ends | None:
         """The partition's ends by the last answer of the broker; None before the first."""
         consumer = self._consumer
         subscription = consumer._subscription.subscription if consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
-        state = assignment.state_value(_plain(tp)) if assignment is not None else None
+        state = assignment.state_value(tp) if assignment is not None else None
         return None if state is None or state.lso is None else Ends(state.lso, state.highwater)
 
     def partition_count(self, topic: str) -> int:
@@ -301,7 +301,7 @@ class LaneConsumer(driver.Consumer):
         owner: Owner = self.app.lane_owner
         return owner
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
+    async def seek_to_committed(self) -> Mapping[TopicPartition, int]:
         """Claim the lanes of the assignment and seek every partition to what Postgres says.
 
         Faust calls this after its own `on_partitions_assigned`, so it must have the last word. If it fails as a whole
@@ -313,7 +313,7 @@ class LaneConsumer(driver.Consumer):
             await self.app.crash(error)
             raise
 
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+    async def on_partitions_assigned(self, assigned: set[TopicPartition], generation_id: int = 0) -> None:
         """Have an empty assignment heard as well: where nothing is assigned, Faust seeks nothing."""
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
@@ -345,7 +345,7 @@ class LaneConsumer(driver.Consumer):
                 raise
             self.owner.deliver(fetched)
 
-    async def seek_lanes(self, seeks: Mapping[TP, Seek]) -> bool:
+    async def seek_lanes(self, seeks: Mapping[TopicPartition, Seek]) -> bool:
         """Seek under new tokens; False when a partition is not ours any more."""
         try:
             await self._thread.run(self._thread.seek_now(seeks))
@@ -353,16 +353,17 @@ class LaneConsumer(driver.Consumer):
             return False
         return True
 
-    def pause(self, tps: Iterable[TP]) -> None:
+    def pause(self, tps: Iterable[TopicPartition]) -> None:
         """Hand on nothing more of these partitions; each keeps at most one fetched chunk back."""
         self.pause_partitions(tps)
 
-    def resume(self, tps: Iterable[TP]) -> None:
+    def resume(self, tps: Iterable[TopicPartition]) -> None:
         """Hand on these partitions again, at once. Partitions that went to others meanwhile are left out."""
-        self.resume_partitions(set(tps) & self.assignment())
+        # Faust keeps these as they are, and later insists on its own tuples.
+        self.resume_partitions({TP(*tp) for tp in tps} & self.assignment())
         self._thread.wake()
 
-    async def still_member(self, offsets: Mapping[TP, int]) -> bool:
+    async def still_member(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Commit offsets as a hint for lag monitors; whether the group still takes us for their owner.
 
         Raises:
@@ -370,7 +371,7 @@ class LaneConsumer(driver.Consumer):
         """
         return await self._thread.run(self._thread.commit_offsets(offsets))
 
-    def ends(self, tp: TP) -> Ends | None:
+    def ends(self, tp: TopicPartition) -> Ends | None:
         """See `LaneConsumerThread.ends`."""
         return self._thread.ends(tp)
 
@@ -393,13 +394,9 @@ class LaneTransport(driver.Transport):
     Consumer = LaneConsumer
 
 
-def _plain(tp: TP) -> TopicPartition:
-    return TopicPartition(tp.topic, tp.partition)
-
-
-def _read(result: FetchResult, tp: TP, token: int, position: int) -> Chunk | None:
+def _read(result: FetchResult, tp: TopicPartition, token: int, position: int) -> Chunk | None:
     """Decode records up to DRAIN_BYTES; None when they are not from where the partition now is."""
-    if not result.check_assignment(_plain(tp)) or not result.has_more():
+    if not result.check_assignment(tp) or not result.has_more():
         return None
     unread = result._partition_records
     records: list[ConsumerRecord] = []

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
@@ -16,7 +17,6 @@ from aiokafka.errors import (
     KafkaError,
     NodeNotReadyError,
 )
-from faust.types import TP
 
 from contracts.topics import LANE_TOPICS
 from storage.database import first_line
@@ -74,7 +74,7 @@ class Assignment:
         """Say what the lanes work with; before the consumer starts."""
         self._around, self._consumer = around, consumer
 
-    async def on_assigned(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+    async def on_assigned(self, assigned: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Claim new lanes, go on with kept ones, give up the others; return the position of every partition."""
         async with self._assignments:
             around, consumer = self._require()
@@ -186,12 +186,16 @@ class Assignment:
             raise RuntimeError(msg)
         return self._around, self._consumer
 
-    def _whole_lanes(self, assigned: frozenset[TP]) -> set[int]:
+    def _whole_lanes(self, assigned: frozenset[TopicPartition]) -> set[int]:
         """Lanes of which every topic's partition is ours; parts of lanes are not touched."""
         around, _ = self._require()
         prefix = around.settings.topics.prefix
         numbers = {tp.partition for tp in assigned}
-        return {number for number in numbers if all(TP(prefix + topic, number) in assigned for topic in LANE_TOPICS)}
+        return {
+            number
+            for number in numbers
+            if all(TopicPartition(prefix + topic, number) in assigned for topic in LANE_TOPICS)
+        }
 
     def _wrong_counts(self, consumer: GroupConsumer) -> list[str]:
         around, _ = self._require()

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from faust.types import TP
+from aiokafka import TopicPartition
 
 from contracts.decode import decode
 from contracts.topics import LANE_TOPICS
@@ -38,7 +38,9 @@ class Intake:
         self._status = status
         self._around = around
         self._on_moved = on_moved
-        self._topics = {str(topic): TP(around.settings.topics.prefix + topic, status.lane) for topic in LANE_TOPICS}
+        self._topics = {
+            str(topic): TopicPartition(around.settings.topics.prefix + topic, status.lane) for topic in LANE_TOPICS
+        }
         self._by_tp = {tp: topic for topic, tp in self._topics.items()}
         self._event_clock = around.settings.clock == "event"
         self._inbox = Inbox(list(self._topics), decode, event_clock=self._event_clock)
@@ -87,7 +89,7 @@ class Intake:
         self._seeking.add(task)
         task.add_done_callback(self._seeking.discard)
 
-    def positions(self) -> dict[TP, int]:
+    def positions(self) -> dict[TopicPartition, int]:
         """Where each partition is read next."""
         return {tp: self._inbox.buffers[topic].fetched_to for topic, tp in self._topics.items()}
 
@@ -173,7 +175,7 @@ class Intake:
 
     # Telling.
 
-    def by_partition(self, by_topic: Mapping[str, int]) -> dict[TP, int]:
+    def by_partition(self, by_topic: Mapping[str, int]) -> dict[TopicPartition, int]:
         """The same by partition; 0 where nothing is given."""
         return {tp: by_topic.get(topic, 0) for topic, tp in self._topics.items()}
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from faust.types import TP
 
 from settlement.decision import InvariantBrokenError
 from storage.database import first_line
@@ -94,7 +94,7 @@ class Lane:
         """Wait until the lane has been claimed and sought, or given up, or stopped."""
         await self._claimed.wait()
 
-    def settled_offsets(self) -> dict[TP, int]:
+    def settled_offsets(self) -> dict[TopicPartition, int]:
         """What is settled, by partition; empty while the lane is not claimed."""
         settled = self._next_offsets()
         return {} if settled is None else self.intake.by_partition(settled)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import asyncpg
-from faust.types import TP
+from aiokafka import TopicPartition
 
 from storage.identity import Identity
 from workers import logs
@@ -24,19 +24,19 @@ from workers.tracing import UNTRACED, Tracing
 class Partitions(Protocol):
     """What a lane needs of the consumer (workers/kafka/transport.py)."""
 
-    async def seek_lanes(self, seeks: Mapping[TP, Seek]) -> bool:
+    async def seek_lanes(self, seeks: Mapping[TopicPartition, Seek]) -> bool:
         """Read on elsewhere, under new tokens."""
 
-    async def still_member(self, offsets: Mapping[TP, int]) -> bool:
+    async def still_member(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Commit a hint; whether the group takes us for the owner."""
 
-    def pause(self, tps: list[TP]) -> None:
+    def pause(self, tps: list[TopicPartition]) -> None:
         """Hand on nothing more of these."""
 
-    def resume(self, tps: list[TP]) -> None:
+    def resume(self, tps: list[TopicPartition]) -> None:
         """Hand on these again."""
 
-    def ends(self, tp: TP) -> Ends | None:
+    def ends(self, tp: TopicPartition) -> Ends | None:
         """Where the partition ends, as far as is known."""
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from faust.types import TP
+from aiokafka import TopicPartition
 
 from workers.kafka.chunks import Chunk
 
@@ -17,7 +17,7 @@ stops a second later."""
 class Break:
     """A place that cannot be read, how often that was tried, and why."""
 
-    tp: TP
+    tp: TopicPartition
     position: int
     times: int
     error: BaseException

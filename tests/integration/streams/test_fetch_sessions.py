@@ -10,7 +10,6 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
-from faust.types import TP
 
 from cli.embedded import settings_of
 from contracts.topics import Topic
@@ -153,9 +152,9 @@ async def test_after_a_seek_everything_is_named_and_told_once_more(settings):
         await eventually(lambda: states(made.part(C)).highwater is not None)
         for each in (A, C):
             states(made.part(each)).highwater = None  # as that of a new assignment is
-        await thread.seek_now({TP(*made.part(A)): Seek(0, 1)})
+        await thread.seek_now({TopicPartition(*made.part(A)): Seek(0, 1)})
         assert await made.read() == [(A, b"1")]
-        assert [thread.ends(TP(*made.part(each))) for each in (A, C)] == [Ends(1, 1), Ends(0, 0)]
+        assert [thread.ends(TopicPartition(*made.part(each))) for each in (A, C)] == [Ends(1, 1), Ends(0, 0)]
 
 
 class Read:

@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
-from faust.types import TP
 
 from cli.embedded import settings_of
 from contracts.topics import Topic
@@ -80,7 +79,7 @@ async def test_a_partition_just_read_is_in_the_next_fetch(settings, monkeypatch)
     monkeypatch.setattr(pacing, "TAKEN_S", 2 * PATIENCE_S)
     async with fetching(settings) as (consumer, asked):
         thread = thread_of(consumer)
-        fetched = await thread.fetch(frozenset(TP(*part) for part in consumer.assignment()), PATIENCE_S)
+        fetched = await thread.fetch(frozenset(TopicPartition(*part) for part in consumer.assignment()), PATIENCE_S)
         assert [(chunk.start, chunk.end) for chunk in fetched.chunks] == [(0, 1)]
         assert await next_of(asked) == 0
         assert await next_of(asked) == 1

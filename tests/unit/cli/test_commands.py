@@ -6,7 +6,8 @@ from aiokafka.errors import KafkaTimeoutError
 from typer.testing import CliRunner
 
 from cli import ENTRIES, app
-from cli.failures import EXIT_MISUSE, Failure, explain
+from cli.explaining import explain
+from cli.failures import EXIT_MISUSE, Failure
 from tests.command import leaves
 from workers.settings.model import SettingsError
 

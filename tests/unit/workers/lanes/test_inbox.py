@@ -4,8 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka import ConsumerRecord
-from faust.types import TP
+from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.records import Rejected
 from settlement.dead_letter import DeadLetterReason
@@ -24,7 +23,7 @@ def record(topic, offset, timestamp, value=b"v"):
 def chunk(topic, times, *, start=0, end=None, size=1):
     records = [record(topic, start + number, time, b"v" * size) for number, time in enumerate(times)]
     size_bytes = sum(RECORD_OVERHEAD_BYTES + size + 1 for _ in records)
-    return Chunk(TP(topic, 0), 1, start, start + len(records) if end is None else end, records, size_bytes)
+    return Chunk(TopicPartition(topic, 0), 1, start, start + len(records) if end is None else end, records, size_bytes)
 
 
 def occurred(timed):

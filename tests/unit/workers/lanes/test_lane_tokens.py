@@ -5,8 +5,7 @@ import itertools
 from collections.abc import Mapping
 
 import pytest
-from aiokafka import ConsumerRecord
-from faust.types import TP
+from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.topics import LANE_TOPICS
 from tests.unit.workers.lanes.surroundings import surroundings
@@ -16,15 +15,15 @@ from workers.lanes.lane import Lane
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
 
-PURCHASE = TP("purchase", 0)
+PURCHASE = TopicPartition("purchase", 0)
 
 
 class Partitions:
     """Remembers what it is asked for; a seek succeeds."""
 
     def __init__(self):
-        self.seeks: list[Mapping[TP, Seek]] = []
-        self.paused: set[TP] = set()
+        self.seeks: list[Mapping[TopicPartition, Seek]] = []
+        self.paused: set[TopicPartition] = set()
 
     async def seek_lanes(self, seeks):
         self.seeks.append(dict(seeks))
@@ -127,13 +126,13 @@ async def test_a_hole_between_chunks_makes_the_lane_go_back(owned, partitions):
 async def test_going_back_seeks_every_partition_of_the_lane_and_no_other(owned, partitions):
     owned.lanes[0].intake.seek_again()
     await asyncio.sleep(0)
-    assert set(partitions.seeks[-1]) == {TP(str(topic), 0) for topic in LANE_TOPICS}
+    assert set(partitions.seeks[-1]) == {TopicPartition(str(topic), 0) for topic in LANE_TOPICS}
 
 
 async def test_a_topic_that_came_after_the_database_is_read_from_its_beginning(owned, partitions):
     owned.lanes[0].intake.seek_again()
     await asyncio.sleep(0)
-    assert partitions.seeks[-1][TP("payout-result", 0)].offset == 0
+    assert partitions.seeks[-1][TopicPartition("payout-result", 0)].offset == 0
 
 
 async def test_a_lane_given_up_takes_nothing_over(owned):
@@ -179,7 +178,7 @@ async def test_whatever_is_lost_late_or_repeated_each_record_is_buffered_once_an
 
 async def test_a_full_partition_is_paused_alone_and_resumed_at_half(owned, partitions):
     lane = owned.lanes[0]
-    repayment = TP("repayment", 0)
+    repayment = TopicPartition("repayment", 0)
     owned.deliver(Fetched(1, [chunk(0, list(range(12)), size=1000), chunk(0, [0], tp=repayment)]))
     assert partitions.paused == {PURCHASE}
     lane.intake._inbox.take(5, 10**9, lambda _: False)
@@ -193,14 +192,16 @@ async def test_a_full_partition_is_paused_alone_and_resumed_at_half(owned, parti
 async def test_once_the_inbox_is_full_every_topic_above_its_share_is_paused_and_no_empty_one(owned, partitions):
     topics = [str(topic) for topic in LANE_TOPICS][:6]
     for number, topic in enumerate(topics, start=1):
-        owned.deliver(Fetched(number, [chunk(0, list(range(10)), size=1000, tp=TP(topic, 0))]))
-    assert partitions.paused == {TP(topics[4], 0), TP(topics[5], 0)}
+        owned.deliver(Fetched(number, [chunk(0, list(range(10)), size=1000, tp=TopicPartition(topic, 0))]))
+    assert partitions.paused == {TopicPartition(topics[4], 0), TopicPartition(topics[5], 0)}
     assert owned.lanes[0].intake._inbox.size_bytes < 2 * 65536
 
 
 async def test_what_could_be_read_before_a_broken_batch_is_kept_and_the_other_topics_go_on(owned):
     lane = owned.lanes[0]
-    owned.deliver(Fetched(1, [chunk(0, [0, 1], error=ValueError("broken")), chunk(0, [0], tp=TP("repayment", 0))]))
+    owned.deliver(
+        Fetched(1, [chunk(0, [0, 1], error=ValueError("broken")), chunk(0, [0], tp=TopicPartition("repayment", 0))])
+    )
     assert buffered(owned) == [0, 1]
     assert len(lane.intake._inbox.buffers["repayment"].records) == 1
     broken = lane.intake._unreadable._breaks["purchase"]

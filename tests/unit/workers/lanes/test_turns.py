@@ -4,8 +4,7 @@ import asyncio
 import time
 
 import pytest
-from aiokafka import ConsumerRecord
-from faust.types import TP
+from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.topics import Topic
 from tests.unit.workers.lanes.surroundings import surroundings
@@ -61,7 +60,7 @@ def lane_with(around, number, settler, *records):
 
 
 def add(lane, start, *values):
-    tp = TP(Topic.PURCHASE.value, lane.number)
+    tp = TopicPartition(Topic.PURCHASE.value, lane.number)
     records = [
         ConsumerRecord(tp.topic, tp.partition, start + n, n, 0, b"k", value, None, 1, 1, ())
         for n, value in enumerate(values)

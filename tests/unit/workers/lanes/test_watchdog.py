@@ -4,8 +4,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from aiokafka import ConsumerRecord
-from faust.types import TP
+from aiokafka import ConsumerRecord, TopicPartition
 
 from tests.unit.workers.lanes.surroundings import surroundings
 from workers.kafka.chunks import Chunk
@@ -139,7 +138,7 @@ async def test_records_that_come_to_a_lane_after_a_long_rest_are_not_late():
     lane = Lane(3, surroundings(of))
     lane.intake.token, lane.status.state = 1, LaneState.RUNNING
     rested(of)
-    tp = TP("purchase", 3)
+    tp = TopicPartition("purchase", 3)
     lane.intake.deliver(Chunk(tp, 1, 0, 1, [ConsumerRecord(*tp, 0, 0, 0, b"k", b"v", None, 1, 1, ())], 1))
     assert of.lanes[3].inbox_records == 1
     assert await look_after(of, 1) == ""

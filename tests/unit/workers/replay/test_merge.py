@@ -4,8 +4,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from aiokafka import ConsumerRecord
-from faust.types import TP
+from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.records import Rejected
 from contracts.topics import LANE_TOPICS, Topic
@@ -69,7 +68,7 @@ def chunk(topics, topic, start, end):
         for each in topics.records[topic]
         if start <= each.offset < end
     ]
-    return Chunk(TP(topic, LANE), 1, start, end, records, 0)
+    return Chunk(TopicPartition(topic, LANE), 1, start, end, records, 0)
 
 
 @pytest.mark.parametrize("event_clock", [False, True])
