@@ -1,15 +1,13 @@
 """How fast postpay's history is decided again and compared, on the stack and the messages that it was settled on."""
 
 import json
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.command import running
 from benchmarks.errors import BenchmarkError
 from benchmarks.memory import MemoryWatch
-from cli.embedded import environment_of
-from cli.processes import POSTPAY, environment_with
 from workers.settings.model import Settings
 
 
@@ -31,25 +29,15 @@ def replayed(settings: Settings, directory: Path) -> Replay:
     Raises:
         BenchmarkError: not all of it is equal.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    said, complaints = directory / "replay.json", directory / "replay.log"
-    with said.open("wb") as output, complaints.open("wb") as errors:
-        begun = time.perf_counter()
-        process = subprocess.Popen(
-            [POSTPAY, "replay", "verify", "--json"],
-            env=environment_with(environment_of(settings)),
-            cwd=directory,
-            stdout=output,
-            stderr=errors,
-        )
-        try:
-            with MemoryWatch(process.pid) as memory:
-                process.wait()
-        finally:
-            process.kill()  # of one that has ended nothing
-            process.wait()
+    said = directory / "replay.json"
+    begun = time.perf_counter()
+    with (
+        running(settings, directory, said, "replay", "verify", "--json") as command,
+        MemoryWatch(command.pid) as memory,
+    ):
+        command.wait()
     seconds = time.perf_counter() - begun
     report = json.loads(said.read_bytes() or b"{}")
     if not (report.get("equal") and report.get("complete")):
-        raise BenchmarkError(f"what was decided again is not what was settled; see {said} and {complaints}")
+        raise BenchmarkError(f"what was decided again is not what was settled; see {said} and what is beside it")
     return Replay(seconds, memory.most_mib)

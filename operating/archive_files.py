@@ -196,21 +196,22 @@ def proven(directory: Path, file: ArchiveFile, previous: bytes) -> Iterator[Arch
     expected = file.first_batch_seq
     for batch in _batches_of(path, file):
         computed = batch.hash_after(previous)
-        if (batch.lane, batch.batch_seq, batch.chain_hash) != (file.lane, expected, computed):
+        found = (batch.lane, batch.batch_seq, batch.hash_before, batch.chain_hash)
+        if found != (file.lane, expected, previous, computed):
             msg = (
                 f"{path}: expected batch {expected} of lane {file.lane} with hash {computed.hex()}, which its rows and"
-                f" the hash before give; found batch {batch.batch_seq} of lane {batch.lane} with"
-                f" {batch.chain_hash.hex()}"
+                f" the hash before, {previous.hex()}, give; found batch {batch.batch_seq} of lane {batch.lane} with"
+                f" {batch.chain_hash.hex()} after {batch.hash_before.hex()}"
             )
             raise ArchiveError(msg)
         yield batch
         previous, expected = computed, expected + 1
         decisions, postings = decisions + len(batch.decisions), postings + len(batch.postings)
-    found = (expected - 1, decisions, postings)
-    if found != (file.last_batch_seq, file.decisions, file.postings):
+    last = expected - 1
+    if (last, decisions, postings) != (file.last_batch_seq, file.decisions, file.postings):
         msg = (
             f"{path}: expected batches up to {file.last_batch_seq} with {file.decisions:,} decisions and"
-            f" {file.postings:,} postings; found them up to {found[0]} with {found[1]:,} and {found[2]:,}"
+            f" {file.postings:,} postings; found them up to {last} with {decisions:,} and {postings:,}"
         )
         raise ArchiveError(msg)
 

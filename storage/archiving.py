@@ -250,8 +250,7 @@ class Archiving:
             await connection.execute(_SQL["carry_events"], cut.lane, first, until)
             told(until - first)
         async with connection.transaction():
-            for unfinished in ("forget_unfinished", "forget_unfinished_outcomes", "forget_unfinished_lowerings"):
-                await connection.execute(_SQL[unfinished], cut.lane)
+            await connection.execute(_SQL["forget_unfinished"], cut.lane)
             await connection.execute(_SQL["carry_balances"], cut.lane, cut.next_seq, _PLATFORM)
             await connection.execute(_SQL["carry_outcomes"], cut.lane, cut.next_seq)
             await connection.execute(_SQL["carry_lowerings"], cut.lane, cut.next_seq, BELOW_NOTHING_AFTER)

@@ -1,18 +1,17 @@
 """The older half of all decisions is archived by the command that operators have, while orders are placed."""
 
+import asyncio
 import json
-import subprocess
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks.command import running
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.fill import connected
 from benchmarks.growth.statements import SQL
 from benchmarks.latency import Arrivals, Latency, SteadyRate, send
-from cli.embedded import environment_of
-from cli.processes import POSTPAY, environment_with
 from workers.settings.model import Settings
 
 
@@ -36,7 +35,7 @@ async def before_the_newer_half(settings: Settings) -> str:
     return middle.isoformat()
 
 
-async def database_bytes(settings: Settings) -> int:
+async def _database_bytes(settings: Settings) -> int:
     """How large the database is."""
     async with connected(settings) as connection:
         size: int = await connection.fetchval(SQL["size"])
@@ -55,37 +54,27 @@ def archived(settings: Settings, orders: SteadyRate, before: str, directory: Pat
     Raises:
         BenchmarkError: it failed.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    said, complaints = directory / "archive.json", directory / "archive.log"
+    there = asyncio.run(_database_bytes(settings))
+    said = directory / "archive.json"
+    command = ("archive", "write", "files", "--before", before, "--reason", "growth", "--json")
     arrivals = Arrivals(settings, b'"causation_id":"%b-' % orders.run.encode())
     try:
-        with said.open("wb") as output, complaints.open("wb") as errors:
-            begun = time.perf_counter()
-            process = subprocess.Popen(
-                [POSTPAY, "archive", "write", "files", "--before", before, "--reason", "growth", "--json"],
-                env=environment_with(environment_of(settings)),
-                cwd=directory,
-                stdout=output,
-                stderr=errors,
-            )
-            try:
-                sent_at = send(settings, orders, lambda _: process.poll() is None)
-                seconds = time.perf_counter() - begun
-            finally:
-                process.kill()  # of one that has ended nothing
-                process.wait()
+        begun = time.perf_counter()
+        with running(settings, directory, said, *command) as process:
+            sent_at = send(settings, orders, lambda _: process.poll() is None)
+            seconds = time.perf_counter() - begun
         arrivals.await_all(len(sent_at))
     finally:
         arrivals.close()
     if process.returncode:
-        raise BenchmarkError(f"archiving failed; see {complaints}")
+        raise BenchmarkError(f"archiving failed; see what is beside {said}")
     lanes = json.loads(said.read_bytes())["lanes"]
     delays_s = arrivals.delays(sent_at, begun)
     return Archived(
         sum(lane["decisions"] for lane in lanes),
         seconds,
         sum(file["size_bytes"] for lane in lanes for file in lane["files"]),
-        0,
+        there - asyncio.run(_database_bytes(settings)),
         Latency.of(delays_s).p99_ms,
         max(delays_s) * 1000,
     )

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -244,14 +244,13 @@ class GrowthRun(BenchmarkRun):
         """The older half archived while orders are placed."""
         orders = SteadyRate("archiving", TIMERS_RATE, 0.0, self._accounts, STRIDE)
         before = asyncio.run(retention.before_the_newer_half(settings))
-        there = asyncio.run(retention.database_bytes(settings))
         with self._log(settings) as log, self._share("archive the older half"):
             worker = fleet.start()
             worker.await_ready()
             found = retention.archived(settings, orders, before, self._directory / "archive")
             log.follow(0, worker, lambda _: None)
         stop(fleet)
-        return replace(found, freed_bytes=there - asyncio.run(retention.database_bytes(settings)))
+        return found
 
     def _steady(self, rate_per_s: float) -> SteadyRate:
         name = f"stage{self._stage}at{rate_per_s:.0f}"

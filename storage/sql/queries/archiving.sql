@@ -28,16 +28,22 @@ SET ROLE postpay_owner;
 
 -- name: forget_unfinished
 -- What an archiving has carried forward that did not come to its end.
-DELETE FROM archived_balance
-WHERE lane = $1 AND next_seq > coalesce((SELECT next_seq FROM archive_end WHERE archive_end.lane = $1), 0);
-
--- name: forget_unfinished_outcomes
-DELETE FROM archived_outcome
-WHERE lane = $1 AND next_seq > coalesce((SELECT next_seq FROM archive_end WHERE archive_end.lane = $1), 0);
-
--- name: forget_unfinished_lowerings
-DELETE FROM archived_lowering
-WHERE lane = $1 AND next_seq > coalesce((SELECT next_seq FROM archive_end WHERE archive_end.lane = $1), 0);
+WITH reached AS (
+    SELECT coalesce(max(next_seq), 0) AS next_seq
+    FROM archive_end
+    WHERE lane = $1
+), balances AS (
+    DELETE FROM archived_balance AS carried
+    USING reached
+    WHERE carried.lane = $1 AND carried.next_seq > reached.next_seq
+), outcomes AS (
+    DELETE FROM archived_outcome AS carried
+    USING reached
+    WHERE carried.lane = $1 AND carried.next_seq > reached.next_seq
+)
+DELETE FROM archived_lowering AS carried
+USING reached
+WHERE carried.lane = $1 AND carried.next_seq > reached.next_seq;
 
 -- name: carry_events
 -- Of decisions from a number to below another. Some may be there already, of an archiving that did not come to its end.
