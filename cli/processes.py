@@ -57,17 +57,20 @@ class WorkerProcess:
         log = directory / f"{name}.log"
         # It takes a free port itself: one chosen here could be taken by another before the worker listens.
         settings = {"POSTPAY_OPS__HOST": LOOPBACK, "POSTPAY_OPS__PORT": "0", **settings}
+        return cls(name, cls._started(directory, environment_with(settings), log), log)
+
+    @staticmethod
+    def _started(directory: Path, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
         with log.open("wb") as output:
-            child = subprocess.Popen(
+            return subprocess.Popen(
                 [POSTPAY, "worker"],
-                env=environment_with(settings),
+                env=environment,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return cls(name, child, log)
 
     @property
     def pid(self) -> int:

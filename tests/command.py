@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -18,8 +17,9 @@ from unittest import mock
 
 import typer
 
-from cli import ENTRIES, app, main
+from cli import app, main
 from cli.processes import POSTPAY, environment_with
+from tests.forking import FORKING
 
 DEADLINE_S = 60
 
@@ -128,17 +128,12 @@ def leaves() -> list[tuple[str, ...]]:
     return below(typer.main.get_command(app), ())
 
 
-_FORKING = multiprocessing.get_context("forkserver")
-"""Has everything imported already: a process of its own costs milliseconds."""
-_FORKING.set_forkserver_preload([__name__, *(entry.module for entry in ENTRIES.values())])
-
-
 def run_into(
     sink: Sink, directory: Path, *arguments: str, settings: Mapping[str, str] | None = None
 ) -> tuple[int | None, str]:
     """Run the command in a process in the folder whose output ends in a sink; its exit code and standard error."""
     log = directory / "stderr"
-    process = _FORKING.Process(target=_ending_in, args=(sink, log, ["postpay", *arguments], settings or {}))
+    process = FORKING.Process(target=_ending_in, args=(sink, log, ["postpay", *arguments], settings or {}))
     process.start()
     process.join(DEADLINE_S)
     assert process.exitcode is not None, arguments

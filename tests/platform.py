@@ -11,7 +11,7 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from contracts.topics import OUTPUT_TOPICS, Topic
 from settlement.terms import TermsBook
 from storage.audit import audit
 from storage.migrations import migrate
+from tests.forking import ForkedWorker
 from workers.kafka import topics
 from workers.kafka.homes import home_of
 from workers.settings.model import Settings
@@ -217,6 +218,12 @@ class Platform:
 
 class Worker(WorkerProcess):
     """A worker that a test waits for beside other work."""
+
+    @staticmethod
+    def _started(directory: Path, environment: Mapping[str, str], log: Path) -> Any:
+        if "POSTPAY_FAULT" in environment:  # read at its import
+            return WorkerProcess._started(directory, environment, log)
+        return ForkedWorker(directory, environment, log)
 
     async def ended(self, within_s: float = DEADLINE_S) -> int:
         """Wait for its end; the exit code, negative for a signal."""
