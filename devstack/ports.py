@@ -1,8 +1,13 @@
 """Free TCP ports on the loopback address."""
 
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
+OWN = range(20_000, 32_768)
+"""No system gives these to whoever connects, unless told to. A port of those that are given away may be taken while its
+server restarts: even a client that tries to reach it again and again is connected to itself one day."""
+ATTEMPTS = 100
 
 
 def is_free(port: int) -> bool:
@@ -18,11 +23,11 @@ def is_free(port: int) -> bool:
 
 
 def choose(*preferred: int | None) -> int:
-    """The first free one of the preferred ports, else any free port.
+    """The first free one of the preferred ports, else any free port, of OWN if there is one.
 
     Nothing holds the port until a server listens there: whoever starts the server tries another when it was taken.
     """
-    for port in preferred:
+    for port in (*preferred, *random.sample(OWN, ATTEMPTS)):
         if port is not None and is_free(port):
             return port
     with socket.socket() as probe:

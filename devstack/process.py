@@ -38,11 +38,14 @@ class Process:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is still there; one that has ended but was not reaped is not."""
+        """Whether it is still there; one that has ended but was not reaped is not.
+
+        A killed process holds its ports until its last thread has gone, and its first one is often gone before.
+        """
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.started_at) < START_TIME_TOLERANCE_S
-            return same and found.status() != psutil.STATUS_ZOMBIE
+            return same and (found.status() != psutil.STATUS_ZOMBIE or found.num_threads() > 1)
         except psutil.NoSuchProcess:
             return False
 

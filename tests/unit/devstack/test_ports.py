@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,13 @@ def test_any_free_port_is_chosen_when_all_preferred_are_taken(taken):
     chosen = ports.choose(taken)
     assert chosen != taken
     assert ports.is_free(chosen)
+
+
+def test_whoever_connects_is_not_given_a_chosen_port():
+    begins, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert all(ports.choose() < begins for _ in range(50))
+
+
+def test_any_port_will_do_where_all_of_those_are_taken(monkeypatch):
+    monkeypatch.setattr(ports, "is_free", lambda port: False)
+    assert ports.choose(7000) not in ports.OWN

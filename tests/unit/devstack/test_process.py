@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from devstack.errors import DevstackError
@@ -91,3 +92,20 @@ def test_a_command_that_cannot_start_leaves_its_reason_in_the_log(log):
 def test_a_failed_command_is_told_with_the_end_of_what_it_printed():
     with pytest.raises(DevstackError, match=r"exit code 3:\n(.*\n)*out of luck"):
         run(["/bin/sh", "-c", "echo out of luck; exit 3"])
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, threading
+threading.Thread(target=input).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_runs_until_its_last_thread_has_ended():
+    child = subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdin=subprocess.PIPE)
+    process = Process.of(child.pid)
+    assert wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, 10)
+    assert process.is_running
+    child.kill()
+    assert wait_until(lambda: not process.is_running, 10)
+    child.communicate()
