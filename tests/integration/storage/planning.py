@@ -89,6 +89,18 @@ GROWN = {
 """Rows that no batch is about, on the lane that is settled, by table."""
 
 
+NEVER_ANALYZED = """
+    DO $$
+    DECLARE
+        part regclass;
+    BEGIN
+        FOR part IN SELECT oid FROM pg_class WHERE relnamespace = 'postpay'::regnamespace AND relkind = 'r' LOOP
+            EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', part);
+        END LOOP;
+    END $$"""
+"""Keeps the server from analyzing tables by itself, sooner or later."""
+
+
 class RecordedConnection:
     """Keeps every statement that is sent, with its parameters.
 

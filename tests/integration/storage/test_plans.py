@@ -6,8 +6,10 @@ The statements are those that settling really sends, explained with their real p
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from settlement.entities import (
@@ -34,7 +36,7 @@ from storage import (
     payouts,
     search,
 )
-from storage.database import borrowed, open_pool
+from storage.database import borrowed, connect, open_pool
 from storage.load import ReadSet
 from storage.operator_log import LogFilter
 from storage.outcome_search import GROUPED_AT_MOST, OutcomeFilter
@@ -44,23 +46,58 @@ from storage.stories.account import account_story
 from storage.stories.course import course, timers
 from storage.stories.decision import decision_story
 from storage.stories.merchant import merchant_story
-from tests.integration.storage.planning import GROWN, ROWS, RecordedConnection, all_nodes, is_whole, nodes, read_whole
+from tests.conftest import Database
+from tests.integration.storage.planning import (
+    GROWN,
+    NEVER_ANALYZED,
+    ROWS,
+    RecordedConnection,
+    all_nodes,
+    is_whole,
+    nodes,
+    read_whole,
+)
 from tests.integration.storage.settling import START, StoredLane, Traffic, account, merchant, write_states
 
 
-@pytest.fixture(params=["never analyzed", "analyzed"])
-async def grown_database(request, connection) -> None:
-    """Let the test's database have many rows, its statistics up to date or not there yet."""
-    for statement in GROWN.values():
-        await connection.execute(statement, ROWS)
-    await connection.execute("UPDATE lane SET lane_time = now() WHERE lane = 0")
-    if request.param == "analyzed":
-        await connection.execute("ANALYZE")
+@pytest.fixture(scope="session", params=["never analyzed", "analyzed"])
+async def grown(request, server, template) -> AsyncIterator[Database]:
+    """A database with many rows, its statistics up to date or not there yet, to be cloned."""
+    async with server.database("grown", template.name) as made:
+        connection = await connect(made.dsn, application_name="test")
+        await connection.execute(NEVER_ANALYZED)
+        for statement in GROWN.values():
+            await connection.execute(statement, ROWS)
+        await connection.execute("UPDATE lane SET lane_time = now() WHERE lane = 0")
+        if request.param == "analyzed":
+            await connection.execute("ANALYZE")
+        await connection.close()
+        yield made
+
+
+@pytest.fixture
+async def grown_database(server, grown) -> AsyncIterator[Database]:
+    """A clone of it."""
+    async with server.database("test", grown.name) as made:
+        yield made
 
 
 @pytest.fixture
 async def session(dsn) -> AsyncIterator[RecordedConnection]:
     """A worker's session."""
+    async with session_of(dsn) as made:
+        yield made
+
+
+@pytest.fixture
+async def worker(grown_database) -> AsyncIterator[RecordedConnection]:
+    """A worker's session on a grown database."""
+    async with session_of(grown_database.dsn) as made:
+        yield made
+
+
+@asynccontextmanager
+async def session_of(dsn: str) -> AsyncIterator[RecordedConnection]:
     pool = await open_pool(dsn, application_name="test", max_size=1, keep_plans=True)
     async with borrowed(pool) as connection:
         yield RecordedConnection(connection, keeps_plans=True)
@@ -68,37 +105,36 @@ async def session(dsn) -> AsyncIterator[RecordedConnection]:
 
 
 @pytest.fixture
-async def worker(grown_database, session) -> RecordedConnection:
-    """A worker's session on a grown database."""
-    return session
+async def grown_connection(grown_database) -> AsyncIterator[asyncpg.Connection]:
+    """A command's session on a grown database."""
+    opened = await connect(grown_database.dsn, application_name="test")
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
-async def operator(grown_database, connection) -> RecordedConnection:
-    """A command's session on a grown database."""
-    return RecordedConnection(connection)
+def operator(grown_connection) -> RecordedConnection:
+    """The same, whose statements are kept."""
+    return RecordedConnection(grown_connection)
 
 
 async def test_plans_that_are_made_while_tables_are_small_do_when_they_have_grown(session, server, template):
     await settle_some_of_all(session)
-    async with server.database("test", template.name) as made:
-        pool = await open_pool(made.dsn, application_name="test", max_size=1, keep_plans=True)
-        async with borrowed(pool) as connection:
-            small = RecordedConnection(connection, keeps_plans=True)
-            small.sent = session.sent
-            # Where a table is known to be empty, any of its indexes seems as good: docs/decisions/0029.
-            by_any_index = {
-                *(read("parked")["parked"], read("write")["unpark"], read("write")["finish"]),
-                *(together.statement for together in load._TOGETHER),
-            }
-            assert set(await read_whole(small)) <= by_any_index
-            await connection.execute("VACUUM ANALYZE")
-            assert set(await read_whole(small)) <= by_any_index
-            for statement in GROWN.values():
-                await connection.execute(statement, 50)
-            await connection.execute("ANALYZE")
-            assert await read_whole(small) == {}
-        pool.terminate()
+    async with server.database("test", template.name) as made, session_of(made.dsn) as small:
+        connection = small._connection
+        small.sent = session.sent
+        # Where a table is known to be empty, any of its indexes seems as good: docs/decisions/0029.
+        by_any_index = {
+            *(read("parked")["parked"], read("write")["unpark"], read("write")["finish"]),
+            *(together.statement for together in load._TOGETHER),
+        }
+        assert set(await read_whole(small)) <= by_any_index
+        await connection.execute("VACUUM ANALYZE")
+        assert set(await read_whole(small)) <= by_any_index
+        for statement in GROWN.values():
+            await connection.execute(statement, 50)
+        await connection.execute("ANALYZE")
+        assert await read_whole(small) == {}
 
 
 async def test_settling_reads_no_table_from_end_to_end(worker):
@@ -114,7 +150,7 @@ async def settle_some_of_all(worker: RecordedConnection) -> None:
     await lane.settle(traffic.opening())
     for is_small in (True, False):
         worker.send_together(wanted=is_small)
-        for size in (300, 3, 300):
+        for size in (150, 3, 150):
             lane.reject("purchase", b"not json")
             traffic.take_over(await lane.settle(traffic.mixed(size)))
         traffic.now += timedelta(days=40)
@@ -247,8 +283,8 @@ async def test_pages_of_lists_are_read_from_where_they_begin(operator):
     assert await read_whole(operator) == {}
 
 
-async def test_payouts_of_one_party_are_found_by_lane_and_id(operator, connection):
-    await connection.execute("ANALYZE")  # without statistics a range of times passes for narrower than it is
+async def test_payouts_of_one_party_are_found_by_lane_and_id(operator, grown_connection):
+    await grown_connection.execute("ANALYZE")  # without statistics a range of times passes for narrower than it is
     for unanswered in (False, True):
         for party_id, found in (("filler-8", 2), ("nobody", 0)):
             wanted = PayoutFilter(unanswered, party_id)
