@@ -87,13 +87,16 @@ def up(directory: Path, *, fresh: bool = False, progress: Progress | None = None
 
 
 def down(directory: Path, *, wipe: bool = False) -> None:
-    """Stop both gracefully; nothing to do when they don't run. With `wipe` their data goes too."""
+    """Stop both gracefully; nothing to do when they don't run. With `wipe` they just end, and their data goes too."""
     with _only_one(directory, silent):
         stack = status(directory)
-        _stop((stack.kafka, stack.postgres))
-        if wipe:
-            stack.kafka.wipe()
-            stack.postgres.wipe()
+        if not wipe:
+            _stop((stack.kafka, stack.postgres))
+            return
+        stack.kafka.kill()
+        stack.postgres.stop("immediate")
+        stack.kafka.wipe()
+        stack.postgres.wipe()
 
 
 def status(directory: Path) -> Stack:

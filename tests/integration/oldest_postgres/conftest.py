@@ -10,7 +10,7 @@ import pytest
 from devstack.errors import DevstackError
 from devstack.installations import of_debian
 from devstack.postgres import PostgresNode
-from tests.conftest import Database, Server, migrated
+from tests.conftest import Database, Server, leave_to_the_system, migrated
 from tests.integration.storage.conftest import books, buyer, lane
 
 __all__ = ["books", "buyer", "lane"]
@@ -31,7 +31,7 @@ def postgres() -> Iterator[PostgresNode]:
             node.start()
             yield node
         finally:
-            node.stop()
+            node.stop("immediate")
             node.wipe()
 
 
@@ -39,6 +39,7 @@ def postgres() -> Iterator[PostgresNode]:
 async def server(postgres) -> AsyncIterator[Server]:
     """That server, to make databases on."""
     # Dropped as the run goes: to wipe them all in the end is the last test's time.
+    await leave_to_the_system(postgres.dsn)
     made = Server(postgres.dsn, await asyncpg.connect(postgres.dsn), await asyncpg.connect(postgres.dsn))
     yield made
     await made.close()
