@@ -221,7 +221,7 @@ class Worker(WorkerProcess):
 
     @staticmethod
     def _started(directory: Path, environment: Mapping[str, str], log: Path) -> Any:
-        if "POSTPAY_FAULT" in environment:  # read at its import
+        if environment.keys() & {"POSTPAY_FAULT", "PYTHONPATH"}:  # they count while it imports
             return WorkerProcess._started(directory, environment, log)
         return ForkedWorker(directory, environment, log)
 

@@ -39,6 +39,7 @@ def figures_of(tmp_path: Path, *arguments: str) -> dict[str, float]:
     return json.loads(figures_file.read_text())
 
 
+@pytest.mark.campaign
 def test_a_hot_merchant_and_a_hot_account_are_measured_against_many(tmp_path):
     figures = figures_of(tmp_path, "--hot-merchant", "--hot-account")
     assert list(figures) == [
@@ -82,6 +83,7 @@ def test_every_figure_is_measured_in_one_run(tmp_path):
     assert figures["latency_p50_ms"] <= figures["latency_p99_ms"]
 
 
+@pytest.mark.campaign
 def test_replay_is_measured_by_itself(tmp_path):
     figures = figures_of(tmp_path, "--replay")
     assert list(figures) == [
@@ -95,6 +97,7 @@ def test_replay_is_measured_by_itself(tmp_path):
     assert all(value > 0 for value in figures.values())
 
 
+@pytest.mark.campaign
 async def test_a_named_database_is_measured_by_itself(tmp_path, empty_database):
     figures = await asyncio.to_thread(figures_of, tmp_path, "--dsn", empty_database.dsn)
     assert list(figures) == ["postpay_per_s", "latency_p50_ms", "latency_p99_ms", "worker_rss_mib", "workers"]

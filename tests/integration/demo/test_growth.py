@@ -11,6 +11,7 @@ from cli.processes import stop_left_over
 from devstack import stack as devstack
 
 pytestmark = [
+    pytest.mark.campaign,
     pytest.mark.slow,
     pytest.mark.timeout(600),
 ]
