@@ -20,7 +20,7 @@ OPTIONS = (
     # Kafka's own use of both is known; the warnings would crowd the end of the log that an error message shows.
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
-    # Kept classes that do not fit are left out, and loaded as without them.
+    # Kept classes that do not fit are left out, and loaded as without them: of that only errors are told.
     "-Xlog:aot*=error,cds*=error",
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
