@@ -5,8 +5,8 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 OWN = range(20_000, 32_768)
-"""No system gives these to whoever connects, unless told to. A port of those that are given away may be taken while its
-server restarts: even a client that tries to reach it again and again is connected to itself one day."""
+"""No system gives these away, unless told to. One that is given to whoever asks for any may be taken while its server
+restarts."""
 ATTEMPTS = 100
 
 
