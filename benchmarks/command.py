@@ -11,21 +11,21 @@ from workers.settings.model import Settings
 
 
 @contextmanager
-def running(settings: Settings, directory: Path, said: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(settings: Settings, said: Path, complaints: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command, and end it if it has not ended by itself.
 
     Args:
         settings: its settings.
-        directory: where it runs; made if need be.
-        said: a file in it for what it says; complaints go beside it, to a file that ends in `.log`.
+        said: a file for what it says; the command runs in its folder, which is made if need be.
+        complaints: a file for its standard error.
         arguments: what follows `postpay`.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with said.open("wb") as output, said.with_suffix(".log").open("wb") as errors:
+    said.parent.mkdir(parents=True, exist_ok=True)
+    with said.open("wb") as output, complaints.open("wb") as errors:
         process = subprocess.Popen(
             [POSTPAY, *arguments],
             env=environment_with(environment_of(settings)),
-            cwd=directory,
+            cwd=said.parent,
             stdout=output,
             stderr=errors,
         )

@@ -29,15 +29,15 @@ def replayed(settings: Settings, directory: Path) -> Replay:
     Raises:
         BenchmarkError: not all of it is equal.
     """
-    said = directory / "replay.json"
+    said, complaints = directory / "replay.json", directory / "replay.log"
     begun = time.perf_counter()
     with (
-        running(settings, directory, said, "replay", "verify", "--json") as command,
+        running(settings, said, complaints, "replay", "verify", "--json") as command,
         MemoryWatch(command.pid) as memory,
     ):
         command.wait()
     seconds = time.perf_counter() - begun
     report = json.loads(said.read_bytes() or b"{}")
     if not (report.get("equal") and report.get("complete")):
-        raise BenchmarkError(f"what was decided again is not what was settled; see {said} and what is beside it")
+        raise BenchmarkError(f"what was decided again is not what was settled; see {said} and {complaints}")
     return Replay(seconds, memory.most_mib)

@@ -55,19 +55,19 @@ def archived(settings: Settings, orders: SteadyRate, before: str, directory: Pat
         BenchmarkError: it failed.
     """
     there = asyncio.run(_database_bytes(settings))
-    said = directory / "archive.json"
+    said, complaints = directory / "archive.json", directory / "archive.log"
     command = ("archive", "write", "files", "--before", before, "--reason", "growth", "--json")
     arrivals = Arrivals(settings, b'"causation_id":"%b-' % orders.run.encode())
     try:
         begun = time.perf_counter()
-        with running(settings, directory, said, *command) as process:
+        with running(settings, said, complaints, *command) as process:
             sent_at = send(settings, orders, lambda _: process.poll() is None)
             seconds = time.perf_counter() - begun
         arrivals.await_all(len(sent_at))
     finally:
         arrivals.close()
     if process.returncode:
-        raise BenchmarkError(f"archiving failed; see what is beside {said}")
+        raise BenchmarkError(f"archiving failed; see {complaints}")
     lanes = json.loads(said.read_bytes())["lanes"]
     delays_s = arrivals.delays(sent_at, begun)
     return Archived(
