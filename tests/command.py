@@ -19,7 +19,7 @@ import typer
 
 from cli import app, main
 from cli.processes import POSTPAY, environment_with
-from tests.forking import FORKING
+from tests.forking import FORKING, become
 
 DEADLINE_S = 60
 
@@ -153,6 +153,4 @@ def _ending_in(sink: Sink, log: Path, argv: list[str], settings: Mapping[str, st
         case Sink.CLOSED:
             os.close(1)
             sys.stdout = None  # type: ignore[assignment] # as the interpreter has it then
-    os.chdir(log.parent)
-    with mock.patch.dict(os.environ, environment_with(settings), clear=True), mock.patch.object(sys, "argv", argv):
-        main()
+    become(argv, log.parent, environment_with(settings))

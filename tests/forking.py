@@ -61,11 +61,16 @@ class ForkedWorker:
 
 def _work(directory: Path, environment: Mapping[str, str], log: Path) -> None:
     os.setsid()
-    os.chdir(directory)
     output = os.open(log, os.O_WRONLY)
     for standard in (1, 2):
         os.dup2(output, standard)
+    become(["postpay", "worker"], directory, environment)
+
+
+def become(argv: list[str], directory: Path, environment: Mapping[str, str]) -> None:
+    """Go on as a command in this process, which is its own."""
+    os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["postpay", "worker"]
+    sys.argv = argv
     main()
