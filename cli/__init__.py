@@ -164,15 +164,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
-        explained = _explain(error)
+        from cli.explaining import explain  # noqa: PLC0415  it imports all of postpay, for one who waits for an answer
+
+        explained = explain(error)
         if explained is None:
             raise
         message, code = explained
         typer.echo(message, err=True)
         sys.exit(code)
-
-
-def _explain(error: Exception) -> tuple[str, int] | None:
-    from cli.explaining import explain  # noqa: PLC0415  it imports all of postpay, for one who waits for an answer
-
-    return explain(error)
