@@ -60,14 +60,21 @@ async def member(bootstrap: str, group: str, topics: list[str], **more: Any) -> 
 
 
 @asynccontextmanager
-async def open_transaction(bootstrap: str, send: Callable[[Producer], None]) -> AsyncIterator[Producer]:
+async def open_transaction(
+    bootstrap: str, send: Callable[[Producer], None], timeout_s: float = 60.0
+) -> AsyncIterator[Producer]:
     """A transactional producer with a transaction that holds what `send` produces; aborted unless it was ended.
 
     Args:
         bootstrap: of the broker.
         send: calls `produce`; what it produced is on the broker when this is entered.
+        timeout_s: after this the broker aborts it.
     """
-    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"{CLIENT_ID}-{uuid4().hex[:8]}"})
+    name = f"{CLIENT_ID}-{uuid4().hex[:8]}"
+    timeout_ms = int(timeout_s * 1000)
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "transactional.id": name, "transaction.timeout.ms": timeout_ms}
+    )
     await asyncio.to_thread(producer.init_transactions, CALL_TIMEOUT_S)
     producer.begin_transaction()
     send(producer)

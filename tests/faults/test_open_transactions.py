@@ -4,17 +4,23 @@ import asyncio
 
 import pytest
 
+from contracts.topics import Topic
 from tests.command import Command
 from tests.faults import foreign
 from tests.faults.looking import HEALED_S, ended, is_ready, lines, metric
 from tests.platform import Messages, eventually, platform
 from workers.kafka.homes import home_of
 from workers.lanes.open_transactions import TOLD_AFTER_S
+from workers.replay import broker
+from workers.replay.broker import output_extent
+from workers.replay.extent import HistoryError
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
 HOLDS_BACK = "a transaction that nobody ends holds records back"
 OVER = "no transaction is open any more"
+SHOWN_AFTER_S = 10.0
+"""What lies behind a transaction in an output topic: enough for a verification to begin meanwhile."""
 
 
 @pytest.mark.parametrize("end", ["commit", "abort"])
@@ -58,3 +64,42 @@ async def test_records_behind_a_foreign_transaction_are_told_of_and_settled_once
         await made.require_sound()
         await is_ready(worker)
         await ended(worker)
+
+
+async def test_a_verification_waits_for_outputs_that_are_sent_and_not_shown_yet(stack, tmp_path):
+    async with platform(stack.bootstrap, stack.dsn, tmp_path) as made:
+        messages = Messages()
+        await made.send([messages.line_opened("acc-1")])
+        made.worker()
+        await made.settled(1)
+
+        async with foreign.open_transaction(made.bootstrap, _notice(made), SHOWN_AFTER_S):
+            await made.send([messages.purchase_placed("acc-1", "order-1")])
+            await made.settled(2)  # its batch is in the lane-log, and its notice behind the transaction
+            assert await made.outputs(Topic.NOTIFICATION) == []
+            verified, _ = await asyncio.gather(
+                asyncio.to_thread(Command(made.environment), "replay", "verify", "--json"), made.require_sound()
+            )
+        assert verified.code == 0, verified
+        assert verified.json["outputs"] == 1
+
+
+async def test_a_transaction_in_an_output_topic_that_does_not_end_is_named(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(broker, "OPEN_TIMEOUT_S", 0.0)
+    async with platform(stack.bootstrap, stack.dsn, tmp_path) as made:
+        lane = home_of("acc-1", made.settings.lanes)
+        async with foreign.open_transaction(made.bootstrap, _notice(made)) as producer:
+            with pytest.raises(
+                HistoryError, match=rf"{made.prefix}notification\[{lane}\] from offset 0: a transaction"
+            ):
+                await output_extent(made.settings, lane, [Topic.NOTIFICATION])
+            await asyncio.to_thread(producer.abort_transaction)
+        monkeypatch.undo()
+        extent = await output_extent(made.settings, lane, [Topic.NOTIFICATION])
+        assert extent.ends == {Topic.NOTIFICATION: 2}  # its record, and what aborts it
+
+
+def _notice(made):
+    """Sends a record where lane notices of acc-1 go."""
+    lane = home_of("acc-1", made.settings.lanes)
+    return lambda producer: producer.produce(made.prefix + Topic.NOTIFICATION, b"{}", b"acc-1", partition=lane)

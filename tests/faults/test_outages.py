@@ -27,6 +27,10 @@ from workers.status import LaneStatus, WorkerStatus
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
+SETTLED_TIMEOUT_S = 120
+"""After an outage. A broker whose partitions look for leaders may end a transaction only when its own request has timed
+out, 30 s later, and until then it takes nothing more from that producer."""
+
 
 @dataclass
 class Running:
@@ -131,7 +135,7 @@ async def test_nothing_is_lost_or_doubled_when(outage, running):
     await running.more_settled()
     enough.set()
     await loading
-    await running.made.settled(running.load.sent, within_s=60)
+    await running.made.settled(running.load.sent, within_s=SETTLED_TIMEOUT_S)
     await running.load.require_each_effect_once()
     assert all(worker.is_running for worker in running.workers)
 

@@ -1,8 +1,9 @@
 """A lane's history as the brokers have it."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +28,10 @@ FETCH_WAIT_MS = 20
 POLL_MS = 2 * FETCH_WAIT_MS
 STALL_S = 30.0
 """A read that brings nothing for so long has lost its broker. At worst a person waits this long to be told."""
+OPEN_TIMEOUT_S = 90.0
+"""Of a transaction in an output topic: its producer's time-out, and as long again for a broker whose partitions look
+for leaders, and then some."""
+OPEN_LOOK_S = 0.1
 LOOK_BACK = 32
 LOOK_FURTHER = 8
 
@@ -193,16 +198,63 @@ async def extents_of(settings: Settings) -> dict[int, LaneExtent]:
     return extents
 
 
-async def output_extent(settings: Settings, lane: int, topics: Sequence[str]) -> LaneExtent:
-    """What the brokers have now of topics that a lane writes to.
+def unheard() -> None:
+    """Steps that nobody wants to know of."""
+
+
+async def history_extent(settings: Settings, lane: int) -> LaneExtent:
+    """What the brokers have now of a lane's history; its last batch is not looked for.
 
     Raises:
-        BrokerUnreachableError, KafkaError: the brokers are away.
+        BrokerUnreachableError: no broker answered.
     """
-    partitions = {topic: TopicPartition(settings.topics.prefix + topic, lane) for topic in topics}
+    partitions = _partitions(settings, lane, HISTORY_TOPICS)
     async with _consumer(settings) as consumer:
-        ends = await ends_of(consumer, [*partitions.values()])
-        starts = await consumer.beginning_offsets([*partitions.values()])
+        return await _extent(consumer, lane, partitions, await ends_of(consumer, partitions.values()))
+
+
+async def output_extent(
+    settings: Settings, lane: int, topics: Sequence[str], on_step: Callable[[], None] = unheard
+) -> LaneExtent:
+    """What the brokers have now of topics that a lane writes to, and nobody else.
+
+    A broker shows a transaction in one partition before it does in another, by seconds where partitions look for their
+    leaders: what the lane-log tells of may still be open here. So this waits until all has ended that is open now, and
+    calls `on_step` meanwhile.
+
+    Raises:
+        HistoryError: something has not.
+        BrokerUnreachableError: no broker answered.
+    """
+    partitions = _partitions(settings, lane, topics)
+    async with _consumer(settings) as consumer, reading(settings.kafka, isolation_level="read_uncommitted") as eager:
+        ends, written = await asyncio.gather(*(ends_of(each, partitions.values()) for each in (consumer, eager)))
+        until = time.monotonic() + OPEN_TIMEOUT_S
+        while still_open := [tp for tp in written if ends[tp] < written[tp]]:
+            if time.monotonic() > until:
+                where = ", ".join(f"{tp.topic}[{tp.partition}] from offset {ends[tp]}" for tp in still_open)
+                msg = (
+                    f"{where}: a transaction is open there that nobody has ended for {OPEN_TIMEOUT_S:g} s; only workers"
+                    " write to these topics, so look for who else does"
+                )
+                raise HistoryError(msg)
+            on_step()
+            await asyncio.sleep(OPEN_LOOK_S)
+            ends = {**ends, **await ends_of(consumer, still_open)}
+        return await _extent(consumer, lane, partitions, ends)
+
+
+def _partitions(settings: Settings, lane: int, topics: Sequence[str]) -> dict[str, TopicPartition]:
+    return {topic: TopicPartition(settings.topics.prefix + topic, lane) for topic in topics}
+
+
+async def _extent(
+    consumer: AIOKafkaConsumer,
+    lane: int,
+    partitions: Mapping[str, TopicPartition],
+    ends: Mapping[TopicPartition, int],
+) -> LaneExtent:
+    starts = await consumer.beginning_offsets([*partitions.values()])
     first, end = ({topic: offsets[tp] for topic, tp in partitions.items()} for offsets in (starts, ends))
     return LaneExtent(lane, first, end, None)
 

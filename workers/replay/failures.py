@@ -16,7 +16,7 @@ from storage import branches
 from storage.database import Connection, Row
 from storage.recorded import SQL
 from workers.lanes.taken import REFUSED, Taken
-from workers.replay.broker import broker_records, output_extent
+from workers.replay.broker import broker_records, output_extent, unheard
 from workers.settings.model import Settings
 
 LAST = 2**63 - 1
@@ -69,10 +69,6 @@ class Failures:
 NO_FAILURES = Failures()
 
 
-def unheard() -> None:
-    """Steps that nobody wants to know of."""
-
-
 async def failures_of(connection: Connection, lane: int) -> dict[int, Failures]:
     """What the database has of a lane's whole story, by batch. Such rows are few."""
     begins = await branches.begins(connection, lane)
@@ -106,10 +102,11 @@ async def add_told(found: Failures, settings: Settings, lane: int, on_step: Call
     Called after each step: `on_step`. A timer's failure is told to nobody: that is only in the database.
 
     Raises:
+        HistoryError: a transaction in it does not end, or the broker deleted what was to be read.
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
     topic = Topic.DEAD_LETTER.value
-    extent = await output_extent(settings, lane, [topic])
+    extent = await output_extent(settings, lane, [topic], on_step)
     async with broker_records(settings, extent) as records:
         for first in range(extent.starts[topic], extent.ends[topic], READ):
             for record in await records.read(topic, first, min(first + READ, extent.ends[topic])):

@@ -111,6 +111,7 @@ async def sent_outputs(settings: Settings, lane: int, positions: Mapping[str, in
     """Open a lane's output topics up to their present ends, at these positions.
 
     Raises:
+        HistoryError: a transaction in one does not end.
         BrokerUnreachableError, KafkaError: the brokers are away.
     """
     extent = await output_extent(settings, lane, SENT_TOPICS)

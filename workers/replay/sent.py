@@ -10,8 +10,8 @@ from contracts.topics import Topic
 from workers.lanes.claims import LaneStoppedError
 from workers.lanes.surroundings import SentBatches
 from workers.lanes.taken import SentBatch
-from workers.replay.broker import broker_records, log_position, output_extent
-from workers.replay.extent import HISTORY_TOPICS, HistoryError
+from workers.replay.broker import broker_records, history_extent, log_position
+from workers.replay.extent import HistoryError
 from workers.replay.failures import Failures, add_told
 from workers.replay.merge import logged
 from workers.settings.model import Settings
@@ -39,7 +39,7 @@ def sent_batches(settings: Settings) -> SentBatches:
 async def _batches(settings: Settings, lane: int, after: int, last: int, on_step: OnStep) -> AsyncGenerator[SentBatch]:
     failures = Failures()
     await add_told(failures, settings, lane, on_step)
-    extent = await output_extent(settings, lane, HISTORY_TOPICS)
+    extent = await history_extent(settings, lane)
     on_step()
     begin = await log_position(settings, extent, after + 1)
     extent = replace(extent, starts={**extent.starts, Topic.LANE_LOG.value: begin})
