@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from contracts.records import RawRecord
 from storage.database import first_line
+from workers.kafka import metadata  # noqa: F401  paces what every client asks for
 from workers.kafka.login import credentials, tls
 from workers.settings.model import Kafka
 

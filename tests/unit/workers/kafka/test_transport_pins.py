@@ -17,7 +17,7 @@ from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
-from workers.kafka import login
+from workers.kafka import login, metadata
 from workers.kafka.fetch_sessions import SESSIONS_SINCE
 
 
@@ -62,6 +62,12 @@ def test_every_connection_is_made_by_way_of_ours(connects):
     assert "await create_conn(" in source(connects)
     for argument in ("ssl_context=self._ssl_context", "sasl_plain_password=self._sasl_plain_password"):
         assert argument in source(connects), "what workers/kafka/login.py puts its own in place of"
+
+
+def test_every_question_about_leaders_is_asked_by_way_of_ours():
+    assert client.AIOKafkaClient._metadata_update is metadata._ask_in_time
+    assert "await self._metadata_update(self.cluster, topics)" in source(client.AIOKafkaClient._md_synchronizer)
+    assert "force_metadata_update()" in source(fetcher.Fetcher._fetch_requests_routine)
 
 
 @pytest.mark.parametrize(
