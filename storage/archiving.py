@@ -35,6 +35,10 @@ ROWS_AT_ONCE = 50_000
 """Decisions that are copied by one statement."""
 LEFT_AT_MOST = 2_000
 """Decisions that are copied while the lanes wait."""
+QUICK_LOCK_TIMEOUT_S = 0.2
+"""How long the first attempts wait for what reads the tables, for everybody who settles waits behind them."""
+QUICK_ATTEMPTS = 10
+"""Later ones wait LOCK_TIMEOUT_S: an autovacuum gives way only to who has waited for a second (deadlock_timeout)."""
 
 _PLATFORM = sorted(owned_by(None))
 _LAST = 2**62
@@ -176,8 +180,7 @@ class Archiving:
         for cut in self.family:
             await self._carry_forward(cut, told)
             copied[cut.lane] = await self._keep(cut, told)
-        for cut in self.family:
-            copied[cut.lane] = await self._catch_up(cut.lane, copied[cut.lane], told)
+        await self._catch_up_all(copied, told)
         return copied
 
     async def going(self) -> dict[int, Going]:
@@ -189,7 +192,7 @@ class Archiving:
 
     async def exchange(
         self,
-        copied: Mapping[int, int],
+        copied: dict[int, int],
         going: Mapping[int, Going],
         files: Sequence[ArchiveFile],
         note: Note,
@@ -198,7 +201,7 @@ class Archiving:
         """Drop what is in files, in one transaction: the lanes wait for what was settled since it was prepared.
 
         Args:
-            copied: as `prepare` gave it.
+            copied: as `prepare` gave it; what is copied besides, before another attempt, is added.
             going: what goes.
             files: those of these lanes, which hold all that goes.
             note: for the operator log.
@@ -216,8 +219,10 @@ class Archiving:
                 wait_max=5.0,
             ):
                 with attempt:
+                    await self._catch_up_all(copied)
                     async with self.connection.transaction():
-                        await set_lock_timeout(self.connection, LOCK_TIMEOUT_S)
+                        is_quick = attempt.num <= QUICK_ATTEMPTS
+                        await set_lock_timeout(self.connection, QUICK_LOCK_TIMEOUT_S if is_quick else LOCK_TIMEOUT_S)
                         await self._exchange(copied, going, files)
                         await operator_log.append(self.connection, [note])
                         on_exchanged()
@@ -235,7 +240,7 @@ class Archiving:
         for row in await connection.fetch(_SQL["hold"], [cut.lane for cut in self.family]):
             await self._copy(row["lane"], copied[row["lane"]], row["next_seq"])
         await operator_log.lock(connection)  # before decisions, as whoever redrives does
-        await connection.execute(_SQL["close_partitions"])
+        await connection.execute(_SQL["close_tables"])
         for cut in self.family:
             await self._choose(cut.lane)
             await connection.execute(_SQL["exchange"])
@@ -261,6 +266,10 @@ class Archiving:
         copied = await self._catch_up(cut.lane, cut.next_seq, told)
         await self.connection.execute(_SQL["index_kept"])
         return copied
+
+    async def _catch_up_all(self, copied: dict[int, int], told: Told = lambda _: None) -> None:
+        for cut in self.family:
+            copied[cut.lane] = await self._catch_up(cut.lane, copied[cut.lane], told)
 
     async def _catch_up(self, lane: int, copied: int, told: Told) -> int:
         """Copy what was settled since, until that is little."""

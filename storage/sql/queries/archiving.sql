@@ -172,9 +172,10 @@ WHERE lane = ANY($1::integer[])
 ORDER BY lane
 FOR UPDATE;
 
--- name: close_partitions
--- Nobody reads or writes any decision until the end of the transaction, which is a moment.
-LOCK TABLE decision, posting IN ACCESS EXCLUSIVE MODE;
+-- name: close_tables
+-- Nobody reads or writes any decision until the end of the transaction, which is a moment. Other lanes' partitions are left alone: who
+-- vacuums one of them need not end.
+LOCK TABLE ONLY decision, ONLY posting IN ACCESS EXCLUSIVE MODE;
 
 -- name: exchange
 -- The partition goes, and what was kept of it takes its place, with the names and triggers that make_lanes gives.
