@@ -1,7 +1,10 @@
 """The databases of a run: postpay's own, one for each peer, and the floor's."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+import psutil
 
 from benchmarks import floor
 from benchmarks.errors import BenchmarkError
@@ -14,11 +17,22 @@ from storage.migrations import migrate
 from workers.kafka import topics
 from workers.settings.model import Settings
 
+SHARE_OF_MEMORY = 4
+
 
 async def prepare(settings: Settings) -> None:
     """Migrate postpay's database and make its topics."""
     await migrate(settings.postgres.dsn, lanes=settings.lanes, terms=TermsBook.builtin().document)
     await topics.create(settings)
+
+
+async def make_room(stack: Stack) -> None:
+    """Give the server what docs/storage.md says a large database needs, and start it anew."""
+    memory_mib = psutil.virtual_memory().total // SHARE_OF_MEMORY // 2**20
+    async with _connected(with_database(stack.dsn, "postgres")) as connection:
+        await connection.execute(f"ALTER SYSTEM SET shared_buffers = '{memory_mib}MB'")
+        await connection.execute("ALTER SYSTEM SET checkpoint_timeout = '15min'")
+    await asyncio.to_thread(stack.postgres.restart, "fast")
 
 
 async def copy_database(stack: Stack, name: str) -> None:

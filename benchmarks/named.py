@@ -54,7 +54,7 @@ class NamedRun(BenchmarkRun):
             with ExitStack() as watches:
                 for each in memory:
                     watches.enter_context(each)
-                delays, _ = self._latency(settings, stack, fleet, rate / 2)
+                delays, _ = self._latency(settings, stack, fleet, self._steady(rate / 2))
             log.follow(0, worker, lambda _: None)
             stop(fleet)
         asyncio.run(databases.audited(settings))

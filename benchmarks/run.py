@@ -170,8 +170,8 @@ class BenchmarkRun:
                     watches.enter_context(each)
                 with self._share("take the rows it wrote") as done:
                     captured = asyncio.run(databases.captured(settings, first_transaction, done))
-                steady = {rate: self._latency(settings, stack, fleet, rate) for rate in STEADY_RATES}
-                half, _ = self._latency(settings, stack, fleet, postpay_per_s / 2)
+                steady = {rate: self._latency(settings, stack, fleet, self._steady(rate)) for rate in STEADY_RATES}
+                half, _ = self._latency(settings, stack, fleet, self._steady(postpay_per_s / 2))
                 log.follow(0, worker, lambda _: None)
             stop(fleet)
         with self._share("latency of a bare loop") as done:
@@ -254,10 +254,9 @@ class BenchmarkRun:
         self._processor.append(f"postpay settled {(log.batches - batches_before):,} batches")
         return self._size.messages / (log.last_at - log.claimed_at), worker, memory
 
-    def _latency(self, settings: Settings, stack: Stack, fleet: Fleet, rate_per_s: float) -> tuple[Latency, float]:
+    def _latency(self, settings: Settings, stack: Stack, fleet: Fleet, orders: SteadyRate) -> tuple[Latency, float]:
         """Of orders at a steady rate, and how many processors were busy with them."""
-        orders = self._steady(rate_per_s)
-        title = f"latency at {rate_per_s:,.0f} a second"
+        title = f"latency at {orders.rate_per_s:,.0f} a second"
         pids = {each.name: each.pid for each in fleet.running}
         with self._share(title) as done, ProcessorTime(stack, **pids) as used:
             delays = latency.measure(settings, orders, done)

@@ -104,7 +104,11 @@ def show(figures: GrowthFigures) -> None:
 def verdict(figures: GrowthFigures) -> list[str]:
     """What was to be reached, and whether it was."""
     rate, wait_ms = figures.ratio, figures.waits.most_ms
-    rate_said = f"the last stage's rate is {rate:.2f} of the first's, expected at least {RATIO_AT_LEAST:g}"
+    before, behind = figures.stages[0].postpay_per_s, figures.first_again_per_s
+    rate_said = (
+        f"the last stage's rate is {rate:.2f} of the first's, which was {before:,.0f} a second before it and"
+        f" {behind:,.0f} behind it; expected at least {RATIO_AT_LEAST:g}"
+    )
     wait_said = f"an order waited for at most {wait_ms:,.0f} ms, expected less than {WAIT_AT_MOST_MS:,.0f}"
     return [
         f"{_reached(rate >= RATIO_AT_LEAST)}: {rate_said}",

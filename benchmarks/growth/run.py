@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -19,10 +20,11 @@ from benchmarks.growth.retention import Archived
 from benchmarks.lane_log import LaneLog
 from benchmarks.latency import Latency, SteadyRate
 from benchmarks.load import SPREAD, Load, LoadMessage, registering
+from benchmarks.memory import MemoryWatch
 from benchmarks.preload import preload
 from benchmarks.run import SEED, STEADY_RATES, BenchmarkRun, BenchmarkSize, stop
 from cli.embedded import environment_of, settings_of
-from cli.processes import Fleet
+from cli.processes import Fleet, WorkerProcess, stop_left_over
 from devstack.installations import SHARED_DIRECTORY, is_root
 from devstack.stack import Stack
 from workers.settings.model import Settings
@@ -32,6 +34,8 @@ STRIDE = 7_368_787
 """From the account of one order to that of the next: a prime, so that all accounts get their turn, in no order."""
 WARM_UP_SHARE = 2
 """A half of what is timed at each stage is settled before the first."""
+AGAIN = "again"
+"""The database in which the first stage is measured once more."""
 TIMERS_RATE = 50
 """Orders a second while timers fire."""
 AHEAD_S = 30.0
@@ -87,6 +91,8 @@ class GrowthFigures:
     """What a run found."""
 
     stages: Sequence[StageFigures]
+    first_again_per_s: float
+    """The first stage's rate measured once more behind the last one's: machines are not as fast all the time."""
     waits: Waits
     archived: Archived
     audit_s: float
@@ -95,13 +101,14 @@ class GrowthFigures:
 
     @property
     def ratio(self) -> float:
-        """The rate of the last stage against that of the first."""
-        return self.stages[-1].postpay_per_s / self.stages[0].postpay_per_s
+        """The rate of the last stage against that of the first, which is the mean of before and behind it."""
+        return self.stages[-1].postpay_per_s / fmean((self.stages[0].postpay_per_s, self.first_again_per_s))
 
     def document(self) -> dict[str, Any]:
         """As written with `--json`."""
         return {
             "stages": [each.document() for each in self.stages],
+            "first_again_per_s": round(self.first_again_per_s, 1),
             "ratio_last_stage": round(self.ratio, 3),
             "timers": self.waits.timers,
             "timers_fired_s": round(self.waits.fired_s, 1),
@@ -119,6 +126,19 @@ class GrowthFigures:
         }
 
 
+@dataclass(slots=True)
+class Grown:
+    """A database that grows, and what a run knows of it."""
+
+    settings: Settings
+    fleet: Fleet
+    accounts: int = 0
+    """How many there are now, numbered from 0."""
+    stage: int = 0
+    measured_until: datetime = field(default_factory=lambda: _now() - SPREAD)
+    """When the last messages of the stage before occurred: repayments that come late are another story."""
+
+
 class GrowthRun(BenchmarkRun):
     """Stages after one another, then very many timers at once, then the audit.
 
@@ -132,11 +152,6 @@ class GrowthRun(BenchmarkRun):
         of_stages = BenchmarkSize.of(size.messages)
         super().__init__(BenchmarkSize(size.messages, 0, MERCHANTS, latency_s=of_stages.latency_s), directory, console)
         self._growth = size
-        self._accounts = 0
-        """How many there are now, numbered from 0."""
-        self._stage = 0
-        self._measured_until = _now() - SPREAD
-        """When the last messages of the stage before occurred: repayments that come late are another story."""
 
     def grown(self) -> GrowthFigures:
         """Measure; leaves nothing running.
@@ -144,63 +159,101 @@ class GrowthRun(BenchmarkRun):
         Raises:
             BenchmarkError, DevstackError: a part failed.
         """
+        stop_left_over(self._directory / AGAIN)
         with self._fresh_stack() as stack:
             require_room(self._growth.stages, SHARED_DIRECTORY if is_root() else self._directory)
+            asyncio.run(databases.make_room(stack))
             settings = settings_of(stack, clock="wall")
-            asyncio.run(databases.prepare(settings))
-            fleet = Fleet(self._directory / "workers", environment_of(settings))
-            try:
-                self._settled(settings, fleet, "register merchants", (registering(n, _now()) for n in range(MERCHANTS)))
-                stages = [self._at(stack, settings, fleet, size) for size in self._growth.stages]
-                waits = self._midnight(stack, settings, fleet)
-                archived = self._archived(settings, fleet)
-            finally:
-                fleet.stop()
+            with self._database(settings, "workers") as grown:
+                stages = [self._at(stack, grown, size) for size in self._growth.stages]
+                first_again_per_s = self._first_again(stack)
+                waits = self._midnight(stack, grown)
+                archived = self._archived(grown)
             begun = time.perf_counter()
             with self._share("audit"):
                 asyncio.run(databases.audited(settings))
-            return GrowthFigures(stages, waits, archived, time.perf_counter() - begun, self._processor)
+            audit_s = time.perf_counter() - begun
+            return GrowthFigures(stages, first_again_per_s, waits, archived, audit_s, self._processor)
 
-    def _at(self, stack: Stack, settings: Settings, fleet: Fleet, size: StageSize) -> StageFigures:
+    @contextmanager
+    def _database(self, settings: Settings, workers: str) -> Iterator[Grown]:
+        """Make a database with nothing but merchants; no worker of it runs afterwards.
+
+        Args:
+            settings: where.
+            workers: folder of what its workers say.
+        """
+        asyncio.run(databases.prepare(settings))
+        grown = Grown(settings, Fleet(self._directory / workers, environment_of(settings)))
+        try:
+            self._settled(grown, "register merchants", (registering(n, _now()) for n in range(MERCHANTS)))
+            yield grown
+        finally:
+            grown.fleet.stop()
+
+    def _at(self, stack: Stack, grown: Grown, size: StageSize) -> StageFigures:
         """Fill up to a stage and measure there."""
         begun = time.perf_counter()
-        filled = self._filled(settings, fleet, size)
+        filled = self._filled(grown, size)
         fill_s = time.perf_counter() - begun
-        if not self._stage:
-            # A broker that has just been started is slower, and would make the first stage look so.
-            warm_up = self._load("warmup", self._size.messages // WARM_UP_SHARE)
-            self._measured_until = warm_up.ends_at
-            self._settled(settings, fleet, "warm up", warm_up.stream())
-        self._stage += 1
-        with self._log(settings) as log:
-            title = f"preload {size.accounts:,} accounts' topics"
-            with self._bar(title, self._size.messages) as advance:
-                load = self._load(f"stage{self._stage}", self._size.messages)
-                preload(settings, load.stream(), advance)
-            rate, worker, memory = self._postpay(stack, fleet, log)
+        if not grown.stage:
+            self._warmed_up(grown)
+        with self._log(grown.settings) as log:
+            rate, worker, memory = self._rate(stack, grown, log)
+            delays = {}
             with memory[0]:
-                delays = {each: self._latency(settings, stack, fleet, each)[0] for each in STEADY_RATES}
+                for each in STEADY_RATES:
+                    orders = _orders(grown, each, self._size.latency_s)
+                    delays[each], _ = self._latency(grown.settings, stack, grown.fleet, orders)
             log.follow(0, worker, lambda _: None)
-        stop(fleet)
-        self._measured_until = _now()
+        stop(grown.fleet)
+        grown.measured_until = _now()
         rss_mib = memory[0].most_mib
         return StageFigures(filled.accounts, filled.decisions, fill_s, filled.bytes, rate, delays, rss_mib)
 
-    def _filled(self, settings: Settings, fleet: Fleet, size: StageSize) -> fill.Filled:
+    def _warmed_up(self, grown: Grown) -> None:
+        """A broker that has just been started is slower, and would make the first stage look so."""
+        warm_up = self._load_of(grown, "warmup", self._size.messages // WARM_UP_SHARE)
+        grown.measured_until = warm_up.ends_at
+        self._settled(grown, "warm up", warm_up.stream())
+
+    def _rate(self, stack: Stack, grown: Grown, log: LaneLog) -> tuple[float, WorkerProcess, list[MemoryWatch]]:
+        """Messages a second at the next stage, which is filled; its worker runs on."""
+        grown.stage += 1
+        with self._bar(f"preload {grown.accounts:,} accounts' topics", self._size.messages) as advance:
+            load = self._load_of(grown, f"stage{grown.stage}", self._size.messages)
+            preload(grown.settings, load.stream(), advance)
+        return self._postpay(stack, grown.fleet, log)
+
+    def _first_again(self, stack: Stack) -> float:
+        """Messages a second at the first stage once more, in a database and topics of its own."""
+        asyncio.run(databases.make_empty(stack, AGAIN))
+        settings = settings_of(stack, clock="wall", prefix=f"{AGAIN}.", database=AGAIN)
+        with self._database(settings, AGAIN) as grown:
+            self._filled(grown, self._growth.stages[0])
+            self._warmed_up(grown)
+            with self._log(settings) as log:
+                rate, worker, _ = self._rate(stack, grown, log)
+                log.follow(0, worker, lambda _: None)
+            stop(grown.fleet)
+        return rate
+
+    def _filled(self, grown: Grown, size: StageSize) -> fill.Filled:
         """Add what a stage has more than there is."""
+        settings = grown.settings
         there = asyncio.run(fill.counted(settings))
-        with self._bar("find the accounts' lanes", size.accounts - self._accounts) as advance:
-            lanes = shared_out(self._accounts, size.accounts, settings.lanes, advance)
+        with self._bar("find the accounts' lanes", size.accounts - grown.accounts) as advance:
+            lanes = shared_out(grown.accounts, size.accounts, settings.lanes, advance)
         copies = len(lanes[0].copies) // len(lanes[0].template)
         left_over = [number for each in lanes for number in each.left_over]
-        self._settled(settings, fleet, "open accounts left over", template.openings(left_over, _now()))
+        self._settled(grown, "open accounts left over", template.openings(left_over, _now()))
         asyncio.run(fill.begin(settings, lanes))
         accounts = [number for each in lanes for number in each.template]
         more = max(0, size.decisions - there.decisions - len(left_over)) // (copies + 1)
         messages = template.messages_of(len(accounts), more)
         before = _now() - 2 * SPREAD  # whatever is measured later comes in its order
         lives = template.lives(accounts, messages, MERCHANTS, SEED, before)
-        self._settled(settings, fleet, "settle the template", [*template.openings(accounts, before), *lives])
+        self._settled(grown, "settle the template", [*template.openings(accounts, before), *lives])
         decisions, ends, records = asyncio.run(fill.taken(settings, copies))
         with (
             self._bar(f"fill topics: {records:,}", records) as sent,
@@ -209,27 +262,28 @@ class GrowthRun(BenchmarkRun):
             filled = fill.copied(settings, lanes, copies, ends, sent, written)
         with self._share("vacuum"):
             found = asyncio.run(fill.end(settings, filled))
-        self._accounts = size.accounts
+        grown.accounts = size.accounts
         return found
 
-    def _settled(self, settings: Settings, fleet: Fleet, title: str, messages: Iterable[LoadMessage]) -> None:
+    def _settled(self, grown: Grown, title: str, messages: Iterable[LoadMessage]) -> None:
         """Let a worker settle these, all that follows from them included."""
         some = list(messages)
         if not some:
             return
-        with self._log(settings) as log, self._bar(title, len(some)) as advance:
-            preload(settings, some, lambda _: None)
-            log.follow(len(some), fleet.start(), advance)
-            stop(fleet)
+        with self._log(grown.settings) as log, self._bar(title, len(some)) as advance:
+            preload(grown.settings, some, lambda _: None)
+            log.follow(len(some), grown.fleet.start(), advance)
+            stop(grown.fleet)
 
-    def _midnight(self, stack: Stack, settings: Settings, fleet: Fleet) -> Waits:
+    def _midnight(self, stack: Stack, grown: Grown) -> Waits:
         """Orders placed while very many timers fire."""
-        orders = SteadyRate("midnight", TIMERS_RATE, 0.0, self._accounts, STRIDE)
+        settings = grown.settings
+        orders = SteadyRate("midnight", TIMERS_RATE, 0.0, grown.accounts, STRIDE)
         at = _now() + timedelta(seconds=AHEAD_S + self._growth.timers / TIMERS_SET_PER_S)
         with self._share("set timers"):
             timers = asyncio.run(midnight.set_due(settings, self._growth.timers, at))
         with self._log(settings) as log:
-            worker = fleet.start()
+            worker = grown.fleet.start()
             worker.await_ready()
             with (
                 self._share(f"{timers:,} timers due at once") as done,
@@ -237,28 +291,25 @@ class GrowthRun(BenchmarkRun):
             ):
                 waits = midnight.await_all(settings, orders, at, timers, done)
             log.follow(0, worker, lambda _: None)
-        stop(fleet)
+        stop(grown.fleet)
         return waits
 
-    def _archived(self, settings: Settings, fleet: Fleet) -> Archived:
+    def _archived(self, grown: Grown) -> Archived:
         """The older half archived while orders are placed."""
-        orders = SteadyRate("archiving", TIMERS_RATE, 0.0, self._accounts, STRIDE)
+        settings = grown.settings
+        orders = SteadyRate("archiving", TIMERS_RATE, 0.0, grown.accounts, STRIDE)
         before = asyncio.run(retention.before_the_newer_half(settings))
         with self._log(settings) as log, self._share("archive the older half"):
-            worker = fleet.start()
+            worker = grown.fleet.start()
             worker.await_ready()
             found = retention.archived(settings, orders, before, self._directory / "archive")
             log.follow(0, worker, lambda _: None)
-        stop(fleet)
+        stop(grown.fleet)
         return found
 
-    def _steady(self, rate_per_s: float) -> SteadyRate:
-        name = f"stage{self._stage}at{rate_per_s:.0f}"
-        return SteadyRate(name, rate_per_s, self._size.latency_s, self._accounts, STRIDE)
-
-    def _load(self, name: str, messages: int) -> Load:
+    def _load_of(self, grown: Grown, name: str, messages: int) -> Load:
         now = _now()
-        return Load(messages, self._accounts, MERCHANTS, SEED, now, name, min(SPREAD, now - self._measured_until))
+        return Load(messages, grown.accounts, MERCHANTS, SEED, now, name, min(SPREAD, now - grown.measured_until))
 
     @contextmanager
     def _log(self, settings: Settings) -> Iterator[LaneLog]:
@@ -267,6 +318,11 @@ class GrowthRun(BenchmarkRun):
             yield log
         finally:
             log.close()
+
+
+def _orders(grown: Grown, rate_per_s: float, seconds: float) -> SteadyRate:
+    """At a stage, about all its accounts in turn."""
+    return SteadyRate(f"stage{grown.stage}at{rate_per_s:.0f}", rate_per_s, seconds, grown.accounts, STRIDE)
 
 
 def _now() -> datetime:

@@ -59,3 +59,5 @@ def test_a_worker_goes_on_from_what_was_copied_and_the_audit_holds(tmp_path):
     assert figures["archived_decisions"] == pytest.approx(last["decisions"] / 2, rel=0.5)
     assert "the audit found nothing" in ran.stdout
     assert ran.stdout.count("reached: ") == 2
+    before, behind, large = first["postpay_per_s"], figures["first_again_per_s"], last["postpay_per_s"]
+    assert figures["ratio_last_stage"] == pytest.approx(2 * large / (before + behind), abs=0.001)
