@@ -12,6 +12,7 @@ from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from contracts.records import RawRecord
 from contracts.topics import LANE_TOPICS, Topic
+from storage.replacement import unheard
 from workers.kafka import topics
 from workers.kafka.clients import BrokerUnreachableError, ends_of, raw_record, reading, unreachable
 from workers.kafka.pacing import without_pauses
@@ -198,15 +199,11 @@ async def extents_of(settings: Settings) -> dict[int, LaneExtent]:
     return extents
 
 
-def unheard() -> None:
-    """Steps that nobody wants to know of."""
-
-
 async def history_extent(settings: Settings, lane: int) -> LaneExtent:
     """What the brokers have now of a lane's history; its last batch is not looked for.
 
     Raises:
-        BrokerUnreachableError: no broker answered.
+        BrokerUnreachableError, KafkaError: the brokers are away.
     """
     partitions = _partitions(settings, lane, HISTORY_TOPICS)
     async with _consumer(settings) as consumer:
@@ -224,7 +221,7 @@ async def output_extent(
 
     Raises:
         HistoryError: something has not.
-        BrokerUnreachableError: no broker answered.
+        BrokerUnreachableError, KafkaError: the brokers are away.
     """
     partitions = _partitions(settings, lane, topics)
     async with _consumer(settings) as consumer, reading(settings.kafka, isolation_level="read_uncommitted") as eager:

@@ -15,8 +15,9 @@ from settlement.messages import Input
 from storage import branches
 from storage.database import Connection, Row
 from storage.recorded import SQL
+from storage.replacement import unheard
 from workers.lanes.taken import REFUSED, Taken
-from workers.replay.broker import broker_records, output_extent, unheard
+from workers.replay.broker import broker_records, output_extent
 from workers.settings.model import Settings
 
 LAST = 2**63 - 1
