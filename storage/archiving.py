@@ -180,7 +180,6 @@ class Archiving:
         for cut in self.family:
             await self._carry_forward(cut, told)
             copied[cut.lane] = await self._keep(cut, told)
-        await self._catch_up_all(copied, told)
         return copied
 
     async def going(self) -> dict[int, Going]:
@@ -201,7 +200,7 @@ class Archiving:
         """Drop what is in files, in one transaction: the lanes wait for what was settled since it was prepared.
 
         Args:
-            copied: as `prepare` gave it; what is copied besides, before another attempt, is added.
+            copied: as `prepare` gave it; what was settled since is copied before each attempt, and added.
             going: what goes.
             files: those of these lanes, which hold all that goes.
             note: for the operator log.
@@ -219,7 +218,8 @@ class Archiving:
                 wait_max=5.0,
             ):
                 with attempt:
-                    await self._catch_up_all(copied)
+                    for cut in self.family:
+                        copied[cut.lane] = await self._catch_up(cut.lane, copied[cut.lane])
                     async with self.connection.transaction():
                         is_quick = attempt.num <= QUICK_ATTEMPTS
                         await set_lock_timeout(self.connection, QUICK_LOCK_TIMEOUT_S if is_quick else LOCK_TIMEOUT_S)
@@ -267,11 +267,7 @@ class Archiving:
         await self.connection.execute(_SQL["index_kept"])
         return copied
 
-    async def _catch_up_all(self, copied: dict[int, int], told: Told = lambda _: None) -> None:
-        for cut in self.family:
-            copied[cut.lane] = await self._catch_up(cut.lane, copied[cut.lane], told)
-
-    async def _catch_up(self, lane: int, copied: int, told: Told) -> int:
+    async def _catch_up(self, lane: int, copied: int, told: Told = lambda _: None) -> int:
         """Copy what was settled since, until that is little."""
         while (until := await self.connection.fetchval(_SQL["next_seq"], lane)) - copied > LEFT_AT_MOST:
             upto = min(copied + ROWS_AT_ONCE, until)
