@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import uuid
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -51,6 +52,17 @@ class Archived:
 
     async def fetch(self, query):
         return await self.ask(lambda connection: connection.fetch(query))
+
+    @asynccontextmanager
+    async def in_use(self, statement="SELECT FROM decision LIMIT 1"):
+        """A session that holds what a statement locks; decisions as a backup does."""
+        connection = await connect(self.database, application_name="test")
+        try:
+            async with connection.transaction():
+                await connection.execute(statement)
+                yield connection
+        finally:
+            await connection.close()
 
     async def wrong(self):
         """What the audit finds: a release with defects has settled this platform."""
@@ -340,14 +352,9 @@ async def test_it_gives_way_to_whoever_reads_and_leaves_nothing_behind(books, mo
     before = await rows(books)
     tables = "SELECT relname FROM pg_class WHERE relnamespace = 'postpay'::regnamespace AND relkind = 'r' ORDER BY 1"
     there = await books.fetch(tables)
-    reader = await connect(books.database, application_name="test")
-    try:
-        async with reader.transaction():
-            await reader.fetch("SELECT FROM decision LIMIT 1")
-            with pytest.raises(archiving.NotArchivableError, match="read without a pause"):
-                await books.write(books.settled.seen[1].at)
-    finally:
-        await reader.close()
+    async with books.in_use():
+        with pytest.raises(archiving.NotArchivableError, match="read without a pause"):
+            await books.write(books.settled.seen[1].at)
     assert await rows(books) == before
     assert await books.fetch(tables) == there
     await books.write(books.settled.seen[1].at)

@@ -113,46 +113,29 @@ async def test_while_somebody_archives_others_are_told_so(books):
 
 
 async def test_attempts_in_vain_are_not_told_where_the_document_is(books):
-    reader = await connect(books.database, application_name="test")
-    try:
-        async with reader.transaction():
-            await reader.fetch("SELECT FROM decision LIMIT 1")
-            writing = asyncio.create_task(write(books, books.directory, "--json"))
-            await eventually(lambda: _waits_for_decisions(reader))
-            await eventually(lambda: _waits_for_decisions(reader, waits=False))
-    finally:
-        await reader.close()
+    async with books.in_use() as reader:
+        writing = asyncio.create_task(write(books, books.directory, "--json"))
+        await eventually(lambda: _waits_for_decisions(reader))
+        await eventually(lambda: _waits_for_decisions(reader, waits=False))
     ran = await writing
     assert len(ran.json["lanes"]) == 2
 
 
 async def test_nobody_waits_for_long_behind_an_archiving_that_waits_for_a_backup(books):
     """Whoever settles is queued behind its lock."""
-    backup = await connect(books.database, application_name="test")
-    settling = await connect(books.database, application_name="test")
-    try:
-        async with backup.transaction():
-            await backup.fetch("SELECT FROM decision LIMIT 1")
-            writing = asyncio.create_task(books.write(books.settled.seen[1].at))
-            await eventually(lambda: _waits_for_decisions(backup))
-            await settling.execute("SET lock_timeout = '1s'")
-            assert await settling.fetchval("SELECT count(*) FROM decision") > 0
-            assert not writing.done()
-    finally:
-        await asyncio.gather(backup.close(), settling.close())
+    async with books.in_use("SET LOCAL lock_timeout = '1s'") as settling, books.in_use() as backup:
+        writing = asyncio.create_task(books.write(books.settled.seen[1].at))
+        await eventually(lambda: _waits_for_decisions(backup))
+        assert await settling.fetchval("SELECT count(*) FROM decision") > 0
+        assert not writing.done()
     assert len(await writing) == 2
 
 
 async def test_a_vacuum_of_one_lane_keeps_no_other_lane_from_being_archived(books, monkeypatch):
     monkeypatch.setattr(archiving, "LOCK_ATTEMPTS", 1)
-    vacuum = await connect(books.database, application_name="test")
-    try:
-        async with vacuum.transaction():
-            await vacuum.execute("LOCK TABLE decision_lane_1 IN SHARE UPDATE EXCLUSIVE MODE")
-            with pytest.raises(archiving.NotArchivableError, match="partitions of lane 1 could not be exchanged"):
-                await books.write(books.settled.seen[1].at)
-    finally:
-        await vacuum.close()
+    async with books.in_use("LOCK TABLE decision_lane_1 IN SHARE UPDATE EXCLUSIVE MODE"):
+        with pytest.raises(archiving.NotArchivableError, match="partitions of lane 1 could not be exchanged"):
+            await books.write(books.settled.seen[1].at)
     assert [lane for (lane,) in await books.fetch("SELECT lane FROM archive_end")] == [0]
 
 
