@@ -5,39 +5,66 @@ client time (measured: 0.26 µs a number and 0.42 µs a text, against 0.06 to 0.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Self
 
 
-def texts(values: Sequence[str | None]) -> str:
+class Literal(str):
+    """An array literal that knows how many values it has."""
+
+    __slots__ = ("size",)
+
+    size: int
+
+    def __new__(cls, text: str, size: int) -> Self:
+        """Braces included."""
+        literal = super().__new__(cls, text)
+        literal.size = size
+        return literal
+
+
+EMPTY = Literal("{}", 0)
+
+
+def joined(literals: Iterable[Literal]) -> Literal:
+    """The values of several, one after the other."""
+    filled = [each for each in literals if each.size]
+    return Literal("{" + ",".join([each[1:-1] for each in filled]) + "}", sum([each.size for each in filled]))
+
+
+def texts(values: Sequence[str | None]) -> Literal:
     """Texts, or None for NULL. What needs escaping is rare, and noticed by the number of quotes."""
-    try:
-        joined = '","'.join(values)  # type: ignore[arg-type]  # None raises, and is looked after
-    except TypeError:
-        return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
     if not values:
-        return "{}"
-    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
-        return "{" + ",".join(map(_quoted, values)) + "}"  # type: ignore[arg-type]
-    return '{"' + joined + '"}'
+        return EMPTY
+    try:
+        content = '","'.join(values)  # type: ignore[arg-type]  # None raises, and is looked after
+    except TypeError:
+        quoted = ",".join(["NULL" if value is None else _quoted(value) for value in values])
+        return Literal("{" + quoted + "}", len(values))
+    if "\\" in content or content.count('"') != 2 * (len(values) - 1):
+        return Literal("{" + ",".join(map(_quoted, values)) + "}", len(values))  # type: ignore[arg-type]
+    return Literal('{"' + content + '"}', len(values))
 
 
-def plain(values: Sequence[int | bool | None]) -> str:
+def plain(values: Sequence[int | bool | None]) -> Literal:
     """Numbers or truth values, or None for NULL."""
-    return "{" + str(list(values))[1:-1].replace("None", "NULL") + "}"
+    return Literal("{" + str(list(values))[1:-1].replace("None", "NULL") + "}", len(values))
 
 
-def instants(values: Sequence[datetime | date | None]) -> str:
+def instants(values: Sequence[datetime | date | None]) -> Literal:
     """Instants with their offset, or dates, or None for NULL."""
-    return "{" + ",".join(["NULL" if value is None else f'"{value.isoformat()}"' for value in values]) + "}"
+    quoted = ",".join(["NULL" if value is None else f'"{value.isoformat()}"' for value in values])
+    return Literal("{" + quoted + "}", len(values))
 
 
-def blobs(values: Sequence[bytes | None]) -> str:
+def blobs(values: Sequence[bytes | None]) -> Literal:
     """Short byte strings such as hashes, or None for NULL."""
-    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
+    quoted = ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values])
+    return Literal("{" + quoted + "}", len(values))
 
 
-def documents(values: Sequence[Sequence[str]]) -> str:
+def documents(values: Sequence[Sequence[str]]) -> Literal:
     """Lists of texts, as JSON arrays."""
     return texts([document(value) for value in values])
 
@@ -46,9 +73,9 @@ def document(value: Sequence[str]) -> str:
     """A list of texts as a JSON array. Most are empty, or hold ids with nothing to escape."""
     if not value:
         return "[]"
-    joined = '", "'.join(value)
-    if joined.isprintable() and "\\" not in joined and joined.count('"') == 2 * (len(value) - 1):
-        return f'["{joined}"]'
+    content = '", "'.join(value)
+    if content.isprintable() and "\\" not in content and content.count('"') == 2 * (len(value) - 1):
+        return f'["{content}"]'
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -14,6 +14,7 @@ from storage.queries import read
 from storage.sessions import LOCK_TIMEOUT_S
 
 _SQL = read("lanes")
+LOCK_AT_ONCE = _SQL["lock_at_once"]
 
 
 class FencedError(Exception):
@@ -125,7 +126,7 @@ async def lock(connection: Connection, lane: int, epoch: int, *, wait: bool = Tr
         asyncpg.LockNotAvailableError: another session holds the row (transient).
         UnknownLaneError: the database has no such lane.
     """
-    row = await connection.fetchrow(_SQL["lock" if wait else "lock_at_once"], lane)
+    row = await connection.fetchrow(_SQL["lock"] if wait else LOCK_AT_ONCE, lane)
     if row is None:
         raise UnknownLaneError(lane)
     if row["epoch"] != epoch:

@@ -27,6 +27,7 @@ from settlement.state import ALL_OPEN, PAST_SINCE, Parked, PartyState, instant_o
 from settlement.suspense import SuspenseEntry
 from settlement.timers import Timer, TimerKind
 from storage import arrays
+from storage.arrays import Literal
 from storage.database import Connection, Row
 from storage.naming import brought_by, hangs_on, repayments_of
 from storage.parked import PARKED, ParkedRow, parked_row
@@ -35,7 +36,7 @@ from storage.read_set import Loaded, ReadSet, Reference
 from storage.rows import TABLES
 from storage.together import Found, Lookup, Together
 
-__all__ = ["Loaded", "ReadSet", "due_parties", "load", "next_due"]
+__all__ = ["LOOKUPS", "TOGETHER", "Loaded", "ReadSet", "due_parties", "load", "next_due"]
 
 _SQL = read("load")
 
@@ -52,7 +53,7 @@ _PARTIES: Mapping[PartyKind, type[Entity]] = {PartyKind.ACCOUNT: Account, PartyK
 WITH_PARTY = (Account, Merchant, MerchantBalance)
 """Loaded with the party itself."""
 
-_LOOKUPS = {table.name: Lookup(_SQL[table.name], table.columns) for table in TABLES.values()} | {
+LOOKUPS = {table.name: Lookup(_SQL[table.name], table.columns) for table in TABLES.values()} | {
     "seen": Lookup(_SQL["seen"], ("event_hash", "fingerprint")),
     "parked": PARKED,
     "declined_subject": Lookup(_SQL["declined_subject"], ("party_kind", "party_id", "subject")),
@@ -62,10 +63,10 @@ _LOOKUPS = {table.name: Lookup(_SQL[table.name], table.columns) for table in TAB
 
 
 def _together(*names: str) -> Together:
-    return Together({name: _LOOKUPS[name] for name in names})
+    return Together({name: LOOKUPS[name] for name in names})
 
 
-_TOGETHER = (
+TOGETHER = (
     _together(
         *("account", "merchant", "merchant_balance", "seen", "parked", "purchase_order", "open_obligations"),
         *("declined_subject", "shop_settings"),
@@ -183,13 +184,13 @@ class _Loading:
         await self._declined()
         return Loaded(self.states, self.known, self.more_timers)
 
-    async def _rows(self, keys: Mapping[str, Sequence[str]]) -> Found:
+    async def _rows(self, keys: Mapping[str, Sequence[Literal]]) -> Found:
         """Look up what there are keys for, by the names of the lookups: together, or one by one."""
         if not self.goes_together:
-            return {name: await _LOOKUPS[name].rows(self.connection, self.lane, *given) for name, given in keys.items()}
+            return {name: await LOOKUPS[name].rows(self.connection, self.lane, *given) for name, given in keys.items()}
         found: dict[str, Sequence[tuple[Any, ...]]] = {}
         while left := keys.keys() - found.keys():
-            together = max(_TOGETHER, key=lambda each: (len(left & each.names), -len(each.names)))
+            together = max(TOGETHER, key=lambda each: (len(left & each.names), -len(each.names)))
             found |= await together.rows(
                 self.connection, self.lane, {name: keys[name] for name in left & together.names}
             )
@@ -197,7 +198,7 @@ class _Loading:
 
     # What to look up.
 
-    def _first_keys(self) -> dict[str, Sequence[str]]:
+    def _first_keys(self) -> dict[str, Sequence[Literal]]:
         """The parties, what waits for them, what events are taken; of a small batch all that it names besides."""
         keys = self._past_keys()
         if self.accounts:
@@ -215,9 +216,9 @@ class _Loading:
             keys |= self._declined_keys(_subject(*each) for each in [*self.asked, *own])
         return keys
 
-    def _named_keys(self) -> dict[str, Sequence[str]]:
+    def _named_keys(self) -> dict[str, Sequence[Literal]]:
         """What was named since it was last asked."""
-        keys: dict[str, Sequence[str]] = {}
+        keys: dict[str, Sequence[Literal]] = {}
         for kind, pairs in self.named.items():
             keys[TABLES[kind].name] = [*map(arrays.texts, zip(*pairs, strict=True))]
         if self.shops:
@@ -227,7 +228,7 @@ class _Loading:
         self.shops.clear()
         return keys
 
-    def _open_keys(self, account_ids: Iterable[str]) -> dict[str, Sequence[str]]:
+    def _open_keys(self, account_ids: Iterable[str]) -> dict[str, Sequence[Literal]]:
         """The earliest open obligations of accounts; all where all are asked for."""
         self.at_most = at_most = dict.fromkeys(account_ids, OPEN_OBLIGATIONS)
         for party, entities in self.read_set.entities.items():
@@ -237,7 +238,7 @@ class _Loading:
             return {}
         return {"open_obligations": [arrays.texts(list(at_most)), arrays.plain(list(at_most.values()))]}
 
-    def _past_keys(self) -> dict[str, Sequence[str]]:
+    def _past_keys(self) -> dict[str, Sequence[Literal]]:
         """What was paid lately, or was ever overdue, where a rule asks for it."""
         since: dict[str, datetime] = {}
         for party, entities in self.read_set.entities.items():
@@ -251,12 +252,12 @@ class _Loading:
             return {}
         return {"past_obligations": [arrays.texts(list(since)), arrays.instants(list(since.values()))]}
 
-    def _declined_keys(self, subjects: Iterable[tuple[str, str, str]]) -> dict[str, Sequence[str]]:
+    def _declined_keys(self, subjects: Iterable[tuple[str, str, str]]) -> dict[str, Sequence[Literal]]:
         asked = dict.fromkeys(subjects, False)
         self.declined |= asked
         return {"declined_subject": [*map(arrays.texts, zip(*asked, strict=True))]} if asked else {}
 
-    def _party_arrays(self) -> Sequence[str]:
+    def _party_arrays(self) -> Sequence[Literal]:
         kinds = [PartyKind.ACCOUNT] * len(self.accounts) + [PartyKind.MERCHANT] * len(self.merchants)
         return arrays.texts(kinds), arrays.texts([*self.accounts, *self.merchants])
 

@@ -31,6 +31,7 @@ from settlement.entity import Entity
 from settlement.shop import ShopSettings
 from settlement.suspense import SuspenseEntry
 from storage import arrays
+from storage.arrays import Literal
 from storage.database import Row, in_order
 
 
@@ -50,8 +51,8 @@ class Table:
     changing_columns: tuple[str, ...]
     values: Callable[[Entity], tuple[Any, ...]]
     changing: Callable[[Entity], tuple[Any, ...]]
-    literals: tuple[Callable[[Sequence[Any]], str], ...]
-    all_literals: tuple[Callable[[Sequence[Any]], str], ...]
+    literals: tuple[Callable[[Sequence[Any]], Literal], ...]
+    all_literals: tuple[Callable[[Sequence[Any]], Literal], ...]
     insert: str
     """Few new rows, from `all_arrays`; many are copied."""
 
@@ -95,12 +96,12 @@ class Table:
             values[index] = arrays.document(values[index])
         return (lane, *values)
 
-    def arrays(self, entities: Sequence[Entity]) -> list[str]:
+    def arrays(self, entities: Sequence[Entity]) -> list[Literal]:
         """One array literal per column that is in the table's UPDATE, for `unnest`."""
         columns = zip(*map(self.changing, entities), strict=True)
         return [literal(column) for literal, column in zip(self.literals, columns, strict=True)]
 
-    def all_arrays(self, entities: Sequence[Entity]) -> list[str]:
+    def all_arrays(self, entities: Sequence[Entity]) -> list[Literal]:
         """One array literal per column, for `insert`."""
         columns = zip(*map(self.values, entities), strict=True)
         return [literal(column) for literal, column in zip(self.all_literals, columns, strict=True)]
@@ -174,7 +175,7 @@ _DATABASE_TYPES: Mapping[type[Any], str] = {
 }
 
 
-def _literal(kind: type[Any]) -> Callable[[Sequence[Any]], str]:
+def _literal(kind: type[Any]) -> Callable[[Sequence[Any]], Literal]:
     if issubclass(kind, str):
         return arrays.texts
     if issubclass(kind, int):

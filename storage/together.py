@@ -6,19 +6,18 @@ distributed database, which plans each of them for the node that has the lane.
 Source: docs/storage.md, Loading; docs/decisions/0032.
 """
 
-import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.database import Connection, in_order
+from storage import arrays
+from storage.arrays import Literal
+from storage.database import Connection, Row, in_order
+from storage.of_lanes import OF_LANE, OfLanes, of_lanes, parameters, renumbered
 
 Found = Mapping[str, Sequence[tuple[Any, ...]]]
 """By the name of a lookup its rows, in the order of its columns."""
-
-_PARAMETER = re.compile(r"\$(\d+)")
-_LANE = "$1"
-_NO_KEYS = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Lookup:
     @property
     def parameters(self) -> int:
         """How many it has beside the lane."""
-        return max(map(int, _PARAMETER.findall(self.statement))) - 1
+        return parameters(self.statement)
 
-    async def rows(self, connection: Connection, lane: int, *keys: str) -> Sequence[tuple[Any, ...]]:
+    async def rows(self, connection: Connection, lane: int, *keys: Literal) -> Sequence[tuple[Any, ...]]:
         """Send it by itself."""
         return list(in_order(await connection.fetch(self.statement, lane, *keys), self.columns))
 
@@ -52,26 +51,53 @@ class Together:
 
     def __init__(self, lookups: Mapping[str, Lookup]) -> None:
         self.names = lookups.keys()
-        self._no_keys = {name: [_NO_KEYS] * lookup.parameters for name, lookup in lookups.items()}
-        first, parts = 2, []
+        self._no_keys = {name: [arrays.EMPTY] * lookup.parameters for name, lookup in lookups.items()}
+        sections, first, parts = [], 2, []
         for name, lookup in lookups.items():
             parts.append(_as_column(name, lookup, first))
+            sections.append(range(first, first + lookup.parameters))
             first += lookup.parameters
         self.statement = "SELECT\n" + ",\n".join(parts)
+        self._sections = sections
+        self._lookups = lookups
 
-    async def rows(self, connection: Connection, lane: int, keys: Mapping[str, Sequence[str]]) -> Found:
+    async def rows(self, connection: Connection, lane: int, keys: Mapping[str, Sequence[Literal]]) -> Found:
         """Send them; `keys` are the array literals of those that have something to look up, by name."""
-        given: list[str] = []
+        given: list[Literal] = []
         for name, no_keys in self._no_keys.items():
             given += keys.get(name, no_keys)
         found = await connection.fetchrow(self.statement, lane, *given)
         return {name: found[name] for name in keys}
 
+    def of_lanes(self) -> OfLanes:
+        """The statement of several lanes, where each lookup has lanes of its own."""
+        first, parts = 1, []
+        for name, lookup in self._lookups.items():
+            several = Lookup(of_lanes(lookup.statement), (OF_LANE, *lookup.columns))
+            parts.append(_as_column(name, several, first))
+            first += several.parameters + 1
+        return OfLanes(
+            "SELECT\n" + ",\n".join(parts),
+            self._sections,
+            self._by_lane,
+            nothing=dict.fromkeys(self.names, ()),
+            method="fetchrow",
+        )
+
+    def _by_lane(self, row: Row) -> Mapping[int, Found]:
+        found: dict[int, dict[str, list[tuple[Any, ...]]]] = defaultdict(lambda: {name: [] for name in self.names})
+        for name in self.names:
+            for lane, *columns in row[name]:
+                found[lane][name].append(tuple(columns))
+        return found
+
 
 def _as_column(name: str, lookup: Lookup, first: int) -> str:
-    """The lookup as an array of rows, its parameters numbered from `first` on."""
-    numbered = _PARAMETER.sub(
-        lambda found: found[0] if found[0] == _LANE else f"${int(found[1]) + first - 2}", lookup.statement.rstrip(";")
+    """The lookup as an array of rows, its parameters numbered from `first` on, but for the lane, if that is $1."""
+    is_of_one = lookup.columns[0] != OF_LANE
+    before = first - 2 if is_of_one else first - 1
+    numbered = renumbered(
+        lookup.statement.rstrip(";"), lambda number: number if is_of_one and number == 1 else number + before
     )
     columns = ", ".join(f"{name}.{column}" for column in lookup.columns)
     return f"ARRAY(SELECT ROW({columns}) FROM (\n{numbered}\n) AS {name}) AS {name}"  # noqa: S608  names of ours

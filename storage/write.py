@@ -25,6 +25,7 @@ from settlement.terms import TermsBook
 from settlement.timers import Timer
 from storage import arrays, chain
 from storage import parked as parked_inputs
+from storage.arrays import Literal
 from storage.database import Connection
 from storage.lanes import FencedError, Position
 from storage.outcomes import (
@@ -41,8 +42,10 @@ from storage.rows import TABLES
 __all__ = [
     "DEAD_LETTER_COLUMNS",
     "DECISION_COLUMNS",
+    "FINISH",
     "POSTING_COLUMNS",
     "RECEIPT_COLUMNS",
+    "UPDATES",
     "Activity",
     "BatchToWrite",
     "activity_totals",
@@ -51,7 +54,8 @@ __all__ = [
 ]
 
 _SQL = read("write")
-_UPDATES = read("update")
+UPDATES = read("update")
+FINISH = _SQL["finish"]
 
 _NORMAL_SIDES: Mapping[str, Side] = {account.value: account.normal_side for account in owned_by(None)}
 
@@ -152,7 +156,7 @@ async def _write_entities(connection: Connection, batch: BatchToWrite) -> None:
             rows = [table.row(batch.lane, entity) for entity in made[kind]]
             await _copy(connection, table.name, ("lane", *table.columns), rows)
         if changed[kind]:
-            await connection.execute(_UPDATES[table.name], batch.lane, *table.arrays(changed[kind]))
+            await connection.execute(UPDATES[table.name], batch.lane, *table.arrays(changed[kind]))
 
 
 _Literals = Sequence[Callable[[Sequence[Any]], Any]]
@@ -198,7 +202,7 @@ async def _write_waiting(connection: Connection, batch: BatchToWrite) -> None:
         await connection.execute(_SQL["declined_subject"], batch.lane, *map(arrays.texts, zip(*declined, strict=True)))
 
 
-def _timer_arrays(batch: BatchToWrite) -> tuple[str, ...]:
+def _timer_arrays(batch: BatchToWrite) -> tuple[Literal, ...]:
     """Timers set or moved, then those that are gone."""
     gone: list[tuple[str, str, str, str]] = []
     timers: list[Timer] = []
@@ -267,12 +271,12 @@ def activity_totals(sent: Sequence[Output], results: Sequence[Settled]) -> Mappi
     return activity
 
 
-def _balances_arrays(moved: Mapping[tuple[str, str], int]) -> tuple[str, str, str]:
+def _balances_arrays(moved: Mapping[tuple[str, str], int]) -> tuple[Literal, Literal, Literal]:
     accounts, currencies = [account for account, _ in moved], [currency for _, currency in moved]
     return arrays.texts(accounts), arrays.texts(currencies), arrays.plain(list(moved.values()))
 
 
-def _activity_arrays(activity: Mapping[str, Activity]) -> tuple[str, ...]:
+def _activity_arrays(activity: Mapping[str, Activity]) -> tuple[Literal, ...]:
     totals = [arrays.plain([sums[column] for sums in activity.values()]) for column in range(len(Activity._fields))]
     return arrays.texts(list(activity)), *totals
 
@@ -287,7 +291,7 @@ async def _finish(connection: Connection, batch: BatchToWrite, recorded: chain.R
     topics, positions = list(batch.positions), batch.positions.values()
     is_copied = not connection.sends_together
     finished = await connection.fetchval(
-        _SQL["finish"],
+        FINISH,
         batch.lane,
         batch.batch_seq,
         recorded.chain_hash,

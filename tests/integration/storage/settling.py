@@ -168,7 +168,7 @@ class StoredLane:
             self.claim = await lanes.claim(self.connection, self.number, "test")
         began = time.perf_counter()
         async with self.connection.transaction():
-            lock = await lanes.lock(self.connection, self.number, self.claim.epoch)
+            lock = await lanes.lock(self.connection, self.number, self.claim.epoch, wait=False)
             times = [lock.lane_time, until, *(each.occurred_at for each in inputs)]
             lane_time = max((each for each in times if each is not None), default=START)
             due = await load.due_parties(self.connection, self.number, lane_time, 1000)

@@ -17,9 +17,11 @@ from storage.sessions import _SETTINGS, _SQL
 LANE = 5
 
 OF_NO_LANE = {"approvals", "distribution", "identity", "migrations", "operator_log", "sessions"} | {
-    *("recorded", "replacement", "as_of", "branches", "branching", "archive", "archiving")
+    *("recorded", "replacement", "as_of", "branches", "branching", "archive", "archiving"),
+    "company",
 }
-"""Files about the database as a whole; the latter read it, replace it, show its past, split its lanes, archive it."""
+"""Files about the database as a whole; the latter read it, replace it, show its past, split its lanes, archive it, and
+settle several of its lanes at once, which workers do where it is not distributed."""
 ACROSS_LANES = {"activity", "conflicts", "dead_letters", "figures", "payouts", "search", "suspense"}
 """Files that operators' commands and metrics send; so are those in folders."""
 ACROSS_LANES_TOO = {

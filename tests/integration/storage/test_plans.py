@@ -29,6 +29,7 @@ from storage import (
     conflicts,
     dead_letters,
     figures,
+    lanes,
     load,
     operator_log,
     outbox,
@@ -38,6 +39,7 @@ from storage import (
 )
 from storage.database import borrowed, connect, open_pool
 from storage.load import ReadSet
+from storage.of_lanes import looking_up
 from storage.operator_log import LogFilter
 from storage.outcome_search import GROUPED_AT_MOST, OutcomeFilter
 from storage.payouts import PayoutFilter
@@ -47,6 +49,7 @@ from storage.stories.course import course, timers
 from storage.stories.decision import decision_story
 from storage.stories.merchant import merchant_story
 from tests.conftest import Database
+from tests.integration.storage.companies import OneConnection, in_company
 from tests.integration.storage.planning import (
     GROWN,
     NEVER_ANALYZED,
@@ -126,7 +129,9 @@ async def test_plans_that_are_made_while_tables_are_small_do_when_they_have_grow
         # Where a table is known to be empty, any of its indexes seems as good: docs/decisions/0029.
         by_any_index = {
             *(read("parked")["parked"], read("write")["unpark"], read("write")["finish"]),
-            *(together.statement for together in load._TOGETHER),
+            *(together.statement for together in load.TOGETHER),
+            *(together.of_lanes().statement for together in load.TOGETHER),
+            *(read("company")["finish"], looking_up(read("parked")["parked"]).statement),
         }
         assert set(await read_whole(small)) <= by_any_index
         await connection.execute("VACUUM ANALYZE")
@@ -144,7 +149,7 @@ async def test_settling_reads_no_table_from_end_to_end(worker):
 
 
 async def settle_some_of_all(worker: RecordedConnection) -> None:
-    """Days of mixed traffic and what falls due afterwards, as small batches do it and as large ones do."""
+    """Days of mixed traffic and what falls due afterwards, as small batches do it, large ones, and lanes in company."""
     lane = StoredLane(worker)
     traffic = Traffic(lane, accounts=150, merchants=20)
     await lane.settle(traffic.opening())
@@ -157,6 +162,21 @@ async def settle_some_of_all(worker: RecordedConnection) -> None:
         await lane.settle(until=traffic.now)
         traffic.now += timedelta(days=1)
         await lane.settle(until=traffic.now)
+    await settle_in_company(worker)
+
+
+async def settle_in_company(worker: RecordedConnection) -> None:
+    """Two lanes, all of their batches in company: few messages of each, and many."""
+    lanes_ = [StoredLane(worker, number, claim=await lanes.claim(worker, number, "test")) for number in (1, 2)]
+    traffics = [Traffic(lane, accounts=20, merchants=3) for lane in lanes_]
+    batches = [[traffic.opening() for traffic in traffics]]
+    for size in (3, 60, 3, 60):
+        batches.append([traffic.mixed(size) for traffic in traffics])
+        for traffic in traffics:
+            traffic.now += timedelta(days=5)
+    for each in batches:
+        for settled in await in_company(OneConnection(worker), lanes_, each):
+            assert isinstance(settled, list), settled
 
 
 async def test_looking_up_timers_while_very_many_are_due_reads_no_table_from_end_to_end(worker):
