@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import asyncpg
@@ -20,7 +21,9 @@ import uvloop
 
 from contracts.topics import LANE_TOPICS
 from storage import identity, outbox
+from storage.company import Company
 from storage.database import borrowed, first_line, is_transient, open_pool
+from storage.distribution import is_distributed
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs, tracing
@@ -198,8 +201,13 @@ class Worker:
             place = self.settings.postgres.place
             raise RefusedError(f"{refused}; the database is {place} (POSTPAY_POSTGRES__DSN)") from refused
 
+    async def _is_distributed(self, pool: asyncpg.Pool) -> bool:
+        async with borrowed(pool) as connection:
+            return await is_distributed(connection)
+
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         self.status.calendar_end_on = (await asyncio.to_thread(working_days)).end_on
+        distributed = await _patiently("the database", lambda: self._is_distributed(pool))
         kafka, prefix = self.settings.kafka, self.settings.topics.prefix
         claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), owner=self._owner, status=self.status)
         reader = LaneLogReader(kafka, prefix, str(known.database_id))
@@ -218,7 +226,7 @@ class Worker:
             owner=self._owner,
             next_token=self.assignment.next_token,
             states=logs.ChangeOfState(LOG),
-            turns=Turns(self.settings.worker.lanes_at_once),
+            turns=Turns(self.settings.worker.lanes_at_once, None if distributed else partial(Company, pool)),
             tracing=self._tracing,
             on_defect=lambda defect: LOG.error(DEFECT, exc_info=defect),
         )

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from settlement.decision import InvariantBrokenError
+from storage.company import Company, CompanyEndedError
 from storage.database import first_line
 from storage.lanes import FencedError
 from workers import logs
@@ -226,7 +227,10 @@ class Lane:
         """Whether there is something to take, due, or read and not settled."""
         if self.intake.is_complete():
             return True
-        return settler.timers_due(self._database_now()) or self._markers_wait()
+        return self._timers_due(settler) or self._markers_wait()
+
+    def _timers_due(self, settler: Settler) -> bool:
+        return settler.timers_due(self._database_now())
 
     async def _settle(self, relay: Relay, settler: Settler) -> None:
         """Take a batch when it is the lane's turn, and settle it until it is known to be committed.
@@ -244,13 +248,18 @@ class Lane:
         try:
             while True:
                 try:
-                    async with self._turn():
+                    async with self._turn(alone=taken is not None or self._timers_due(settler)) as company:
                         if taken is None:
                             if not self._may_run.is_set():  # held while it waited for its turn
                                 return
                             self._at_rest.clear()
                             taken, read_to = self.intake.take()
-                        found_work = await settle_in_parts(settler, taken, read_to, committed)
+                        found_work = await settle_in_parts(settler, taken, read_to, committed, company)
+                except CompanyEndedError as ended:
+                    LOG.info(
+                        "settled in company in vain: the lane tries alone", lane=self.number, why=first_line(ended)
+                    )
+                    continue
                 except Exception as error:
                     if not is_passing(error):
                         raise
@@ -289,7 +298,7 @@ class Lane:
             async for batch in sent:
                 if not self._may_run.is_set():
                     return
-                async with self._turn():
+                async with self._turn(alone=True):
                     settlement = await settler.settle_again(batch)
                 self.status.settled, self.status.lane_time = settler.batch_seq, settlement.decided.lane_time
                 self._note_settling()
@@ -299,14 +308,14 @@ class Lane:
         self.status.settled_at = time.monotonic()
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self, *, alone: bool) -> AsyncIterator[Company | None]:
         around = self._around
         self.status.waits_for_turn = True
         try:
-            async with around.turns.one(lambda: len(self.intake) > 0):
+            async with around.turns.one(self.number, lambda: len(self.intake), alone=alone) as company:
                 self.status.waits_for_turn = False
                 try:
-                    yield
+                    yield company
                 finally:
                     around.status.noted_turn()
         finally:

@@ -11,6 +11,7 @@ import asyncpg
 
 from settlement.dead_letter import DeadLetterReason
 from settlement.messages import Input
+from storage.company import Company
 from storage.database import first_line
 from workers import logs
 from workers.lanes.taken import REFUSED, Taken
@@ -25,7 +26,11 @@ LOG = logs.get(__name__)
 
 
 async def settle_in_parts(
-    settler: Settler, taken: Sequence[Taken], read_to: Mapping[str, int], committed: Callable[[Settlement], None]
+    settler: Settler,
+    taken: Sequence[Taken],
+    read_to: Mapping[str, int],
+    committed: Callable[[Settlement], None],
+    company: Company | None = None,
 ) -> bool:
     """Settle records, in as many transactions as it takes.
 
@@ -34,6 +39,7 @@ async def settle_in_parts(
         taken: records in merged order; those that are settled already are left out.
         read_to: by topic, the position after them, control records included.
         committed: told of each transaction, in order.
+        company: in the transaction of which to do it. A refusal may be for another's data there, so it raises none.
 
     Returns:
         Whether there was anything to do.
@@ -43,7 +49,7 @@ async def settle_in_parts(
             for the data of a record.
     """
     try:
-        settlement = await settler.settle(taken, read_to)
+        settlement = await settler.settle(taken, read_to, company)
     except REFUSALS as refusal:
         fresh = settler.unsettled(taken)
         if not fresh or (len(fresh) == 1 and not isinstance(fresh[0].decoded, Input)):

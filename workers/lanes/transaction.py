@@ -7,6 +7,7 @@ next try whether it happened.
 Protocol: docs/protocol.md, Input.
 """
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from settlement.party import Party
 from settlement.subjects import references
 from settlement.terms import TermsBook
 from storage import lanes, load, write
+from storage.company import Company
 from storage.database import Connection, borrowed, suit
 from storage.identity import Identity
 from storage.lanes import FencedError, LaneClaim, LaneLock, Position
@@ -105,12 +107,15 @@ class Settler:
         now = self._standing.lane_time if self._decider.event_clock else database_now
         return self.next_due_at is not None and now is not None and self.next_due_at <= now
 
-    async def settle(self, taken: Sequence[Taken], read_to: Mapping[str, int]) -> Settlement | None:
+    async def settle(
+        self, taken: Sequence[Taken], read_to: Mapping[str, int], company: Company | None = None
+    ) -> Settlement | None:
         """Settle records and due timers in one transaction.
 
         Args:
             taken: records in merged order.
             read_to: by topic, the position after what is taken, control records included.
+            company: in the transaction of which to do it; without one it has its own.
 
         Returns:
             None when there was nothing left to do.
@@ -118,11 +123,12 @@ class Settler:
         Raises:
             FencedError: the lane has been claimed by somebody else.
             InvariantBrokenError: the lane must stop.
+            CompanyEndedError: it is to be done alone.
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as they come. Whether the batch was
-                committed shows when this is called again, with the same records.
+                committed, as with a company's end, shows when this is called again, with the same records.
         """
         return await self._in_transaction(
-            lambda connection, lock: self._decide_and_write(connection, lock, taken, read_to)
+            lambda connection, lock: self._decide_and_write(connection, lock, taken, read_to), company
         )
 
     async def settle_again(self, batch: SentBatch) -> Settlement:
@@ -137,12 +143,13 @@ class Settler:
         return settlement
 
     async def _in_transaction(
-        self, work: Callable[[Connection, LaneLock], Awaitable[Settlement | None]]
+        self, work: Callable[[Connection, LaneLock], Awaitable[Settlement | None]], company: Company | None = None
     ) -> Settlement | None:
         """Do work that writes a batch, or nothing, under the lane's lock."""
         begun = time.monotonic()
         self._trace.begin()
-        async with borrowed(self._pool) as connection:
+        own = borrowed(self._pool) if company is None else contextlib.nullcontext(company.member(self.lane))
+        async with own as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:

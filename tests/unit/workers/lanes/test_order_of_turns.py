@@ -25,11 +25,11 @@ class Lanes:
 
     async def _settle(self, name: str, asks: asyncio.Event, then_given_up: str | None) -> None:
         asks.set()
-        async with self.turns.one(lambda: name in self.with_messages):
+        async with self.turns.one(0, lambda: int(name in self.with_messages), alone=True):
             self.had.append(name)
             await self.done.wait()
-        if then_given_up is not None:
-            self.tasks[then_given_up].cancel()
+        if then_given_up is not None:  # when the next turn has been given, and before it begins
+            asyncio.get_running_loop().call_soon(self.tasks[then_given_up].cancel)
 
     async def end(self) -> list[str]:
         self.done.set()

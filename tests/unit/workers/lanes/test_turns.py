@@ -7,9 +7,11 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.topics import Topic
+from storage.company import CompanyEndedError
 from tests.unit.workers.lanes.surroundings import surroundings
 from workers.kafka.chunks import Chunk, Ends
 from workers.lanes.lane import Lane
+from workers.lanes.turns import Turns
 from workers.status import LaneState, WorkerStatus
 
 PATIENCE_S = 20
@@ -31,12 +33,17 @@ class Ready:
     def __init__(self, *errors):
         self.errors = list(errors)
         self.batches: list[int] = []
+        self.companies: list[object] = []
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
         self.positions = {}
 
-    async def settle(self, taken, read_to):
+    def timers_due(self, now):
+        return False
+
+    async def settle(self, taken, read_to, company=None):
         self.begun.set()
+        self.companies.append(company)
         if self.errors:
             raise self.errors.pop(0)
         await self.may_end.wait()
@@ -102,6 +109,45 @@ async def test_a_lane_that_waits_for_its_database_leaves_its_turn_to_others(arou
     back.set()
     await within(retrying)
     assert unreachable.batches == [1], "the batch that failed, whole"
+
+
+class Company:
+    """Stands for one; nobody asks it for anything."""
+
+    def __init__(self, messages):
+        self.messages = messages
+
+    def leave(self, lane):
+        pass
+
+
+async def test_a_lane_whose_company_ended_settles_the_same_batch_alone():
+    around = surroundings(WorkerStatus(), partitions=Partitions, turns=Turns(1, Company))
+    failing, fine, other = Ready(CompanyEndedError("somebody's row is held")), Ready(), Ready()
+    lanes = [lane_with(around, number, settler, b"a") for number, settler in enumerate((failing, fine, other))]
+    failing.may_end.set()
+    other.may_end.set()
+    settling = [asyncio.create_task(lanes[number]._settle(None, each)) for number, each in enumerate((failing, fine))]
+    await within(fine.begun.wait())
+    settling.append(asyncio.create_task(lanes[2]._settle(None, other)))  # it would be company, when the turn is free
+    add(lanes[0], 1, b"c")
+    fine.may_end.set()
+    await within(asyncio.gather(*settling))
+    (company,) = fine.companies
+    assert company.messages == {0: 1, 1: 1}
+    assert failing.companies == [company, None]
+    assert (failing.batches, fine.batches, other.batches) == ([1], [1], [1])
+
+
+async def test_a_lane_with_timers_due_settles_alone(monkeypatch):
+    around = surroundings(WorkerStatus(), partitions=Partitions, turns=Turns(2, Company))
+    settlers = [Ready(), Ready()]
+    lanes = [lane_with(around, number, settler, b"a") for number, settler in enumerate(settlers)]
+    monkeypatch.setattr(settlers[0], "timers_due", lambda _: True)
+    for each in settlers:
+        each.may_end.set()
+    await within(asyncio.gather(*(lane._settle(None, each) for lane, each in zip(lanes, settlers, strict=True))))
+    assert [each.companies for each in settlers] == [[None], [None]]
 
 
 async def test_the_watchdog_does_not_take_a_lane_for_stuck_while_others_have_their_turns(around):
