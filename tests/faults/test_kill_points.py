@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(180)]
 
 ACCOUNTS = 20
 AT_START = {"claimed", "others_fenced", "after_claim_record"}
+"""Passed once for each lane."""
+LANES = 2
 KILLS = int(os.environ.get("POSTPAY_TEST_KILLS", "1"))
 
 
@@ -52,10 +54,10 @@ async def kill_at(stack, logs, point: str, passage: int) -> None:
 async def test_nothing_is_lost_or_doubled_when_a_worker_dies_at(points, stack, tmp_path):
     """Points are tried side by side: most of the time goes by in waiting for the group to miss the dead."""
     for kill in range(KILLS):
-        passage = 1 + kill
+        at_start, later = 1 + kill % LANES, 3 + kill
         await asyncio.gather(
             *(
-                kill_at(stack, tmp_path / f"{point}-{kill}", point, passage if point in AT_START else 2 + passage)
+                kill_at(stack, tmp_path / f"{point}-{kill}", point, at_start if point in AT_START else later)
                 for point in points
             )
         )
