@@ -47,19 +47,17 @@ def _finishing() -> OfLanes:
         6: arrays.plain,
         9: arrays.blobs,
     }
-    offsets, outbox = (7, 8, 18, 19), (20,)
-    sections = (offsets, range(10, 13), range(13, 18), outbox, *map(_span, ((21, 25), (26, 29), (30, 48), (49, 55))))
-    return OfLanes(
-        _SQL["finish"],
-        sections,
-        lambda rows: {row["lane"]: row["batch_seq"] for row in rows},
-        values,
+    sections = (
+        (7, 8, 18, 19),  # offsets
+        range(10, 13),  # balances
+        range(13, 18),  # activity
+        (20,),  # outbox
+        range(21, 26),  # timers that are set
+        range(26, 30),  # and that are gone
+        range(30, 49),  # decisions
+        range(49, 56),  # postings
     )
-
-
-def _span(ends: tuple[int, int]) -> range:
-    first, last = ends
-    return range(first, last + 1)
+    return OfLanes(_SQL["finish"], sections, lambda rows: {row["lane"]: row["batch_seq"] for row in rows}, values)
 
 
 _LOCKING = OfLanes(_SQL["lock"], (), lambda rows: {row["lane"]: row for row in rows}, values={})
@@ -81,7 +79,7 @@ def _in_order() -> Mapping[str, int]:
     order += [lookup.statement for lookup in LOOKUPS.values()]
     order += _COPIED_FIRST
     for table in TABLES.values():
-        order += [table.insert, table.name, *([UPDATES[table.name]] if table.name in UPDATES else ())]
+        order += [table.insert, table.name, UPDATES[table.name]]
     return {what: place for place, what in enumerate([*order, FINISH, COMMIT])}
 
 

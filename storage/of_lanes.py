@@ -104,9 +104,9 @@ def parameters(statement: str) -> int:
     return max(map(int, _PARAMETER.findall(statement))) - 1
 
 
-def renumbered(statement: str, change: Callable[[int], int]) -> str:
-    """The statement with other numbers of its parameters."""
-    return _PARAMETER.sub(lambda found: f"${change(int(found[1]))}", statement)
+def renumbered(statement: str, by: int, *, above: int = 0) -> str:
+    """The statement with higher numbers of its parameters, of those that are above one."""
+    return _PARAMETER.sub(lambda found: f"${int(found[1]) + (by if int(found[1]) > above else 0)}", statement)
 
 
 def _count(values: Any) -> int:

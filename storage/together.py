@@ -54,7 +54,7 @@ class Together:
         self._no_keys = {name: [arrays.EMPTY] * lookup.parameters for name, lookup in lookups.items()}
         sections, first, parts = [], 2, []
         for name, lookup in lookups.items():
-            parts.append(_as_column(name, lookup, first))
+            parts.append(_as_column(name, renumbered(lookup.statement, first - 2, above=1), lookup.columns))
             sections.append(range(first, first + lookup.parameters))
             first += lookup.parameters
         self.statement = "SELECT\n" + ",\n".join(parts)
@@ -73,9 +73,9 @@ class Together:
         """The statement of several lanes, where each lookup has lanes of its own."""
         first, parts = 1, []
         for name, lookup in self._lookups.items():
-            several = Lookup(of_lanes(lookup.statement), (OF_LANE, *lookup.columns))
-            parts.append(_as_column(name, several, first))
-            first += several.parameters + 1
+            statement = renumbered(of_lanes(lookup.statement), first - 1)
+            parts.append(_as_column(name, statement, (OF_LANE, *lookup.columns)))
+            first += lookup.parameters + 1
         return OfLanes(
             "SELECT\n" + ",\n".join(parts),
             self._sections,
@@ -92,12 +92,7 @@ class Together:
         return found
 
 
-def _as_column(name: str, lookup: Lookup, first: int) -> str:
-    """The lookup as an array of rows, its parameters numbered from `first` on, but for the lane, if that is $1."""
-    is_of_one = lookup.columns[0] != OF_LANE
-    before = first - 2 if is_of_one else first - 1
-    numbered = renumbered(
-        lookup.statement.rstrip(";"), lambda number: number if is_of_one and number == 1 else number + before
-    )
-    columns = ", ".join(f"{name}.{column}" for column in lookup.columns)
-    return f"ARRAY(SELECT ROW({columns}) FROM (\n{numbered}\n) AS {name}) AS {name}"  # noqa: S608  names of ours
+def _as_column(name: str, statement: str, columns: Sequence[str]) -> str:
+    """A lookup as an array of rows."""
+    listed = ", ".join(f"{name}.{column}" for column in columns)
+    return f"ARRAY(SELECT ROW({listed}) FROM (\n{statement.rstrip(';')}\n) AS {name}) AS {name}"  # noqa: S608  names of ours
