@@ -38,7 +38,7 @@ async def feed(made: Platform, until) -> int:
 
 async def kill_at(stack, logs, point: str, passage: int) -> None:
     logs.mkdir()
-    async with platform(stack.bootstrap, stack.dsn, logs) as made:
+    async with platform(stack.bootstrap, stack.dsn, logs, lanes=LANES) as made:
         victim = made.worker(POSTPAY_FAULT=f"{point}:{passage}")
         sent = await feed(made, lambda: not victim.is_running)
         assert victim.exit_code == -signal.SIGKILL, victim.tail()

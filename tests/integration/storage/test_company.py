@@ -17,6 +17,7 @@ from storage.lanes import FencedError
 from tests.integration.storage.companies import PATIENCE_S, Batches, OneConnection, begin_in_company, in_company
 from tests.integration.storage.planning import RecordedConnection
 from tests.integration.storage.settling import StoredLane, Traffic, account
+from tests.platform import eventually
 from tests.unit.settlement.builders import opened, placed
 
 TABLES = """
@@ -161,7 +162,7 @@ async def test_a_lane_that_is_not_where_its_batch_began_costs_the_company(platfo
     await platform.alone(platform.opening())
     behind = platform.lanes[1]
     batch_of = behind.batch
-    monkeypatch.setattr(behind, "batch", lambda *given: replace(batch_of(*given), first_seq=100), raising=False)
+    monkeypatch.setattr(behind, "batch", lambda *given: replace(batch_of(*given), first_seq=100))
     found = await platform.in_company(platform.orders())
     assert type(found.pop(1)) is FencedError
     assert {type(each) for each in found} == {CompanyEndedError}
@@ -183,9 +184,8 @@ async def test_a_session_that_is_cut_costs_the_company(platform):
     async with platform.pool.acquire() as other, other.transaction():
         await other.execute("SELECT FROM account WHERE lane = 2 FOR UPDATE")
         tasks = begin_in_company(platform.pool, platform.lanes, platform.orders())
+        await eventually(lambda: platform.connection.fetchval(CUT_WHO_WAITS))
         async with asyncio.timeout(PATIENCE_S):
-            while not await platform.connection.fetchval(CUT_WHO_WAITS):
-                await asyncio.sleep(0.01)
             found = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(each) for each in found} == {CompanyEndedError}
     assert await platform.batches() == [1] * 4

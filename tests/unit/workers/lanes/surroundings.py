@@ -1,5 +1,6 @@
 """What a lane needs around it, without broker and database."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,17 @@ from workers.lanes.surroundings import Surroundings
 from workers.lanes.turns import Turns
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
+
+
+class Gathering:
+    """Stands for a company: who is in it, and who has left."""
+
+    def __init__(self, messages: Mapping[int, int]) -> None:
+        self.messages = dict(messages)
+        self.left: list[int] = []
+
+    def leave(self, lane: int) -> None:
+        self.left.append(lane)
 
 
 def surroundings(status: WorkerStatus, **given: Any) -> Surroundings:

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.topics import Topic
 from storage.company import CompanyEndedError
-from tests.unit.workers.lanes.surroundings import surroundings
+from tests.unit.workers.lanes.surroundings import Gathering, surroundings
 from workers.kafka.chunks import Chunk, Ends
 from workers.lanes.lane import Lane
 from workers.lanes.turns import Turns
@@ -37,9 +37,10 @@ class Ready:
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
         self.positions = {}
+        self.has_timers = False
 
     def timers_due(self, now):
-        return False
+        return self.has_timers
 
     async def settle(self, taken, read_to, company=None):
         self.begun.set()
@@ -111,18 +112,8 @@ async def test_a_lane_that_waits_for_its_database_leaves_its_turn_to_others(arou
     assert unreachable.batches == [1], "the batch that failed, whole"
 
 
-class Company:
-    """Stands for one; nobody asks it for anything."""
-
-    def __init__(self, messages):
-        self.messages = messages
-
-    def leave(self, lane):
-        pass
-
-
 async def test_a_lane_whose_company_ended_settles_the_same_batch_alone():
-    around = surroundings(WorkerStatus(), partitions=Partitions, turns=Turns(1, Company))
+    around = surroundings(WorkerStatus(), partitions=Partitions, turns=Turns(1, Gathering))
     failing, fine, other = Ready(CompanyEndedError("somebody's row is held")), Ready(), Ready()
     lanes = [lane_with(around, number, settler, b"a") for number, settler in enumerate((failing, fine, other))]
     failing.may_end.set()
@@ -139,11 +130,11 @@ async def test_a_lane_whose_company_ended_settles_the_same_batch_alone():
     assert (failing.batches, fine.batches, other.batches) == ([1], [1], [1])
 
 
-async def test_a_lane_with_timers_due_settles_alone(monkeypatch):
-    around = surroundings(WorkerStatus(), partitions=Partitions, turns=Turns(2, Company))
+async def test_a_lane_with_timers_due_settles_alone():
+    around = surroundings(WorkerStatus(), partitions=Partitions, turns=Turns(2, Gathering))
     settlers = [Ready(), Ready()]
     lanes = [lane_with(around, number, settler, b"a") for number, settler in enumerate(settlers)]
-    monkeypatch.setattr(settlers[0], "timers_due", lambda _: True)
+    settlers[0].has_timers = True
     for each in settlers:
         each.may_end.set()
     await within(asyncio.gather(*(lane._settle(None, each) for lane, each in zip(lanes, settlers, strict=True))))

@@ -5,20 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from tests.unit.workers.lanes.surroundings import Gathering
 from workers.lanes.turns import IN_COMPANY_UP_TO, Turns
 
 LARGE = IN_COMPANY_UP_TO + 1
-
-
-class Gathering:
-    """Stands for a company: who is in it, and who has left."""
-
-    def __init__(self, messages: Mapping[int, int]) -> None:
-        self.messages = dict(messages)
-        self.left: list[int] = []
-
-    def leave(self, lane: int) -> None:
-        self.left.append(lane)
 
 
 class Lanes:
