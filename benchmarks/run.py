@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -284,7 +285,8 @@ class BenchmarkRun:
 
     @contextmanager
     def _fresh_stack(self) -> Iterator[Stack]:
-        """Nothing of an earlier run, and progress shown meanwhile."""
+        """Nothing of an earlier run, and progress shown meanwhile; SIGTERM ends it as Ctrl-C does, with all stopped."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         stop_left_over(self._directory / "workers")
         with self._progress, self._stack() as stack:
             yield stack

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.plan import stages_of
-from benchmarks.growth.run import TIMERS_RATE, GrowthFigures, GrowthRun, GrowthSize
+from benchmarks.growth.run import GrowthFigures, GrowthRun, GrowthSize
 from benchmarks.run import STEADY_RATES, remove_folder
 from devstack.errors import DevstackError
 from devstack.places import project_directory
@@ -80,19 +80,8 @@ def show(figures: GrowthFigures) -> None:
         table.add_row(*(f"{document[name]:,.{1 if name.endswith('_ms') else 0}f}" for name in COLUMNS))
     console = Console(highlight=False)
     console.print(table)
-    waits = figures.waits
-    console.print(
-        f"{waits.timers:,} timers due at one moment fired within {waits.fired_s:,.1f} s; {waits.orders:,} orders, "
-        f"{TIMERS_RATE} a second, meanwhile waited p50 {waits.p50_ms:,.1f}, p99 {waits.p99_ms:,.1f}, "
-        f"at most {waits.most_ms:,.1f} ms"
-    )
-    went = figures.archived
-    files_mib, freed_mib = went.files_bytes / 2**20, went.freed_bytes / 2**20
-    console.print(
-        f"{went.decisions:,} decisions were archived in {went.seconds:,.1f} s, into {files_mib:,.0f} MiB; it freed"
-        f" {freed_mib:,.0f} MiB, and orders, {TIMERS_RATE} a second, meanwhile waited p99 {went.p99_ms:,.1f}, at most"
-        f" {went.most_ms:,.1f} ms"
-    )
+    console.print(figures.waits.told())
+    console.print(figures.archived.told())
     console.print(f"the audit found nothing, in {figures.audit_s:,.1f} s")
     console.print("Processor time, a message, a timer or a second:")
     for line in figures.processor:

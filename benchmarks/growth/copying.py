@@ -80,7 +80,8 @@ def fill_lanes(jobs: Sequence[LaneToFill], told: Callable[[int], object]) -> lis
             told(seen - before)
         return [each.result() for each in running]
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Where one failed, or somebody ends the run, the others are not waited for: they end with the database.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 _done: "Synchronized[int]"

@@ -11,6 +11,7 @@ from typing import Self
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.fill import connected
+from benchmarks.growth.plan import MEANWHILE_PER_S
 from benchmarks.growth.statements import SQL
 from benchmarks.latency import POLL_S, Arrivals, Latency, SteadyRate, send
 from benchmarks.reading import reader_from_now
@@ -35,6 +36,14 @@ class Waits:
     p50_ms: float
     p99_ms: float
     most_ms: float
+
+    def told(self) -> str:
+        """In a line."""
+        return (
+            f"{self.timers:,} timers due at one moment fired within {self.fired_s:,.1f} s; {self.orders:,} orders, "
+            f"{MEANWHILE_PER_S} a second, meanwhile waited p50 {self.p50_ms:,.1f}, p99 {self.p99_ms:,.1f}, "
+            f"at most {self.most_ms:,.1f} ms"
+        )
 
 
 async def set_due(settings: Settings, timers: int, at: datetime) -> int:

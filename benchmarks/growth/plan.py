@@ -19,6 +19,8 @@ BYTES_A_DECISION = 1_300
 """Of the database, with all that belongs to it (measured with 5 decisions an account)."""
 BYTES_BESIDES = 6 * 2**30
 """Of the write-ahead log, of topics, and of what the audit sorts."""
+MEANWHILE_PER_S = 50
+"""Orders a second while timers fire and while decisions are archived."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.command import running
 from benchmarks.errors import BenchmarkError
 from benchmarks.growth.fill import connected
+from benchmarks.growth.plan import MEANWHILE_PER_S
 from benchmarks.growth.statements import SQL
 from benchmarks.latency import Arrivals, Latency, SteadyRate, send
 from workers.settings.model import Settings
@@ -26,6 +27,15 @@ class Archived:
     """Of the database."""
     p99_ms: float
     most_ms: float
+
+    def told(self) -> str:
+        """In a line."""
+        files_mib, freed_mib = self.files_bytes / 2**20, self.freed_bytes / 2**20
+        return (
+            f"{self.decisions:,} decisions were archived in {self.seconds:,.1f} s, into {files_mib:,.0f} MiB; it freed"
+            f" {freed_mib:,.0f} MiB, and orders, {MEANWHILE_PER_S} a second, meanwhile waited p99 {self.p99_ms:,.1f},"
+            f" at most {self.most_ms:,.1f} ms"
+        )
 
 
 async def before_the_newer_half(settings: Settings) -> str:

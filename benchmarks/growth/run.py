@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks import databases
 from benchmarks.growth import fill, midnight, retention, template
 from benchmarks.growth.midnight import Waits
-from benchmarks.growth.plan import StageSize, require_room, shared_out
+from benchmarks.growth.plan import MEANWHILE_PER_S, StageSize, require_room, shared_out
 from benchmarks.growth.retention import Archived
 from benchmarks.lane_log import LaneLog
 from benchmarks.latency import Latency, SteadyRate
@@ -36,8 +36,6 @@ WARM_UP_SHARE = 2
 """A half of what is timed at each stage is settled before the first."""
 AGAIN = "again"
 """The database in which the first stage is measured once more."""
-TIMERS_RATE = 50
-"""Orders a second while timers fire."""
 AHEAD_S = 30.0
 """Until timers are due that have been set: the worker has to claim its lanes, and the orders to have settled down."""
 TIMERS_SET_PER_S = 5_000
@@ -65,6 +63,18 @@ class StageFigures:
     postpay_per_s: float
     latency_at: Mapping[int, Latency]
     worker_rss_mib: float
+
+    def told(self) -> str:
+        """In a line."""
+        waits = "".join(
+            f"; at {rate} a second p50 {at.p50_ms:,.1f}, p99 {at.p99_ms:,.1f} ms"
+            for rate, at in self.latency_at.items()
+        )
+        return (
+            f"{self.accounts:,} accounts with {self.decisions:,} decisions, filled in {self.fill_s:,.1f} s,"
+            f" {self.bytes / 2**20:,.0f} MiB: {self.postpay_per_s:,.0f} messages a second{waits};"
+            f" the worker took {self.worker_rss_mib:,.0f} MiB"
+        )
 
     def document(self) -> dict[str, float]:
         """As written with `--json`."""
@@ -165,15 +175,25 @@ class GrowthRun(BenchmarkRun):
             asyncio.run(databases.make_room(stack))
             settings = settings_of(stack, clock="wall")
             with self._database(settings, "workers") as grown:
-                stages = [self._at(stack, grown, size) for size in self._growth.stages]
+                stages = []
+                for size in self._growth.stages:
+                    stages.append(self._at(stack, grown, size))
+                    self._tell(stages[-1].told())
                 first_again_per_s = self._first_again(stack)
+                self._tell(f"the first stage once more: {first_again_per_s:,.0f} messages a second")
                 waits = self._midnight(stack, grown)
+                self._tell(waits.told())
                 archived = self._archived(grown)
+                self._tell(archived.told())
             begun = time.perf_counter()
             with self._share("audit"):
                 asyncio.run(databases.audited(settings))
             audit_s = time.perf_counter() - begun
             return GrowthFigures(stages, first_again_per_s, waits, archived, audit_s, self._processor)
+
+    def _tell(self, line: str) -> None:
+        """Say at once what a part gave: a run takes hours, and may not come to its end."""
+        self._console.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
     def _database(self, settings: Settings, workers: str) -> Iterator[Grown]:
@@ -278,7 +298,7 @@ class GrowthRun(BenchmarkRun):
     def _midnight(self, stack: Stack, grown: Grown) -> Waits:
         """Orders placed while very many timers fire."""
         settings = grown.settings
-        orders = SteadyRate("midnight", TIMERS_RATE, 0.0, grown.accounts, STRIDE)
+        orders = SteadyRate("midnight", MEANWHILE_PER_S, 0.0, grown.accounts, STRIDE)
         at = _now() + timedelta(seconds=AHEAD_S + self._growth.timers / TIMERS_SET_PER_S)
         with self._share("set timers"):
             timers = asyncio.run(midnight.set_due(settings, self._growth.timers, at))
@@ -297,7 +317,7 @@ class GrowthRun(BenchmarkRun):
     def _archived(self, grown: Grown) -> Archived:
         """The older half archived while orders are placed."""
         settings = grown.settings
-        orders = SteadyRate("archiving", TIMERS_RATE, 0.0, grown.accounts, STRIDE)
+        orders = SteadyRate("archiving", MEANWHILE_PER_S, 0.0, grown.accounts, STRIDE)
         before = asyncio.run(retention.before_the_newer_half(settings))
         with self._log(settings) as log, self._share("archive the older half"):
             worker = grown.fleet.start()
