@@ -106,9 +106,14 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
         """From now on it does."""
         self._planned_at = time.monotonic()
 
+    @property
+    def plans_are_kept(self) -> bool:
+        """Whether it does: not on a distributed database, whoever asked for it."""
+        return self._planned_at is not None
+
     def send_together(self, *, wanted: bool) -> None:
         """From now on it does so or not; where plans are not kept it does not."""
-        self.sends_together = wanted and self._planned_at is not None
+        self.sends_together = wanted and self.plans_are_kept
 
     async def forget_old_plans(self) -> None:
         """Have statements planned anew that may have been planned too long ago."""

@@ -23,7 +23,6 @@ from contracts.topics import LANE_TOPICS
 from storage import identity, outbox
 from storage.company import Company
 from storage.database import borrowed, first_line, is_transient, open_pool
-from storage.distribution import is_distributed
 from storage.identity import Identity, IdentityMismatchError
 from storage.migrations import NotMigratedError, require_migrated
 from workers import logs, tracing
@@ -36,7 +35,7 @@ from workers.lanes.claims import Claimer
 from workers.lanes.lanelog import LaneLogReader
 from workers.lanes.sender import OutputSender
 from workers.lanes.surroundings import Surroundings
-from workers.lanes.turns import Turns
+from workers.lanes.turns import Companies, Turns
 from workers.lanes.watchdog import StuckError, Watchdog
 from workers.lanes.working_days import working_days
 from workers.replay.sent import sent_batches
@@ -201,13 +200,14 @@ class Worker:
             place = self.settings.postgres.place
             raise RefusedError(f"{refused}; the database is {place} (POSTPAY_POSTGRES__DSN)") from refused
 
-    async def _is_distributed(self, pool: asyncpg.Pool) -> bool:
+    async def _companies(self, pool: asyncpg.Pool) -> Companies | None:
+        """What begins companies of lanes, where sessions keep plans: not on a distributed database."""
         async with borrowed(pool) as connection:
-            return await is_distributed(connection)
+            return partial(Company, pool) if connection.plans_are_kept else None
 
     async def _serve(self, pool: asyncpg.Pool, known: Identity) -> int:
         self.status.calendar_end_on = (await asyncio.to_thread(working_days)).end_on
-        distributed = await _patiently("the database", lambda: self._is_distributed(pool))
+        companies = await _patiently("the database", lambda: self._companies(pool))
         kafka, prefix = self.settings.kafka, self.settings.topics.prefix
         claimer = Claimer(pool, kafka, prefix, map(str, LANE_TOPICS), owner=self._owner, status=self.status)
         reader = LaneLogReader(kafka, prefix, str(known.database_id))
@@ -226,7 +226,7 @@ class Worker:
             owner=self._owner,
             next_token=self.assignment.next_token,
             states=logs.ChangeOfState(LOG),
-            turns=Turns(self.settings.worker.lanes_at_once, None if distributed else partial(Company, pool)),
+            turns=Turns(self.settings.worker.lanes_at_once, companies),
             tracing=self._tracing,
             on_defect=lambda defect: LOG.error(DEFECT, exc_info=defect),
         )

@@ -13,6 +13,7 @@ from tests.integration.storage.test_deciding_again import LANE, LANES, Topics
 from workers.lanes.transaction import Settler
 from workers.settings.model import Settings
 from workers.status import WorkerStatus
+from workers.worker import Worker
 
 PLANNED = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
 """How often a statement ran as it was planned once, and as it was planned for that one time."""
@@ -44,6 +45,7 @@ async def test_a_session_that_keeps_plans_makes_them_anew_when_they_are_old(keep
     monkeypatch.setattr(sessions, "PLANS_KEPT_S", 3600.0)
     async with borrowed(keeping) as lent:
         assert await lent.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
+        assert lent.plans_are_kept
         of_a_new_table = await planned_rows(lent)
         await lent.execute(GROWS)
     async with borrowed(keeping) as lent:
@@ -53,15 +55,28 @@ async def test_a_session_that_keeps_plans_makes_them_anew_when_they_are_old(keep
         assert await planned_rows(lent) > 10 * of_a_new_table
 
 
-async def test_a_session_on_a_distributed_database_plans_each_time(keeping, connection):
-    # Of the extension only the name counts; a server of tests does not have it.
+async def seem_distributed(connection) -> None:
+    """Of the extension only the name counts; a server of tests does not have it."""
     await connection.execute("SET allow_system_table_mods = on")
     await connection.execute(
         "INSERT INTO pg_extension SELECT 1, 'citus', extowner, extnamespace, false, '0', NULL, NULL FROM pg_extension"
     )
+
+
+async def test_a_session_on_a_distributed_database_plans_each_time(keeping, connection):
+    await seem_distributed(connection)
     async with borrowed(keeping) as lent:
         assert await lent.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
+        assert not lent.plans_are_kept
         assert await lent.fetchval("SHOW enable_seqscan") == "on"
+
+
+async def test_a_workers_lanes_settle_in_company_where_plans_are_kept(keeping, connection):
+    worker = Worker(Settings(lanes=LANES))
+    assert await worker._companies(keeping) is not None
+    await seem_distributed(connection)
+    await keeping.expire_connections()
+    assert await worker._companies(keeping) is None
 
 
 async def test_a_large_batch_plans_for_itself_and_a_small_one_does_not(keeping, connection):
