@@ -175,16 +175,10 @@ class GrowthRun(BenchmarkRun):
             asyncio.run(databases.make_room(stack))
             settings = settings_of(stack, clock="wall")
             with self._database(settings, "workers") as grown:
-                stages = []
-                for size in self._growth.stages:
-                    stages.append(self._at(stack, grown, size))
-                    self._tell(stages[-1].told())
+                stages = [self._at(stack, grown, size) for size in self._growth.stages]
                 first_again_per_s = self._first_again(stack)
-                self._tell(f"the first stage once more: {first_again_per_s:,.0f} messages a second")
                 waits = self._midnight(stack, grown)
-                self._tell(waits.told())
                 archived = self._archived(grown)
-                self._tell(archived.told())
             begun = time.perf_counter()
             with self._share("audit"):
                 asyncio.run(databases.audited(settings))
@@ -229,7 +223,9 @@ class GrowthRun(BenchmarkRun):
         stop(grown.fleet)
         grown.measured_until = _now()
         rss_mib = memory[0].most_mib
-        return StageFigures(filled.accounts, filled.decisions, fill_s, filled.bytes, rate, delays, rss_mib)
+        found = StageFigures(filled.accounts, filled.decisions, fill_s, filled.bytes, rate, delays, rss_mib)
+        self._tell(found.told())
+        return found
 
     def _warmed_up(self, grown: Grown) -> None:
         """A broker that has just been started is slower, and would make the first stage look so."""
@@ -256,6 +252,7 @@ class GrowthRun(BenchmarkRun):
                 rate, worker, _ = self._rate(stack, grown, log)
                 log.follow(0, worker, lambda _: None)
             stop(grown.fleet)
+        self._tell(f"the first stage once more: {rate:,.0f} messages a second")
         return rate
 
     def _filled(self, grown: Grown, size: StageSize) -> fill.Filled:
@@ -312,6 +309,7 @@ class GrowthRun(BenchmarkRun):
                 waits = midnight.await_all(settings, orders, at, timers, done)
             log.follow(0, worker, lambda _: None)
         stop(grown.fleet)
+        self._tell(waits.told())
         return waits
 
     def _archived(self, grown: Grown) -> Archived:
@@ -325,6 +323,7 @@ class GrowthRun(BenchmarkRun):
             found = retention.archived(settings, orders, before, self._directory / "archive")
             log.follow(0, worker, lambda _: None)
         stop(grown.fleet)
+        self._tell(found.told())
         return found
 
     def _load_of(self, grown: Grown, name: str, messages: int) -> Load:
