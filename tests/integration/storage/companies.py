@@ -50,5 +50,10 @@ def begin_in_company(pool: Any, lanes: Sequence[StoredLane], batches: Batches) -
 
 async def in_company(pool: Any, lanes: Sequence[StoredLane], batches: Batches) -> list[Any]:
     """Do so: what each lane gives, or raises."""
+    return await results_of(begin_in_company(pool, lanes, batches))
+
+
+async def results_of(tasks: Sequence[asyncio.Task]) -> list[Any]:
+    """What each lane gives, or raises, that has begun to settle in company."""
     async with asyncio.timeout(PATIENCE_S):
-        return await asyncio.gather(*begin_in_company(pool, lanes, batches), return_exceptions=True)
+        return await asyncio.gather(*tasks, return_exceptions=True)

@@ -14,7 +14,14 @@ from storage import lanes
 from storage.company import Company, CompanyEndedError
 from storage.database import connect, open_pool
 from storage.lanes import FencedError
-from tests.integration.storage.companies import PATIENCE_S, Batches, OneConnection, begin_in_company, in_company
+from tests.integration.storage.companies import (
+    PATIENCE_S,
+    Batches,
+    OneConnection,
+    begin_in_company,
+    in_company,
+    results_of,
+)
 from tests.integration.storage.planning import RecordedConnection
 from tests.integration.storage.settling import StoredLane, Traffic, account
 from tests.platform import eventually
@@ -185,8 +192,7 @@ async def test_a_session_that_is_cut_costs_the_company(platform):
         await other.execute("SELECT FROM account WHERE lane = 2 FOR UPDATE")
         tasks = begin_in_company(platform.pool, platform.lanes, platform.orders())
         await eventually(lambda: platform.connection.fetchval(CUT_WHO_WAITS))
-        async with asyncio.timeout(PATIENCE_S):
-            found = await asyncio.gather(*tasks, return_exceptions=True)
+        found = await results_of(tasks)
     assert {type(each) for each in found} == {CompanyEndedError}
     assert await platform.batches() == [1] * 4
 
@@ -196,8 +202,7 @@ async def test_a_lane_that_is_given_up_before_it_has_written_leaves_the_others_t
     tasks = begin_in_company(platform.pool, platform.lanes, platform.orders())
     await asyncio.sleep(0)
     tasks[1].cancel()
-    async with asyncio.timeout(PATIENCE_S):
-        found = await asyncio.gather(*tasks, return_exceptions=True)
+    found = await results_of(tasks)
     assert isinstance(found.pop(1), asyncio.CancelledError)
     require_written(found)
     assert await platform.batches() == [2, 1, 2, 2]
